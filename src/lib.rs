@@ -1,0 +1,29 @@
+//! Haldane judges a canary against its baseline and says promote or rollback, and why.
+//!
+//! The modules stand in floors; each imports only from floors below its own (A2, enforced by
+//! `tests/it/floors.rs`). Read them in this order:
+//!
+//! | floor | modules | what |
+//! |---|---|---|
+//! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] | plain types that hold their invariants |
+//! | 1 numbers | [`stats`] [`series`] | statistics over slices; series on a grid, counts from counters |
+//! | 2 objectives | `slo` | objectives, error budgets, burn rates |
+//! | 3 templates | `template` | YAML to template, with diagnostics |
+//! | 4 plans | `plan` | template × rollout: every query concrete |
+//! | 5 judgement | `judge` | windows in, judgement out |
+//! | 6 engine | `engine` | events in, effects out; the verdict table |
+//! | 7 wire | `wire` | the JSON shapes of the above |
+//! | 8 doors | `prometheus` `store` `webhook` `http` `telemetry` | the outside world, one door each |
+//! | 9 drivers | `serve` `simulate` | the engine run live, and on simulated traffic |
+//! | 11 entry | `cli` | the command line |
+//!
+//! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
+//! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
+
+pub mod diagnostic;
+pub mod digest;
+pub mod ids;
+pub mod series;
+pub mod stats;
+pub mod time;
+pub mod units;

@@ -1,0 +1,3 @@
+//! The `haldane` command.
+
+fn main() {}

@@ -1,0 +1,6 @@
+//! Series on a grid, counts from counters: from what a source answered to what can be judged.
+//!
+//! Raw answers may hold NaN and infinities; nothing past [`align`](crate::series) does. A grid
+//! point without a value is a gap, never a NaN and never a zero.
+
+pub mod raw;

@@ -1,0 +1,9 @@
+//! The only test binary: one module per promise.
+#![allow(
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::print_stdout,
+    clippy::too_many_lines,
+    reason = "tests do I/O, read clocks and stop at the first surprise"
+)]
