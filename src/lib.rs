@@ -22,8 +22,14 @@
 
 pub mod diagnostic;
 pub mod digest;
+pub mod engine;
 pub mod ids;
+pub mod judge;
+pub mod plan;
+pub mod secret;
 pub mod series;
+pub mod slo;
 pub mod stats;
+pub mod template;
 pub mod time;
 pub mod units;
