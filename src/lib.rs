@@ -23,6 +23,7 @@
 pub mod diagnostic;
 pub mod digest;
 pub mod engine;
+pub mod http;
 pub mod ids;
 pub mod judge;
 pub mod plan;
