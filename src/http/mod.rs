@@ -239,4 +239,8 @@ pub struct Desk {
     pub check_receiver: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,
+    /// Receivers that hear of every verdict, besides those of the submission.
+    pub receivers: Arc<[crate::engine::record::Receiver]>,
+    /// Whether a receiver may name no key.
+    pub has_default_key: bool,
 }
