@@ -27,3 +27,4 @@ pub mod series;
 pub mod stats;
 pub mod time;
 pub mod units;
+pub mod webhook;
