@@ -7,3 +7,7 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+
+mod webhook_guard;
+mod webhook_sender;
+mod webhook_signature;
