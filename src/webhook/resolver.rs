@@ -86,3 +86,42 @@ fn filter(
         )),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::{ADDRESSES_MAX, filter};
+    use crate::webhook::{AddressError, Policy};
+    use std::net::{IpAddr, Ipv4Addr};
+
+    fn public(last: u8) -> IpAddr {
+        IpAddr::V4(Ipv4Addr::new(8, 8, 8, last))
+    }
+
+    #[test]
+    fn forbidden_addresses_are_left_out_and_the_rest_keeps_its_order() {
+        let loopback = IpAddr::V4(Ipv4Addr::LOCALHOST);
+        let cases = [
+            (vec![public(2), public(1)], Some(vec![public(2), public(1)])),
+            (vec![loopback, public(1), loopback], Some(vec![public(1)])),
+            (vec![loopback], None),
+            (vec![], None),
+        ];
+        for (found, wanted) in cases {
+            let allowed = filter("hook.test", &found, &Policy::default());
+            let forbidden = allowed
+                .as_ref()
+                .err()
+                .map(|error| error.is::<AddressError>());
+            assert_eq!(forbidden, wanted.is_none().then_some(!found.is_empty()));
+            assert_eq!(allowed.ok(), wanted, "{found:?}");
+        }
+    }
+
+    #[test]
+    fn a_long_answer_is_cut_after_the_guard() {
+        let mut found = vec![IpAddr::V4(Ipv4Addr::LOCALHOST); 100];
+        found.extend((0..100).map(public));
+        let allowed = filter("hook.test", &found, &Policy::default()).ok();
+        assert_eq!(allowed.map(|ips| ips.len()), Some(ADDRESSES_MAX));
+    }
+}

@@ -9,5 +9,6 @@
 )]
 
 mod webhook_guard;
+mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;

@@ -16,6 +16,9 @@ const SIGNATURE: &str = "v1,QktGeMb6BYYrG9iyQId7enGutLnWi0spHl7gT1hYfa4=";
 const ASYMMETRIC: &str =
     "v1a,h1hO8IhOarpRJjhJ9gK1JvlgtDwvKkFQsnWs93ZrN+SJ75rnFLY59Ku/vlQ2qhPQHx2S4irMB4Su9LGX3h6ECA==";
 
+/// Id, timestamp, signature list, body, and whether they are believed.
+type Case<'a> = (&'a str, &'a str, &'a str, &'a str, Result<(), VerifyError>);
+
 fn key() -> SigningKey {
     SigningKey::parse(SECRET).unwrap()
 }
@@ -68,7 +71,7 @@ fn lists_and_tampering() {
     let many = [wrong.as_str(); SIGNATURES_MAX].join(" ");
     let unpadded = SIGNATURE.trim_end_matches('=');
     let (mismatch, none) = (Err(VerifyError::Mismatch), Err(VerifyError::NoSignature));
-    let cases: &[(&str, &str, &str, &str, Result<(), VerifyError>)] = &[
+    let cases: &[Case<'_>] = &[
         (ID, seconds, SIGNATURE, BODY, Ok(())),
         (ID, seconds, &format!("{wrong} {SIGNATURE}"), BODY, Ok(())),
         (ID, seconds, &format!("{SIGNATURE} {wrong}"), BODY, Ok(())),
