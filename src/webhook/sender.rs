@@ -23,10 +23,6 @@ use url::Url;
 pub const BODY_BYTES_MAX: usize = 262_144;
 /// The most headers a message can add to the fixed ones; a message with more is not sent.
 pub const EXTRA_HEADERS_MAX: usize = 16;
-/// How long the rest of an answer is waited for once its status is known. The status decides
-/// everything; the body only explains.
-const BODY_WAIT_MAX: Duration = Duration::from_secs(2);
-
 /// The media type of a CloudEvents event in structured mode (CloudEvents HTTP binding 3.2).
 const EVENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 const AGENT: &str = concat!("haldane/", env!("CARGO_PKG_VERSION"));
@@ -72,6 +68,9 @@ pub struct Options {
     pub connect_timeout: Span,
     /// The most bytes read of an answer; the rest stays unread.
     pub response_bytes_max: usize,
+    /// How long the rest of an answer is waited for once its status is known: the status decides
+    /// everything, the body only explains.
+    pub body_wait: Span,
     /// PEM file of authorities that are trusted besides the system's.
     pub ca_file: Option<PathBuf>,
     /// Which addresses may be called.
@@ -84,6 +83,7 @@ impl Default for Options {
             timeout: Span::from_s(15),
             connect_timeout: Span::from_s(5),
             response_bytes_max: 16_384,
+            body_wait: Span::from_s(2),
             ca_file: None,
             policy: Policy::default(),
         }
@@ -113,6 +113,7 @@ pub struct Sender {
     policy: Arc<Policy>,
     timeout: Span,
     response_bytes_max: usize,
+    body_wait: Duration,
 }
 
 impl Sender {
@@ -145,6 +146,7 @@ impl Sender {
             policy,
             timeout,
             response_bytes_max: options.response_bytes_max,
+            body_wait: duration(options.body_wait),
         })
     }
 
@@ -178,7 +180,7 @@ impl Sender {
         let mut body = Vec::new();
         let reading = read_start(&mut response, &mut body, self.response_bytes_max);
         // Too slow is no failure: the status has been said, and what was read is kept.
-        let _too_slow = tokio::time::timeout(BODY_WAIT_MAX, reading).await;
+        let _too_slow = tokio::time::timeout(self.body_wait, reading).await;
         if (200..300).contains(&status) {
             return Reply::Accepted { status };
         }

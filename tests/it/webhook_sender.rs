@@ -207,13 +207,25 @@ async fn a_silent_receiver_runs_into_the_time_limit() {
 
 #[tokio::test]
 async fn a_status_counts_even_when_its_body_never_ends() {
-    let (reply, _receiver) = send_to(Act::Stall("200 OK"), hasty()).await;
-    assert_eq!(reply, Reply::Accepted { status: 200 });
-    let (reply, _receiver) = send_to(Act::Stall("503 Busy"), hasty()).await;
-    let Reply::Refused { status, detail, .. } = reply else {
-        panic!("{reply:?}");
+    // The attempt may take an hour, so what ends it is the patience with the body, or the test.
+    let patient = || Options {
+        timeout: Span::from_s(3600),
+        body_wait: Span::from_ms(150),
+        ..open()
     };
-    assert_eq!((status, detail.as_str()), (503, "busy, but"));
+    let limit = std::time::Duration::from_secs(20);
+    let attempt =
+        |status, options| tokio::time::timeout(limit, send_to(Act::Stall(status), options));
+    let both: [fn() -> Options; 2] = [patient, hasty];
+    for options in both {
+        let (reply, _receiver) = attempt("200 OK", options()).await.unwrap();
+        assert_eq!(reply, Reply::Accepted { status: 200 });
+        let (reply, _receiver) = attempt("503 Busy", options()).await.unwrap();
+        let Reply::Refused { status, detail, .. } = reply else {
+            panic!("{reply:?}");
+        };
+        assert_eq!((status, detail.as_str()), (503, "busy, but"));
+    }
 }
 
 #[tokio::test]
