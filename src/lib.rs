@@ -34,3 +34,4 @@ pub mod stats;
 pub mod template;
 pub mod time;
 pub mod units;
+pub mod webhook;

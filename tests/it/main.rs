@@ -10,3 +10,7 @@
 
 mod floors;
 mod tidy;
+mod webhook_guard;
+mod webhook_receiver;
+mod webhook_sender;
+mod webhook_signature;
