@@ -29,6 +29,7 @@ pub mod judge;
 pub mod plan;
 pub mod secret;
 pub mod series;
+pub mod simulate;
 pub mod slo;
 pub mod stats;
 pub mod template;
