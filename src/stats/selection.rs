@@ -93,35 +93,9 @@ pub(super) fn kth_difference(scratch: &mut Scratch, k: usize, guess: f64, densit
         ..
     } = scratch;
     let (x, y) = (x.as_slice(), y.as_slice());
-    if marks.is_empty() {
-        let lowest = x[0] - y[y.len() - 1];
-        let highest = x[x.len() - 1] - y[0];
-        let before = f64::NEG_INFINITY;
-        marks.push(Mark {
-            at: before,
-            count: 0,
-            below: before,
-            above: lowest,
-        });
-        let pairs = x.len() * y.len();
-        marks.push(Mark {
-            at: highest,
-            count: pairs,
-            below: highest,
-            above: f64::INFINITY,
-        });
-    }
     // So few that picking them out costs no more than another count.
     let few = 2 * (x.len() + y.len());
-    let (mut low, mut high) = (marks[0], marks[1]);
-    for mark in marks.iter() {
-        if mark.count < k && mark.count >= low.count {
-            low = *mark;
-        }
-        if mark.count >= k && mark.count <= high.count {
-            high = *mark;
-        }
-    }
+    let (mut low, mut high) = bracket(x, y, k, marks);
     let mut search = Search {
         k,
         few,
@@ -147,6 +121,38 @@ pub(super) fn kth_difference(scratch: &mut Scratch, k: usize, guess: f64, densit
             high = mark;
         }
     }
+}
+
+/// The tightest marks around the `k`-th difference; the first call finds the two ends.
+fn bracket(x: &[f64], y: &[f64], k: usize, marks: &mut Vec<Mark>) -> (Mark, Mark) {
+    if marks.is_empty() {
+        let lowest = x[0] - y[y.len() - 1];
+        let highest = x[x.len() - 1] - y[0];
+        let before = f64::NEG_INFINITY;
+        marks.push(Mark {
+            at: before,
+            count: 0,
+            below: before,
+            above: lowest,
+        });
+        let pairs = x.len() * y.len();
+        marks.push(Mark {
+            at: highest,
+            count: pairs,
+            below: highest,
+            above: f64::INFINITY,
+        });
+    }
+    let (mut low, mut high) = (marks[0], marks[1]);
+    for mark in marks.iter() {
+        if mark.count < k && mark.count >= low.count {
+            low = *mark;
+        }
+        if mark.count >= k && mark.count <= high.count {
+            high = *mark;
+        }
+    }
+    (low, high)
 }
 
 /// Chooses where to count next.
@@ -185,7 +191,7 @@ impl Search {
         }
         // Halving values is quicker where they are spread evenly, halving bits is what ends.
         let middle = 0.5 * low.above + 0.5 * high.below;
-        if self.steps % 2 == 0 && inside(middle) {
+        if self.steps.is_multiple_of(2) && inside(middle) {
             middle
         } else {
             halfway(low.above, high.below)
