@@ -14,3 +14,6 @@ mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
