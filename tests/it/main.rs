@@ -7,3 +7,7 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+
+mod prometheus_faults;
+mod prometheus_real;
+mod support;
