@@ -17,3 +17,6 @@ mod webhook_signature;
 mod stats_evidence;
 mod stats_small;
 mod stats_vectors;
+mod prometheus_faults;
+mod prometheus_real;
+mod support;
