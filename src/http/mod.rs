@@ -6,7 +6,7 @@
 
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, TemplateName};
 use crate::judge::judgement::Judgement;
@@ -137,6 +137,8 @@ pub struct OneShot {
     pub verdict: Verdict,
     /// The row of the verdict table.
     pub row: u8,
+    /// What held a promote back, when something did.
+    pub hold: Option<Hold>,
     /// The sentence.
     pub sentence: String,
 }
