@@ -34,6 +34,9 @@ pub enum StartFault {
 pub struct Daemon {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The views it has published.
+    pub readings: http::Readings,
+    over: CancellationToken,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     store: Arc<Store>,
@@ -41,9 +44,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Fires when the daemon has been asked to stop.
-    pub fn stop_token(&self) -> CancellationToken {
-        self.stop.clone()
+    /// Resolves when the engine's loop has ended by itself, which it never should.
+    pub async fn ended(&self) {
+        self.over.cancelled().await;
     }
 
     /// Drains: answers what is under way, makes every record durable, ends. Work that does not
@@ -157,14 +160,20 @@ pub async fn start(
         wake_at: None,
     };
     let health = desk.health.clone();
+    let readings = desk.readings.clone();
+    let over = CancellationToken::new();
+    let guard = over.clone().drop_guard();
     let tasks = vec![
-        tokio::spawn(event_loop.run(owed)),
+        tokio::spawn(async move {
+            event_loop.run(owed).await;
+            drop(guard);
+        }),
         tokio::spawn(http::serve(listener, desk, stop.clone())),
     ];
     health.ready.store(true, Ordering::Release);
     tracing::info!(%address, "listening");
     let drain = std::time::Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0));
-    Ok(Daemon { address, stop, tasks, store, drain })
+    Ok(Daemon { address, readings, over, stop, tasks, store, drain })
 }
 
 /// A fresh id: time-ordered (UUID version 7), so that a list of ids is a list in time.
