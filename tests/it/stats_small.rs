@@ -116,7 +116,7 @@ proptest! {
     }
 
     #[test]
-    fn swapping_the_samples_mirrors_everything(x in sample_of(30), y in sample_of(30)) {
+    fn swapping_the_samples_mirrors_everything(x in sample_of(20), y in sample_of(20)) {
         let mut scratch = Scratch::new();
         for (side, other) in [
             (Alternative::Less, Alternative::Greater),
