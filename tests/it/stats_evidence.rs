@@ -9,7 +9,7 @@ use haldane::stats::multiplicity::{bonferroni, e_bh, holm};
 use haldane::stats::sequential::{
     BudgetTest, RatioTest, log_e_below, log_e_binomial, lower_bound_anytime, upper_bound_anytime,
 };
-use haldane::stats::{Alternative, normal};
+use haldane::stats::{Alternative, normal, poisson};
 use proptest::prelude::*;
 use statrs::distribution::{Binomial, DiscreteCDF};
 
@@ -188,6 +188,8 @@ fn large_counts_keep_their_digits() {
     assert!((tail - 0.504_205).abs() < 1e-5, "{tail}");
     let both = tail + binomial::at_most(999, 1_000_000, 0.001);
     near(both, 1.0, 1e-12);
+    let tail = poisson::at_least(1_000_000, 1e6);
+    assert!((tail - 0.500_132_98).abs() < 1e-8, "{tail}");
     assert!(log_e_binomial(2_000_000, 1_000_000_000, 0.001) > 1e5);
     assert!(log_e_binomial(900_000, 1_000_000_000, 0.001) < 0.0);
     let (low, high) = (
