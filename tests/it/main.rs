@@ -8,6 +8,8 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
+mod prometheus_decode;
 mod prometheus_faults;
+mod prometheus_manners;
 mod prometheus_real;
 mod support;

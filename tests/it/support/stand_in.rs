@@ -174,9 +174,9 @@ async fn perform<S: AsyncWrite + Unpin>(stream: &mut S, act: Act, state: &State)
         Act::Reply(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                head = format!("{head}{name}: {value}\r\n");
             }
-            head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+            head = format!("{head}content-length: {}\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.ok()?;
             stream.write_all(&body).await.ok()
         }
