@@ -1,4 +1,5 @@
 //! How long it takes to read an answer, beside the tree that any JSON reader would build.
+#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -12,7 +13,7 @@ const SHAPES: [(usize, usize); 3] = [(20, 240), (1, 11_000), (20, 11_000)];
 const RUNS: usize = 15;
 
 /// Reads answers of each shape with our decoder and as a tree; gives lines of a report.
-pub fn decode_bench() -> Vec<String> {
+pub(crate) fn decode_bench() -> Vec<String> {
     let line = |(series, points)| {
         let body = answer(series, points);
         let ours = fastest(|| {

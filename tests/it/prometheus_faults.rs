@@ -301,14 +301,14 @@ fn strange_bodies() -> Vec<Case> {
             Act::Silence,
             Timeout,
             3,
-            &["within 100ms", "after 3 attempts"],
+            &["within 200ms", "after 3 attempts"],
         ),
         case(
             "a stall in the middle",
             Act::Stall(EMPTY.into()),
             Timeout,
             3,
-            &["within 100ms"],
+            &["within 200ms"],
         ),
         case(
             "closes at once",
@@ -333,7 +333,7 @@ async fn check(case: Case) {
     options.auth = Auth::BearerToken(Secret::new(SECRET));
     options.response_bytes_max = 4096;
     options.timeout = if kind == FaultKind::Timeout {
-        Span::from_ms(100)
+        Span::from_ms(200)
     } else {
         options.timeout
     };

@@ -145,6 +145,33 @@ async fn too_many_series_are_refused_whole() {
     assert_eq!(answer.series.len(), haldane::prometheus::SERIES_MAX);
 }
 
+#[tokio::test]
+async fn nothing_we_send_is_repeated_from_an_angry_answer() {
+    let server = StandIn::start(|_, request| {
+        let sent = [request.header("authorization"), request.header("x-api-key")].join(" ");
+        Act::status(400, &format!("who are you? {sent}"))
+    })
+    .await;
+    let basic = || Auth::Basic {
+        username: "u".into(),
+        password: Secret::new(SECRET),
+    };
+    for auth in [
+        Auth::None,
+        basic(),
+        Auth::BearerToken(Secret::new("other-secret")),
+    ] {
+        let mut options = options(&server);
+        options.auth = auth;
+        options.headers = vec![("X-Api-Key".into(), SECRET.into())];
+        let fault = ask(options).await.unwrap_err();
+        assert!(fault.message.contains("who are you?") && fault.message.contains("***"));
+        for secret in [SECRET, "other-secret", "dTpzM2NyM3Qt"] {
+            assert!(!fault.message.contains(secret), "{fault}");
+        }
+    }
+}
+
 /// A server that knows one token, and repeats in anger whatever it was sent.
 fn guard(token: &'static str) -> impl Fn(usize, &Seen) -> Act + Send + Sync {
     move |_, request| {
@@ -153,7 +180,7 @@ fn guard(token: &'static str) -> impl Fn(usize, &Seen) -> Act + Send + Sync {
             return Act::json(EMPTY);
         }
         // Pushed to where an excerpt would cut it in half.
-        Act::status(401, &format!("{}{sent}", "z".repeat(185)))
+        Act::status(401, &format!("{}{sent}", "z".repeat(188)))
     }
 }
 
