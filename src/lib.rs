@@ -22,10 +22,18 @@
 
 pub mod diagnostic;
 pub mod digest;
+pub mod engine;
+pub mod http;
 pub mod ids;
+pub mod judge;
+pub mod plan;
 pub mod prometheus;
 pub mod secret;
 pub mod series;
+pub mod simulate;
+pub mod slo;
 pub mod stats;
+pub mod template;
 pub mod time;
 pub mod units;
+pub mod webhook;

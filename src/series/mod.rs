@@ -1,6 +1,9 @@
 //! Series on a grid, counts from counters: from what a source answered to what can be judged.
 //!
-//! Raw answers may hold NaN and infinities; nothing past [`align`](crate::series) does. A grid
-//! point without a value is a gap, never a NaN and never a zero.
+//! Raw answers may hold NaN and infinities; nothing past alignment does. A grid point without a
+//! value is a gap, never a NaN and never a zero.
 
+pub mod counters;
+pub mod grid;
 pub mod raw;
+pub mod samples;

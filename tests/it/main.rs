@@ -9,6 +9,15 @@
 )]
 
 mod prometheus_decode;
+mod floors;
+mod tidy;
+mod webhook_guard;
+mod webhook_receiver;
+mod webhook_sender;
+mod webhook_signature;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
 mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;

@@ -1,0 +1,121 @@
+//! Everything the engine may ask for. Nothing that leaves the process is asked for before the
+//! record that justifies it is durable (A3).
+
+use crate::engine::event::Ticket;
+use crate::engine::record::{Receiver, Record, Seq};
+use crate::engine::view::View;
+use crate::ids::{AnalysisId, DeliveryId};
+use crate::judge::windows::Windows;
+use crate::plan::Plan;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// Samples to fetch: every query of the plan, in `(from, to]`.
+#[derive(Clone, Debug, PartialEq)]
+pub struct FetchOrder {
+    /// For which analysis.
+    pub id: AnalysisId,
+    /// For which look.
+    pub look: u32,
+    /// The plan whose queries to ask.
+    pub plan: Arc<Plan>,
+    /// Samples after this instant (grid queries: from the next grid point on).
+    pub from: Timestamp,
+    /// The last instant to read, on the plan's grid.
+    pub to: Timestamp,
+    /// Whether it is the first fetch: raw queries then reach back for an anchor before `from`.
+    pub first: bool,
+}
+
+/// A judgement to compute: `judge::judge(&plan, &windows, look)`, wherever it runs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct JudgeOrder {
+    /// For which analysis.
+    pub id: AnalysisId,
+    /// Which look.
+    pub look: u32,
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// What has been seen.
+    pub windows: Arc<Windows>,
+}
+
+/// One attempt to deliver a message. The body is rendered from `view` and `moment` alone, so that
+/// every attempt carries the same bytes.
+#[derive(Clone, Debug, PartialEq)]
+pub struct SendOrder {
+    /// The message, stable over attempts.
+    pub delivery: DeliveryId,
+    /// Which attempt, from 1.
+    pub attempt: u32,
+    /// To whom.
+    pub receiver: Receiver,
+    /// The concluded analysis as it was when the message was born.
+    pub view: Arc<View>,
+    /// When the message was born: the `time` of the event.
+    pub born: Timestamp,
+    /// After this instant the message is worthless.
+    pub expires: Timestamp,
+}
+
+/// The answer to a [`Ticket`].
+#[derive(Clone, Debug, PartialEq)]
+pub enum Answer {
+    /// Done and durable; the analysis as it now is. `repeated` when the same key came before.
+    Accepted {
+        /// The analysis.
+        view: Arc<View>,
+        /// Whether this was a repeat of an earlier submission.
+        repeated: bool,
+    },
+    /// Refused, with the reason.
+    Refused(Refusal),
+}
+
+/// Why a request was refused.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Refusal {
+    /// There is no such analysis.
+    Unknown,
+    /// The same key was used for a different submission (by plan digest).
+    KeyConflict {
+        /// The analysis that holds the key.
+        holder: AnalysisId,
+    },
+    /// It has concluded; its verdict stands (A4).
+    Concluded,
+    /// As many analyses are under way as there may be.
+    TooMany {
+        /// The limit.
+        limit: usize,
+    },
+    /// Records cannot be made durable at present.
+    StoreFault {
+        /// Why, with the way out.
+        message: String,
+    },
+}
+
+/// Everything the engine may ask for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Effect {
+    /// Make these records durable, in order, and say [`crate::engine::event::Event::Appended`].
+    Append(Vec<(Seq, Record)>),
+    /// Fetch samples.
+    Fetch(FetchOrder),
+    /// Compute a judgement.
+    Judge(JudgeOrder),
+    /// Deliver a message.
+    Send(SendOrder),
+    /// Wake the engine at this instant; replaces any earlier wish.
+    WakeAt(Timestamp),
+    /// Answer a question.
+    Answer {
+        /// Which question.
+        ticket: Ticket,
+        /// The answer.
+        answer: Box<Answer>,
+    },
+    /// Let readers see this state of an analysis.
+    Publish(Arc<View>),
+}

@@ -1,0 +1,142 @@
+//! Everything that can happen to the engine.
+
+use crate::engine::record::{Receiver, Seq};
+use crate::engine::verdict::Verdict;
+use crate::ids::{AnalysisId, DeliveryId};
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::Batch;
+use crate::plan::Plan;
+use crate::time::Span;
+use std::sync::Arc;
+
+/// Joins a question from outside with its [`crate::engine::effect::Effect::Answer`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Ticket(pub u64);
+
+/// A request to analyse a rollout.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Submission {
+    /// The identifier made by the shell for it.
+    pub id: AnalysisId,
+    /// Makes the submission repeatable: the same key gives the same analysis.
+    pub key: Option<String>,
+    /// The template's text: with the plan's rollout it gives the plan again (A6).
+    pub template_text: Arc<str>,
+    /// The bound plan.
+    pub plan: Arc<Plan>,
+    /// Who hears of the verdict.
+    pub receivers: Vec<Receiver>,
+}
+
+/// What a receiver answered.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum SendReply {
+    /// Taken: 2xx.
+    Accepted {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// Try again, not before `after` if given.
+    Retry {
+        /// The receiver's own wish.
+        after: Option<Span>,
+        /// What happened, in a few words.
+        detail: String,
+    },
+    /// Never going to be taken (410, 4xx, forbidden address).
+    GiveUp {
+        /// What happened, in a few words.
+        detail: String,
+    },
+}
+
+/// Why samples could not be fetched.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SourceFault {
+    /// Whether trying again can help (a query error cannot).
+    pub transient: bool,
+    /// The thing, the value, the limit, the way out.
+    pub message: String,
+}
+
+/// Everything that can happen.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Event {
+    /// Somebody wants a rollout analysed.
+    Submitted {
+        /// To answer.
+        ticket: Ticket,
+        /// What.
+        submission: Box<Submission>,
+    },
+    /// Somebody stops an analysis; it concludes as inconclusive.
+    Cancelled {
+        /// To answer.
+        ticket: Ticket,
+        /// Which.
+        id: AnalysisId,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+    },
+    /// A person decides instead.
+    Overridden {
+        /// To answer.
+        ticket: Ticket,
+        /// Which.
+        id: AnalysisId,
+        /// The verdict.
+        verdict: Verdict,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+    },
+    /// Time has passed.
+    Woke,
+    /// The samples asked for are here.
+    Fetched {
+        /// For which analysis.
+        id: AnalysisId,
+        /// For which look.
+        look: u32,
+        /// The answers.
+        batch: Arc<Batch>,
+    },
+    /// They could not be had.
+    FetchFailed {
+        /// For which analysis.
+        id: AnalysisId,
+        /// For which look.
+        look: u32,
+        /// Why.
+        fault: SourceFault,
+    },
+    /// A judgement was computed.
+    Judged {
+        /// For which analysis.
+        id: AnalysisId,
+        /// The judgement; it names its look.
+        judgement: Arc<Judgement>,
+    },
+    /// All records up to and including this one are durable.
+    Appended {
+        /// The last durable record.
+        up_to: Seq,
+    },
+    /// Records could not be made durable; they are still owed.
+    AppendFailed {
+        /// Why, with the way out.
+        message: String,
+    },
+    /// A message reached its receiver, or did not.
+    Sent {
+        /// Which message.
+        delivery: DeliveryId,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// What came back.
+        reply: SendReply,
+    },
+}

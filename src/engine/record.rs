@@ -1,0 +1,150 @@
+//! What must be durable before the next effect may leave: the decision log.
+
+use crate::digest::Digest;
+use crate::engine::verdict::{Hold, Verdict};
+use crate::ids::{AnalysisId, DeliveryId};
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::Batch;
+use crate::plan::rollout::Rollout;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+use std::sync::Arc;
+
+/// The place of a record in the log, from 1, without holes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Seq(pub u64);
+
+/// Who hears of a verdict.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Receiver {
+    /// Where to.
+    pub url: String,
+    /// What signs the message.
+    pub secret: SecretRef,
+}
+
+/// What signs messages to a receiver.
+#[derive(Clone, Debug, PartialEq)]
+pub enum SecretRef {
+    /// The daemon's default key.
+    Default,
+    /// A key named in the configuration.
+    Named(String),
+    /// A key that came with the submission; never shown again.
+    Inline(Secret),
+}
+
+/// One entry of the decision log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record {
+    /// Which analysis it is about.
+    pub id: AnalysisId,
+    /// When the engine wrote it.
+    pub at: Timestamp,
+    /// What happened.
+    pub fact: Fact,
+}
+
+/// What a record says.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Fact {
+    /// An analysis was accepted. Template text and rollout give the plan again.
+    Submitted {
+        /// The idempotency key.
+        key: Option<String>,
+        /// The template's text.
+        template_text: Arc<str>,
+        /// The rollout.
+        rollout: Box<Rollout>,
+        /// The digest of the plan they gave.
+        plan_digest: Digest,
+        /// Who hears of the verdict.
+        receivers: Vec<Receiver>,
+    },
+    /// Samples were read.
+    Captured {
+        /// For which look.
+        look: u32,
+        /// The answers.
+        batch: Arc<Batch>,
+    },
+    /// Samples could not be read.
+    SourceFailed {
+        /// For which look.
+        look: u32,
+        /// Why.
+        message: String,
+    },
+    /// A look was judged.
+    Judged {
+        /// The judgement.
+        judgement: Arc<Judgement>,
+    },
+    /// The analysis has its verdict (A4).
+    Concluded {
+        /// The conclusion.
+        conclusion: Conclusion,
+    },
+    /// Something that came too late, or for another look, was ignored (A8).
+    Ignored {
+        /// What, in a few words.
+        what: String,
+    },
+    /// An attempt to deliver a message ended without success.
+    Attempted {
+        /// Which message.
+        delivery: DeliveryId,
+        /// Which attempt, from 1.
+        attempt: u32,
+        /// What happened.
+        detail: String,
+    },
+    /// A message needs no further attempt.
+    Settled {
+        /// Which message.
+        delivery: DeliveryId,
+        /// How many attempts it took.
+        attempts: u32,
+        /// How it ended.
+        end: DeliveryEnd,
+    },
+}
+
+/// How a delivery ended.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum DeliveryEnd {
+    /// The receiver took it.
+    Delivered {
+        /// The HTTP status.
+        status: u16,
+    },
+    /// It will never be taken.
+    Refused {
+        /// Why.
+        detail: String,
+    },
+    /// It was not taken in time.
+    Expired {
+        /// The last failure.
+        detail: String,
+    },
+}
+
+/// A verdict with the reason.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Conclusion {
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The row of the verdict table that gave it, 1 to 9.
+    pub row: u8,
+    /// The sentence that explains it (A10).
+    pub sentence: String,
+    /// What held a promote back, when something did.
+    pub hold: Option<Hold>,
+    /// The person who decided, for row 1 and for cancellations.
+    pub author: Option<String>,
+    /// The look it was decided at; 0 before the first.
+    pub look: u32,
+    /// When.
+    pub at: Timestamp,
+}

@@ -1,0 +1,248 @@
+//! The HTTP door: what handlers see of the daemon, and what they may ask of it.
+//!
+//! Handlers never touch the engine. A write becomes an [`Ask`] with a reply channel; a read is
+//! answered from [`Readings`], the views published so far, so it never waits for anything.
+#![allow(clippy::disallowed_methods, reason = "door: does I/O")]
+
+use crate::engine::effect::Answer;
+use crate::engine::event::{SourceFault, Submission};
+use crate::engine::verdict::{Hold, Verdict};
+use crate::engine::view::View;
+use crate::ids::{AnalysisId, TemplateName};
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::Batch;
+use crate::plan::Plan;
+use crate::secret::Secret;
+use crate::time::Timestamp;
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, PoisonError, RwLock};
+use tokio::sync::{mpsc, oneshot, watch};
+
+/// The views published so far. Cheap to clone; readers never block writers for long.
+#[derive(Clone, Debug)]
+pub struct Readings {
+    views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    changed: watch::Sender<u64>,
+}
+
+impl Default for Readings {
+    fn default() -> Self {
+        Self {
+            views: Arc::default(),
+            changed: watch::Sender::new(0),
+        }
+    }
+}
+
+impl Readings {
+    /// Puts a newer view in place of the old one and wakes everybody who waits.
+    pub fn publish(&self, view: Arc<View>) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.insert(view.id.clone(), view);
+        drop(views);
+        self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// The view of one analysis.
+    pub fn get(&self, id: &AnalysisId) -> Option<Arc<View>> {
+        self.views
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .get(id)
+            .cloned()
+    }
+
+    /// All views, by id (which sorts by time of submission).
+    pub fn all(&self) -> Vec<Arc<View>> {
+        self.views
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .values()
+            .cloned()
+            .collect()
+    }
+
+    /// Changes whenever a view is published.
+    pub fn watch(&self) -> watch::Receiver<u64> {
+        self.changed.subscribe()
+    }
+}
+
+/// One template as the daemon has it.
+#[derive(Clone, Debug)]
+pub struct TemplateFile {
+    /// The text.
+    pub text: Arc<str>,
+    /// The text, parsed.
+    pub template: Arc<crate::template::Template>,
+}
+
+/// The templates the daemon knows, by name.
+pub type Templates = Arc<RwLock<BTreeMap<TemplateName, TemplateFile>>>;
+
+/// What handlers may ask of the driver.
+#[derive(Debug)]
+pub enum Ask {
+    /// Analyse a rollout.
+    Submit {
+        /// What.
+        submission: Box<Submission>,
+        /// Where the answer goes; it is sent once the submission is durable (A3).
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Stop an analysis.
+    Cancel {
+        /// Which.
+        id: AnalysisId,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Decide instead.
+    Override {
+        /// Which.
+        id: AnalysisId,
+        /// The verdict.
+        verdict: Verdict,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Judge once, without a record.
+    Judge {
+        /// The bound plan.
+        plan: Arc<Plan>,
+        /// Inline samples; without them the plan's queries are asked.
+        samples: Option<Box<Batch>>,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Result<OneShot, SourceFault>>,
+    },
+}
+
+/// A judgement made once, with the verdict its table gives at the end of the window.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OneShot {
+    /// The plan.
+    pub plan: Arc<Plan>,
+    /// The judgement.
+    pub judgement: Judgement,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// The row of the verdict table.
+    pub row: u8,
+    /// What held a promote back, when something did.
+    pub hold: Option<Hold>,
+    /// The sentence.
+    pub sentence: String,
+}
+
+/// Whether the daemon is well; set by the driver, read by `/readyz`.
+#[derive(Debug, Default)]
+pub struct Health {
+    /// Set once recovery is done and the listener is open.
+    pub ready: AtomicBool,
+    /// Set when a drain has begun.
+    pub draining: AtomicBool,
+    /// Why records cannot be made durable at present, if so.
+    pub store_fault: RwLock<Option<String>>,
+    /// Why the source cannot be read at present, if so.
+    pub source_fault: RwLock<Option<String>>,
+}
+
+impl Health {
+    /// Whether new submissions can be taken.
+    pub fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+            && !self.draining.load(Ordering::Acquire)
+            && self
+                .store_fault
+                .read()
+                .unwrap_or_else(PoisonError::into_inner)
+                .is_none()
+    }
+}
+
+/// What a bearer of a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Right {
+    /// Read everything.
+    Read,
+    /// Also submit, cancel and judge.
+    Submit,
+    /// Also override.
+    Override,
+}
+
+/// One accepted credential.
+#[derive(Clone, Debug)]
+pub struct Credential {
+    /// Who it is, for the decision log.
+    pub author: String,
+    /// The bearer token, or the password of Basic auth with `author` as the user.
+    pub token: Secret,
+    /// What it may do.
+    pub right: Right,
+}
+
+/// The limits of the door; beyond each the request is refused with a status that says so.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Largest request body in bytes (413).
+    pub body_bytes_max: usize,
+    /// Connections at once; more wait in the accept queue.
+    pub connections_max: usize,
+    /// Requests at once; more are answered 503.
+    pub requests_max: usize,
+    /// Longest `?wait=` in seconds; a longer wish is shortened.
+    pub wait_s_max: u64,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        // One template of 256 KiB plus samples; the rest are sizes of one small machine.
+        Self {
+            body_bytes_max: 8 << 20,
+            connections_max: 1024,
+            requests_max: 512,
+            wait_s_max: 60,
+        }
+    }
+}
+
+/// Everything a handler sees.
+#[derive(Clone)]
+pub struct Desk {
+    /// Published views.
+    pub readings: Readings,
+    /// Templates by name.
+    pub templates: Templates,
+    /// To the driver.
+    pub ask: mpsc::Sender<Ask>,
+    /// Accepted credentials; empty means that nobody has to show one.
+    pub credentials: Arc<[Credential]>,
+    /// Health.
+    pub health: Arc<Health>,
+    /// Limits.
+    pub limits: Limits,
+    /// Renders our own metrics in the Prometheus text format.
+    pub metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    /// The daemon's clock (A1: even here time is an argument, so that a demo can run fast).
+    pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
+    /// Makes the next analysis id.
+    pub next_id: Arc<dyn Fn() -> AnalysisId + Send + Sync>,
+    /// Refuses webhook addresses at submission: `Err` says why.
+    pub check_receiver: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    /// Names of configured webhook keys, for a clear error when one is unknown.
+    pub key_names: Arc<[String]>,
+    /// Receivers that hear of every verdict, besides those of the submission.
+    pub receivers: Arc<[crate::engine::record::Receiver]>,
+    /// Whether a receiver may name no key.
+    pub has_default_key: bool,
+}

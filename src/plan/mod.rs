@@ -1,0 +1,206 @@
+//! A plan: template × rollout with everything resolved. Two equal plans have equal digests.
+
+pub mod rollout;
+pub mod scope;
+
+use crate::digest::Digest;
+use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
+use crate::plan::rollout::Rollout;
+use crate::slo::objective::Objective;
+use crate::template::{Combine, GapPolicy, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::time::{Span, Step, Timestamp};
+use crate::units::{Harm, MinEffect, Probability, Weight};
+
+/// Everything an analysis needs, concrete.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Plan {
+    /// The template's name.
+    pub template: TemplateName,
+    /// The digest of the template's text.
+    pub template_digest: Digest,
+    /// The rollout it was bound to.
+    pub rollout: Rollout,
+    /// When to look.
+    pub timing: Timing,
+    /// The judge and its error budget.
+    pub judge: JudgeSpec,
+    /// The metrics, in the template's order.
+    pub metrics: Vec<MetricPlan>,
+    /// The objectives, in the template's order.
+    pub objectives: Vec<ObjectivePlan>,
+    /// How observed and declared traffic are compared.
+    pub traffic: Option<TrafficPlan>,
+    /// Regular expressions of harmless source warnings.
+    pub allowed_warnings: Vec<String>,
+    /// What the controller is told to do with an inconclusive verdict.
+    pub on_inconclusive: OnInconclusive,
+    /// The digest of all of the above.
+    pub digest: Digest,
+}
+
+/// The instants of an analysis.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Timing {
+    /// The first instant of the window, on the step grid.
+    pub start: Timestamp,
+    /// The distance between grid points.
+    pub step: Step,
+    /// The time between looks.
+    pub look_every: Span,
+    /// Samples before it are not judged.
+    pub judged_from: Timestamp,
+    /// No promote before it.
+    pub bake_until: Timestamp,
+    /// An undecided analysis ends with the look at this instant.
+    pub deadline: Timestamp,
+    /// A look at `now` reads samples up to `now − lag`, aligned down to the step.
+    pub lag: Span,
+    /// How long the source may fail.
+    pub source_grace: Span,
+}
+
+impl Timing {
+    /// How many looks there are at most; at least 1.
+    pub fn looks_planned(&self) -> u32 {
+        let length = self.deadline.since(self.start).ms();
+        let every = self.look_every.ms().max(1);
+        u32::try_from((length + every - 1) / every)
+            .unwrap_or(u32::MAX)
+            .max(1)
+    }
+
+    /// The last instant a look at `now` may read: on the grid, never past the deadline.
+    pub fn readable_to(&self, now: Timestamp) -> Timestamp {
+        now.minus(self.lag).min(self.deadline).align_down(self.step)
+    }
+
+    /// Which share of the planned time has passed at `covered_to`, in 0 ..= 1.
+    pub fn information(&self, covered_to: Timestamp) -> f64 {
+        let whole = self.deadline.since(self.start).seconds();
+        if whole <= 0.0 {
+            return 1.0;
+        }
+        (covered_to.since(self.start).seconds() / whole).clamp(0.0, 1.0)
+    }
+}
+
+/// One metric of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct MetricPlan {
+    /// Its name.
+    pub name: MetricName,
+    /// What it can do to the verdict.
+    pub role: Role,
+    /// Which direction is harm.
+    pub harm: Harm,
+    /// The limit.
+    pub min_effect: MinEffect,
+    /// The unit shown.
+    pub unit: String,
+    /// Its group.
+    pub group: GroupName,
+    /// Its weight in the score.
+    pub weight: Weight,
+    /// The least evidence.
+    pub evidence: MinEvidence,
+    /// Concrete queries.
+    pub queries: Queries,
+    /// Its share of `judge.false_rollback`, over all looks; zero for metrics that are no gate.
+    pub alpha: Probability,
+}
+
+/// The concrete queries of a metric, both arms in each.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Queries {
+    /// A range query on the grid.
+    Series {
+        /// PromQL.
+        query: String,
+        /// How several series of one arm become one value.
+        combine: Combine,
+        /// What a gap is.
+        gaps: GapPolicy,
+    },
+    /// Raw samples of two selectors.
+    Events {
+        /// Selector of bad events.
+        bad: String,
+        /// Selector of all events.
+        total: String,
+    },
+    /// Raw samples of a bucket selector.
+    Distribution {
+        /// Selector of the buckets.
+        buckets: String,
+        /// The bound beyond which an observation is bad.
+        threshold: f64,
+    },
+}
+
+/// One objective of a plan.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ObjectivePlan {
+    /// Its name.
+    pub name: ObjectiveName,
+    /// Which metric of [`Plan::metrics`] supplies the events.
+    pub metric_idx: usize,
+    /// Target, period, rungs.
+    pub objective: Objective,
+    /// Its share of `judge.false_rollback`.
+    pub alpha: Probability,
+}
+
+/// How observed and declared traffic shares are compared.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrafficPlan {
+    /// Which metric of [`Plan::metrics`] supplies the totals.
+    pub metric_idx: usize,
+    /// The declared share of the canary, in 0 ..= 1.
+    pub declared: Probability,
+    /// The allowed factor either way.
+    pub tolerance_factor: f64,
+}
+
+/// Which query of which metric an answer belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Slot {
+    /// Index in [`Plan::metrics`].
+    pub metric_idx: usize,
+    /// Which of its queries.
+    pub part: Part,
+}
+
+/// The queries a metric can have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Part {
+    /// The series on the grid.
+    Grid,
+    /// Raw samples of bad counters.
+    Bad,
+    /// Raw samples of total counters.
+    Total,
+    /// Raw samples of buckets.
+    Buckets,
+}
+
+impl Plan {
+    /// Every query with its slot, in slot order. `Grid` parts are range queries on the plan's
+    /// step, all others raw samples.
+    pub fn queries(&self) -> Vec<(Slot, &str)> {
+        let mut out = Vec::new();
+        for (metric_idx, metric) in self.metrics.iter().enumerate() {
+            let slot = |part| Slot { metric_idx, part };
+            match &metric.queries {
+                Queries::Series { query, .. } => out.push((slot(Part::Grid), query.as_str())),
+                Queries::Events { bad, total } => {
+                    out.push((slot(Part::Bad), bad.as_str()));
+                    out.push((slot(Part::Total), total.as_str()));
+                }
+                Queries::Distribution { buckets, .. } => {
+                    out.push((slot(Part::Buckets), buckets.as_str()));
+                }
+            }
+        }
+        out
+    }
+}

@@ -1,0 +1,298 @@
+//! Configuration: embedded defaults, then a file, then `HALDANE__SECTION__KEY`, then flags.
+//! Parsed once into what the daemon uses; every error names the key, the value and the way out.
+
+use crate::diagnostic::closest;
+use crate::secret::Secret;
+use crate::time::Span;
+use serde::Deserialize;
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+/// The commented default file; printed by `haldane config`.
+pub const DEFAULTS: &str = include_str!("defaults.toml");
+
+/// What was written, key by key.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Config {
+    /// The API.
+    pub server: ServerConfig,
+    /// The decision log.
+    pub store: StoreConfig,
+    /// Templates.
+    pub templates: TemplatesConfig,
+    /// Where samples come from.
+    pub source: SourceConfig,
+    /// Outbound messages.
+    pub webhooks: WebhooksConfig,
+    /// Limits.
+    pub limits: LimitsConfig,
+    /// Logs.
+    pub log: LogConfig,
+}
+
+/// `[server]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerConfig {
+    /// Address and port.
+    pub listen: String,
+    /// Bytes.
+    pub body_bytes_max: usize,
+    /// Connections at once.
+    pub connections_max: usize,
+    /// Requests at once.
+    pub requests_max: usize,
+    /// Who may call.
+    pub credentials: Vec<CredentialConfig>,
+}
+
+/// `[[server.credentials]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CredentialConfig {
+    /// The name in the decision log.
+    pub author: String,
+    /// A reference to the token.
+    pub token: SecretText,
+    /// `read`, `submit` or `override`.
+    pub right: String,
+}
+
+/// `[store]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StoreConfig {
+    /// The SQLite file.
+    pub path: PathBuf,
+}
+
+/// `[templates]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TemplatesConfig {
+    /// A folder of `*.yaml`.
+    pub dir: PathBuf,
+}
+
+/// `[source]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SourceConfig {
+    /// `prometheus` or `simulated`.
+    pub kind: String,
+    /// The base URL.
+    pub url: String,
+    /// A scenario file, for `simulated`.
+    pub scenario: String,
+    /// Per query.
+    pub timeout: String,
+    /// Queries at once.
+    pub concurrency_max: usize,
+    /// Bytes of one answer.
+    pub response_bytes_max: usize,
+    /// Basic auth.
+    pub username: String,
+    /// Basic auth, a reference.
+    pub password: SecretText,
+    /// A file with a bearer token, read again when it changes.
+    pub bearer_file: String,
+    /// A bearer token, a reference.
+    pub bearer: SecretText,
+    /// Extra headers.
+    pub headers: BTreeMap<String, String>,
+    /// PEM.
+    pub ca_file: String,
+    /// PEM.
+    pub client_cert_file: String,
+    /// PEM.
+    pub client_key_file: String,
+    /// Attempts per query.
+    pub attempts_max: u32,
+}
+
+/// `[webhooks]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct WebhooksConfig {
+    /// The default key, a reference.
+    pub key: SecretText,
+    /// Named keys, each a list of references.
+    pub keys: BTreeMap<String, Vec<SecretText>>,
+    /// Whether private addresses may be dialled.
+    pub allow_private: bool,
+    /// Per attempt.
+    pub timeout: String,
+    /// The CloudEvents source.
+    pub source: String,
+    /// PEM.
+    pub ca_file: String,
+    /// Who hears of every verdict.
+    pub receivers: Vec<ReceiverConfig>,
+}
+
+/// `[[webhooks.receivers]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ReceiverConfig {
+    /// Where to.
+    pub url: String,
+    /// A name of `[webhooks.keys]`; the default key without it.
+    pub key: Option<String>,
+}
+
+/// `[limits]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LimitsConfig {
+    /// Analyses under way at once.
+    pub analyses_max: usize,
+    /// How long a drain may take.
+    pub drain: String,
+}
+
+/// `[log]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LogConfig {
+    /// tracing's filter.
+    pub filter: String,
+    /// `text` or `json`.
+    pub format: String,
+}
+
+/// A reference to a secret as written (`file:…`, `env:…`, or empty). Something that looks like
+/// the secret itself must not reach a log either, so its `Debug` is closed.
+#[derive(Clone, Deserialize)]
+#[serde(transparent)]
+pub struct SecretText(String);
+
+impl std::fmt::Debug for SecretText {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl SecretText {
+    /// Reads the secret; `None` when nothing is written. `key` is the name for the message.
+    pub fn read(&self, key: &str) -> Result<Option<Secret>, String> {
+        if self.0.is_empty() {
+            return Ok(None);
+        }
+        let text = if let Some(path) = self.0.strip_prefix("file:") {
+            std::fs::read_to_string(path)
+                .map_err(|fault| format!("{key}: cannot read secret file {path}: {fault}"))?
+        } else if let Some(name) = self.0.strip_prefix("env:") {
+            std::env::var(name)
+                .map_err(|_| format!("{key}: environment variable {name} is not set"))?
+        } else {
+            return Err(format!(
+                "{key}: a secret must not stand in the configuration; write file:/path or env:NAME"
+            ));
+        };
+        let text = text.trim();
+        if text.is_empty() {
+            return Err(format!("{key}: the secret it names is empty"));
+        }
+        Ok(Some(Secret::new(text)))
+    }
+}
+
+/// Reads a length of time such as `30s`; `key` is the name for the message.
+pub fn span(key: &str, text: &str) -> Result<Span, String> {
+    Span::parse(text)
+        .filter(|span| *span > Span::ZERO)
+        .ok_or_else(|| format!("{key}: `{text}` is no length of time above zero; write 30s or 5m"))
+}
+
+/// Loads the configuration. `file` must exist when given; without it `./haldane.toml` is read
+/// when it exists. `flags` are `section.key` and value, the strongest.
+pub fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Config, String> {
+    let mut builder = config::Config::builder()
+        .add_source(config::File::from_str(DEFAULTS, config::FileFormat::Toml));
+    let path = file.map_or_else(|| PathBuf::from("haldane.toml"), Path::to_path_buf);
+    if file.is_some() || path.exists() {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|fault| format!("configuration {}: {fault}", path.display()))?;
+        builder = builder.add_source(config::File::from_str(&text, config::FileFormat::Toml));
+    }
+    // Two underscores, so that HALDANE_PORT, which Kubernetes makes for a Service of that name,
+    // is no key of ours.
+    builder = builder.add_source(
+        config::Environment::with_prefix("HALDANE").prefix_separator("__").separator("__"),
+    );
+    for (key, value) in flags {
+        builder = builder
+            .set_override(*key, value.clone())
+            .map_err(|fault| format!("flag for {key}: {fault}"))?;
+    }
+    builder
+        .build()
+        .and_then(config::Config::try_deserialize)
+        .map_err(|fault| explain(&fault.to_string(), &path, file.is_some() || path.exists()))
+}
+
+/// The reader's own message with the file in front and a suggestion behind.
+fn explain(message: &str, path: &Path, has_file: bool) -> String {
+    let origin = if has_file { format!("{}", path.display()) } else { "environment".to_owned() };
+    let mut quoted = message.split('`').skip(1).step_by(2);
+    let unknown = message.contains("unknown field").then(|| quoted.next()).flatten();
+    let suggestion = unknown.and_then(|word| closest(word, quoted));
+    match suggestion {
+        Some(word) => format!("configuration ({origin}): {message}; did you mean `{word}`?"),
+        None => format!(
+            "configuration ({origin}): {message}; `haldane config` prints every key with its default"
+        ),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+    use super::*;
+
+    fn loaded(text: &str) -> Result<Config, String> {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("haldane.toml");
+        std::fs::write(&path, text).unwrap();
+        load(Some(&path), &[])
+    }
+
+    #[test]
+    fn the_defaults_are_complete() {
+        let config = loaded("").unwrap();
+        assert_eq!(config.server.listen, "127.0.0.1:7070");
+        assert!(config.webhooks.receivers.is_empty());
+    }
+
+    #[test]
+    fn flags_win_over_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("haldane.toml");
+        std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\n").unwrap();
+        let flags = [("server.listen", "127.0.0.1:2".to_owned())];
+        assert_eq!(load(Some(&path), &flags).unwrap().server.listen, "127.0.0.1:2");
+    }
+
+    #[test]
+    fn what_is_wrong_is_named() {
+        for (text, wanted) in [
+            ("[server]\nlisen = \"x\"\n", "did you mean `listen`"),
+            ("[sever]\nlisten = \"x\"\n", "did you mean `server`"),
+            ("[limits]\nanalyses_max = \"many\"\n", "analyses_max"),
+            ("[server\n", "haldane.toml"),
+        ] {
+            let message = loaded(text).unwrap_err();
+            assert!(message.contains(wanted), "{text}: {message}");
+        }
+    }
+
+    #[test]
+    fn an_inline_secret_is_refused_and_never_printed() {
+        let config = loaded("[webhooks]\nkey = \"whsec_hunter2hunter2\"\n").unwrap();
+        let message = config.webhooks.key.read("webhooks.key").unwrap_err();
+        assert!(message.contains("file:/path"));
+        assert!(!message.contains("hunter2"));
+        assert!(!format!("{config:?}").contains("hunter2"));
+    }
+}

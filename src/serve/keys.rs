@@ -1,0 +1,91 @@
+//! Webhook keys and receivers from the configuration.
+
+use crate::engine::record::{Receiver, SecretRef};
+use crate::secret::Secret;
+use crate::serve::config::{self, SecretText, WebhooksConfig};
+use crate::webhook::address_guard::{Policy, check_url};
+use crate::webhook::signature::SigningKey;
+use crate::webhook::{Options, Sender};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+/// Parsed keys.
+pub(crate) struct Keys {
+    pub(crate) default: Vec<SigningKey>,
+    pub(crate) named: BTreeMap<String, Vec<SigningKey>>,
+}
+
+/// Reads and parses every key.
+pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
+    let default = parsed("webhooks.key", &config.key)?.into_iter().collect();
+    let mut named = BTreeMap::new();
+    for (name, written) in &config.keys {
+        let mut keys = Vec::new();
+        for (idx, text) in written.iter().enumerate() {
+            let key = format!("webhooks.keys.{name}[{idx}]");
+            keys.push(parsed(&key, text)?.ok_or_else(|| format!("{key}: empty"))?);
+        }
+        named.insert(name.clone(), keys);
+    }
+    for (idx, receiver) in config.receivers.iter().enumerate() {
+        let key = format!("webhooks.receivers[{idx}]");
+        let url = url::Url::parse(&receiver.url)
+            .map_err(|fault| format!("{key}.url `{}`: {fault}", receiver.url))?;
+        check_url(&url, &policy(config)).map_err(|fault| format!("{key}.url: {fault}"))?;
+        match &receiver.key {
+            Some(name) if !named.contains_key(name) => {
+                return Err(format!("{key}.key: webhooks.keys has no `{name}`"));
+            }
+            None if config.key.read("webhooks.key")?.is_none() => {
+                return Err(format!("{key}: names no key, and webhooks.key is not set"));
+            }
+            Some(_) | None => {}
+        }
+    }
+    Ok(Keys { default, named })
+}
+
+fn parsed(key: &str, text: &SecretText) -> Result<Option<SigningKey>, String> {
+    text.read(key)?
+        .map(|secret: Secret| {
+            SigningKey::parse(secret.expose()).map_err(|fault| format!("{key}: {fault}"))
+        })
+        .transpose()
+}
+
+fn policy(config: &WebhooksConfig) -> Policy {
+    Policy { allow_private: config.allow_private, ..Policy::default() }
+}
+
+/// The sender.
+pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
+    let timeout = config::span("webhooks.timeout", &config.timeout)?;
+    let ca_file = (!config.ca_file.is_empty()).then(|| PathBuf::from(&config.ca_file));
+    Sender::new(Options { timeout, ca_file, policy: policy(config), ..Options::default() })
+        .map_err(|fault| format!("webhooks: {fault}"))
+}
+
+/// Refuses an address at submission, so that the submitter hears of it and not a log.
+pub(crate) fn receiver_check(
+    config: &WebhooksConfig,
+) -> Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync> {
+    let policy = policy(config);
+    Arc::new(move |text| {
+        let url = url::Url::parse(text).map_err(|fault| fault.to_string())?;
+        check_url(&url, &policy).map_err(|fault| fault.to_string())
+    })
+}
+
+/// Receivers that hear of every verdict.
+pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<Receiver> {
+    let secret = |key: &Option<String>| match key {
+        Some(name) => SecretRef::Named(name.clone()),
+        None => SecretRef::Default,
+    };
+    config
+        .receivers
+        .iter()
+        .map(|written| Receiver { url: written.url.clone(), secret: secret(&written.key) })
+        .collect()
+}

@@ -1,0 +1,17 @@
+//! The daemon: the engine run live. System clock in, Prometheus in, verdicts out.
+#![allow(
+    clippy::disallowed_methods,
+    reason = "driver: owns the clock, chance, tasks and the file system"
+)]
+
+pub mod clock;
+pub mod config;
+mod event_loop;
+mod keys;
+pub mod one_shot;
+mod outbox;
+mod perform;
+pub mod source;
+pub mod sources;
+pub mod start;
+mod templates;

@@ -1,0 +1,37 @@
+//! One judgement of a whole window, without a record: `haldane judge` and `POST /v1/judge`.
+
+use crate::engine::event::SourceFault;
+use crate::engine::verdict::{Situation, Source as Reached, Verdict, decide};
+use crate::http::OneShot;
+use crate::judge::windows::{Batch, Windows};
+use crate::judge::{explain, judge};
+use crate::plan::Plan;
+use crate::serve::source::Source;
+use crate::template::Template;
+use crate::time::Span;
+use std::sync::Arc;
+
+/// The same template judged once: its only look is the last one, so that the whole error budget
+/// is spent there.
+pub fn judged_once(template: &Template, duration: Span) -> Template {
+    let mut once = template.clone();
+    once.schedule.look_every = duration.max(once.schedule.step.span());
+    once
+}
+
+/// Judges the plan's whole window as its last look.
+pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
+    let mut windows = Windows::new(&plan);
+    windows.absorb(&plan, batch);
+    let judgement = judge(&plan, &windows, plan.timing.looks_planned());
+    let decision = decide(&Situation::of(&plan, Some(&judgement), Reached::Answering));
+    let sentence = explain::sentence(&plan, Some(&judgement), decision.stand());
+    // The last look always has a verdict; if that ever failed, doubt is the only honest word (A5).
+    let verdict = decision.verdict.unwrap_or(Verdict::Inconclusive);
+    OneShot { plan, judgement, verdict, row: decision.row, hold: decision.hold, sentence }
+}
+
+/// Fetches the plan's whole window.
+pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
+    source.window(plan, plan.timing.start, plan.timing.deadline, true).await
+}

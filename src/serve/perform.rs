@@ -1,0 +1,221 @@
+//! Effect → the door it goes through → event.
+
+use crate::engine::Engine;
+use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
+use crate::engine::event::{Event, SourceFault};
+use crate::engine::record::{Record, Seq};
+use crate::http::{Health, OneShot, Readings};
+use crate::judge::judge;
+use crate::judge::windows::Batch;
+use crate::plan::Plan;
+use crate::serve::one_shot;
+use crate::serve::outbox::Outbox;
+use crate::serve::source::Source;
+use crate::store::Store;
+use std::sync::{Arc, PoisonError};
+use tokio::sync::{mpsc, oneshot};
+use tokio_util::task::TaskTracker;
+
+/// Hands effects to the doors; every piece of work under way is tracked for the drain.
+pub(crate) struct Performer {
+    pub(crate) source: Source,
+    pub(crate) store: Arc<Store>,
+    pub(crate) outbox: Arc<Outbox>,
+    pub(crate) readings: Readings,
+    pub(crate) health: Arc<Health>,
+    pub(crate) events: mpsc::Sender<Event>,
+    pub(crate) tasks: TaskTracker,
+}
+
+impl Performer {
+    /// Starts one effect; its end is an event again.
+    pub(crate) fn perform(&self, effect: Effect) {
+        match effect {
+            Effect::Append(records) => self.append(records),
+            Effect::Fetch(order) => self.fetch(order),
+            Effect::Judge(order) => self.judge(order),
+            Effect::Send(order) => self.send(order),
+            Effect::Publish(view) => {
+                if let Some(conclusion) = &view.conclusion {
+                    tracing::debug!(analysis = %view.id, verdict = conclusion.verdict.word());
+                }
+                self.readings.publish(view);
+            }
+            // The loop keeps these two for itself.
+            Effect::WakeAt(_) | Effect::Answer { .. } => {}
+        }
+    }
+
+    fn append(&self, records: Vec<(Seq, Record)>) {
+        for (_, record) in &records {
+            log_record(record);
+        }
+        let events = self.events.clone();
+        let health = self.health.clone();
+        let (told, heard) = oneshot::channel();
+        self.store.append(records, Box::new(move |result| drop(told.send(result))));
+        self.tasks.spawn(async move {
+            let event = match heard.await {
+                Ok(Ok(up_to)) => {
+                    set(&health.store_fault, None);
+                    Event::Appended { up_to }
+                }
+                Ok(Err(fault)) => {
+                    let message = fault.message;
+                    tracing::error!(fault = %message, "the decision log cannot be written");
+                    metrics::counter!("haldane_store_faults_total").increment(1);
+                    set(&health.store_fault, Some(message.clone()));
+                    Event::AppendFailed { message }
+                }
+                Err(_) => Event::AppendFailed { message: "the store's writer has ended".into() },
+            };
+            // The loop outlives its tasks; a closed channel means that it is gone for good.
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn fetch(&self, order: FetchOrder) {
+        let (source, events, health) =
+            (self.source.clone(), self.events.clone(), self.health.clone());
+        self.tasks.spawn(async move {
+            let (id, look) = (order.id.clone(), order.look);
+            let begun = std::time::Instant::now();
+            let event = match source.fetch(&order).await {
+                Ok(batch) => {
+                    set(&health.source_fault, None);
+                    Event::Fetched { id, look, batch: Arc::new(batch) }
+                }
+                Err(fault) => {
+                    tracing::warn!(
+                        analysis = %id, look, transient = fault.transient,
+                        fault = %fault.message, "samples could not be read"
+                    );
+                    metrics::counter!("haldane_source_faults_total").increment(1);
+                    set(&health.source_fault, Some(fault.message.clone()));
+                    Event::FetchFailed { id, look, fault }
+                }
+            };
+            metrics::histogram!("haldane_fetch_seconds").record(begun.elapsed().as_secs_f64());
+            let _ = events.send(event).await;
+        });
+    }
+
+    fn judge(&self, order: JudgeOrder) {
+        let events = self.events.clone();
+        let (told, heard) = oneshot::channel();
+        rayon::spawn(move || {
+            let begun = std::time::Instant::now();
+            let judgement = judge(&order.plan, &order.windows, order.look);
+            metrics::histogram!("haldane_judge_seconds").record(begun.elapsed().as_secs_f64());
+            drop(told.send((order.id, judgement)));
+        });
+        self.tasks.spawn(async move {
+            // A judge that panicked drops its channel: that one look goes without a judgement and
+            // the analysis ends inconclusive at its deadline, never promoted (A5, A11).
+            let Ok((id, judgement)) = heard.await else {
+                tracing::error!("a judgement ended without a result; this is a bug");
+                return;
+            };
+            let _ = events.send(Event::Judged { id, judgement: Arc::new(judgement) }).await;
+        });
+    }
+
+    fn send(&self, order: SendOrder) {
+        let (outbox, events) = (self.outbox.clone(), self.events.clone());
+        self.tasks.spawn(async move {
+            let reply = outbox.send(&order).await;
+            let (delivery, attempt) = (order.delivery, order.attempt);
+            let _ = events.send(Event::Sent { delivery, attempt, reply }).await;
+        });
+    }
+
+    /// Judges once, outside the engine: nothing is recorded.
+    pub(crate) fn judge_once(
+        &self,
+        plan: Arc<Plan>,
+        samples: Option<Box<Batch>>,
+        reply: oneshot::Sender<Result<OneShot, SourceFault>>,
+    ) {
+        let source = self.source.clone();
+        self.tasks.spawn(async move {
+            let batch = match samples {
+                Some(batch) => Ok(*batch),
+                None => one_shot::fetch(&plan, &source).await,
+            };
+            let batch = match batch {
+                Ok(batch) => batch,
+                Err(fault) => {
+                    drop(reply.send(Err(fault)));
+                    return;
+                }
+            };
+            rayon::spawn(move || drop(reply.send(Ok(one_shot::judge_batch(plan, &batch)))));
+        });
+    }
+
+    /// Gauges of the engine's state.
+    pub(crate) fn note_counts(&self, engine: &Engine) {
+        let counts = engine.counts();
+        metrics::gauge!("haldane_analyses", "status" => "waiting").set(counts.waiting as f64);
+        metrics::gauge!("haldane_analyses", "status" => "looking").set(counts.looking as f64);
+        metrics::gauge!("haldane_analyses", "status" => "concluded").set(counts.concluded as f64);
+        metrics::gauge!("haldane_deliveries_owed").set(counts.deliveries_owed as f64);
+        metrics::gauge!("haldane_records_unacknowledged").set(counts.unacked as f64);
+    }
+
+    /// No further work will be started.
+    pub(crate) fn close(&self) {
+        self.tasks.close();
+    }
+
+    /// Resolves when everything under way has ended.
+    pub(crate) async fn idle(&self) {
+        self.tasks.wait().await;
+    }
+}
+
+fn set(cell: &std::sync::RwLock<Option<String>>, value: Option<String>) {
+    *cell.write().unwrap_or_else(PoisonError::into_inner) = value;
+}
+
+/// One structured line per fact that people search for.
+fn log_record(record: &Record) {
+    use crate::engine::record::Fact;
+    match &record.fact {
+        Fact::Submitted { rollout, plan_digest, .. } => {
+            metrics::counter!("haldane_submissions_total").increment(1);
+            let deploy = &rollout.deploy;
+            tracing::info!(
+                analysis = %record.id, service = %deploy.service,
+                deploy = deploy.id.as_ref().map_or("", crate::ids::DeployId::as_str),
+                trace = deploy.traceparent.as_deref().unwrap_or(""),
+                plan = %plan_digest.short(), "submitted"
+            );
+        }
+        Fact::Judged { judgement } => {
+            metrics::counter!("haldane_looks_total").increment(1);
+            tracing::info!(
+                analysis = %record.id, look = judgement.look,
+                outcome = judgement.outcome.word(),
+                score = judgement.score.map(crate::units::Score::get), "judged"
+            );
+        }
+        Fact::Concluded { conclusion } => {
+            let verdict = conclusion.verdict.word();
+            metrics::counter!("haldane_verdicts_total", "verdict" => verdict).increment(1);
+            tracing::info!(
+                analysis = %record.id, verdict, row = conclusion.row, look = conclusion.look,
+                sentence = %conclusion.sentence, "concluded"
+            );
+        }
+        Fact::Attempted { delivery, attempt, detail } => {
+            metrics::counter!("haldane_delivery_attempts_failed_total").increment(1);
+            tracing::warn!(analysis = %record.id, %delivery, attempt, %detail, "not delivered yet");
+        }
+        Fact::Settled { delivery, attempts, end } => {
+            metrics::counter!("haldane_deliveries_settled_total").increment(1);
+            tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
+        }
+        Fact::SourceFailed { .. } | Fact::Captured { .. } | Fact::Ignored { .. } => {}
+    }
+}

@@ -1,0 +1,98 @@
+//! Where samples come from: one call that turns a fetch order into a batch.
+
+use crate::engine::effect::FetchOrder;
+use crate::engine::event::SourceFault;
+use crate::judge::windows::Batch;
+use crate::plan::{Part, Plan, Slot};
+use crate::prometheus::{Client, Fault, RangeQuery};
+use crate::series::raw::Answer;
+use crate::simulate::traffic::Traffic;
+use crate::time::{Span, Timestamp};
+use std::sync::Arc;
+
+/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
+/// looks back five minutes for a sample that still counts (`query.lookback-delta`).
+pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
+
+/// A source of samples.
+#[derive(Clone)]
+pub enum Source {
+    /// A Prometheus, or anything that speaks its API.
+    Prometheus(Client),
+    /// Simulated traffic with known truth.
+    Simulated(Arc<Traffic>),
+}
+
+impl Source {
+    /// Fetches everything an order asks for. All queries of one order run side by side; the
+    /// client bounds how many reach the server at once. The first fault in slot order is the
+    /// fault of the order: a batch is whole or it is nothing (A5).
+    pub async fn fetch(&self, order: &FetchOrder) -> Result<Batch, SourceFault> {
+        self.window(&order.plan, order.from, order.to, order.first).await
+    }
+
+    /// Fetches `(from, to]` of every query of `plan`; `first` includes the grid point at `from`
+    /// and an anchor before it.
+    pub async fn window(
+        &self,
+        plan: &Plan,
+        from: Timestamp,
+        to: Timestamp,
+        first: bool,
+    ) -> Result<Batch, SourceFault> {
+        let queries = plan.queries();
+        let asked = queries.iter().map(|(slot, query)| async move {
+            let answer = match self {
+                Self::Prometheus(client) => {
+                    ask_prometheus(client, plan, *slot, query, (from, to, first))
+                        .await
+                        .map_err(|fault| named(plan, *slot, &fault))
+                }
+                Self::Simulated(traffic) => traffic
+                    .answer(*slot, query, plan.timing.step, reach(plan, *slot, from, first), to)
+                    .map_err(|message| SourceFault { transient: false, message }),
+            }?;
+            Ok::<(Slot, Answer), SourceFault>((*slot, answer))
+        });
+        let mut answers = Vec::with_capacity(queries.len());
+        for answer in futures_util::future::join_all(asked).await {
+            answers.push(answer?);
+        }
+        Ok(Batch { from, to, answers })
+    }
+}
+
+/// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
+fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
+    match (slot.part, first) {
+        (Part::Grid, true) | (Part::Bad | Part::Total | Part::Buckets, false) => from,
+        (Part::Grid, false) => from.plus(plan.timing.step.span()),
+        (Part::Bad | Part::Total | Part::Buckets, true) => from.minus(ANCHOR_LOOKBACK),
+    }
+}
+
+async fn ask_prometheus(
+    client: &Client,
+    plan: &Plan,
+    slot: Slot,
+    query: &str,
+    (from, to, first): (Timestamp, Timestamp, bool),
+) -> Result<Answer, Fault> {
+    let start = reach(plan, slot, from, first);
+    match slot.part {
+        Part::Grid => {
+            let range = RangeQuery { start, end: to, step: plan.timing.step };
+            client.query_range(query, range).await
+        }
+        Part::Bad | Part::Total | Part::Buckets => client.raw_samples(query, start, to).await,
+    }
+}
+
+/// The fault with the metric it belongs to in front.
+fn named(plan: &Plan, slot: Slot, fault: &Fault) -> SourceFault {
+    let metric = plan.metrics.get(slot.metric_idx).map_or("?", |metric| metric.name.as_str());
+    SourceFault {
+        transient: fault.kind.is_transient(),
+        message: format!("metric {metric}: {}", fault.message),
+    }
+}

@@ -1,0 +1,198 @@
+//! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
+
+use crate::engine::{Engine, Limits as EngineLimits};
+use crate::http::{self, Credential, Desk, Health, Right};
+use crate::ids::AnalysisId;
+use crate::serve::clock::Clock;
+use crate::serve::config::{self, Config};
+use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
+use crate::serve::outbox::Outbox;
+use crate::serve::perform::Performer;
+use crate::serve::source::Source;
+use crate::serve::{keys, sources, templates};
+use crate::store::{self, Store};
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// Why the daemon did not start.
+#[derive(Debug)]
+pub enum StartFault {
+    /// Something in the configuration: exit code 2.
+    Config(String),
+    /// Something of the world (port, store, file): exit code 4.
+    World(String),
+}
+
+/// A daemon under way.
+pub struct Daemon {
+    /// Where it listens.
+    pub address: SocketAddr,
+    stop: CancellationToken,
+    tasks: Vec<JoinHandle<()>>,
+    store: Arc<Store>,
+    drain: std::time::Duration,
+}
+
+impl Daemon {
+    /// Fires when the daemon has been asked to stop.
+    pub fn stop_token(&self) -> CancellationToken {
+        self.stop.clone()
+    }
+
+    /// Drains: answers what is under way, makes every record durable, ends. Work that does not
+    /// end in time is left; it is owed at the next start.
+    pub async fn stop(self) {
+        self.stop.cancel();
+        let all = futures_util::future::join_all(self.tasks);
+        if tokio::time::timeout(self.drain, all).await.is_err() {
+            tracing::warn!("the drain took too long; what is left is owed at the next start");
+        }
+        if let Some(store) = Arc::into_inner(self.store) {
+            store.close();
+        }
+    }
+}
+
+/// Starts the daemon. `source` stands in for the configured one (the demo brings its own).
+pub async fn start(
+    config: &Config,
+    clock: Clock,
+    source: Option<Source>,
+    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+) -> Result<Daemon, StartFault> {
+    // Parse: everything a person wrote, before anything is touched.
+    let credentials = credentials(config).map_err(StartFault::Config)?;
+    let keys = keys::read(&config.webhooks).map_err(StartFault::Config)?;
+    let sender = keys::sender(&config.webhooks).map_err(StartFault::Config)?;
+    let check_receiver = keys::receiver_check(&config.webhooks);
+    let drain = config::span("limits.drain", &config.limits.drain).map_err(StartFault::Config)?;
+    let templates = templates::load(&config.templates.dir).map_err(StartFault::Config)?;
+    let source = match source {
+        Some(source) => source,
+        None => sources::open(&config.source).map_err(StartFault::Config)?,
+    };
+    // Open: the port first, because it is the cheapest thing that can be taken already.
+    let listener = TcpListener::bind(&config.server.listen).await.map_err(|fault| {
+        StartFault::World(format!(
+            "server.listen {}: {fault}; stop what listens there or choose another address",
+            config.server.listen
+        ))
+    })?;
+    let address = listener
+        .local_addr()
+        .map_err(|fault| StartFault::World(format!("server.listen: {fault}")))?;
+    let (store, loaded) = Store::open(store::Options::at(config.store.path.clone()))
+        .map_err(|fault| StartFault::World(fault.message))?;
+    let store = Arc::new(store);
+    // Recover: fold the log, learn what is owed.
+    let limits =
+        EngineLimits { analyses_max: config.limits.analyses_max, ..EngineLimits::default() };
+    let mut owed = Vec::new();
+    for damage in &loaded.damaged {
+        tracing::error!(analysis = %damage.id, why = %damage.why, "analysis is unreadable");
+    }
+    let (engine, unreadable) = Engine::recover(limits, loaded.records, clock.now(), &mut owed);
+    for lost in &unreadable {
+        tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
+    }
+    // Run.
+    let (ask, asks) = mpsc::channel(ASKS_QUEUED_MAX);
+    let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
+    let stop = CancellationToken::new();
+    let desk = Desk {
+        readings: http::Readings::default(),
+        templates,
+        ask,
+        credentials: credentials.into(),
+        health: Arc::new(Health::default()),
+        limits: http::Limits {
+            body_bytes_max: config.server.body_bytes_max,
+            connections_max: config.server.connections_max,
+            requests_max: config.server.requests_max,
+            ..http::Limits::default()
+        },
+        metrics,
+        now: {
+            let clock = clock.clone();
+            Arc::new(move || clock.now())
+        },
+        next_id: Arc::new(next_id),
+        check_receiver,
+        key_names: config.webhooks.keys.keys().cloned().collect(),
+        receivers: keys::receivers(&config.webhooks).into(),
+        has_default_key: !keys.default.is_empty(),
+    };
+    let performer = Performer {
+        source,
+        store: store.clone(),
+        outbox: Arc::new(Outbox {
+            sender,
+            clock: clock.clone(),
+            default_keys: keys.default,
+            named_keys: keys.named,
+            source: config.webhooks.source.clone(),
+        }),
+        readings: desk.readings.clone(),
+        health: desk.health.clone(),
+        events: events_in,
+        tasks: TaskTracker::new(),
+    };
+    let event_loop = EventLoop {
+        engine,
+        clock,
+        performer,
+        events,
+        asks,
+        health: desk.health.clone(),
+        stop: stop.clone(),
+        tickets: BTreeMap::new(),
+        next_ticket: 1,
+        wake_at: None,
+    };
+    let health = desk.health.clone();
+    let tasks = vec![
+        tokio::spawn(event_loop.run(owed)),
+        tokio::spawn(http::serve(listener, desk, stop.clone())),
+    ];
+    health.ready.store(true, Ordering::Release);
+    tracing::info!(%address, "listening");
+    let drain = std::time::Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0));
+    Ok(Daemon { address, stop, tasks, store, drain })
+}
+
+/// A fresh id: time-ordered (UUID version 7), so that a list of ids is a list in time.
+fn next_id() -> AnalysisId {
+    AnalysisId::new(&uuid::Uuid::now_v7().simple().to_string())
+        .expect("thirty-two hexadecimal digits are a legal id")
+}
+
+fn credentials(config: &Config) -> Result<Vec<Credential>, String> {
+    let mut out = Vec::new();
+    for (idx, written) in config.server.credentials.iter().enumerate() {
+        let key = format!("server.credentials[{idx}]");
+        let right = match written.right.as_str() {
+            "read" => Right::Read,
+            "submit" => Right::Submit,
+            "override" => Right::Override,
+            other => {
+                return Err(format!(
+                    "{key}.right: `{other}` is none of read, submit, override"
+                ));
+            }
+        };
+        let token = written
+            .token
+            .read(&format!("{key}.token"))?
+            .ok_or_else(|| format!("{key}.token: missing; write file:/path or env:NAME"))?;
+        out.push(Credential { author: written.author.clone(), token, right });
+    }
+    Ok(out)
+}
+

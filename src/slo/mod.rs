@@ -1,0 +1,3 @@
+//! Objectives, error budgets and burn rates, as in the SRE workbook, chapter 5.
+
+pub mod objective;
