@@ -1,49 +1,22 @@
-//! How long it takes to read an answer, beside the tree that any JSON reader would build.
-#![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
+//! Reading a source's answer, beside the tree that any JSON reader would build of it.
 
+use crate::timing::Runner;
 use std::fmt::Write as _;
-use std::hint::black_box;
-use std::time::{Duration, Instant};
 
 /// Answers of the sizes that occur: (series, points each). The first is one look of a template
-/// with twenty series, the last a whole day of it in one request.
+/// with twenty series, the last as much as one request may give of it.
 const SHAPES: [(usize, usize); 3] = [(20, 240), (1, 11_000), (20, 11_000)];
 
-/// Runs of each; the fastest is shown, being the least disturbed.
-const RUNS: usize = 15;
-
-/// Reads answers of each shape with our decoder and as a tree; gives lines of a report.
-pub(crate) fn decode_bench() -> Vec<String> {
-    let line = |(series, points)| {
+pub(crate) fn run(runner: &Runner) {
+    for (series, points) in SHAPES {
         let body = answer(series, points);
-        let ours = fastest(|| {
-            let answer = haldane::prometheus::decode_answer(black_box(body.as_bytes()));
-            assert_eq!(answer.map(|answer| answer.series.len()), Ok(series));
+        runner.measure(&format!("decode/{series}x{points}"), |_| {
+            haldane::prometheus::decode_answer(body.as_bytes())
         });
-        let tree = fastest(|| {
-            let tree: Result<serde_json::Value, _> = serde_json::from_slice(body.as_bytes());
-            assert!(black_box(tree).is_ok());
+        runner.measure(&format!("decode_as_tree/{series}x{points}"), |_| {
+            serde_json::from_slice::<serde_json::Value>(body.as_bytes())
         });
-        format!(
-            "decode {series:>2} x {points:>6} ({:>7} bytes): {:>9.1} us, {:.0} MB/s; \
-             as a tree {:>9.1} us, {:.1} times as long",
-            body.len(),
-            ours.as_secs_f64() * 1e6,
-            body.len() as f64 / 1e6 / ours.as_secs_f64(),
-            tree.as_secs_f64() * 1e6,
-            tree.as_secs_f64() / ours.as_secs_f64(),
-        )
-    };
-    SHAPES.into_iter().map(line).collect()
-}
-
-fn fastest(run: impl Fn()) -> Duration {
-    let timed = |_| {
-        let start = Instant::now();
-        run();
-        start.elapsed()
-    };
-    (0..RUNS).map(timed).min().unwrap_or_default()
+    }
 }
 
 /// An answer as a server writes it: values of a rate, which use all their digits.
