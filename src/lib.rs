@@ -5,7 +5,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] [`secret`] | plain types that hold their invariants |
+//! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] [`secret`] | valid values |
 //! | 1 numbers | [`stats`] [`series`] | statistics over slices; series on a grid, counts from counters |
 //! | 2 objectives | `slo` | objectives, error budgets, burn rates |
 //! | 3 templates | `template` | YAML to template, with diagnostics |

@@ -8,10 +8,12 @@
     reason = "a benchmark reads the clock and prints"
 )]
 
+mod decode;
 mod location;
 mod timing;
 
 fn main() {
     let runner = timing::Runner::from_arguments(std::env::args().skip(1));
+    decode::run(&runner);
     location::run(&runner);
 }

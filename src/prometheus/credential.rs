@@ -1,7 +1,7 @@
 //! Who we are, as a header: fixed, or from a file that somebody else rotates.
 
 use super::fault::{Fault, FaultKind};
-use super::options::Auth;
+use super::options::{Auth, Options};
 use crate::secret::Secret;
 use base64::Engine as _;
 use reqwest::header::HeaderValue;
@@ -16,8 +16,13 @@ const TOKEN_BYTES_MAX: u64 = 64 * 1024;
 const SCRUB_LEN_MIN: usize = 4;
 
 /// The source of the `Authorization` header.
-pub(super) enum Credential {
-    None,
+pub(super) struct Credential {
+    kind: Kind,
+    /// Values of the extra headers, which may be keys.
+    extra: Vec<Secret>,
+}
+
+enum Kind {
     Fixed(Held),
     File {
         path: PathBuf,
@@ -25,10 +30,10 @@ pub(super) enum Credential {
     },
 }
 
-/// A header and the texts in it that must not be printed.
-#[derive(Clone)]
+/// A header, if any, and the texts sent with it that must not be printed.
+#[derive(Clone, Default)]
 pub(super) struct Held {
-    pub(super) header: HeaderValue,
+    pub(super) header: Option<HeaderValue>,
     secrets: Vec<Secret>,
 }
 
@@ -41,44 +46,42 @@ pub(super) struct Seen {
 
 impl Credential {
     /// Checks what can be checked now; a token file is read with the first request.
-    pub(super) fn new(auth: &Auth) -> Result<Self, Fault> {
-        match auth {
-            Auth::None => Ok(Self::None),
-            Auth::Basic { username, .. } if username.contains(':') => Err(Fault::new(
-                FaultKind::Auth,
-                "a user name for basic authentication cannot hold a colon",
-            )),
+    pub(super) fn new(options: &Options) -> Result<Self, Fault> {
+        let values = options.headers.iter().map(|(_, value)| Secret::new(value));
+        let extra: Vec<Secret> = values.collect();
+        let kind = match &options.auth {
+            Auth::None => Kind::Fixed(Held::default().with(&extra)),
+            Auth::Basic { username, .. } if username.contains(':') => {
+                let why = "a user name for basic authentication cannot hold a colon";
+                return Err(Fault::new(FaultKind::Auth, why));
+            }
             Auth::Basic { username, password } => {
                 let pair = format!("{username}:{}", password.expose());
                 let encoded = base64::engine::general_purpose::STANDARD.encode(pair);
                 let text = Secret::new(format!("Basic {encoded}"));
-                Held::new(&text, vec![password.clone(), Secret::new(encoded)]).map(Self::Fixed)
+                let secrets = vec![password.clone(), Secret::new(encoded)];
+                Kind::Fixed(Held::new(&text, secrets)?.with(&extra))
             }
-            Auth::BearerToken(token) => bearer(token.expose()).map(Self::Fixed),
-            Auth::Bearer { file } => Ok(Self::File {
+            Auth::BearerToken(token) => Kind::Fixed(bearer(token.expose())?.with(&extra)),
+            Auth::Bearer { file } => Kind::File {
                 path: file.clone(),
                 seen: Mutex::new(None),
-            }),
-        }
+            },
+        };
+        Ok(Self { kind, extra })
     }
 
-    /// The header for the next request; a token file is read again when its time or length
+    /// What to send with the next request; a token file is read again when its time or length
     /// differs from what was seen.
-    pub(super) async fn current(&self) -> Result<Option<Held>, Fault> {
-        match self {
-            Self::None => Ok(None),
-            Self::Fixed(held) => Ok(Some(held.clone())),
-            Self::File { path, seen } => {
+    pub(super) async fn current(&self) -> Result<Held, Fault> {
+        match &self.kind {
+            Kind::Fixed(held) => Ok(held.clone()),
+            Kind::File { path, seen } => {
                 let mut seen = seen.lock().await;
                 let (modified, len) = marks(path).await?;
                 match &*seen {
-                    Some(s) if s.modified == modified && s.len == len => Ok(Some(s.held.clone())),
-                    _ => {
-                        let fresh = load(path).await?;
-                        let held = fresh.held.clone();
-                        *seen = Some(fresh);
-                        Ok(Some(held))
-                    }
+                    Some(s) if s.modified == modified && s.len == len => Ok(s.held.clone()),
+                    _ => Ok(seen.insert(load(path, &self.extra).await?).held.clone()),
                 }
             }
         }
@@ -86,15 +89,13 @@ impl Credential {
 
     /// After a refusal of `refused`: reads the file whatever its marks say. `None` when there
     /// is nothing else to offer, so that a bad token is not tried twice.
-    pub(super) async fn renewed(&self, refused: Option<&Held>) -> Result<Option<Held>, Fault> {
-        let Self::File { path, seen } = self else {
+    pub(super) async fn renewed(&self, refused: &Held) -> Result<Option<Held>, Fault> {
+        let Kind::File { path, seen } = &self.kind else {
             return Ok(None);
         };
         let mut seen = seen.lock().await;
-        let fresh = load(path).await?;
-        let held = fresh.held.clone();
-        *seen = Some(fresh);
-        Ok((refused.map(|r| &r.header) != Some(&held.header)).then_some(held))
+        let held = seen.insert(load(path, &self.extra).await?).held.clone();
+        Ok((refused.header != held.header).then_some(held))
     }
 }
 
@@ -107,7 +108,15 @@ impl Held {
             )
         })?;
         header.set_sensitive(true);
-        Ok(Self { header, secrets })
+        Ok(Self {
+            header: Some(header),
+            secrets,
+        })
+    }
+
+    fn with(mut self, extra: &[Secret]) -> Self {
+        self.secrets.extend_from_slice(extra);
+        self
     }
 
     /// `text` without our secrets: sources and proxies sometimes repeat what they were sent.
@@ -145,7 +154,7 @@ async fn marks(path: &Path) -> Result<(Option<SystemTime>, u64), Fault> {
     Ok((meta.modified().ok(), meta.len()))
 }
 
-async fn load(path: &Path) -> Result<Seen, Fault> {
+async fn load(path: &Path, extra: &[Secret]) -> Result<Seen, Fault> {
     // Marks first: a file replaced in between is then read again next time, not missed.
     let (modified, len) = marks(path).await?;
     let text = tokio::fs::read_to_string(path)
@@ -155,7 +164,7 @@ async fn load(path: &Path) -> Result<Seen, Fault> {
     if token.is_empty() {
         return Err(unreadable(path, "is empty"));
     }
-    let held = bearer(token)?;
+    let held = bearer(token)?.with(extra);
     Ok(Seen {
         modified,
         len,

@@ -9,7 +9,6 @@ use crate::time::{Step, Timestamp};
 use prometheus_http_query as api;
 use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue, LOCATION, RETRY_AFTER};
 use reqwest::{Response, StatusCode};
-use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Characters of a query shown in a message; the rest is dropped.
@@ -77,9 +76,9 @@ pub(super) async fn exchange(
     client: &api::Client,
     options: &Options,
     call: Call<'_>,
-    held: Option<&Held>,
+    held: &Held,
 ) -> Result<Vec<u8>, Failure> {
-    let authorization = held.map(|held| held.header.clone());
+    let authorization = held.header.clone();
     let response = send(client, options, call, authorization)
         .await
         .map_err(|unsent| unsent.failure(options))?;
@@ -110,11 +109,8 @@ pub(super) async fn exchange(
 const PLAIN_SUCCESS: &[u8] = br#"{"status":"success""#;
 
 /// A body that may end up in a message, without our secrets, before any of it is cut.
-pub(super) fn scrubbed<'b>(body: &'b [u8], held: Option<&Held>) -> Cow<'b, [u8]> {
-    match held {
-        Some(held) => Cow::Owned(held.scrub(&String::from_utf8_lossy(body)).into_bytes()),
-        None => Cow::Borrowed(body),
-    }
+pub(super) fn scrubbed(body: &[u8], held: &Held) -> Vec<u8> {
+    held.scrub(&String::from_utf8_lossy(body)).into_bytes()
 }
 
 /// The request through the API client, except where that cannot say what we mean.

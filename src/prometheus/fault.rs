@@ -1,6 +1,7 @@
 //! What can go wrong between us and a metrics source, in the words a driver decides by.
 
 use crate::time::{Span, Timestamp};
+use jiff::fmt::rfc2822::DateTimeParser;
 use std::fmt;
 
 /// A query that gave no usable answer.
@@ -89,7 +90,9 @@ pub(super) fn parse_retry_after(text: &str, now: Timestamp) -> Option<Span> {
         // More digits than fit is a very long time, not an unreadable one.
         Span::from_s(text.parse().unwrap_or(i64::MAX))
     } else {
-        let until = jiff::fmt::rfc2822::parse(text).ok()?.timestamp();
+        // The weekday only repeats the date; a server that gets it wrong still means the date.
+        const DATE: DateTimeParser = DateTimeParser::new().relaxed_weekday(true);
+        let until = DATE.parse_timestamp(text).ok()?;
         Timestamp::from_ms(until.as_millisecond()).since(now)
     };
     Some(wait.min(RETRY_AFTER_MAX))
@@ -122,6 +125,7 @@ mod tests {
             (" 7 ", Some(Span::from_s(7))),
             ("99999999999999999999999", Some(RETRY_AFTER_MAX)),
             ("Sun, 06 Nov 1994 08:49:37 GMT", Some(Span::from_s(10))),
+            ("Mon, 06 Nov 1994 08:49:37 GMT", Some(Span::from_s(10))),
             ("Sun, 06 Nov 1994 08:49:20 GMT", Some(Span::ZERO)),
             ("soon", None),
             ("-3", None),

@@ -62,7 +62,7 @@ struct Inner {
 /// A body, and what we proved ourselves with: it must not show in a message about the body.
 struct Fetched {
     body: Vec<u8>,
-    held: Option<Held>,
+    held: Held,
 }
 
 impl Client {
@@ -86,7 +86,7 @@ impl Client {
         }
         let prefix = url.path().trim_end_matches('/').to_owned();
         options.url.set_path(&prefix);
-        let credential = Credential::new(&options.auth)?;
+        let credential = Credential::new(&options)?;
         let http = tls::http_client(&options)?;
         let api = prometheus_http_query::Client::from(http, options.url.as_str())
             .map_err(|error| Fault::new(FaultKind::Malformed, error.to_string()))?;
@@ -161,7 +161,7 @@ impl Client {
     pub async fn build_info(&self) -> Result<BuildInfo, Fault> {
         let call = Call::BuildInfo;
         let Fetched { body, held } = self.fetch(call).await?;
-        response::decode_build_info(&exchange::scrubbed(&body, held.as_ref()))
+        response::decode_build_info(&exchange::scrubbed(&body, &held))
             .map_err(|fault| self.named(fault, call))
     }
 
@@ -171,7 +171,7 @@ impl Client {
         let decode = move || {
             // The second reading is for the message alone, which may repeat some of the body.
             decode_answer(&body).map_err(|fault| {
-                let clean = exchange::scrubbed(&body, held.as_ref());
+                let clean = exchange::scrubbed(&body, &held);
                 decode_answer(&clean).err().unwrap_or(fault)
             })
         };
@@ -245,26 +245,24 @@ impl Client {
             .current()
             .await
             .map_err(Failure::for_good)?;
-        let mut outcome = self.exchange(call, held.as_ref()).await;
+        let mut outcome = self.exchange(call, &held).await;
         if matches!(&outcome, Err(failure) if failure.fault.kind == FaultKind::Auth) {
-            let renewed = inner.credential.renewed(held.as_ref()).await;
+            let renewed = inner.credential.renewed(&held).await;
             if let Some(fresh) = renewed.map_err(Failure::for_good)? {
-                outcome = self.exchange(call, Some(&fresh)).await;
-                held = Some(fresh);
+                outcome = self.exchange(call, &fresh).await;
+                held = fresh;
             }
         }
         match outcome {
             Ok(body) => Ok(Fetched { body, held }),
             Err(mut failure) => {
-                if let Some(held) = held {
-                    failure.fault.message = held.scrub(&failure.fault.message);
-                }
+                failure.fault.message = held.scrub(&failure.fault.message);
                 Err(failure)
             }
         }
     }
 
-    async fn exchange(&self, call: Call<'_>, held: Option<&Held>) -> Result<Vec<u8>, Failure> {
+    async fn exchange(&self, call: Call<'_>, held: &Held) -> Result<Vec<u8>, Failure> {
         let inner = &*self.0;
         exchange(&inner.api, &inner.options, call, held).await
     }

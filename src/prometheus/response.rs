@@ -1,10 +1,9 @@
 //! The JSON of Prometheus' HTTP API, read straight into samples: one pass, no tree, no copy of
 //! the text.
 //!
-//! The shape is read from the elements themselves, so it does not matter whether `resultType`
-//! comes before or after them. Numbers come as strings (`"NaN"`, `"+Inf"`), timestamps as seconds
-//! with a fraction; those are rounded to the millisecond, never cut, since 1.001 s is
-//! 1000.9999… ms in binary.
+//! The shape is read from the elements, so `resultType` may come before or after them. Numbers
+//! come as strings (`"NaN"`, `"+Inf"`), timestamps as seconds with a fraction, which are rounded
+//! to the millisecond, never cut: most milliseconds are not exact in binary.
 
 use super::fault::{Fault, FaultKind, excerpt};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};

@@ -123,13 +123,14 @@ mod tests {
     }
 
     proptest! {
+        #![proptest_config(ProptestConfig::with_cases(40))]
         /// Walking the pieces visits every multiple of the step inside the range exactly once.
         #[test]
         fn pieces_visit_every_grid_point_once(
-            start in -100_000_i64..1_000_000,
+            start in -100_000_i64..100_000,
             points in 0_i64..40_000,
             extra in 0_i64..1_000,
-            step in 1_i64..1_000,
+            step in 1_i64..20,
         ) {
             let end = start + points * step + extra % step;
             let mut visited = Vec::new();
@@ -157,6 +158,27 @@ mod tests {
         assert_eq!(pieces(range(0, POINTS_MAX - 1, 1)).unwrap().len(), 91);
         assert!(pieces(range(1, 9, 10)).unwrap().is_empty());
         assert!(pieces(range(20, 10, 10)).unwrap().is_empty());
+    }
+
+    #[test]
+    fn the_pieces_together_keep_the_limits_of_one_answer() {
+        let piece = |series: usize, samples: usize| {
+            let at = Timestamp::from_s(1);
+            let series = (0..series).map(|n| RawSeries {
+                labels: Labels::from([("n".to_owned(), n.to_string())]),
+                samples: vec![Sample { at, value: 1.0 }; samples],
+            });
+            Answer {
+                series: series.collect(),
+                ..Answer::default()
+            }
+        };
+        for (series, samples) in [(SERIES_MAX, 0), (1, SAMPLES_MAX)] {
+            let mut merged = Merged::default();
+            merged.add(piece(series, samples)).unwrap();
+            let fault = merged.add(piece(SERIES_MAX + 1, 1)).unwrap_err();
+            assert_eq!(fault.kind, FaultKind::TooLarge, "{fault}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
+mod prometheus_decode;
 mod floors;
 mod tidy;
 mod webhook_guard;
@@ -18,5 +19,6 @@ mod stats_evidence;
 mod stats_small;
 mod stats_vectors;
 mod prometheus_faults;
+mod prometheus_manners;
 mod prometheus_real;
 mod support;

@@ -18,7 +18,7 @@ const READY: &str = "Server is ready to receive web requests.";
 pub(crate) struct Wanted<'a> {
     /// Loaded before the start.
     pub(crate) history: Option<&'a History>,
-    /// Scraped as job `app` every 250 ms.
+    /// Scraped as job `app` every second.
     pub(crate) target: Option<SocketAddr>,
     /// Such as `/prometheus`.
     pub(crate) prefix: &'a str,
@@ -78,7 +78,7 @@ fn configuration(target: Option<SocketAddr>) -> String {
     let scrape = target.map_or(String::new(), |address| {
         format!("scrape_configs:\n- job_name: app\n  static_configs:\n  - targets: ['{address}']\n")
     });
-    format!("global: {{scrape_interval: 250ms, scrape_timeout: 250ms}}\n{scrape}")
+    format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n{scrape}")
 }
 
 /// Makes blocks of the history.

@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::TcpListener;
 use tokio::sync::Barrier;
@@ -44,7 +45,8 @@ pub(crate) enum Act {
     HangUp,
     /// A body that never ends; each piece is the same.
     Endless(Vec<u8>),
-    /// Waits until as many requests are here as the barrier wants, then does the other.
+    /// Waits until as many requests are here as the barrier wants, and a little for any that
+    /// should not be; then does the other.
     Meet(Arc<Barrier>, Box<Act>),
 }
 
@@ -164,6 +166,8 @@ async fn perform<S: AsyncWrite + Unpin>(stream: &mut S, act: Act, state: &State)
     let act = match act {
         Act::Meet(barrier, act) => {
             barrier.wait().await;
+            // That nobody else comes can only be waited for.
+            tokio::time::sleep(Duration::from_millis(20)).await;
             *act
         }
         act => act,
@@ -174,9 +178,9 @@ async fn perform<S: AsyncWrite + Unpin>(stream: &mut S, act: Act, state: &State)
         Act::Reply(status, headers, body) => {
             let mut head = format!("HTTP/1.1 {status} X\r\nconnection: close\r\n");
             for (name, value) in headers {
-                head.push_str(&format!("{name}: {value}\r\n"));
+                head = format!("{head}{name}: {value}\r\n");
             }
-            head.push_str(&format!("content-length: {}\r\n\r\n", body.len()));
+            head = format!("{head}content-length: {}\r\n\r\n", body.len());
             stream.write_all(head.as_bytes()).await.ok()?;
             stream.write_all(&body).await.ok()
         }
