@@ -22,3 +22,4 @@ mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;
 mod support;
+mod templates;
