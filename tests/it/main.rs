@@ -7,3 +7,5 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod stats_small;
+mod stats_vectors;
