@@ -9,7 +9,7 @@
 //! Whether it is the canary's doing is asked of the counts of both arms interval by interval, so
 //! that an incident in both cancels.
 
-use crate::judge::counts::{dispersion_of, judged, paired, sums};
+use crate::judge::counts::{dispersion_of, paired, sums};
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
@@ -37,10 +37,10 @@ pub fn find(
     look: &Look,
 ) -> Option<ObjectiveFinding> {
     let metric = plan.metrics.get(objective.metric_idx)?;
-    let MetricData::Events { intervals } = &windows.metrics.get(objective.metric_idx)?.data else {
+    let MetricData::Events { .. } = &windows.metrics.get(objective.metric_idx)?.data else {
         return None;
     };
-    let intervals = judged(intervals, look);
+    let intervals = windows.judged_events(plan, objective.metric_idx);
     let phi = dispersion_of(&intervals, look.step());
     let log_bound = -libm::log(objective.alpha.get());
     let of = |arm| Arm {
@@ -81,7 +81,7 @@ pub fn find(
 
 /// One arm's judged intervals.
 struct Arm<'w> {
-    intervals: &'w [&'w EventInterval],
+    intervals: &'w [EventInterval],
     arm: ArmOf,
     phi: f64,
 }
@@ -138,13 +138,13 @@ fn judge_rung(
 }
 
 /// ln of the largest e-value so far against "the canary's ratio is not above the baseline's".
-fn log_e_ratio(plan: &Plan, intervals: &[&EventInterval], phi: f64, look: &Look) -> f64 {
+fn log_e_ratio(plan: &Plan, intervals: &[EventInterval], phi: f64, look: &Look) -> f64 {
     let planned = plan.timing.deadline.since(plan.timing.judged_from).ms();
     let horizon = u32::try_from(planned / look.step().ms().max(1)).unwrap_or(u32::MAX);
     let mut test = RatioTest::new(1.0, horizon);
     let mut largest = f64::NEG_INFINITY;
     for interval in intervals {
-        let (canary, baseline) = paired(&[*interval]);
+        let (canary, baseline) = paired(std::slice::from_ref(interval));
         let counts = |rate: Rate| binomial::Counts {
             bad: whole(rate.bad),
             total: whole(rate.total),

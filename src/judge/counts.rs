@@ -31,16 +31,8 @@ const BLOCK: Span = Span::from_s(60);
 /// The trailing window is this part of the judged one.
 const TRAILING_PART: usize = 3;
 
-/// The judged intervals.
-pub fn judged<'w>(intervals: &'w [EventInterval], look: &Look) -> Vec<&'w EventInterval> {
-    intervals
-        .iter()
-        .filter(|interval| look.covers_interval(interval.at))
-        .collect()
-}
-
 /// Sums of both arms (canary, baseline) over the intervals that hold both.
-pub fn paired(intervals: &[&EventInterval]) -> (Rate, Rate) {
+pub fn paired(intervals: &[EventInterval]) -> (Rate, Rate) {
     let both = |arm: fn(&EventInterval) -> Option<Counts>| {
         let held = intervals
             .iter()
@@ -61,7 +53,7 @@ pub fn sums(counts: impl Iterator<Item = Counts> + Clone) -> Rate {
 }
 
 /// The dispersion of the bad events of two arms over blocks of time.
-pub fn dispersion_of(intervals: &[&EventInterval], step: Span) -> f64 {
+pub fn dispersion_of(intervals: &[EventInterval], step: Span) -> f64 {
     let (canary, baseline) = paired(intervals);
     let ratio = if baseline.bad > 0.0 && canary.bad > 0.0 {
         canary.ratio() / baseline.ratio()
@@ -99,12 +91,8 @@ pub fn find(
     intervals: &[EventInterval],
     look: &Look,
 ) -> Finding {
-    let judged = judged(intervals, look);
-    let expected = look.age().ms() / look.step().ms().max(1);
-    let (baseline, canary) = (
-        summarise(&judged, |i| i.baseline, expected),
-        summarise(&judged, |i| i.canary, expected),
-    );
+    let baseline = summarise(intervals, |i| i.baseline);
+    let canary = summarise(intervals, |i| i.canary);
     let mut out = finding::blank(metric, baseline, canary);
     out.notes.clone_from(&window.notes);
     if let Some((reason, missing)) = lacking(metric, &out) {
@@ -112,21 +100,17 @@ pub fn find(
         out.needs = Needs::Data(missing);
         return out;
     }
-    let (c, b) = paired(&judged);
+    let (c, b) = paired(intervals);
     if c.total <= 0.0 || b.total <= 0.0 {
         out.no_data = Some("canary and baseline never have events at the same time".to_owned());
         out.needs = Needs::Data(metric.evidence.events.max(1));
         return out;
     }
-    compare(&mut out, plan, metric, &judged, look);
+    compare(&mut out, plan, metric, intervals, look);
     out
 }
 
-fn summarise(
-    intervals: &[&EventInterval],
-    arm: fn(&EventInterval) -> Option<Counts>,
-    expected: i64,
-) -> ArmSummary {
+fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Counts>) -> ArmSummary {
     let held: Vec<Counts> = intervals.iter().filter_map(|i| arm(i)).collect();
     let sum = sums(held.iter().copied());
     let ratios: Vec<f64> = held
@@ -139,7 +123,7 @@ fn summarise(
         n_eff: sum.total,
         level: (sum.total > 0.0).then(|| sum.ratio()),
         bad: Some(whole(sum.bad)),
-        coverage: (held.len() as f64 / expected.max(1) as f64).min(1.0),
+        coverage: (held.len() as f64 / intervals.len().max(1) as f64),
         spark: finding::spark(&ratios),
     }
 }
@@ -233,7 +217,7 @@ fn compare(
     out: &mut Finding,
     plan: &Plan,
     metric: &MetricPlan,
-    intervals: &[&EventInterval],
+    intervals: &[EventInterval],
     look: &Look,
 ) {
     let levels = look.levels(plan, metric);
@@ -285,7 +269,7 @@ fn compare(
 /// The trailing third, where looks repeat and it alone has the minimum evidence.
 fn trailing(
     metric: &MetricPlan,
-    intervals: &[&EventInterval],
+    intervals: &[EventInterval],
     phi: f64,
     look: &Look,
 ) -> Option<(Test, usize)> {
@@ -363,14 +347,14 @@ fn difference(mut test: Likelihood, levels: Levels, confidence: f64) -> Decision
 
 /// Whether the second half of one arm lies beyond the limit over its first half, at `level`.
 pub fn degraded(
-    intervals: &[&EventInterval],
+    intervals: &[EventInterval],
     arm: fn(&EventInterval) -> Option<Counts>,
     metric: (MinEffect, Harm, u64),
     level: f64,
 ) -> bool {
     let (limit, harm, least) = metric;
     let (first, second) = intervals.split_at(intervals.len() / 2);
-    let sum = |part: &[&EventInterval]| {
+    let sum = |part: &[EventInterval]| {
         let held: Vec<Counts> = part.iter().filter_map(|i| arm(i)).collect();
         sums(held.iter().copied())
     };

@@ -1,13 +1,11 @@
 //! Is it the canary, or everything? And does the canary get the traffic it was promised?
 
-use crate::judge::counts::{self, judged, sums};
+use crate::judge::counts::{self, sums};
 use crate::judge::dispersion::{Block, dispersion};
 use crate::judge::judgement::{Finding, Label, ObjectiveFinding, TrafficFinding};
-use crate::judge::look::Look;
 use crate::judge::mann_whitney;
-use crate::judge::windows::{MetricData, MetricWindow, Windows};
+use crate::judge::windows::{MetricData, Windows};
 use crate::plan::Plan;
-use crate::series::samples::Series;
 use crate::stats::beta;
 
 /// The level at which an arm's second half is held against its first. Small, because the question
@@ -24,12 +22,13 @@ const TRAFFIC_LEVEL: f64 = 0.0001;
 /// - the metric is a gate, and in *each* arm the second half of the window lies beyond the limit
 ///   over the first half, in the direction of harm, at [`DEGRADED_LEVEL`].
 pub fn both_degraded(
+    plan: &Plan,
+    metric_idx: usize,
+    windows: &Windows,
     finding: &Finding,
-    window: &MetricWindow,
     objectives: &[ObjectiveFinding],
-    look: &Look,
 ) -> bool {
-    if matches!(finding.label, Label::Worse) {
+    if finding.label == Label::Worse {
         return false;
     }
     let burning = objectives
@@ -39,40 +38,28 @@ pub fn both_degraded(
         return burning;
     }
     let (limit, harm) = (finding.limit, finding.harm);
-    match &window.data {
-        MetricData::Series { baseline, canary } => [baseline, canary].into_iter().all(|series| {
-            mann_whitney::degraded(&covered(series, look), limit, harm, DEGRADED_LEVEL)
-        }),
-        MetricData::Events { intervals } => {
-            let judged = judged(intervals, look);
-            let alike =
-                |arm| counts::degraded(&judged, arm, (limit, harm, EVENTS_MIN), DEGRADED_LEVEL);
-            alike(|i| i.baseline) && alike(|i| i.canary)
-        }
+    if let Some((baseline, canary)) = windows.judged_series(plan, metric_idx) {
+        let alike =
+            |values: &[Option<f64>]| mann_whitney::degraded(values, limit, harm, DEGRADED_LEVEL);
+        return alike(&baseline) && alike(&canary);
     }
+    let intervals = windows.judged_events(plan, metric_idx);
+    let alike = |arm| counts::degraded(&intervals, arm, (limit, harm, EVENTS_MIN), DEGRADED_LEVEL);
+    alike(|i| i.baseline) && alike(|i| i.canary)
 }
 
 /// Events per half below which nothing is said of its ratio.
 const EVENTS_MIN: u64 = 50;
 
-fn covered(series: &Series, look: &Look) -> Vec<Option<f64>> {
-    let grid = series.grid();
-    let points = series.values().iter().enumerate();
-    points
-        .filter(|(idx, _)| look.covers(grid.instant(*idx)))
-        .map(|(_, v)| *v)
-        .collect()
-}
-
 /// The observed share of traffic, and whether it contradicts the declared one: outside
 /// `declared / tolerance ..= declared × tolerance`, and by more than chance at [`TRAFFIC_LEVEL`]
 /// (exact binomial tail at the nearer bound, requests that come in bursts counting for less).
-pub fn traffic(plan: &Plan, windows: &Windows, look: &Look) -> Option<TrafficFinding> {
+pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
     let traffic = plan.traffic?;
-    let MetricData::Events { intervals } = &windows.metrics.get(traffic.metric_idx)?.data else {
+    let MetricData::Events { .. } = &windows.metrics.get(traffic.metric_idx)?.data else {
         return None;
     };
-    let judged = judged(intervals, look);
+    let judged = windows.judged_events(plan, traffic.metric_idx);
     let canary = sums(judged.iter().filter_map(|i| i.canary)).total;
     let all = canary + sums(judged.iter().filter_map(|i| i.baseline)).total;
     let declared = traffic.declared.get();

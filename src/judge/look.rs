@@ -42,16 +42,6 @@ impl Look {
         }
     }
 
-    /// Whether a value at `at` is judged: after the warm-up, up to what was read.
-    pub fn covers(&self, at: Timestamp) -> bool {
-        self.timing.judged_from <= at && at <= self.covered_to
-    }
-
-    /// Whether the interval `(at - step, at]` is judged.
-    pub fn covers_interval(&self, at: Timestamp) -> bool {
-        self.timing.judged_from < at && at <= self.covered_to
-    }
-
     /// How long the judged part is.
     pub fn age(&self) -> Span {
         self.covered_to.since(self.timing.judged_from)

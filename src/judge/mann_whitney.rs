@@ -16,14 +16,13 @@ use crate::judge::look::{Levels, Look};
 use crate::judge::noise::{self, Noise};
 use crate::judge::windows::{Arm, MetricWindow};
 use crate::plan::{MetricPlan, Plan, Queries};
-use crate::series::samples::Series;
 use crate::stats::mann_whitney::{Dependence, Method, standard_deviation};
 use crate::stats::rank::Scratch;
 use crate::stats::{Alternative, normal, student, summary};
 use crate::template::GapPolicy;
 use crate::units::{Harm, MinEffect};
 
-/// The judged values of both arms, one entry per expected grid point.
+/// The judged values of both arms, one entry per expected grid point, the gap policy applied.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Arms {
     /// The baseline's values; gaps are `None`.
@@ -38,42 +37,6 @@ const TRAILING_PART: usize = 3;
 /// Values per arm below which a trailing window says nothing of its own: the correlation of
 /// fewer cannot be told from chance.
 const TRAILING_MIN: usize = 10;
-
-/// Cuts the judged part out of both series and applies the gap policy.
-pub fn arms(
-    metric: &MetricPlan,
-    window: &MetricWindow,
-    baseline: &Series,
-    canary: &Series,
-    look: &Look,
-) -> Arms {
-    let zero = matches!(
-        &metric.queries,
-        Queries::Series {
-            gaps: GapPolicy::Zero,
-            ..
-        }
-    ) && window.baseline_series + window.canary_series > 0;
-    let cut = |series: &Series| -> Vec<Option<f64>> {
-        let grid = series.grid();
-        let mut out = Vec::new();
-        for idx in 0.. {
-            let at = grid.instant(idx);
-            if at > look.covered_to {
-                break;
-            }
-            if look.covers(at) {
-                let value = series.values().get(idx).copied().flatten();
-                out.push(value.or(if zero { Some(0.0) } else { None }));
-            }
-        }
-        out
-    };
-    Arms {
-        baseline: cut(baseline),
-        canary: cut(canary),
-    }
-}
 
 /// The finding of a series metric.
 pub fn find(

@@ -13,6 +13,7 @@
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
 
+mod absorb;
 pub mod burn;
 pub mod classify;
 pub mod counts;
@@ -20,6 +21,7 @@ pub mod dispersion;
 pub mod environment;
 pub mod explain;
 pub mod finding;
+mod intervals;
 pub mod judgement;
 pub mod look;
 pub mod mann_whitney;
@@ -30,7 +32,7 @@ pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};
 use crate::judge::look::Look;
-use crate::judge::windows::{MetricData, MetricWindow, Windows};
+use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
@@ -42,19 +44,22 @@ pub const SEMANTICS: u32 = 1;
 /// from [`Windows::covered_to`], never from earlier looks, so a judgement can be repeated alone.
 pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let pairs = || plan.metrics.iter().zip(&windows.metrics);
-    let mut findings: Vec<Finding> = pairs()
-        .map(|(metric, window)| find(plan, metric, window, &look))
+    let mut findings: Vec<Finding> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, &look))
         .collect();
     let objectives: Vec<_> = plan
         .objectives
         .iter()
         .filter_map(|objective| burn::find(plan, objective, windows, &look))
         .collect();
-    for (finding, (_, window)) in findings.iter_mut().zip(pairs()) {
-        finding.both_degraded = environment::both_degraded(finding, window, &objectives, &look);
+    for (metric_idx, finding) in findings.iter_mut().enumerate() {
+        finding.both_degraded =
+            environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
-    let traffic = environment::traffic(plan, windows, &look);
+    let traffic = environment::traffic(plan, windows);
     let score = score::score(&findings);
     let outcome = score::outcome(&findings, &objectives);
     Judgement {
@@ -69,12 +74,24 @@ pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
     }
 }
 
-fn find(plan: &Plan, metric: &MetricPlan, window: &MetricWindow, look: &Look) -> Finding {
-    match &window.data {
-        MetricData::Series { baseline, canary } => {
-            let arms = mann_whitney::arms(metric, window, baseline, canary, look);
+/// `None` only when the windows belong to another plan.
+fn find(
+    plan: &Plan,
+    metric_idx: usize,
+    metric: &MetricPlan,
+    windows: &Windows,
+    look: &Look,
+) -> Option<Finding> {
+    let window = windows.metrics.get(metric_idx)?;
+    Some(match &window.data {
+        MetricData::Series { .. } => {
+            let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
+            let arms = mann_whitney::Arms { baseline, canary };
             mann_whitney::find(plan, metric, window, &arms, look)
         }
-        MetricData::Events { intervals } => counts::find(plan, metric, window, intervals, look),
-    }
+        MetricData::Events { .. } => {
+            let intervals = windows.judged_events(plan, metric_idx);
+            counts::find(plan, metric, window, &intervals, look)
+        }
+    })
 }
