@@ -7,3 +7,6 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+
+mod engine_plans;
+mod engine_verdict;
