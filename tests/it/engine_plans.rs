@@ -14,7 +14,7 @@ use haldane::units::{Harm, MinEffect, Probability, Weight};
 use std::collections::BTreeMap;
 
 /// Where all plans of these tests begin, on the grid.
-pub const START: Timestamp = Timestamp::from_s(1_770_000_000);
+pub(crate) const START: Timestamp = Timestamp::from_s(1_770_000_000);
 const STEP: Span = Span::from_s(15);
 
 fn p(value: f64) -> Probability {
@@ -27,7 +27,7 @@ fn arm(version: &str) -> Scope {
 
 /// A plan with two required metrics whose digest is that of `text`: `looks` looks in `length_s`
 /// seconds, no promote before half of it, 10 s of lag, 120 s of grace.
-pub fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
+pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
     let after = |s: i64| START.plus(Span::from_s(s));
     Plan {
         template: TemplateName::new("web").unwrap(),
@@ -89,7 +89,7 @@ fn metric(name: &str) -> MetricPlan {
 }
 
 /// A finding with evidence in both arms.
-pub fn finding(name: &str, role: Role, label: Label) -> Finding {
+pub(crate) fn finding(name: &str, role: Role, label: Label) -> Finding {
     let arm = ArmSummary {
         n: 40,
         n_eff: 40.0,
@@ -124,7 +124,7 @@ pub fn finding(name: &str, role: Role, label: Label) -> Finding {
 }
 
 /// A judgement of `look` that has read all the schedule allows, every metric with this label.
-pub fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
+pub(crate) fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
     let timing = &plan.timing;
     let findings = plan.metrics.iter();
     Judgement {
@@ -147,7 +147,7 @@ pub fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
 }
 
 /// A proven rung.
-pub fn rung(rolls_back: bool) -> RungFinding {
+pub(crate) fn rung(rolls_back: bool) -> RungFinding {
     RungFinding {
         burn: 14.4,
         long: Span::from_s(3600),
@@ -163,7 +163,7 @@ pub fn rung(rolls_back: bool) -> RungFinding {
 }
 
 /// An objective with these rungs.
-pub fn objective(worse: bool, both: bool, rungs: Vec<RungFinding>) -> ObjectiveFinding {
+pub(crate) fn objective(worse: bool, both: bool, rungs: Vec<RungFinding>) -> ObjectiveFinding {
     ObjectiveFinding {
         objective: ObjectiveName::new("availability").unwrap(),
         metric: MetricName::new("errors").unwrap(),

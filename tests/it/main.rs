@@ -8,5 +8,7 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
+mod engine_desk;
 mod engine_plans;
+mod engine_simulation;
 mod engine_verdict;
