@@ -8,6 +8,7 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
+mod engine_cases;
 mod engine_desk;
 mod engine_plans;
 mod engine_simulation;
