@@ -1,6 +1,8 @@
 //! Judgement: windows in, judgement out. Pure, the same live, in replay and in simulation.
 
+mod absorb;
 pub mod explain;
+mod intervals;
 pub mod judgement;
 pub mod windows;
 
