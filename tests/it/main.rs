@@ -13,3 +13,4 @@ mod engine_desk;
 mod engine_plans;
 mod engine_simulation;
 mod engine_verdict;
+mod templates;
