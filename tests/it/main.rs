@@ -14,3 +14,5 @@ mod engine_plans;
 mod engine_simulation;
 mod engine_verdict;
 mod templates;
+mod stats_small;
+mod stats_vectors;
