@@ -30,6 +30,8 @@ pub mod secret;
 pub mod series;
 pub mod slo;
 pub mod stats;
+pub mod store;
 pub mod template;
 pub mod time;
 pub mod units;
+pub mod wire;
