@@ -20,6 +20,7 @@
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
 
+pub mod cli;
 pub mod diagnostic;
 pub mod digest;
 pub mod engine;
@@ -30,10 +31,12 @@ pub mod plan;
 pub mod prometheus;
 pub mod secret;
 pub mod series;
+pub mod serve;
 pub mod simulate;
 pub mod slo;
 pub mod stats;
 pub mod store;
+pub mod telemetry;
 pub mod template;
 pub mod time;
 pub mod units;

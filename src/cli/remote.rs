@@ -249,7 +249,7 @@ fn show(document: &Value, format: Format, output: &mut Output) {
 /// The list of analyses.
 fn table_of(list: &Value, color: bool) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     table.set_header(["", "id", "service", "status", "look", "reason"]);
     for document in list.get("analyses").and_then(Value::as_array).into_iter().flatten() {
         let word = text(document, "verdict");

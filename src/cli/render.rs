@@ -50,7 +50,7 @@ pub(crate) fn headline(word: &str, plan: &Plan, color: bool) -> String {
 /// One row per metric, the worst first, then one line per objective.
 pub(crate) fn findings(plan: &Plan, judgement: &Judgement, color: bool) -> String {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING);
+    table.load_style(presets::NOTHING);
     let head =
         ["", "metric", "baseline", "canary", "effect", "interval", "limit", "n/n_eff", "evidence"];
     table.set_header(head);
@@ -235,7 +235,7 @@ pub(crate) fn one_shot_table(shot: &OneShot, color: bool) -> String {
 
 /// The same for programs.
 pub(crate) fn one_shot_json(shot: &OneShot) -> String {
-    crate::http::judge_document(shot)
+    crate::http::judge_json(shot)
 }
 
 fn word_of(shot: &OneShot) -> &'static str {

@@ -108,7 +108,7 @@ pub struct SourceConfig {
     /// PEM.
     pub client_key_file: String,
     /// Attempts per query.
-    pub attempts_max: u32,
+    pub attempts_max: usize,
 }
 
 /// `[webhooks]`

@@ -155,11 +155,11 @@ impl Performer {
 
     /// Gauges of the engine's state.
     pub(crate) fn note_counts(&self, engine: &Engine) {
-        let counts = engine.counts();
+        let counts = engine.stats();
         metrics::gauge!("haldane_analyses", "status" => "waiting").set(counts.waiting as f64);
         metrics::gauge!("haldane_analyses", "status" => "looking").set(counts.looking as f64);
         metrics::gauge!("haldane_analyses", "status" => "concluded").set(counts.concluded as f64);
-        metrics::gauge!("haldane_deliveries_owed").set(counts.deliveries_owed as f64);
+        metrics::gauge!("haldane_deliveries_owed").set(counts.messages_owed as f64);
         metrics::gauge!("haldane_records_unacknowledged").set(counts.unacked as f64);
     }
 

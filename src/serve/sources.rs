@@ -43,7 +43,7 @@ pub(crate) fn prometheus(config: &SourceConfig) -> Result<Client, String> {
     options.timeout = config::span("source.timeout", &config.timeout)?;
     options.response_bytes_max = config.response_bytes_max;
     options.concurrency_max = config.concurrency_max;
-    options.retry.attempts_max = config.attempts_max;
+    options.retry.attempts_max = config.attempts_max.max(1);
     Client::new(options).map_err(|fault| format!("source: {}", fault.message))
 }
 

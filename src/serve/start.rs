@@ -1,6 +1,7 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
-use crate::engine::{Engine, Limits as EngineLimits};
+use crate::engine::Limits as EngineLimits;
+use crate::engine::recover::Recovery;
 use crate::http::{self, Credential, Desk, Health, Right};
 use crate::ids::AnalysisId;
 use crate::serve::clock::Clock;
@@ -91,17 +92,27 @@ pub async fn start(
     let address = listener
         .local_addr()
         .map_err(|fault| StartFault::World(format!("server.listen: {fault}")))?;
-    let (store, loaded) = Store::open(store::Options::at(config.store.path.clone()))
+    let (store, loaded) = Store::open(store::Options::new(&config.store.path))
         .map_err(|fault| StartFault::World(fault.message))?;
     let store = Arc::new(store);
     // Recover: fold the log, learn what is owed.
     let limits =
         EngineLimits { analyses_max: config.limits.analyses_max, ..EngineLimits::default() };
     let mut owed = Vec::new();
-    for damage in &loaded.damaged {
-        tracing::error!(analysis = %damage.id, why = %damage.why, "analysis is unreadable");
+    let mut recovery = Recovery::new(limits);
+    for damage in loaded.damaged {
+        match AnalysisId::new(&damage.analysis) {
+            Some(id) => recovery.damaged(damage.seq, &id, damage.message),
+            None => tracing::error!(why = %damage.message, "a record of no analysis is damaged"),
+        }
     }
-    let (engine, unreadable) = Engine::recover(limits, loaded.records, clock.now(), &mut owed);
+    for (from, to) in &loaded.holes {
+        tracing::error!(from = from.0, to = to.0, "records are missing from the decision log");
+    }
+    for (seq, record) in &loaded.records {
+        recovery.record(*seq, record);
+    }
+    let (engine, unreadable) = recovery.finish(clock.now(), &mut owed);
     for lost in &unreadable {
         tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
     }
