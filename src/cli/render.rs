@@ -6,6 +6,7 @@ use crate::http::OneShot;
 use crate::judge::judgement::{ArmSummary, Effect, Finding, Interval, Judgement, Label, Needs};
 use crate::plan::Plan;
 use crate::units::{MinEffect, trim_number};
+use crate::wire::verdict::JudgeDocument;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write as _;
 
@@ -235,7 +236,10 @@ pub(crate) fn one_shot_table(shot: &OneShot, color: bool) -> String {
 
 /// The same for programs.
 pub(crate) fn one_shot_json(shot: &OneShot) -> String {
-    crate::http::judge_json(shot)
+    let (plan, judgement) = (&shot.plan, &shot.judgement);
+    let document =
+        JudgeDocument::new(plan, judgement, shot.verdict.word(), shot.row, &shot.sentence);
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 fn word_of(shot: &OneShot) -> &'static str {

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub fn judged_once(template: &Template, duration: Span) -> Template {
     let mut once = template.clone();
     once.schedule.look_every = duration.max(once.schedule.step.span());
+    once.schedule.bake = once.schedule.bake.min(duration);
     once
 }
 
