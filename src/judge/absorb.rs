@@ -11,7 +11,7 @@ use crate::judge::windows::{
 };
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
-use crate::series::buckets::Buckets;
+use crate::series::buckets::{Bounds, Buckets};
 use crate::series::census::Census;
 use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
@@ -26,9 +26,6 @@ use std::collections::{BTreeMap, BTreeSet};
 /// before. Those that turn up within the first scrape of the window may be either; one scrape takes
 /// at most this long (Prometheus' default `scrape_interval`).
 const FIRST_SCRAPE: Span = Span::from_s(60);
-
-/// Remarks kept per metric beside the counts; further ones are dropped.
-const REMARKS_MAX: usize = 16;
 
 /// What one batch says about one metric.
 pub(crate) struct Answers<'a> {
@@ -77,7 +74,6 @@ pub(crate) struct MetricState {
     /// The instant of the first sample of all.
     earliest: Option<Timestamp>,
     census: Census,
-    remarks: BTreeSet<String>,
     histogram_series: usize,
 }
 
@@ -89,6 +85,7 @@ struct ArmState {
     total: CounterState<1>,
     /// Observations, and those within the threshold.
     buckets: CounterState<2>,
+    bounds: Bounds,
     open: Cell,
 }
 
@@ -191,18 +188,13 @@ impl MetricState {
         to: Timestamp,
     ) -> Split {
         let mut out = Split::default();
-        for one in series {
-            let key = series_key(&one.labels, None);
+        for (key, one) in by_key(series, None) {
             let Some(arm) = self.admit(plan, &one.labels, key) else {
                 continue;
             };
-            let samples = out.of(arm).entry(key).or_default();
-            samples.extend(
-                one.samples
-                    .iter()
-                    .copied()
-                    .filter(|s| self.is_new(s.at, to)),
-            );
+            let fresh = one.samples.iter().copied();
+            let fresh = fresh.filter(|sample| self.is_new(sample.at, to));
+            out.of(arm).entry(key).or_default().extend(fresh);
         }
         out
     }
@@ -292,11 +284,14 @@ impl MetricState {
         intervals: &mut Vec<EventInterval>,
     ) {
         let mut families: BTreeMap<Digest, (Arm, Buckets)> = BTreeMap::new();
-        for one in answers.series(Part::Buckets) {
-            let key = series_key(&one.labels, Some("le"));
+        for (key, one) in by_key(answers.series(Part::Buckets), Some("le")) {
             let Some(arm) = self.admit(plan, &one.labels, key) else {
                 continue;
             };
+            match arm {
+                Arm::Baseline => self.baseline.bounds.add(&one.labels),
+                Arm::Canary => self.canary.bounds.add(&one.labels),
+            }
             let fresh = one.samples.iter().copied();
             let fresh = fresh.filter(|sample| self.is_new(sample.at, answers.to));
             let family = families
@@ -306,10 +301,6 @@ impl MetricState {
         }
         let (mut baseline, mut canary) = (Vec::new(), Vec::new());
         for (key, (arm, buckets)) in &families {
-            if let Some(lacks) = buckets.lacks() {
-                self.remark(format!("{} has {lacks}", arm.word()));
-                continue;
-            }
             let points = buckets.points(*key, &mut self.census);
             match arm {
                 Arm::Baseline => baseline.extend(points),
@@ -364,15 +355,14 @@ impl MetricState {
         Birthline { start, known_from }
     }
 
-    fn remark(&mut self, text: String) {
-        if self.remarks.len() < REMARKS_MAX {
-            self.remarks.insert(text);
-        }
-    }
-
     fn notes(&self, metric: &MetricPlan) -> Vec<String> {
         let mut out = self.census.sentences();
-        out.extend(self.remarks.iter().cloned());
+        if let Queries::Distribution { threshold, .. } = metric.queries {
+            for (arm, state) in [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)] {
+                let lacks = state.bounds.lacks(threshold);
+                out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
+            }
+        }
         if self.histogram_series > 0 {
             out.push(format!(
                 "{} series of native histograms left out",
@@ -403,6 +393,18 @@ fn points(series: &BySeries, census: &mut Census) -> Vec<Point<1>> {
         };
         out.extend(sound(samples, census).into_iter().map(point));
     }
+    out
+}
+
+/// Series in the order of their keys: when there are too many, the same ones are left out however
+/// the source listed them.
+fn by_key<'a>(
+    series: impl Iterator<Item = &'a RawSeries>,
+    except: Option<&str>,
+) -> Vec<(Digest, &'a RawSeries)> {
+    let keyed = series.map(|one| (series_key(&one.labels, except), one));
+    let mut out: Vec<_> = keyed.collect();
+    out.sort_by_key(|(key, _)| *key);
     out
 }
 

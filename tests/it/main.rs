@@ -7,3 +7,8 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+
+mod burn;
+mod cases;
+mod series;
+mod windows;
