@@ -5,58 +5,25 @@
 //! or how the samples were cut into looks (A6).
 
 use crate::digest::Digest;
+use crate::judge::arms::{Answers, BySeries, Split, arm_of, by_key};
 use crate::judge::intervals::{self, Cell, Grown, Growth};
-use crate::judge::windows::{
-    Arm, Batch, EventInterval, MetricData, MetricWindow, SERIES_MAX, SUSPECT_MAX,
-};
+use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
 use crate::series::buckets::{Bounds, Buckets};
 use crate::series::census::Census;
 use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
-use crate::series::raw::{Answer, Labels, RawSeries, Sample, series_key};
+use crate::series::raw::{Labels, RawSeries, Sample};
 use crate::series::samples::Series;
 use crate::template::Combine;
 use crate::time::{Span, Timestamp};
-use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Without any sample from before the start nobody can tell a new counter from one that was there
 /// before. Those that turn up within the first scrape of the window may be either; one scrape takes
 /// at most this long (Prometheus' default `scrape_interval`).
 const FIRST_SCRAPE: Span = Span::from_s(60);
-
-/// What one batch says about one metric.
-pub(crate) struct Answers<'a> {
-    from: Timestamp,
-    to: Timestamp,
-    parts: Vec<(Part, &'a Answer)>,
-}
-
-impl<'a> Answers<'a> {
-    /// The answers to the queries of metric `metric_idx`, samples up to `to`.
-    pub(crate) fn of(batch: &'a Batch, metric_idx: usize, to: Timestamp) -> Self {
-        let mine = batch
-            .answers
-            .iter()
-            .filter(|(slot, _)| slot.metric_idx == metric_idx);
-        Self {
-            from: batch.from,
-            to,
-            parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
-        }
-    }
-
-    fn has(&self, part: Part) -> bool {
-        self.parts.iter().any(|(other, _)| *other == part)
-    }
-
-    fn series(&self, part: Part) -> impl Iterator<Item = &'a RawSeries> {
-        let mine = self.parts.iter().filter(move |(other, _)| *other == part);
-        mine.flat_map(|(_, answer)| &answer.series)
-    }
-}
 
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -87,25 +54,6 @@ struct ArmState {
     buckets: CounterState<2>,
     bounds: Bounds,
     open: Cell,
-}
-
-/// Samples of one arm's series, by series.
-type BySeries = BTreeMap<Digest, Vec<Sample>>;
-
-/// Samples of both arms.
-#[derive(Default)]
-struct Split {
-    baseline: BySeries,
-    canary: BySeries,
-}
-
-impl Split {
-    fn of(&mut self, arm: Arm) -> &mut BySeries {
-        match arm {
-            Arm::Baseline => &mut self.baseline,
-            Arm::Canary => &mut self.canary,
-        }
-    }
 }
 
 impl MetricState {
@@ -396,27 +344,6 @@ fn points(series: &BySeries, census: &mut Census) -> Vec<Point<1>> {
     out
 }
 
-/// Series in the order of their keys: when there are too many, the same ones are left out however
-/// the source listed them.
-fn by_key<'a>(
-    series: impl Iterator<Item = &'a RawSeries>,
-    except: Option<&str>,
-) -> Vec<(Digest, &'a RawSeries)> {
-    let keyed = series.map(|one| (series_key(&one.labels, except), one));
-    let mut out: Vec<_> = keyed.collect();
-    out.sort_by_key(|(key, _)| *key);
-    out
-}
-
-fn arm_of(plan: &Plan, labels: &Labels) -> Option<Arm> {
-    let (baseline, canary) = (&plan.rollout.baseline, &plan.rollout.canary);
-    match (baseline.matches(labels), canary.matches(labels)) {
-        (true, false) => Some(Arm::Baseline),
-        (false, true) => Some(Arm::Canary),
-        _ => None,
-    }
-}
-
 fn fold_of(combine: Combine) -> Fold {
     match combine {
         Combine::Mean => align::mean,
@@ -438,40 +365,5 @@ fn grid_of(plan: &Plan, first: usize, len: usize) -> Grid {
         start: whole.instant(first),
         step,
         len,
-    }
-}
-
-/// Adds the warnings of a batch that nobody allowed.
-pub(crate) fn suspects(plan: &Plan, batch: &Batch, suspect_list: &mut Vec<String>) {
-    if batch
-        .answers
-        .iter()
-        .all(|(_, answer)| answer.warnings.is_empty())
-    {
-        return;
-    }
-    let allowed: Vec<Regex> = plan
-        .allowed_warnings
-        .iter()
-        .filter_map(|text| Regex::new(text).ok())
-        .collect();
-    for (slot, answer) in &batch.answers {
-        for warning in &answer.warnings {
-            if allowed.iter().any(|regex| regex.is_match(warning)) {
-                continue;
-            }
-            let name = plan
-                .metrics
-                .get(slot.metric_idx)
-                .map_or("?", |metric| metric.name.as_str());
-            suspect(suspect_list, format!("{name}: {warning}"));
-        }
-    }
-}
-
-/// Adds one entry, once.
-pub(crate) fn suspect(list: &mut Vec<String>, text: String) {
-    if list.len() < SUSPECT_MAX && !list.contains(&text) {
-        list.push(text);
     }
 }

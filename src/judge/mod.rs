@@ -1,6 +1,7 @@
 //! Judgement: windows in, judgement out. Pure, the same live, in replay and in simulation.
 
 mod absorb;
+mod arms;
 pub mod explain;
 mod intervals;
 pub mod judgement;

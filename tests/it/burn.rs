@@ -1,6 +1,8 @@
 //! Burn rates and rungs: the SRE workbook's numbers, the vectors made by another implementation,
 //! and the edges at which there is no value.
 
+#![expect(clippy::float_cmp, reason = "these results are exact")]
+
 use haldane::slo::burn_rate::{
     IntervalCounts, burn_over, burn_rate, error_ratio, remaining, spent_by_count, spent_by_rate,
     threshold, time_to_exhaustion,
@@ -244,7 +246,8 @@ proptest! {
     /// The windows of a young canary never exceed its age nor the rung's, and short ≤ long.
     #[test]
     fn young_windows_fit(
-        age in 0_i64..i64::MAX, long in 1_i64..i64::MAX, share in 1_i64..100, scrape in 0_i64..i64::MAX,
+        age in 0_i64..i64::MAX, long in 1_i64..i64::MAX,
+        share in 1_i64..100, scrape in 0_i64..i64::MAX,
     ) {
         let short = Span::from_ms((long / share).max(1));
         let rung = rung(6.0, Span::from_ms(long), short);

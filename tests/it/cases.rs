@@ -70,13 +70,15 @@ fn answer(text: &str, mut run: impl FnMut(&str) -> String) -> String {
 }
 
 fn diff(wanted: &str, got: &str) -> String {
+    use std::fmt::Write as _;
     let mut out = String::new();
     let (wanted, got): (Vec<&str>, Vec<&str>) = (wanted.lines().collect(), got.lines().collect());
     for idx in 0..wanted.len().max(got.len()) {
         let (left, right) = (wanted.get(idx), got.get(idx));
         if left != right {
-            out += &format!(
-                "  line {}: expected {:?}, got {:?}\n",
+            let _ = writeln!(
+                out,
+                "  line {}: expected {:?}, got {:?}",
                 idx + 1,
                 left.unwrap_or(&"(nothing)"),
                 right.unwrap_or(&"(nothing)")
