@@ -8,24 +8,28 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
-mod prometheus_decode;
-mod floors;
-mod tidy;
-mod webhook_guard;
-mod webhook_receiver;
-mod webhook_sender;
-mod webhook_signature;
-mod stats_evidence;
+mod burn;
+mod cases;
 mod engine_cases;
 mod engine_desk;
 mod engine_plans;
 mod engine_simulation;
 mod engine_verdict;
-mod templates;
-mod stats_small;
-mod stats_vectors;
+mod floors;
+mod prometheus_decode;
 mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;
+mod series;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
 mod support;
 mod templates;
+mod templates;
+mod tidy;
+mod webhook_guard;
+mod webhook_receiver;
+mod webhook_sender;
+mod webhook_signature;
+mod windows;
