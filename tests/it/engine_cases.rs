@@ -238,6 +238,7 @@ fn rewritten(text: &str) -> String {
         let mut said = Vec::new();
         for step in &steps {
             if !step.starts_with('#') {
+                println!("{step}");
                 said.push(script.perform(step));
             }
         }
@@ -266,6 +267,7 @@ fn scripts_say_what_the_engine_does() {
     assert!(paths.len() >= 8, "scripts are missing");
     for path in paths {
         let wanted = std::fs::read_to_string(&path).unwrap();
+        println!("{}", path.display());
         let got = rewritten(&wanted);
         if std::env::var_os("UPDATE_CASES").is_some() {
             std::fs::write(&path, &got).unwrap();

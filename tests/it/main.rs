@@ -13,6 +13,6 @@ mod engine_desk;
 mod engine_plans;
 mod engine_simulation;
 mod engine_verdict;
-mod templates;
 mod stats_small;
 mod stats_vectors;
+mod templates;
