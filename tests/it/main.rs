@@ -11,6 +11,7 @@
 mod engine_cases;
 mod engine_desk;
 mod engine_plans;
+mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
 mod stats_small;
