@@ -231,7 +231,10 @@ impl Analysis {
         let verdict = decision.verdict?;
         let mut sentence = self.sentence(decision.stand());
         if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
-            sentence = format!("{sentence}; samples can no longer be read: {fault}");
+            sentence = match &self.judgement {
+                Some(_) => format!("{sentence}; then the source failed: {fault}"),
+                None => format!("no sample was ever read, the source failed: {fault}"),
+            };
         }
         Some(Conclusion {
             verdict,

@@ -303,10 +303,6 @@ impl Desk {
         last.is_some()
     }
 
-    pub(crate) fn append_all(&mut self) {
-        while self.append_ok() {}
-    }
-
     /// The append under way fails after `n` of its records reached the disk.
     pub(crate) fn append_fails(&mut self, n: usize) {
         self.persist(n);
@@ -338,10 +334,21 @@ impl Desk {
     }
 
     pub(crate) fn judged(&mut self, order: &JudgeOrder, label: Label) {
-        let judgement = Judgement {
+        self.judged_but(order, label, |_| {});
+    }
+
+    /// A judgement with something particular in it.
+    pub(crate) fn judged_but(
+        &mut self,
+        order: &JudgeOrder,
+        label: Label,
+        change: impl FnOnce(&mut Judgement),
+    ) {
+        let mut judgement = Judgement {
             covered_to: order.windows.covered_to,
             ..crate::engine_plans::judgement(&order.plan, order.look, label)
         };
+        change(&mut judgement);
         self.tell(Event::Judged {
             id: order.id.clone(),
             judgement: Arc::new(judgement),
