@@ -7,3 +7,11 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+
+mod store;
+mod store_crash;
+mod store_writer;
+mod wire_document;
+mod wire_record;
+mod wire_samples;
+mod wire_submission;
