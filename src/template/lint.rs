@@ -5,7 +5,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::template::document::{self, Node, Value};
 use crate::template::fields::inside;
 use crate::template::promql::{Lexed, Token, lex};
-use crate::template::{Measure, MetricSpec, Template};
+use crate::template::{Measure, MetricSpec, Role, Template};
 use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
 
@@ -126,10 +126,12 @@ fn warn(code: &'static str, place: Option<Place>, message: String, help: &str) -
 }
 
 /// C012: a range window longer than the step makes neighbouring samples share data:
-/// `rate(x[5m])` at a step of 30 s. The judge corrects for it, but needs more time.
+/// `rate(x[5m])` at a step of 30 s. The judge corrects for it, but needs more time. Metrics that
+/// are only shown are left alone.
 fn overlapping_windows(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let step = subject.template.schedule.step.span();
-    for (idx, _, query, lexed) in subject.series() {
+    let judged = |metric: &MetricSpec| metric.role != Role::Info;
+    for (idx, _, query, lexed) in subject.series().filter(|(_, metric, ..)| judged(metric)) {
         for pair in lexed.tokens.windows(2) {
             let [(_, Token::Sign('[')), (at, token)] = pair else {
                 continue;

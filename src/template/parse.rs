@@ -406,5 +406,5 @@ fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
         ("hold", OnInconclusive::Hold),
         ("rollback", OnInconclusive::Rollback),
     ];
-    reader.word(node, "word for `on_inconclusive`", &known)
+    reader.word(node, "`on_inconclusive`", &known)
 }

@@ -182,7 +182,11 @@ fn selector_fault(lexed: &Lexed<'_>, buckets: bool) -> Option<Fault> {
     loop {
         match tokens.get(idx) {
             Some((_, Token::Sign('}'))) => break,
-            Some((_, Token::Hole(_) | Token::Text)) => idx += 1,
+            Some((_, Token::Hole(SELECTOR) | Token::Text)) => idx += 1,
+            Some((_, Token::Hole(_))) => match matcher_end(tokens, idx) {
+                Some(end) => idx = end,
+                None => return not_bare(idx),
+            },
             Some((at, Token::Word(label))) => {
                 if buckets && *label == "le" {
                     let message = "a matcher on `le` hides buckets".to_owned();
