@@ -150,13 +150,11 @@ impl<'t> Reader<'t> {
 
     /// Text as written. A number is not text: `1.10` would lose its zero.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
-        match &node.value {
-            Value::Text(text) => Some(text),
-            _ => {
-                self.shape(node, what, "text");
-                None
-            }
+        if let Value::Text(text) = &node.value {
+            return Some(text);
         }
+        self.shape(node, what, "text");
+        None
     }
 
     /// Free text for people, bounded.

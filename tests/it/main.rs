@@ -7,4 +7,5 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod template_properties;
 mod templates;

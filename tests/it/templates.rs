@@ -14,12 +14,9 @@ use haldane::slo::objective::RungAction;
 use haldane::template::default::one_metric;
 use haldane::template::lint::lint;
 use haldane::template::parse::{TEXT_BYTES_MAX, parse};
-use haldane::template::query::fill;
 use haldane::template::{Combine, GapPolicy, Measure, OnInconclusive, Role, Template};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{BurnRate, Harm, MinEffect, Probability, Weight};
-use proptest::prelude::*;
-use proptest::test_runner::TestCaseError;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
@@ -29,7 +26,7 @@ fn folder(name: &str) -> PathBuf {
 }
 
 /// The parsed base of all cases.
-fn base() -> (String, Template) {
+pub(crate) fn base() -> (String, Template) {
     let text = std::fs::read_to_string(folder("tests/cases/lint/base.yaml")).unwrap();
     let (template, found) = parse(&text);
     assert_eq!(found, [], "the base is good");
@@ -101,9 +98,7 @@ fn run_cases(file: &str, run: impl Fn(&[&str]) -> Vec<String>) {
         let mut out = head.trim_end().to_owned();
         for case in &cases {
             let _ = write!(out, "\n\n=== {}\n", case.name);
-            case.input
-                .iter()
-                .for_each(|line| out.push_str(&format!("{line}\n")));
+            case.input.iter().for_each(|line| out.extend([line, "\n"]));
             let lines: Vec<String> = run(&case.input).iter().map(|l| format!("> {l}")).collect();
             out.push_str(&lines.join("\n"));
         }
@@ -129,7 +124,7 @@ fn patched(base: &str, input: &[&str]) -> String {
     for change in input.split(|line| *line == "~") {
         let pick = |sign: char| -> String {
             let lines = change.iter().filter_map(|line| line.strip_prefix(sign));
-            lines.map(|line| format!("{line}\n")).collect()
+            lines.flat_map(|line| [line, "\n"]).collect()
         };
         let (old, new) = (pick('-'), pick('+'));
         if old.is_empty() && new.is_empty() {
@@ -175,17 +170,18 @@ fn every_mistake_has_its_code_and_place() {
 }
 
 fn scope(words: &str) -> Scope {
-    let matchers = words.split(' ').map(|word| match word.split_once("=~") {
-        Some((label, regex)) => Matcher::regex(label, regex).unwrap(),
-        None => {
-            let (label, value) = word.split_once('=').unwrap();
-            Matcher::equals(label, value).unwrap()
+    let matchers = words.split(' ').map(|word| {
+        if let Some((label, regex)) = word.split_once("=~") {
+            return Matcher::regex(label, regex).unwrap();
         }
+        let (label, value) = word.split_once('=').unwrap();
+        Matcher::equals(label, value).unwrap()
     });
     Scope::new(matchers.collect()).unwrap()
 }
 
-fn rollout() -> Rollout {
+/// A rollout that fits the base.
+pub(crate) fn rollout() -> Rollout {
     Rollout {
         deploy: Deploy::default(),
         inputs: BTreeMap::from([("service".to_owned(), "checkout".to_owned())]),
@@ -514,128 +510,4 @@ fn the_reference_lists_every_code() {
     for code in in_sources {
         assert!(docs.contains(&format!("| {code} |")), "{code} has a row");
     }
-}
-
-/// A PromQL reader nobody shares with the sources: which text stands in which string.
-fn strings_of(query: &str) -> Option<Vec<String>> {
-    let mut chars = query.chars();
-    let (mut out, mut rest) = (Vec::new(), String::new());
-    while let Some(c) = chars.next() {
-        if !"\"'`".contains(c) {
-            rest.push(c);
-            continue;
-        }
-        let mut text = String::new();
-        loop {
-            match chars.next()? {
-                end if end == c => break,
-                '\\' if c != '`' => match chars.next()? {
-                    'n' => text.push('\n'),
-                    escaped if escaped == c || escaped == '\\' => text.push(escaped),
-                    _ => return None,
-                },
-                '\n' if c != '`' => return None,
-                other => text.push(other),
-            }
-        }
-        out.push(text);
-    }
-    out.push(rest);
-    Some(out)
-}
-
-proptest! {
-    #[test]
-    fn no_value_breaks_out_of_its_string(value in any::<String>(), tail in "[\"'`\\\\{}(),${a-z ]{0,8}") {
-        let value = value + &tail;
-        let query = "x{a=\"${v}\",b='${v}',${selector}}";
-        let inputs = BTreeMap::from([("v".to_owned(), value.clone())]);
-        match fill(query, "s=\"1\"", "s", &inputs) {
-            Ok(filled) => {
-                let wanted = vec![value.clone(), value, "1".to_owned(), "x{a=,b=,s=}".to_owned()];
-                prop_assert_eq!(strings_of(&filled), Some(wanted));
-            }
-            Err(fault) => prop_assert_eq!(fault.code, "C062"),
-        }
-    }
-
-    #[test]
-    fn no_value_changes_the_structure_around_it(value in "[a-z\"'`\\\\{}(),${:. \n]{0,12}") {
-        let inputs = BTreeMap::from([("v".to_owned(), value.clone())]);
-        match fill("a${v}{c=`${v}`,${selector}}", "s=\"1\"", "s", &inputs) {
-            Ok(filled) => {
-                let rest = format!("a{value}{{c=,s=}}");
-                prop_assert_eq!(strings_of(&filled), Some(vec![value, "1".to_owned(), rest]));
-            }
-            Err(fault) => prop_assert_eq!(fault.code, "C062"),
-        }
-    }
-
-    #[test]
-    fn no_scope_breaks_out_of_its_string(left in any::<String>(), right in any::<String>()) {
-        let (_, template) = base();
-        let mut rollout = rollout();
-        rollout.baseline = Scope::new(vec![Matcher::equals("l", &left).unwrap()]).unwrap();
-        rollout.canary = Scope::new(vec![Matcher::equals("l", &right).unwrap()]).unwrap();
-        match bind(&template, &rollout) {
-            Ok(plan) => for (_, query) in plan.queries() {
-                let strings = strings_of(query);
-                let strings = strings.expect("well-formed");
-                let pattern = &strings[strings.len() - 2];
-                let pattern = regex::Regex::new(&format!("^(?s:{pattern})$")).unwrap();
-                prop_assert!(pattern.is_match(&left) && pattern.is_match(&right));
-            },
-            Err(found) => prop_assert!(found.iter().all(|d| ["C063", "C013"].contains(&d.code))),
-        }
-    }
-
-    #[test]
-    fn any_text_is_answered(text in any::<String>()) {
-        check_answer(&text)?;
-    }
-
-    #[test]
-    fn any_yaml_like_text_is_answered(text in "([ \n:{}\\[\\]\\-,&*!|>#\"'%@`a-c0-9~?$.]{0,3}(metrics|spec|name|\n  )?){0,30}") {
-        check_answer(&text)?;
-    }
-
-    #[test]
-    fn a_mutated_template_is_answered(
-        edits in prop::collection::vec((any::<prop::sample::Index>(), 0_usize..6, "\\PC{0,4}|[\n:{}\\[\\]\"'$&*-]{1,3}"), 1..6)
-    ) {
-        let (mut text, _) = base();
-        for (at, remove, insert) in edits {
-            let mut chars: Vec<char> = text.chars().collect();
-            let at = at.index(chars.len());
-            let end = (at + remove).min(chars.len());
-            chars.splice(at..end, insert.chars());
-            text = chars.into_iter().collect();
-        }
-        check_answer(&text)?;
-    }
-}
-
-/// A template exactly when there is no error, every error in the text, and a good one binds or
-/// says why not.
-fn check_answer(text: &str) -> Result<(), TestCaseError> {
-    let (template, found) = parse(text);
-    prop_assert_eq!(template.is_some(), !found.iter().any(Diagnostic::is_error));
-    let lines = text.lines().count();
-    let mut all = found;
-    if let Some(template) = template {
-        all.extend(lint(&template, text));
-        if let Err(found) = bind(&template, &rollout()) {
-            prop_assert!(!found.is_empty());
-        }
-    }
-    for diagnostic in all {
-        let place = diagnostic.place.expect("every complaint has a place");
-        prop_assert!(place.line >= 1 && place.line <= lines + 1, "{diagnostic:?}");
-        prop_assert!(place.column >= 1 && place.len >= 1);
-        prop_assert!(
-            !diagnostic.message.chars().any(char::is_control),
-            "{diagnostic:?}"
-        );
-    }
-    Ok(())
 }
