@@ -26,6 +26,7 @@ mod stats_evidence;
 mod stats_small;
 mod stats_vectors;
 mod support;
+mod template_properties;
 mod templates;
 mod templates;
 mod tidy;
