@@ -1,5 +1,7 @@
 //! A plan: template × rollout with everything resolved. Two equal plans have equal digests.
 
+pub mod bind;
+mod fingerprint;
 pub mod rollout;
 pub mod scope;
 
@@ -105,7 +107,8 @@ pub struct MetricPlan {
     pub evidence: MinEvidence,
     /// Concrete queries.
     pub queries: Queries,
-    /// Its share of `judge.false_rollback`, over all looks; zero for metrics that are no gate.
+    /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
+    /// with the share of one required metric, which is not taken from the gates.
     pub alpha: Probability,
 }
 

@@ -1,5 +1,17 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+pub mod default;
+mod document;
+mod fields;
+mod inputs;
+pub mod lint;
+mod metrics;
+mod objectives;
+pub mod parse;
+mod promql;
+pub mod query;
+mod subject;
+
 use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};

@@ -14,3 +14,5 @@ mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
+mod template_properties;
+mod templates;

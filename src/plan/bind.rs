@@ -1,0 +1,325 @@
+//! Template × rollout = plan: holes filled, instants computed, the error budget shared out.
+
+use crate::diagnostic::{Diagnostic, closest};
+use crate::digest::Digest;
+use crate::plan::rollout::Rollout;
+use crate::plan::scope::{Matcher, Scope, quote};
+use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, fingerprint};
+use crate::slo::objective::RungAction;
+use crate::template::parse::{DEADLINE_MAX, size_fault, window_fault};
+use crate::template::query::{Fault, fill, value_fault};
+use crate::template::{Measure, MetricSpec, ObjectiveSpec, Role, Template};
+use crate::time::Span;
+use crate::units::Probability;
+use std::collections::BTreeMap;
+
+/// How many times a required metric's share a critical metric gets. Source: the weights of the
+/// multiplicity rule of the judge (equal, critical × 3).
+const CRITICAL_SHARE: f64 = 3.0;
+
+/// Makes the plan, or says everything that keeps it from being made.
+pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnostic>> {
+    let mut found = Vec::new();
+    let inputs = resolve_inputs(template, rollout, &mut found);
+    found.extend(overlap(&rollout.baseline, &rollout.canary));
+    found.extend(length_faults(template, rollout));
+    let filler = Filler {
+        selector: selector(&rollout.baseline, &rollout.canary),
+        arm_labels: arm_labels(&rollout.baseline, &rollout.canary),
+        inputs,
+    };
+    let share = share_of_required(template);
+    let mut metrics = Vec::new();
+    if found.is_empty() {
+        for spec in &template.metrics {
+            match metric_plan(spec, &filler, share) {
+                Ok(metric) => metrics.push(metric),
+                Err(diagnostic) => found.push(diagnostic),
+            }
+        }
+    }
+    if !found.is_empty() {
+        return Err(found);
+    }
+    let objectives = template
+        .objectives
+        .iter()
+        .filter_map(|spec| objective_plan(template, spec, share))
+        .collect();
+    let mut plan = Plan {
+        template: template.name.clone(),
+        template_digest: template.digest,
+        rollout: rollout.clone(),
+        timing: timing(template, rollout),
+        judge: template.judge,
+        metrics,
+        objectives,
+        traffic: traffic(template, rollout),
+        allowed_warnings: template.allowed_warnings.clone(),
+        on_inconclusive: template.on_inconclusive,
+        digest: Digest::of(&[]),
+    };
+    plan.digest = fingerprint::of(&plan);
+    Ok(plan)
+}
+
+/// The value of every input; complains about missing, unknown and unfit ones.
+fn resolve_inputs(
+    template: &Template,
+    rollout: &Rollout,
+    found: &mut Vec<Diagnostic>,
+) -> BTreeMap<String, String> {
+    let names = || template.inputs.iter().map(|input| input.name.as_str());
+    for (name, value) in &rollout.inputs {
+        if !names().any(|known| known == name) {
+            let message = match closest(name, names()) {
+                Some(near) => format!("unknown input `{name}`, did you mean `{near}`?"),
+                None => format!("unknown input `{name}`"),
+            };
+            let all: Vec<&str> = names().collect();
+            let help = if all.is_empty() {
+                "the template has no inputs".to_owned()
+            } else {
+                format!("the template has the inputs {}", all.join(", "))
+            };
+            found.push(Diagnostic::error("C061", message).help(help));
+        } else if let Some(why) = value_fault(value) {
+            let message = format!("the value of input `{name}` {why}");
+            found.push(
+                Diagnostic::error("C062", message).help("shorten it, or remove the character"),
+            );
+        }
+    }
+    let mut values = BTreeMap::new();
+    for input in &template.inputs {
+        if let Some(value) = rollout.inputs.get(&input.name).or(input.default.as_ref()) {
+            values.insert(input.name.clone(), value.clone());
+            continue;
+        }
+        let name = &input.name;
+        let message = format!("input `{name}` has no value and no default");
+        let help = match input.description.as_str() {
+            "" => format!("give `{name}` a value"),
+            description => format!("give `{name}` a value: {description}"),
+        };
+        found.push(Diagnostic::error("C060", message).help(help));
+    }
+    values
+}
+
+/// Refuses arms of which one contains the other.
+fn overlap(baseline: &Scope, canary: &Scope) -> Option<Diagnostic> {
+    let help = "add the label that differs, such as `version` or `pod`";
+    if baseline == canary {
+        let message = format!("both arms select the same series: {{{canary}}}");
+        return Some(Diagnostic::error("C063", message).help(help));
+    }
+    let (inner, outer) = if contains(baseline, canary) {
+        (("canary", canary), ("baseline", baseline))
+    } else if contains(canary, baseline) {
+        (("baseline", baseline), ("canary", canary))
+    } else {
+        return None;
+    };
+    let message = format!(
+        "every series of the {} {{{}}} also belongs to the {} {{{}}}",
+        inner.0, inner.1, outer.0, outer.1
+    );
+    Some(Diagnostic::error("C063", message).help(help))
+}
+
+/// Whether every series of `inner` is certainly one of `outer`: each matcher of `outer` is one
+/// of `inner`, or accepts the exact value `inner` demands.
+fn contains(outer: &Scope, inner: &Scope) -> bool {
+    outer.matchers().iter().all(|wanted| {
+        inner.matchers().iter().any(|given| {
+            let accepts = |value: &str| {
+                let labels = BTreeMap::from([(given.label().to_owned(), value.to_owned())]);
+                wanted.matches(&labels)
+            };
+            wanted.label() == given.label()
+                && (wanted == given || given.exact().is_some_and(accepts))
+        })
+    })
+}
+
+/// Faults of the length the rollout asks for.
+fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
+    let schedule = &template.schedule;
+    let Some(duration) = rollout.duration else {
+        return Vec::new();
+    };
+    let mut found = Vec::new();
+    if duration == Span::ZERO || duration > DEADLINE_MAX {
+        let message = format!("a duration of {duration} is outside 1s to {DEADLINE_MAX}");
+        found.push(Diagnostic::error("C064", message));
+        return found;
+    }
+    if duration < schedule.bake && schedule.bake <= schedule.deadline {
+        let bake = schedule.bake;
+        let message = format!("a duration of {duration} ends before the bake time of {bake}");
+        let help = "no promote would be possible: ask for more time, or shorten `schedule.bake`";
+        found.push(Diagnostic::error("C064", message).help(help));
+    }
+    found.extend(size_fault(schedule, duration));
+    let short = |metric| window_fault(schedule, duration, metric);
+    found.extend(template.metrics.iter().filter_map(short));
+    found
+}
+
+fn timing(template: &Template, rollout: &Rollout) -> Timing {
+    let schedule = &template.schedule;
+    let start = rollout.start.align_up(schedule.step);
+    Timing {
+        start,
+        step: schedule.step,
+        look_every: schedule.look_every,
+        judged_from: start.plus(schedule.warmup),
+        bake_until: start.plus(schedule.bake),
+        deadline: start.plus(rollout.duration.unwrap_or(schedule.deadline)),
+        lag: schedule.lag,
+        source_grace: schedule.source_grace,
+    }
+}
+
+/// What `${…}` becomes.
+struct Filler {
+    selector: String,
+    arm_labels: String,
+    inputs: BTreeMap<String, String>,
+}
+
+/// Matchers that cover both arms. A label that only one arm names is left out, so that the
+/// other arm is not shut out. When nothing is left, a matcher that accepts everything keeps the
+/// query well-formed.
+fn selector(baseline: &Scope, canary: &Scope) -> String {
+    let common: Vec<String> = canary
+        .matchers()
+        .iter()
+        .filter_map(|matcher| {
+            let label = matcher.label();
+            let other = baseline.matchers().iter().find(|m| m.label() == label)?;
+            Some(union(matcher, other))
+        })
+        .collect();
+    if common.is_empty() {
+        let label = canary.matchers().first().map_or("__name__", Matcher::label);
+        return format!("{label}=~\".*\"");
+    }
+    common.join(",")
+}
+
+fn union(canary: &Matcher, baseline: &Matcher) -> String {
+    if canary == baseline {
+        return canary.to_string();
+    }
+    let side = |matcher: &Matcher| match matcher.exact() {
+        Some(_) => matcher.as_regex(),
+        None => format!("(?:{})", matcher.as_regex()),
+    };
+    let either = format!("{}|{}", side(canary), side(baseline));
+    format!("{}=~{}", canary.label(), quote(&either))
+}
+
+/// The names of every label either arm is selected by.
+fn arm_labels(baseline: &Scope, canary: &Scope) -> String {
+    let both = baseline.matchers().iter().chain(canary.matchers());
+    let labels: std::collections::BTreeSet<&str> = both.map(Matcher::label).collect();
+    labels.into_iter().collect::<Vec<_>>().join(",")
+}
+
+fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricPlan, Diagnostic> {
+    let fill = |query: &str| {
+        fill(query, &filler.selector, &filler.arm_labels, &filler.inputs).map_err(|fault: Fault| {
+            let message = format!("metric `{}`: {}", spec.name, fault.message);
+            Diagnostic::error(fault.code, message).help(fault.help)
+        })
+    };
+    let queries = match &spec.measure {
+        Measure::Series {
+            query,
+            combine,
+            gaps,
+        } => Queries::Series {
+            query: fill(query)?,
+            combine: *combine,
+            gaps: *gaps,
+        },
+        Measure::Events { bad, total } => Queries::Events {
+            bad: fill(bad)?,
+            total: fill(total)?,
+        },
+        Measure::Distribution { buckets, threshold } => Queries::Distribution {
+            buckets: fill(buckets)?,
+            threshold: *threshold,
+        },
+    };
+    let weight = if spec.role == Role::Critical {
+        CRITICAL_SHARE
+    } else {
+        1.0
+    };
+    Ok(MetricPlan {
+        name: spec.name.clone(),
+        role: spec.role,
+        harm: spec.harm,
+        min_effect: spec.min_effect,
+        unit: spec.unit.clone(),
+        group: spec.group.clone(),
+        weight: spec.weight,
+        evidence: spec.evidence,
+        queries,
+        alpha: portion(share, weight),
+    })
+}
+
+fn objective_plan(template: &Template, spec: &ObjectiveSpec, share: f64) -> Option<ObjectivePlan> {
+    Some(ObjectivePlan {
+        name: spec.name.clone(),
+        metric_idx: template
+            .metrics
+            .iter()
+            .position(|m| m.name == spec.metric)?,
+        objective: spec.objective.clone(),
+        alpha: portion(share, 1.0),
+    })
+}
+
+/// The traffic check, when the template has one and the controller declared a share.
+fn traffic(template: &Template, rollout: &Rollout) -> Option<TrafficPlan> {
+    let spec = template.traffic.as_ref()?;
+    Some(TrafficPlan {
+        metric_idx: template
+            .metrics
+            .iter()
+            .position(|m| m.name == spec.metric)?,
+        declared: rollout.deploy.traffic_share?,
+        tolerance_factor: spec.tolerance_factor,
+    })
+}
+
+/// The part of `judge.false_rollback` one required metric gets: it is divided over everything
+/// that can roll back alone (union bound), a critical metric counting three times and an
+/// objective with a rollback rung once. Metrics and objectives that cannot roll back are
+/// labelled with the same part but take none of it.
+fn share_of_required(template: &Template) -> f64 {
+    let metrics: f64 = template
+        .metrics
+        .iter()
+        .map(|metric| match metric.role {
+            Role::Critical => CRITICAL_SHARE,
+            Role::Required => 1.0,
+            Role::Optional | Role::Info => 0.0,
+        })
+        .sum();
+    let rolls_back = |spec: &&ObjectiveSpec| {
+        let mut rungs = spec.objective.rungs.iter();
+        rungs.any(|rung| rung.action == RungAction::Rollback)
+    };
+    let objectives = template.objectives.iter().filter(rolls_back).count();
+    template.judge.false_rollback.get() / (metrics + objectives as f64).max(1.0)
+}
+
+fn portion(share: f64, weight: f64) -> Probability {
+    Probability::new((share * weight).min(1.0)).expect("a part of a probability is one")
+}

@@ -1,0 +1,251 @@
+//! The digest of a plan: canonical bytes of every field but the digest itself. Each struct is
+//! taken apart by name, so that a new field does not compile until it is part of the digest.
+
+use crate::digest::{Canonical, Digest};
+use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::scope::Scope;
+use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
+use crate::slo::objective::{Rung, RungAction};
+use crate::template::{Combine, GapPolicy, JudgeSpec, MinEvidence};
+use crate::units::MinEffect;
+
+/// Raised when these bytes change their meaning (A12).
+const VERSION: i64 = 1;
+
+/// The digest of everything in the plan except `plan.digest`.
+pub(super) fn of(plan: &Plan) -> Digest {
+    let Plan {
+        template,
+        template_digest,
+        rollout,
+        timing,
+        judge,
+        metrics,
+        objectives,
+        traffic,
+        allowed_warnings,
+        on_inconclusive,
+        digest: _,
+    } = plan;
+    let mut out = Canonical::new().text("haldane plan").int(VERSION);
+    out = out
+        .text(template.as_str())
+        .text(&template_digest.to_string());
+    out = add_timing(add_rollout(out, rollout), timing);
+    out = add_judge(out, judge);
+    out = count(out, metrics.len());
+    out = metrics.iter().fold(out, add_metric);
+    out = count(out, objectives.len());
+    out = objectives.iter().fold(out, add_objective);
+    out = match traffic {
+        None => out.int(0),
+        Some(TrafficPlan {
+            metric_idx,
+            declared,
+            tolerance_factor,
+        }) => count(out.int(1), *metric_idx)
+            .bits(declared.get())
+            .bits(*tolerance_factor),
+    };
+    out = count(out, allowed_warnings.len());
+    out = allowed_warnings
+        .iter()
+        .fold(out, |out, text| out.text(text));
+    out.text(on_inconclusive.word()).digest()
+}
+
+fn count(out: Canonical, n: usize) -> Canonical {
+    out.int(i64::try_from(n).unwrap_or(i64::MAX))
+}
+
+fn maybe(out: Canonical, text: Option<&str>) -> Canonical {
+    match text {
+        None => out.int(0),
+        Some(text) => out.int(1).text(text),
+    }
+}
+
+fn add_rollout(out: Canonical, rollout: &Rollout) -> Canonical {
+    let Rollout {
+        deploy,
+        inputs,
+        baseline,
+        canary,
+        start,
+        duration,
+    } = rollout;
+    let mut out = count(add_deploy(out, deploy), inputs.len());
+    for (name, value) in inputs {
+        out = out.text(name).text(value);
+    }
+    let out = add_scope(add_scope(out, baseline), canary).int(start.ms());
+    match duration {
+        None => out.int(0),
+        Some(span) => out.int(1).int(span.ms()),
+    }
+}
+
+fn add_scope(out: Canonical, scope: &Scope) -> Canonical {
+    let out = count(out, scope.matchers().len());
+    let matchers = scope.matchers().iter();
+    matchers.fold(out, |out, matcher| out.text(&matcher.to_string()))
+}
+
+fn add_deploy(out: Canonical, deploy: &Deploy) -> Canonical {
+    let Deploy {
+        id,
+        service,
+        environment,
+        region,
+        revision,
+        commit,
+        artifact_digest,
+        change_type,
+        actor,
+        traffic_share,
+        traceparent,
+    } = deploy;
+    let mut out = maybe(out, id.as_ref().map(crate::ids::DeployId::as_str)).text(service);
+    for text in [
+        environment,
+        region,
+        revision,
+        commit,
+        artifact_digest,
+        change_type,
+        actor,
+        traceparent,
+    ] {
+        out = maybe(out, text.as_deref());
+    }
+    match traffic_share {
+        None => out.int(0),
+        Some(share) => out.int(1).bits(share.get()),
+    }
+}
+
+fn add_timing(out: Canonical, timing: &Timing) -> Canonical {
+    let Timing {
+        start,
+        step,
+        look_every,
+        judged_from,
+        bake_until,
+        deadline,
+        lag,
+        source_grace,
+    } = timing;
+    out.int(start.ms())
+        .int(step.span().ms())
+        .int(look_every.ms())
+        .int(judged_from.ms())
+        .int(bake_until.ms())
+        .int(deadline.ms())
+        .int(lag.ms())
+        .int(source_grace.ms())
+}
+
+fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
+    let JudgeSpec {
+        method,
+        false_rollback,
+        false_promote,
+        accept_no_harm,
+    } = judge;
+    let out = out
+        .text(method.word())
+        .bits(false_rollback.get())
+        .bits(false_promote.get());
+    match accept_no_harm {
+        None => out.int(0),
+        Some(power) => out.int(1).bits(power.get()),
+    }
+}
+
+fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
+    let MetricPlan {
+        name,
+        role,
+        harm,
+        min_effect,
+        unit,
+        group,
+        weight,
+        evidence,
+        queries,
+        alpha,
+    } = metric;
+    let MinEvidence {
+        samples,
+        events,
+        coverage,
+    } = evidence;
+    let out = out.text(name.as_str()).text(role.word()).text(harm.word());
+    let out = match min_effect {
+        MinEffect::Relative(share) => out.text("relative").bits(*share),
+        MinEffect::Absolute(value) => out.text("absolute").bits(*value),
+    };
+    let out = out.text(unit).text(group.as_str()).bits(weight.get());
+    let out = count(out, *samples)
+        .int(i64::try_from(*events).unwrap_or(i64::MAX))
+        .bits(coverage.get());
+    add_queries(out, queries).bits(alpha.get())
+}
+
+fn add_queries(out: Canonical, queries: &Queries) -> Canonical {
+    match queries {
+        Queries::Series {
+            query,
+            combine,
+            gaps,
+        } => out
+            .text("series")
+            .text(query)
+            .text(match combine {
+                Combine::Mean => "mean",
+                Combine::Sum => "sum",
+                Combine::Max => "max",
+                Combine::Min => "min",
+                Combine::Median => "median",
+            })
+            .text(match gaps {
+                GapPolicy::Drop => "drop",
+                GapPolicy::Zero => "zero",
+                GapPolicy::Fail => "fail",
+            }),
+        Queries::Events { bad, total } => out.text("events").text(bad).text(total),
+        Queries::Distribution { buckets, threshold } => {
+            out.text("distribution").text(buckets).bits(*threshold)
+        }
+    }
+}
+
+fn add_objective(out: Canonical, plan: &ObjectivePlan) -> Canonical {
+    let ObjectivePlan {
+        name,
+        metric_idx,
+        objective,
+        alpha,
+    } = plan;
+    let out = count(out.text(name.as_str()), *metric_idx)
+        .bits(objective.target().get())
+        .int(objective.period.ms())
+        .int(i64::try_from(objective.bad_events_min).unwrap_or(i64::MAX))
+        .bits(alpha.get());
+    let out = count(out, objective.rungs.len());
+    objective.rungs.iter().fold(out, |out, rung| {
+        let Rung {
+            burn,
+            long,
+            short,
+            action,
+        } = rung;
+        out.bits(burn.get())
+            .int(long.ms())
+            .int(short.ms())
+            .text(match action {
+                RungAction::Rollback => "rollback",
+                RungAction::Hold => "hold",
+            })
+    })
+}

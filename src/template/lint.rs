@@ -1,0 +1,336 @@
+//! What is legal but unwise: one function per rule, each with its code and an example. A warning
+//! is silenced by `# haldane-ignore C012: why` in its line or the line above.
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::template::document::Value;
+use crate::template::promql::Token;
+use crate::template::subject::{Subject, is_ignored};
+use crate::template::{Measure, MetricSpec, Role, Template};
+use crate::time::Span;
+use crate::units::{Harm, MinEffect, trim_number};
+
+/// More objectives than this are a warning (C043). Source: the SRE workbook advises to have as
+/// few as describe the user's experience; each one takes a share of `judge.false_rollback`.
+const OBJECTIVES_USUAL: usize = 3;
+
+/// An error share above this is a warning (C049): one healthy rollout in five.
+const ERROR_SHARE_USUAL: f64 = 0.2;
+
+/// Units and parts of names that mean a length of time.
+const LATENCY_UNITS: [&str; 7] = ["s", "ms", "us", "µs", "ns", "seconds", "milliseconds"];
+const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99", "p95"];
+
+type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
+
+const RULES: [Rule; 13] = [
+    overlapping_windows,
+    or_vector,
+    unreachable_rungs,
+    no_gate,
+    many_objectives,
+    either_on_latency,
+    quantile_as_gate,
+    warmup_too_long,
+    bake_too_long,
+    looks_off_the_grid,
+    outlandish_error_shares,
+    no_margin,
+    unused_inputs,
+];
+
+/// Everything unwise in a template, in the order of the text it was parsed from.
+pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
+    let subject = Subject::new(template, text);
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule(&subject, &mut found);
+    }
+    found.retain(|diagnostic| !is_ignored(diagnostic, text));
+    found.sort_by_key(|diagnostic| (diagnostic.place, diagnostic.code));
+    found
+}
+
+fn warn(code: &'static str, place: Option<Place>, message: String, help: &str) -> Diagnostic {
+    Diagnostic::warning(code, message).at(place).help(help)
+}
+
+/// C012: a range window longer than the step makes neighbouring samples share data:
+/// `rate(x[5m])` at a step of 30 s. The judge corrects for it, but needs more time. Metrics that
+/// are only shown are left alone.
+fn overlapping_windows(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let step = subject.template.schedule.step.span();
+    let judged = |metric: &MetricSpec| metric.role != Role::Info;
+    for (idx, _, query, lexed) in subject.series().filter(|(_, metric, ..)| judged(metric)) {
+        for pair in lexed.tokens.windows(2) {
+            let [(_, Token::Sign('[')), (at, token)] = pair else {
+                continue;
+            };
+            let (len, window) = match token {
+                Token::Number(text) => (text.len(), Span::parse(text)),
+                Token::Hole(name) => {
+                    let mut inputs = subject.template.inputs.iter();
+                    let input = inputs.find(|input| input.name == *name);
+                    let default = input.and_then(|input| input.default.as_deref());
+                    (name.len() + 3, default.and_then(Span::parse))
+                }
+                _ => continue,
+            };
+            let Some(window) = window.filter(|window| *window > step) else {
+                continue;
+            };
+            let times = trim_number(window.seconds() / step.seconds());
+            let message = format!(
+                "a range window of {window} at a step of {step} makes neighbouring samples overlap"
+            );
+            let help = format!(
+                "use `[{step}]`, or `step: {window}`; the judge corrects for it, but needs about \
+                 {times} times the time"
+            );
+            let place = subject.in_query(idx, query, *at, len);
+            found.push(warn("C012", place, message, &help));
+        }
+    }
+}
+
+/// C040: `… or vector(0)` turns "no data" into a healthy value, so a typo in a selector reads
+/// as health (A5).
+fn or_vector(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, _, query, lexed) in subject.series() {
+        for three in lexed.tokens.windows(3) {
+            let [
+                (at, Token::Word("or")),
+                (_, Token::Word("vector")),
+                (_, Token::Sign('(')),
+            ] = three
+            else {
+                continue;
+            };
+            let message = "`or vector(…)` makes missing data look like a value".to_owned();
+            let help = "remove it and set `gaps: zero` if absence means zero; a typo in the \
+                        selector would read as health";
+            let place = subject.in_query(idx, query, *at, 9);
+            found.push(warn("C040", place, message, help));
+        }
+    }
+}
+
+/// C041: a rung above 1 / budget can never fire: burn 14.4 of a 90 % objective, whose burn is
+/// at most 10.
+fn unreachable_rungs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, spec) in subject.template.objectives.iter().enumerate() {
+        let most = 1.0 / spec.objective.budget();
+        for (rung_idx, rung) in spec.objective.rungs.iter().enumerate() {
+            if rung.burn.get() < most {
+                continue;
+            }
+            let message = format!(
+                "objective `{}`: a burn rate of {} can never be exceeded, the most there is is {}",
+                spec.name,
+                trim_number(rung.burn.get()),
+                trim_number(most)
+            );
+            let (idx, rung_idx) = (idx.to_string(), rung_idx.to_string());
+            let rung = ["spec", "objectives", &idx, "rungs", &rung_idx, "burn"];
+            let place = subject.place(&rung).or(spec.place);
+            let help = "a budget of 1 − objective burns at most 1 / budget: lower `burn`";
+            found.push(warn("C041", place, message, help));
+        }
+    }
+}
+
+/// C042: without a critical or required metric nothing has to hold for a promote.
+fn no_gate(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    if subject
+        .template
+        .metrics
+        .iter()
+        .any(|metric| metric.role.is_gate())
+    {
+        return;
+    }
+    let message = "no metric is critical or required: nothing has to hold for a promote".to_owned();
+    let help = "make at least one metric `role: required`";
+    found.push(warn(
+        "C042",
+        subject.place(&["spec", "metrics"]),
+        message,
+        help,
+    ));
+}
+
+/// C043: four objectives or more; each takes a share of `judge.false_rollback`.
+fn many_objectives(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let count = subject.template.objectives.len();
+    if count <= OBJECTIVES_USUAL {
+        return;
+    }
+    let message =
+        format!("{count} objectives share the error budget, {OBJECTIVES_USUAL} are usual");
+    let help = "keep the ones that describe what users notice";
+    found.push(warn(
+        "C043",
+        subject.place(&["spec", "objectives"]),
+        message,
+        help,
+    ));
+}
+
+/// C044: `harm: either` on a latency rolls back improvements.
+fn either_on_latency(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let name = metric.name.as_str().to_ascii_lowercase().replace('_', "-");
+        let is_latency = LATENCY_UNITS.contains(&metric.unit.as_str())
+            || LATENCY_NAMES.iter().any(|part| name.contains(part));
+        if metric.harm != Harm::Either || !is_latency {
+            continue;
+        }
+        let message = format!(
+            "`harm: either` on the latency metric `{}` rolls back improvements",
+            metric.name
+        );
+        let place = subject.place(&["spec", "metrics", &idx.to_string(), "harm"]);
+        found.push(warn("C044", place, message, "use `harm: increase`"));
+    }
+}
+
+/// C045: a quantile over a histogram as a gate: it is interpolated between bucket bounds and
+/// blind to how many requests stand behind it.
+fn quantile_as_gate(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric, query, lexed) in subject.series() {
+        let word = lexed
+            .tokens
+            .iter()
+            .find(|(_, token)| *token == Token::Word("histogram_quantile"));
+        let (true, Some((at, _))) = (metric.role.is_gate(), word) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` is a gate on an interpolated quantile",
+            metric.name
+        );
+        let help = "judge the share of slow requests with `distribution`, and keep the quantile \
+                    as `role: info`";
+        let place = subject.in_query(idx, query, *at, "histogram_quantile".len());
+        found.push(warn("C045", place, message, help));
+    }
+}
+
+/// C046: `warmup: 30m` with `deadline: 30m` leaves nothing to judge.
+fn warmup_too_long(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let schedule = &subject.template.schedule;
+    if schedule.warmup < schedule.deadline {
+        return;
+    }
+    let (warmup, deadline) = (schedule.warmup, schedule.deadline);
+    let message = format!("a warm-up of {warmup} leaves nothing of a deadline of {deadline}");
+    let place = subject.place(&["spec", "schedule", "warmup"]);
+    found.push(warn(
+        "C046",
+        place,
+        message,
+        "shorten `warmup` or extend `deadline`",
+    ));
+}
+
+/// C047: `bake: 1h` with `deadline: 30m` never promotes.
+fn bake_too_long(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let schedule = &subject.template.schedule;
+    if schedule.bake <= schedule.deadline {
+        return;
+    }
+    let (bake, deadline) = (schedule.bake, schedule.deadline);
+    let message =
+        format!("a bake time of {bake} ends after the deadline of {deadline}: never a promote");
+    let place = subject.place(&["spec", "schedule", "bake"]);
+    found.push(warn(
+        "C047",
+        place,
+        message,
+        "shorten `bake` or extend `deadline`",
+    ));
+}
+
+/// C048: `look_every: 45s` at `step: 30s`: some looks see nothing new, others two points.
+fn looks_off_the_grid(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let schedule = &subject.template.schedule;
+    let (every, step) = (schedule.look_every, schedule.step.span());
+    if every.ms() % step.ms() == 0 {
+        return;
+    }
+    let message = if every < step {
+        format!("a look every {every} is more often than a step of {step} brings anything new")
+    } else {
+        format!("a look every {every} does not fall on the steps of {step}")
+    };
+    let place = subject.place(&["spec", "schedule", "look_every"]);
+    found.push(warn(
+        "C048",
+        place,
+        message,
+        "make `look_every` a multiple of `step`",
+    ));
+}
+
+/// C049: `false_rollback: 30%`, which was likely meant to be 3 %.
+fn outlandish_error_shares(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let judge = &subject.template.judge;
+    let shares = [
+        ("false_rollback", judge.false_rollback),
+        ("false_promote", judge.false_promote),
+    ];
+    for (name, share) in shares {
+        if share.get() <= ERROR_SHARE_USUAL {
+            continue;
+        }
+        let message = format!("`{name}` of {share} is more than one wrong verdict in five");
+        let place = subject.place(&["spec", "judge", name]);
+        found.push(warn("C049", place, message, "1 % to 10 % are usual"));
+    }
+}
+
+/// C050: `min_effect: { relative: 0% }`: any difference, however small, becomes harm once there
+/// is enough data, and nothing can be shown to be within its limit.
+fn no_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let (MinEffect::Relative(margin) | MinEffect::Absolute(margin)) = metric.min_effect;
+        if margin > 0.0 {
+            continue;
+        }
+        let message = format!("metric `{}` has a minimum effect of 0", metric.name);
+        let place = subject.place(&["spec", "metrics", &idx.to_string(), "min_effect"]);
+        let help = "name the smallest difference worth a rollback: with enough data any \
+                    difference is found, and none can be ruled out";
+        found.push(warn("C050", place, message, help));
+    }
+}
+
+/// C051: an input no query uses.
+fn unused_inputs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let queries: Vec<&str> = subject
+        .template
+        .metrics
+        .iter()
+        .flat_map(|metric| match &metric.measure {
+            Measure::Series { query, .. } => vec![query.as_str()],
+            Measure::Events { bad, total } => vec![bad.as_str(), total.as_str()],
+            Measure::Distribution { buckets, .. } => vec![buckets.as_str()],
+        })
+        .collect();
+    for input in &subject.template.inputs {
+        let hole = format!("${{{}}}", input.name);
+        if queries.iter().any(|query| query.contains(&hole)) {
+            continue;
+        }
+        let message = format!("no query uses the input `{}`", input.name);
+        let inputs = subject.node(&["spec", "inputs"]).map(|node| &node.value);
+        let place = match inputs {
+            Some(Value::Map(entries)) => entries
+                .iter()
+                .find(|(name, _, _)| *name == input.name)
+                .map(|(_, place, _)| *place),
+            _ => None,
+        };
+        let help = format!("remove it, or use `{hole}`");
+        found.push(warn("C051", place, message, &help));
+    }
+}

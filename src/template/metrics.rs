@@ -1,0 +1,294 @@
+//! Reads `spec.metrics`.
+
+use crate::diagnostic::Place;
+use crate::ids::{GroupName, MetricName};
+use crate::template::default;
+use crate::template::document::{Node, Value};
+use crate::template::fields::{Fields, Reader};
+use crate::template::query::{QueryKind, check};
+use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
+use crate::units::{Harm, MinEffect, Probability, Weight};
+
+/// The most metrics of a template; more are refused (C013). The largest templates seen in the
+/// field have about 60.
+pub const METRICS_MAX: usize = 200;
+
+/// The most events `min_events` may ask for; more would never be seen in an analysis.
+const MIN_EVENTS_MAX: u32 = 1_000_000_000;
+
+const FIELDS: [&str; 13] = [
+    "name",
+    "role",
+    "harm",
+    "min_effect",
+    "unit",
+    "group",
+    "weight",
+    "min_samples",
+    "min_events",
+    "min_coverage",
+    "series",
+    "events",
+    "distribution",
+];
+
+const ROLES: [(&str, Role); 4] = [
+    ("critical", Role::Critical),
+    ("required", Role::Required),
+    ("optional", Role::Optional),
+    ("info", Role::Info),
+];
+
+const HARMS: [(&str, Harm); 3] = [
+    ("increase", Harm::Increase),
+    ("decrease", Harm::Decrease),
+    ("either", Harm::Either),
+];
+
+const COMBINES: [(&str, Combine); 5] = [
+    ("mean", Combine::Mean),
+    ("sum", Combine::Sum),
+    ("max", Combine::Max),
+    ("min", Combine::Min),
+    ("median", Combine::Median),
+];
+
+const GAPS: [(&str, GapPolicy); 3] = [
+    ("drop", GapPolicy::Drop),
+    ("zero", GapPolicy::Zero),
+    ("fail", GapPolicy::Fail),
+];
+
+/// A share in 0 ..= 1 in words.
+pub(super) const SHARE_RANGE: &str = "a share from 0 to 1, or a percentage from 0% to 100%";
+
+/// Every metric that could be read; the rest has been complained about.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Vec<MetricSpec> {
+    let items = reader.list(Some(node), "metrics", METRICS_MAX);
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
+        let at = node.key.unwrap_or(node.place);
+        let help = "without one nothing can be judged";
+        reader.error(
+            "C004",
+            at,
+            "`metrics` needs at least one metric".to_owned(),
+            help,
+        );
+    }
+    let mut seen: Vec<(MetricName, Place)> = Vec::new();
+    let mut out = Vec::new();
+    for item in items {
+        let Some(fields) = reader.map(item, "a metric", &FIELDS) else {
+            continue;
+        };
+        let place = fields.get("name").map_or(fields.place(), |name| name.place);
+        let metric = read_one(reader, &fields, place, inputs);
+        if let Some(name) = metric_name(&fields) {
+            unique(reader, "metric", &name, place, &mut seen);
+        }
+        out.extend(metric);
+    }
+    out
+}
+
+fn metric_name(fields: &Fields<'_>) -> Option<MetricName> {
+    match &fields.get("name")?.value {
+        Value::Text(text) => MetricName::new(text),
+        _ => None,
+    }
+}
+
+/// Complains about a name used twice.
+pub(super) fn unique<T: PartialEq + Clone + std::fmt::Display>(
+    reader: &mut Reader<'_>,
+    what: &str,
+    name: &T,
+    place: Place,
+    seen: &mut Vec<(T, Place)>,
+) {
+    match seen.iter().find(|(known, _)| known == name) {
+        Some((_, first)) => {
+            let message = format!("{what} `{name}` occurs twice");
+            let help = format!("the first is in line {}; rename one", first.line);
+            reader.error("C011", place, message, &help);
+        }
+        None => seen.push((name.clone(), place)),
+    }
+}
+
+fn read_one(
+    reader: &mut Reader<'_>,
+    fields: &Fields<'_>,
+    place: Place,
+    inputs: &[&str],
+) -> Option<MetricSpec> {
+    let name = reader.need(fields, "name", "give it a name");
+    let name = name.and_then(|node| reader.name(node, "a metric's name", MetricName::new));
+    let role = fields.get("role");
+    let role = role.map_or(Some(Role::Required), |node| {
+        reader.word(node, "role", &ROLES)
+    });
+    let help = "say which change is harm: `increase`, `decrease` or `either`";
+    let harm = reader.need(fields, "harm", help);
+    let harm = harm.and_then(|node| reader.word(node, "harm", &HARMS));
+    let help = "say how much is harm: `{ relative: 10% }` or `{ absolute: 0.02 }`";
+    let min_effect = reader.need(fields, "min_effect", help);
+    let min_effect = min_effect.and_then(|node| read_min_effect(reader, node));
+    let unit = reader.prose(fields.get("unit"), "unit");
+    let group = match fields.get("group") {
+        Some(node) => reader.name(node, "a group's name", GroupName::new),
+        None => GroupName::new("default"),
+    };
+    let weight = fields.get("weight").map_or(Some(Weight::ONE), |node| {
+        reader.number(node, "weight", "a number from 0", Weight::new)
+    });
+    let evidence = read_evidence(reader, fields);
+    let measure = read_measure(reader, fields, inputs);
+    Some(MetricSpec {
+        name: name?,
+        role: role?,
+        harm: harm?,
+        min_effect: min_effect?,
+        unit: unit?,
+        group: group?,
+        weight: weight?,
+        evidence: evidence?,
+        measure: measure?,
+        place: Some(place),
+    })
+}
+
+fn read_min_effect(reader: &mut Reader<'_>, node: &Node) -> Option<MinEffect> {
+    let fields = reader.map(node, "`min_effect`", &["relative", "absolute"])?;
+    match (fields.get("relative"), fields.get("absolute")) {
+        (Some(node), None) => reader.share(
+            node,
+            "`relative`",
+            "a share from 0, such as `10%`",
+            MinEffect::relative,
+        ),
+        (None, Some(node)) => {
+            reader.share(node, "`absolute`", "a number from 0", MinEffect::absolute)
+        }
+        (left, _) => {
+            let found = if left.is_some() { "both" } else { "neither" };
+            let message = format!(
+                "`min_effect` has {found} of `relative` and `absolute`, exactly one is needed"
+            );
+            let help = "`{ relative: 10% }` of the baseline, or `{ absolute: 0.02 }` in the \
+                        metric's unit";
+            reader.error("C014", fields.place(), message, help);
+            None
+        }
+    }
+}
+
+fn read_evidence(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<MinEvidence> {
+    let base = default::evidence();
+    let points = u32::try_from(default::POINTS_MAX).unwrap_or(u32::MAX);
+    let samples = fields
+        .get("min_samples")
+        .map_or(Some(base.samples), |node| {
+            // A rank test of fewer than 3 against 3 cannot reach 5 %: 1 / C(6, 3) = 5 %.
+            let count = reader.whole(node, "`min_samples`", 3, points)?;
+            usize::try_from(count).ok()
+        });
+    let events = fields.get("min_events").map_or(Some(base.events), |node| {
+        let count = reader.whole(node, "`min_events`", 1, MIN_EVENTS_MAX)?;
+        Some(u64::from(count))
+    });
+    let coverage = fields
+        .get("min_coverage")
+        .map_or(Some(base.coverage), |node| {
+            reader.share(node, "`min_coverage`", SHARE_RANGE, Probability::new)
+        });
+    Some(MinEvidence {
+        samples: samples?,
+        events: events?,
+        coverage: coverage?,
+    })
+}
+
+fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -> Option<Measure> {
+    let kinds = ["series", "events", "distribution"];
+    let given: Vec<&str> = kinds
+        .into_iter()
+        .filter(|kind| fields.get(kind).is_some())
+        .collect();
+    let [kind] = given.as_slice() else {
+        let message = match given.len() {
+            0 => "the metric has no measure".to_owned(),
+            n => format!("the metric has {n} measures: {}", given.join(", ")),
+        };
+        let help = "give exactly one of `series`, `events` and `distribution`";
+        reader.error("C014", fields.place(), message, help);
+        return None;
+    };
+    let node = fields.get(kind)?;
+    match *kind {
+        "series" => read_series(reader, node, inputs),
+        "events" => read_events(reader, node, inputs),
+        _ => read_distribution(reader, node, inputs),
+    }
+}
+
+fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
+    let fields = reader.map(node, "`series`", &["query", "combine", "gaps"])?;
+    let query = reader.need(&fields, "query", "give a PromQL expression");
+    let query = query.and_then(|node| read_query(reader, node, QueryKind::Expression, inputs));
+    let combine = fields.get("combine").map_or(Some(Combine::Mean), |node| {
+        reader.word(node, "way to combine", &COMBINES)
+    });
+    let gaps = fields.get("gaps").map_or(Some(GapPolicy::Drop), |node| {
+        reader.word(node, "gap policy", &GAPS)
+    });
+    Some(Measure::Series {
+        query: query?,
+        combine: combine?,
+        gaps: gaps?,
+    })
+}
+
+fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
+    let fields = reader.map(node, "`events`", &["bad", "total"])?;
+    let mut selector = |name| {
+        let node = reader.need(&fields, name, "give the selector of a counter")?;
+        read_query(reader, node, QueryKind::Selector, inputs)
+    };
+    let (bad, total) = (selector("bad"), selector("total"));
+    Some(Measure::Events {
+        bad: bad?,
+        total: total?,
+    })
+}
+
+fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
+    let fields = reader.map(node, "`distribution`", &["buckets", "threshold"])?;
+    let buckets = reader.need(&fields, "buckets", "give the selector of `…_bucket`");
+    let buckets = buckets.and_then(|node| read_query(reader, node, QueryKind::Buckets, inputs));
+    let help = "the bucket bound beyond which an observation is bad";
+    let threshold = reader.need(&fields, "threshold", help);
+    let threshold = threshold.and_then(|node| {
+        let finite = |value: f64| value.is_finite().then_some(value);
+        reader.number(node, "`threshold`", "one of the bucket bounds", finite)
+    });
+    Some(Measure::Distribution {
+        buckets: buckets?,
+        threshold: threshold?,
+    })
+}
+
+fn read_query(
+    reader: &mut Reader<'_>,
+    node: &Node,
+    kind: QueryKind,
+    inputs: &[&str],
+) -> Option<String> {
+    let query = reader.text(node, "a query")?;
+    let faults = check(query, kind, inputs);
+    for fault in &faults {
+        let place = reader.inside(node, query, fault.at, fault.len);
+        reader.error(fault.code, place, fault.message.clone(), &fault.help);
+    }
+    faults.is_empty().then(|| query.to_owned())
+}

@@ -1,0 +1,354 @@
+//! Text to template. Every mistake that can be told apart is reported in one pass, each with its
+//! code, line and column; a template that comes out has nothing left to check.
+
+use crate::diagnostic::{Diagnostic, Place};
+use crate::digest::Digest;
+use crate::ids::TemplateName;
+use crate::template::document::{self, Node, Value};
+use crate::template::fields::{Fields, Reader, shorten};
+use crate::template::metrics::SHARE_RANGE;
+use crate::template::{
+    JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, inputs, metrics,
+    objectives,
+};
+use crate::time::{Span, Step};
+use crate::units::Probability;
+
+pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
+pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
+pub use crate::template::inputs::INPUTS_MAX;
+pub use crate::template::metrics::METRICS_MAX;
+pub use crate::template::objectives::{OBJECTIVES_MAX, RUNGS_MAX};
+
+/// The only `apiVersion`.
+pub const API_VERSION: &str = "haldane/v1";
+
+/// The only `kind`.
+pub const KIND: &str = "AnalysisTemplate";
+
+/// The most entries of `allow_warnings`; more are refused (C013).
+pub const ALLOWED_WARNINGS_MAX: usize = 50;
+
+/// The most looks of an analysis; a template with more is refused (C013). Every look spends a
+/// part of the error budget and writes a record.
+pub const LOOKS_MAX: i64 = 10_000;
+
+/// The longest deadline; a longer one is refused (C010). A rollout that takes more than a month
+/// is two rollouts.
+pub const DEADLINE_MAX: Span = Span::from_s(30 * 86_400);
+
+/// The shortest step; a shorter one is refused (C010). Prometheus' stored resolution is 1 ms and
+/// no one scrapes more often than every second.
+pub const STEP_MIN: Span = Span::from_s(1);
+
+/// The largest compiled size of an `allow_warnings` expression in bytes; a larger one is refused
+/// (C017).
+const REGEX_BYTES_MAX: usize = 1 << 20;
+
+/// Reads a template. `Some` exactly when no diagnostic is an error.
+pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
+    let root = match document::read(text) {
+        Ok(root) => root,
+        Err(diagnostic) => return (None, vec![diagnostic]),
+    };
+    let mut reader = Reader::new(text);
+    let template = read_template(&mut reader, &root, text);
+    if template.is_none() && !reader.has_errors() {
+        let message = "the template could not be read".to_owned();
+        reader.error("C005", root.place, message, "compare it with the reference");
+    }
+    let template = template.filter(|_| !reader.has_errors());
+    (template, reader.into_found())
+}
+
+fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Template> {
+    let what = "a template";
+    let fields = reader.map(root, what, &["apiVersion", "kind", "metadata", "spec"])?;
+    let help = format!("write `apiVersion: {API_VERSION}`");
+    if let Some(node) = reader.need(&fields, "apiVersion", &help) {
+        reader.word(node, "apiVersion", &[(API_VERSION, ())]);
+    }
+    if let Some(node) = reader.need(&fields, "kind", &format!("write `kind: {KIND}`")) {
+        reader.word(node, "kind", &[(KIND, ())]);
+    }
+    let metadata = reader.need(&fields, "metadata", "write `metadata: { name: … }`");
+    let metadata = metadata.and_then(|node| read_metadata(reader, node));
+    let spec = reader.need(
+        &fields,
+        "spec",
+        "it holds the schedule, the judge and the metrics",
+    );
+    let spec = spec.and_then(|node| read_spec(reader, node));
+    let (name, description) = metadata?;
+    Some(Template {
+        name,
+        description,
+        digest: Digest::of(text.as_bytes()),
+        ..spec?
+    })
+}
+
+fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<(TemplateName, String)> {
+    let fields = reader.map(node, "`metadata`", &["name", "description"])?;
+    let name = reader.need(&fields, "name", "give the template a name");
+    let name = name.and_then(|node| reader.name(node, "the template's name", TemplateName::new));
+    let description = reader.prose(fields.get("description"), "description");
+    Some((name?, description?))
+}
+
+/// The spec as a template that still lacks its name, description and digest.
+fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
+    let allowed = [
+        "inputs",
+        "schedule",
+        "judge",
+        "metrics",
+        "objectives",
+        "traffic",
+        "allow_warnings",
+        "on_inconclusive",
+    ];
+    let fields = reader.map(node, "`spec`", &allowed)?;
+    let inputs = fields
+        .get("inputs")
+        .map_or_else(Vec::new, |node| inputs::read(reader, node));
+    let schedule = reader.need(
+        &fields,
+        "schedule",
+        "write `schedule: { step: 30s, deadline: 30m }`",
+    );
+    let step_place = schedule.map(|node| node.place);
+    let schedule = schedule.and_then(|node| read_schedule(reader, node));
+    let judge = read_judge(reader, fields.get("judge"));
+    let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
+    let node = reader.need(&fields, "metrics", "without one nothing can be judged");
+    let written = match node.map(|node| &node.value) {
+        Some(Value::List(items)) => items.len(),
+        _ => 0,
+    };
+    let metrics = node.map_or_else(Vec::new, |node| metrics::read(reader, node, &names));
+    let all_known = metrics.len() == written;
+    let node = fields.get("objectives");
+    let objectives = objectives::read(reader, node, &metrics, all_known);
+    let traffic = fields.get("traffic");
+    let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
+    let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
+    let on_inconclusive = read_on_inconclusive(reader, &fields);
+    let schedule = schedule?;
+    for metric in &metrics {
+        if matches!(metric.measure, Measure::Series { .. })
+            && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
+        {
+            reader.say(said.at(metric.place.or(step_place)));
+        }
+    }
+    Some(Template {
+        name: TemplateName::new("unnamed")?,
+        description: String::new(),
+        inputs,
+        schedule,
+        judge: judge?,
+        metrics,
+        objectives,
+        traffic: traffic.flatten(),
+        allowed_warnings,
+        on_inconclusive: on_inconclusive?,
+        digest: Digest::of(&[]),
+    })
+}
+
+/// C031 when a series metric cannot collect its minimum of samples before the deadline.
+pub fn window_fault(
+    schedule: &Schedule,
+    deadline: Span,
+    metric: &crate::template::MetricSpec,
+) -> Option<Diagnostic> {
+    let (step, warmup) = (schedule.step.span(), schedule.warmup);
+    let points = (deadline.ms() - warmup.ms()).max(0) / step.ms();
+    let samples = i64::try_from(metric.evidence.samples).unwrap_or(i64::MAX);
+    if !matches!(metric.measure, Measure::Series { .. }) || points >= samples {
+        return None;
+    }
+    let needed = warmup.plus(step.times(samples));
+    let message = format!(
+        "the window cannot hold enough evidence: {deadline} less {warmup} of warm-up at a step \
+         of {step} gives {points} points, metric `{}` needs {samples}",
+        metric.name
+    );
+    let help = format!(
+        "allow at least {needed}, use a shorter step, or lower `min_samples` of the metric"
+    );
+    Some(Diagnostic::error("C031", message).help(help))
+}
+
+fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
+    let allowed = [
+        "step",
+        "look_every",
+        "warmup",
+        "bake",
+        "deadline",
+        "lag",
+        "source_grace",
+    ];
+    let fields = reader.map(node, "`schedule`", &allowed)?;
+    let step = reader.need(
+        &fields,
+        "step",
+        "the distance between grid points, such as `30s`",
+    );
+    let step = step.and_then(|node| reader.span(node, "`step`", STEP_MIN, DEADLINE_MAX));
+    let step = step.and_then(Step::new);
+    let help = "an undecided analysis ends here, such as `30m`";
+    let deadline = reader.need(&fields, "deadline", help);
+    let place = deadline.map_or(fields.place(), |node| node.place);
+    let deadline =
+        deadline.and_then(|node| reader.span(node, "`deadline`", STEP_MIN, DEADLINE_MAX));
+    let mut optional = |name: &str, least: Span| match fields.get(name) {
+        None => Some(None),
+        Some(node) => {
+            let what = format!("`{name}`");
+            reader.span(node, &what, least, DEADLINE_MAX).map(Some)
+        }
+    };
+    let look_every = optional("look_every", STEP_MIN);
+    let warmup = optional("warmup", Span::ZERO);
+    let bake = optional("bake", Span::ZERO);
+    let lag = optional("lag", Span::ZERO);
+    let source_grace = optional("source_grace", Span::ZERO);
+    let (step, deadline) = (step?, deadline?);
+    let grid = step.span();
+    let minute_on_grid = grid.times((default::LOOK_EVERY.ms() + grid.ms() - 1) / grid.ms());
+    let schedule = Schedule {
+        step,
+        deadline,
+        look_every: look_every?.unwrap_or(minute_on_grid),
+        warmup: warmup?.unwrap_or(Span::ZERO),
+        bake: bake?.unwrap_or(default::BAKE.min(deadline)),
+        lag: lag?.unwrap_or(default::LAG),
+        source_grace: source_grace?.unwrap_or(default::SOURCE_GRACE.max(grid.times(3))),
+    };
+    check_size(reader, &schedule, place);
+    Some(schedule)
+}
+
+fn check_size(reader: &mut Reader<'_>, schedule: &Schedule, place: Place) {
+    if let Some(diagnostic) = size_fault(schedule, schedule.deadline) {
+        reader.say(diagnostic.at(Some(place)));
+    }
+}
+
+/// C013 when an analysis of this length has too many points or looks.
+pub fn size_fault(schedule: &Schedule, deadline: Span) -> Option<Diagnostic> {
+    let points = deadline.ms() / schedule.step.span().ms();
+    if usize::try_from(points).unwrap_or(usize::MAX) > default::POINTS_MAX {
+        let (step, max) = (schedule.step, default::POINTS_MAX);
+        let message = format!("{deadline} at a step of {step} are {points} points, at most {max}");
+        return Some(Diagnostic::error("C013", message).help("use a longer step"));
+    }
+    let looks = deadline.ms() / schedule.look_every.ms().max(1);
+    (looks > LOOKS_MAX).then(|| {
+        let every = schedule.look_every;
+        let message =
+            format!("{deadline} with a look every {every} are {looks} looks, at most {LOOKS_MAX}");
+        Diagnostic::error("C013", message).help("look less often")
+    })
+}
+
+fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec> {
+    let usual = default::probability(default::ERROR_SHARE);
+    let Some(node) = node else {
+        return Some(JudgeSpec {
+            method: Method::MannWhitney,
+            false_rollback: usual,
+            false_promote: usual,
+            accept_no_harm: None,
+        });
+    };
+    let allowed = [
+        "method",
+        "false_rollback",
+        "false_promote",
+        "accept_no_harm",
+    ];
+    let fields = reader.map(node, "`judge`", &allowed)?;
+    let method = match fields.get("method") {
+        None => Some(Method::MannWhitney),
+        Some(node) => read_method(reader, node),
+    };
+    let inside = |value: f64| Probability::new(value).filter(|p| p.get() > 0.0 && p.get() < 1.0);
+    let open = "a share above 0 and below 1, such as `5%`";
+    let mut share = |name: &str| match fields.get(name) {
+        None => Some(usual),
+        Some(node) => reader.share(node, &format!("`{name}`"), open, inside),
+    };
+    let false_rollback = share("false_rollback");
+    let false_promote = share("false_promote");
+    let accept_no_harm = match fields.get("accept_no_harm") {
+        None => Some(None),
+        Some(node) => read_power(reader, node).map(Some),
+    };
+    Some(JudgeSpec {
+        method: method?,
+        false_rollback: false_rollback?,
+        false_promote: false_promote?,
+        accept_no_harm: accept_no_harm?,
+    })
+}
+
+fn read_method(reader: &mut Reader<'_>, node: &Node) -> Option<Method> {
+    if let Value::Text(text) = &node.value
+        && ["sequential", "kayenta"].contains(&text.as_str())
+    {
+        let message = format!("the judge `{text}` is not in this version");
+        reader.error("C007", node.place, message, "use `mann-whitney`");
+        return None;
+    }
+    let known = [(Method::MannWhitney.word(), Method::MannWhitney)];
+    reader.word(node, "judge", &known)
+}
+
+fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
+    let fields = reader.map(node, "`accept_no_harm`", &["power"])?;
+    let help = "the least power to find the minimum effect, such as `80%`";
+    let node = reader.need(&fields, "power", help)?;
+    reader.share(node, "`power`", SHARE_RANGE, |value| {
+        Probability::new(value).filter(|power| power.get() > 0.0)
+    })
+}
+
+fn read_warnings(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<String> {
+    let mut out = Vec::new();
+    for item in reader.list(node, "allowed warnings", ALLOWED_WARNINGS_MAX) {
+        let Some(text) = reader.text(item, "an allowed warning") else {
+            continue;
+        };
+        let mut builder = regex::RegexBuilder::new(text);
+        if builder.size_limit(REGEX_BYTES_MAX).build().is_ok() {
+            out.push(text.to_owned());
+        } else {
+            let message = format!("`{}` is no regular expression", shorten(text));
+            let help = "it is searched for in the server's warning; escape `( ) [ ] . * + ?`";
+            reader.error("C017", item.place, message, help);
+        }
+    }
+    out
+}
+
+fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<OnInconclusive> {
+    let Some(node) = fields.get("on_inconclusive") else {
+        return Some(OnInconclusive::Hold);
+    };
+    if matches!(&node.value, Value::Text(text) if text == "promote") {
+        let message = "`on_inconclusive: promote` would promote without evidence".to_owned();
+        let help = "use `hold` or `rollback`; to promote on \"no harm found\", set \
+                    `judge.accept_no_harm`";
+        reader.error("C015", node.place, message, help);
+        return None;
+    }
+    let known = [
+        ("hold", OnInconclusive::Hold),
+        ("rollback", OnInconclusive::Rollback),
+    ];
+    reader.word(node, "`on_inconclusive`", &known)
+}
