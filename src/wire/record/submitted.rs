@@ -1,0 +1,236 @@
+//! A submission as recorded: what is needed to make the same plan again.
+
+use super::{Damage, bytes, checked, parse};
+use crate::digest::Digest;
+use crate::engine::record::{Fact, Receiver, SecretRef};
+use crate::ids::DeployId;
+use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::scope::{Matcher, Scope};
+use crate::secret::Secret;
+use crate::time::{Span, Timestamp};
+use crate::units::Probability;
+use crate::wire::number::Exact;
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct SubmittedShape {
+    key: Option<String>,
+    template_text: String,
+    rollout: RolloutShape,
+    plan_digest: String,
+    receivers: Vec<ReceiverShape>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct RolloutShape {
+    deploy: DeployShape,
+    inputs: BTreeMap<String, String>,
+    baseline: Vec<MatcherShape>,
+    canary: Vec<MatcherShape>,
+    start_ms: i64,
+    duration_ms: Option<i64>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct DeployShape {
+    id: Option<String>,
+    service: String,
+    environment: Option<String>,
+    region: Option<String>,
+    revision: Option<String>,
+    commit: Option<String>,
+    artifact_digest: Option<String>,
+    change_type: Option<String>,
+    actor: Option<String>,
+    traffic_share: Option<Exact>,
+    traceparent: Option<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+enum MatcherShape {
+    Equals { label: String, value: String },
+    Regex { label: String, value: String },
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct ReceiverShape {
+    url: String,
+    secret: SecretShape,
+}
+
+/// An inline secret stands here in the clear: messages must be signed after a restart too. The
+/// store's file is readable by its owner only, and exports leave it out (`docs/storage.md`).
+#[derive(Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum SecretShape {
+    Default,
+    Named(String),
+    Inline(String),
+}
+
+/// `fact` is `Fact::Submitted`; any other gives no bytes (never asked for).
+pub(super) fn encode(fact: &Fact) -> Vec<u8> {
+    let Fact::Submitted {
+        key,
+        template_text,
+        rollout,
+        plan_digest,
+        receivers,
+    } = fact
+    else {
+        return Vec::new();
+    };
+    bytes(&SubmittedShape {
+        key: key.clone(),
+        template_text: template_text.to_string(),
+        rollout: RolloutShape::from(&**rollout),
+        plan_digest: plan_digest.to_string(),
+        receivers: receivers.iter().map(ReceiverShape::from).collect(),
+    })
+}
+
+pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
+    let shape: SubmittedShape = parse("submitted", body)?;
+    Ok(Fact::Submitted {
+        key: shape.key,
+        template_text: shape.template_text.into(),
+        rollout: Box::new(shape.rollout.try_into()?),
+        plan_digest: checked("plan digest", shape.plan_digest.as_str(), Digest::parse)?,
+        receivers: shape.receivers.into_iter().map(Receiver::from).collect(),
+    })
+}
+
+impl From<&Rollout> for RolloutShape {
+    fn from(rollout: &Rollout) -> Self {
+        Self {
+            deploy: DeployShape::from(&rollout.deploy),
+            inputs: rollout.inputs.clone(),
+            baseline: matchers(&rollout.baseline),
+            canary: matchers(&rollout.canary),
+            start_ms: rollout.start.ms(),
+            duration_ms: rollout.duration.map(Span::ms),
+        }
+    }
+}
+
+impl TryFrom<RolloutShape> for Rollout {
+    type Error = Damage;
+
+    fn try_from(shape: RolloutShape) -> Result<Self, Damage> {
+        let length =
+            |ms: i64| checked("duration", &ms, |ms| (*ms >= 0).then(|| Span::from_ms(*ms)));
+        Ok(Self {
+            deploy: shape.deploy.try_into()?,
+            inputs: shape.inputs,
+            baseline: scope("baseline", &shape.baseline)?,
+            canary: scope("canary", &shape.canary)?,
+            start: Timestamp::from_ms(shape.start_ms),
+            duration: shape.duration_ms.map(length).transpose()?,
+        })
+    }
+}
+
+fn matchers(scope: &Scope) -> Vec<MatcherShape> {
+    let shape = |matcher: &Matcher| {
+        let label = matcher.label().to_owned();
+        match matcher.exact() {
+            Some(value) => MatcherShape::Equals {
+                label,
+                value: value.to_owned(),
+            },
+            None => MatcherShape::Regex {
+                label,
+                value: matcher.as_regex(),
+            },
+        }
+    };
+    scope.matchers().iter().map(shape).collect()
+}
+
+fn scope(name: &str, shapes: &[MatcherShape]) -> Result<Scope, Damage> {
+    let mut out = Vec::with_capacity(shapes.len());
+    for shape in shapes {
+        let (matcher, label) = match shape {
+            MatcherShape::Equals { label, value } => (Matcher::equals(label, value), label),
+            MatcherShape::Regex { label, value } => (Matcher::regex(label, value), label),
+        };
+        let bad = || Damage::new(format!("{name} has an illegal matcher for label {label:?}"));
+        out.push(matcher.ok_or_else(bad)?);
+    }
+    Scope::new(out).ok_or_else(|| Damage::new(format!("{name} is not a legal scope")))
+}
+
+impl From<&Deploy> for DeployShape {
+    fn from(deploy: &Deploy) -> Self {
+        let deploy = deploy.clone();
+        Self {
+            id: deploy.id.map(|id| id.as_str().to_owned()),
+            service: deploy.service,
+            environment: deploy.environment,
+            region: deploy.region,
+            revision: deploy.revision,
+            commit: deploy.commit,
+            artifact_digest: deploy.artifact_digest,
+            change_type: deploy.change_type,
+            actor: deploy.actor,
+            traffic_share: deploy.traffic_share.map(|share| Exact(share.get())),
+            traceparent: deploy.traceparent,
+        }
+    }
+}
+
+impl TryFrom<DeployShape> for Deploy {
+    type Error = Damage;
+
+    fn try_from(shape: DeployShape) -> Result<Self, Damage> {
+        let id = |text: String| checked("deploy id", text.as_str(), DeployId::new);
+        let share = |Exact(v)| checked("traffic share", &v, |v| Probability::new(*v));
+        Ok(Self {
+            id: shape.id.map(id).transpose()?,
+            service: shape.service,
+            environment: shape.environment,
+            region: shape.region,
+            revision: shape.revision,
+            commit: shape.commit,
+            artifact_digest: shape.artifact_digest,
+            change_type: shape.change_type,
+            actor: shape.actor,
+            traffic_share: shape.traffic_share.map(share).transpose()?,
+            traceparent: shape.traceparent,
+        })
+    }
+}
+
+impl From<&Receiver> for ReceiverShape {
+    fn from(receiver: &Receiver) -> Self {
+        let secret = match &receiver.secret {
+            SecretRef::Default => SecretShape::Default,
+            SecretRef::Named(name) => SecretShape::Named(name.clone()),
+            SecretRef::Inline(secret) => SecretShape::Inline(secret.expose().to_owned()),
+        };
+        Self {
+            url: receiver.url.clone(),
+            secret,
+        }
+    }
+}
+
+impl From<ReceiverShape> for Receiver {
+    fn from(shape: ReceiverShape) -> Self {
+        let secret = match shape.secret {
+            SecretShape::Default => SecretRef::Default,
+            SecretShape::Named(name) => SecretRef::Named(name),
+            SecretShape::Inline(text) => SecretRef::Inline(Secret::new(&text)),
+        };
+        Self {
+            url: shape.url,
+            secret,
+        }
+    }
+}

@@ -1,0 +1,445 @@
+//! The public documents about an analysis: what the API answers, the webhook carries and
+//! `--output json` prints. All decisions are words; only `final` is a boolean, because every
+//! client asks exactly that. Times are RFC 3339, lengths whole milliseconds, numbers finite.
+
+mod metric;
+mod objective;
+
+pub use metric::{
+    ArmDocument, EffectDocument, EvidenceDocument, IntervalDocument, LimitDocument, MetricDocument,
+    NeedsDocument, QueryDocument,
+};
+pub use objective::{ObjectiveDocument, RungDocument, TrafficDocument};
+
+use crate::engine::record::DeliveryEnd;
+use crate::engine::view::{DeliveryView, View};
+use crate::judge::judgement::{Finding, Judgement};
+use crate::plan::Plan;
+use crate::plan::rollout::Deploy;
+use crate::units::{Probability, Score};
+use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
+
+/// The `schema` of a [`VerdictDocument`]; the number rises when a field changes its meaning or
+/// goes, not when one is added.
+pub const VERDICT_SCHEMA: &str = "haldane.verdict/1";
+
+/// The `schema` of a [`JudgeDocument`].
+pub const JUDGEMENT_SCHEMA: &str = "haldane.judgement/1";
+
+/// The `verdict` of an analysis that has none yet.
+pub const PENDING: &str = "pending";
+
+/// Metrics in a message; of a longer list those with the worst labels are sent, in the plan's
+/// order, and `metrics_left_out` says how many were not. It keeps messages under the 20 kB that
+/// the Standard Webhooks specification recommends.
+pub const MESSAGE_METRICS_MAX: usize = 20;
+
+/// Notes of one metric in a message; later ones are left out.
+const MESSAGE_NOTES_MAX: usize = 2;
+
+/// An analysis, as its readers see it. Read by clients as well, which therefore accept fields
+/// they do not know.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct VerdictDocument {
+    /// `haldane.verdict/1`
+    pub schema: String,
+    /// The analysis.
+    pub id: String,
+    /// `pending`, `promote`, `rollback` or `inconclusive`.
+    pub verdict: String,
+    /// Whether the verdict can still change.
+    #[serde(rename = "final")]
+    pub is_final: bool,
+    /// 0 (every counted metric failed) to 100; null before there is data.
+    pub score: Option<u8>,
+    /// The sentence that explains it, the same everywhere.
+    pub reason: String,
+    /// The row of the verdict table that gave the verdict; null while pending.
+    pub row: Option<u8>,
+    /// What holds a promote back: `environment_degraded`, `traffic_mismatch`, `arm_absent`,
+    /// `data_suspect` or `budget_burning`.
+    pub hold: Option<String>,
+    /// What to do with an inconclusive verdict: `hold` or `rollback`.
+    pub on_inconclusive: String,
+    /// `waiting`, `looking` or `concluded`.
+    pub status: String,
+    /// The service.
+    pub service: String,
+    /// The deploy as it was described.
+    pub deploy: DeployDocument,
+    /// The template that was followed.
+    pub template: TemplateDocument,
+    /// SHA-256 of the plan; equal plans have equal digests.
+    pub plan_digest: String,
+    /// Looks judged so far.
+    pub look: u32,
+    /// Looks there are at most.
+    pub looks_planned: u32,
+    /// The first instant of the data.
+    pub started_at: String,
+    /// When the analysis was accepted.
+    pub submitted_at: String,
+    /// When an undecided analysis ends.
+    pub deadline: String,
+    /// The last instant whose samples were judged.
+    pub covered_to: Option<String>,
+    /// When the verdict became final.
+    pub decided_at: Option<String>,
+    /// When the next look is due.
+    pub next_look_at: Option<String>,
+    /// The person who decided, when one did.
+    pub author: Option<String>,
+    /// The last failure of the source, while it lasts.
+    pub source_fault: Option<String>,
+    /// The baseline's matchers; only in the full document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub baseline: Option<String>,
+    /// The canary's matchers; only in the full document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub canary: Option<String>,
+    /// `pass`, `marginal`, `fail` or `no_data` of the newest look.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub outcome: Option<String>,
+    /// One entry per metric at the newest look; not in the short document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics: Option<Vec<MetricDocument>>,
+    /// How many metrics a message leaves out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub metrics_left_out: Option<usize>,
+    /// One entry per objective; not in the short document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub objectives: Option<Vec<ObjectiveDocument>>,
+    /// Observed against declared traffic.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic: Option<TrafficDocument>,
+    /// Warnings of the source that block a promote.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub suspect: Option<Vec<String>>,
+    /// Who was told; only in the full document.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub deliveries: Option<Vec<DeliveryDocument>>,
+}
+
+/// How much of an analysis a document shows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Detail {
+    Short,
+    Message,
+    Full,
+}
+
+impl VerdictDocument {
+    /// The state of an analysis: everything when `full`, else what a controller asks for.
+    pub fn from_view(view: &View, full: bool) -> Self {
+        Self::new(view, if full { Detail::Full } else { Detail::Short })
+    }
+
+    /// The state of an analysis as sent in messages: the short document with the metrics, without
+    /// sparklines, queries and deliveries.
+    pub fn for_message(view: &View) -> Self {
+        Self::new(view, Detail::Message)
+    }
+
+    fn new(view: &View, detail: Detail) -> Self {
+        let plan = &view.plan;
+        let conclusion = view.conclusion.as_ref();
+        let judgement = view.judgement.as_deref();
+        let hold = match conclusion {
+            Some(conclusion) => conclusion.hold.as_ref(),
+            None => view.hold.as_ref(),
+        };
+        let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
+        let document = Self {
+            schema: VERDICT_SCHEMA.to_owned(),
+            id: view.id.to_string(),
+            verdict: verdict.to_owned(),
+            is_final: conclusion.is_some(),
+            score: judgement
+                .and_then(|judgement| judgement.score)
+                .map(Score::get),
+            reason: conclusion.map_or(&view.sentence, |c| &c.sentence).clone(),
+            row: conclusion.map(|conclusion| conclusion.row),
+            hold: hold.map(|hold| hold.word().to_owned()),
+            on_inconclusive: plan.on_inconclusive.word().to_owned(),
+            status: view.status.word().to_owned(),
+            service: plan.rollout.deploy.service.clone(),
+            deploy: DeployDocument::from(&plan.rollout.deploy),
+            template: TemplateDocument::from(&**plan),
+            plan_digest: plan.digest.to_string(),
+            look: view.looks,
+            looks_planned: plan.timing.looks_planned(),
+            started_at: plan.timing.start.to_string(),
+            submitted_at: view.submitted_at.to_string(),
+            deadline: plan.timing.deadline.to_string(),
+            covered_to: judgement.map(|judgement| judgement.covered_to.to_string()),
+            decided_at: conclusion.map(|conclusion| conclusion.at.to_string()),
+            next_look_at: view.next_look_at.map(|at| at.to_string()),
+            author: conclusion.and_then(|conclusion| conclusion.author.clone()),
+            source_fault: view.source_fault.clone(),
+            baseline: None,
+            canary: None,
+            outcome: None,
+            metrics: None,
+            metrics_left_out: None,
+            objectives: None,
+            traffic: None,
+            suspect: None,
+            deliveries: None,
+        };
+        document.with_evidence(view, detail)
+    }
+
+    /// Adds what the short document leaves out.
+    fn with_evidence(mut self, view: &View, detail: Detail) -> Self {
+        if detail == Detail::Short {
+            return self;
+        }
+        if let Some(judgement) = view.judgement.as_deref() {
+            let evidence = EvidenceParts::new(&view.plan, judgement);
+            self.outcome = Some(evidence.outcome);
+            self.metrics = Some(evidence.metrics);
+            self.objectives = Some(evidence.objectives);
+            self.traffic = evidence.traffic;
+            self.suspect = Some(judgement.suspect.clone());
+            if detail == Detail::Message {
+                self.thin(judgement);
+            }
+        }
+        if detail == Detail::Full {
+            self.baseline = Some(view.plan.rollout.baseline.to_string());
+            self.canary = Some(view.plan.rollout.canary.to_string());
+            self.deliveries = Some(view.deliveries.iter().map(DeliveryDocument::from).collect());
+        }
+        self
+    }
+
+    /// Makes the metrics small enough for a message.
+    fn thin(&mut self, judgement: &Judgement) {
+        let Some(metrics) = self.metrics.take() else {
+            return;
+        };
+        let total = metrics.len();
+        let chosen = worst(&judgement.findings, MESSAGE_METRICS_MAX);
+        let thinned = metrics
+            .into_iter()
+            .enumerate()
+            .filter_map(|(idx, mut metric)| {
+                metric.baseline.spark.clear();
+                metric.canary.spark.clear();
+                metric.queries.clear();
+                metric.notes.truncate(MESSAGE_NOTES_MAX);
+                chosen.contains(&idx).then_some(metric)
+            });
+        self.metrics = Some(thinned.collect());
+        self.metrics_left_out = (total > chosen.len()).then(|| total - chosen.len());
+    }
+}
+
+/// The indices of at most `limit` findings: gates and worse labels first, earlier ones among
+/// equals.
+fn worst(findings: &[Finding], limit: usize) -> Vec<usize> {
+    let mut order: Vec<usize> = (0..findings.len()).collect();
+    order.sort_by_key(|idx| {
+        findings
+            .get(*idx)
+            .map(|finding| (!finding.role.is_gate(), finding.label))
+    });
+    order.truncate(limit);
+    order
+}
+
+/// A judgement on its own: the answer of the one-shot judge.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct JudgeDocument {
+    /// `haldane.judgement/1`
+    pub schema: String,
+    /// `promote`, `rollback` or `inconclusive`.
+    pub verdict: String,
+    /// 0 (every counted metric failed) to 100; null without data.
+    pub score: Option<u8>,
+    /// The sentence that explains it.
+    pub reason: String,
+    /// The row of the verdict table that gave the verdict.
+    pub row: u8,
+    /// `pass`, `marginal`, `fail` or `no_data`.
+    pub outcome: String,
+    /// What to do with an inconclusive verdict: `hold` or `rollback`.
+    pub on_inconclusive: String,
+    /// The service.
+    pub service: String,
+    /// The deploy as it was described.
+    pub deploy: DeployDocument,
+    /// The template that was followed.
+    pub template: TemplateDocument,
+    /// SHA-256 of the plan.
+    pub plan_digest: String,
+    /// The first instant of the data.
+    pub started_at: String,
+    /// The last instant whose samples were judged.
+    pub covered_to: String,
+    /// The baseline's matchers.
+    pub baseline: String,
+    /// The canary's matchers.
+    pub canary: String,
+    /// One entry per metric.
+    pub metrics: Vec<MetricDocument>,
+    /// One entry per objective.
+    pub objectives: Vec<ObjectiveDocument>,
+    /// Observed against declared traffic.
+    pub traffic: Option<TrafficDocument>,
+    /// Warnings of the source that block a promote.
+    pub suspect: Vec<String>,
+}
+
+impl JudgeDocument {
+    /// A judgement with the verdict it leads to: `verdict` is its word, `row` the row of the
+    /// verdict table, `sentence` the explanation.
+    pub fn new(plan: &Plan, judgement: &Judgement, verdict: &str, row: u8, sentence: &str) -> Self {
+        let evidence = EvidenceParts::new(plan, judgement);
+        Self {
+            schema: JUDGEMENT_SCHEMA.to_owned(),
+            verdict: verdict.to_owned(),
+            score: judgement.score.map(Score::get),
+            reason: sentence.to_owned(),
+            row,
+            outcome: evidence.outcome,
+            on_inconclusive: plan.on_inconclusive.word().to_owned(),
+            service: plan.rollout.deploy.service.clone(),
+            deploy: DeployDocument::from(&plan.rollout.deploy),
+            template: TemplateDocument::from(plan),
+            plan_digest: plan.digest.to_string(),
+            started_at: plan.timing.start.to_string(),
+            covered_to: judgement.covered_to.to_string(),
+            baseline: plan.rollout.baseline.to_string(),
+            canary: plan.rollout.canary.to_string(),
+            metrics: evidence.metrics,
+            objectives: evidence.objectives,
+            traffic: evidence.traffic,
+            suspect: judgement.suspect.clone(),
+        }
+    }
+}
+
+/// What both documents show of a judgement.
+struct EvidenceParts {
+    outcome: String,
+    metrics: Vec<MetricDocument>,
+    objectives: Vec<ObjectiveDocument>,
+    traffic: Option<TrafficDocument>,
+}
+
+impl EvidenceParts {
+    fn new(plan: &Plan, judgement: &Judgement) -> Self {
+        let metric = |finding| MetricDocument::new(plan, finding);
+        Self {
+            outcome: judgement.outcome.word().to_owned(),
+            metrics: judgement.findings.iter().map(metric).collect(),
+            objectives: judgement.objectives.iter().map(Into::into).collect(),
+            traffic: judgement.traffic.map(Into::into),
+        }
+    }
+}
+
+/// A deploy as it was described; absent facts are left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct DeployDocument {
+    /// The owner's identifier.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<String>,
+    /// The environment.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub environment: Option<String>,
+    /// The region.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub region: Option<String>,
+    /// The revision or version shown to people.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub revision: Option<String>,
+    /// The commit.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub commit: Option<String>,
+    /// The artefact's digest.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub artifact_digest: Option<String>,
+    /// The kind of change.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub change_type: Option<String>,
+    /// Who started it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub actor: Option<String>,
+    /// The share of traffic the canary is meant to get, 0 to 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub traffic_share: Option<f64>,
+}
+
+impl From<&Deploy> for DeployDocument {
+    fn from(deploy: &Deploy) -> Self {
+        let deploy = deploy.clone();
+        Self {
+            id: deploy.id.map(|id| id.to_string()),
+            environment: deploy.environment,
+            region: deploy.region,
+            revision: deploy.revision,
+            commit: deploy.commit,
+            artifact_digest: deploy.artifact_digest,
+            change_type: deploy.change_type,
+            actor: deploy.actor,
+            traffic_share: deploy.traffic_share.map(Probability::get),
+        }
+    }
+}
+
+/// Which template was followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct TemplateDocument {
+    /// Its name.
+    pub name: String,
+    /// SHA-256 of its text.
+    pub digest: String,
+}
+
+impl From<&Plan> for TemplateDocument {
+    fn from(plan: &Plan) -> Self {
+        Self {
+            name: plan.template.to_string(),
+            digest: plan.template_digest.to_string(),
+        }
+    }
+}
+
+/// One message to one receiver.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct DeliveryDocument {
+    /// The message's id, stable over attempts (`webhook-id`).
+    pub id: String,
+    /// Where to.
+    pub url: String,
+    /// `pending`, `delivered`, `refused` or `expired`.
+    pub state: String,
+    /// Attempts so far.
+    pub attempts: u32,
+    /// The receiver's HTTP status, once delivered.
+    pub status: Option<u16>,
+    /// The last failure.
+    pub detail: Option<String>,
+}
+
+impl From<&DeliveryView> for DeliveryDocument {
+    fn from(view: &DeliveryView) -> Self {
+        let (state, status, detail) = match &view.end {
+            None => (PENDING, None, view.detail.clone()),
+            Some(DeliveryEnd::Delivered { status }) => ("delivered", Some(*status), None),
+            Some(DeliveryEnd::Refused { detail }) => ("refused", None, Some(detail.clone())),
+            Some(DeliveryEnd::Expired { detail }) => ("expired", None, Some(detail.clone())),
+        };
+        Self {
+            id: view.delivery.to_string(),
+            url: view.url.clone(),
+            state: state.to_owned(),
+            attempts: view.attempts,
+            status,
+            detail,
+        }
+    }
+}
