@@ -55,7 +55,9 @@ pub(crate) async fn observe(
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A verdict that a proxy remembers is an old verdict.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
     let seconds = begun.elapsed().as_secs_f64();
     let id = id.to_str().unwrap_or_default();
@@ -78,7 +80,9 @@ async fn capped(office: &Office, request: Request, next: Next) -> Response<Body>
     if permit.is_err() && !exempt {
         let limit = office.desk.limits.requests_max;
         let detail = format!("{limit} requests are under way, the limit; come back in a second");
-        return Refused::new(Code::Overloaded, detail).retry_after(1).into_response();
+        return Refused::new(Code::Overloaded, detail)
+            .retry_after(1)
+            .into_response();
     }
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -110,14 +114,16 @@ pub(crate) async fn guard(
         Patience::Wait => ANSWER_TIME_MAX + Duration::from_secs(office.desk.limits.wait_s_max),
         Patience::Judge => JUDGE_TIME_MAX,
     };
-    tokio::time::timeout(time_max, next.run(request)).await.map_err(|_| {
-        let seconds = time_max.as_secs();
-        let detail = format!(
-            "there was no answer after {seconds} s, the limit; what was asked may still take \
+    tokio::time::timeout(time_max, next.run(request))
+        .await
+        .map_err(|_| {
+            let seconds = time_max.as_secs();
+            let detail = format!(
+                "there was no answer after {seconds} s, the limit; what was asked may still take \
              effect; ask again, a submission with the same key"
-        );
-        Refused::new(Code::TimedOut, detail).retry_after(super::office::RETRY_S)
-    })
+            );
+            Refused::new(Code::TimedOut, detail).retry_after(super::office::RETRY_S)
+        })
 }
 
 /// The caller's own id when it is usable, else a new one.
@@ -125,7 +131,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     let legal = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=REQUEST_ID_LEN_MAX).contains(&bytes.len())
-            && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+            && bytes
+                .iter()
+                .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
     };
     match headers.get(REQUEST_ID).filter(legal) {
         Some(value) => value.clone(),
