@@ -92,6 +92,7 @@ impl Script {
             let (name, value) = pair.split_once('=').unwrap();
             let value = value.parse().unwrap();
             match name {
+                "concluded" => limits.concluded_max = value,
                 "analyses" => limits.analyses_max = value,
                 "unacked" => limits.unacked_max = value,
                 "fetches" => limits.fetches_max = value,
@@ -275,4 +276,20 @@ fn scripts_say_what_the_engine_does() {
             assert_eq!(got, wanted, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn a_concluded_analysis_keeps_no_windows() {
+    let mut script = Script::new();
+    for line in [
+        "submit a1 600:10:x",
+        "appended",
+        "at 1m10s",
+        "fetched a1",
+        "judged a1 worse",
+    ] {
+        script.perform(line);
+    }
+    let order = script.last_judge.take().unwrap();
+    assert_eq!(std::sync::Arc::strong_count(&order.windows), 1);
 }
