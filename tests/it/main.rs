@@ -7,5 +7,8 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod judge_cases;
+mod judge_null;
+mod judge_plans;
 mod stats_small;
 mod stats_vectors;
