@@ -5,7 +5,7 @@
 //! | question | module |
 //! |---|---|
 //! | how much error may this look spend? | [`look`] |
-//! | is one arm worse, on the values of a series? | [`mann_whitney`] over [`noise`] |
+//! | is one arm worse, on the values of a series? | [`mann_whitney`] over [`ranked`] and [`noise`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
@@ -27,6 +27,8 @@ pub mod judgement;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
+mod phrase;
+pub mod ranked;
 pub mod rates;
 pub mod score;
 pub mod windows;
