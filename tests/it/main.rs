@@ -9,6 +9,11 @@
 )]
 
 mod floors;
+mod http_anything;
+mod http_fixture;
+mod http_requests;
+mod http_rights;
+mod http_waiting;
 mod tidy;
 mod webhook_guard;
 mod webhook_receiver;
