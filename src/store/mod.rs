@@ -86,7 +86,7 @@ impl Store {
     /// waits for the disk: it queues, and at [`QUEUE_MAX`] calls `done` at once with
     /// [`FaultKind::Backlog`]. A record that is there already is left as it is, so a repeat is
     /// harmless; one that would leave a hole is refused ([`FaultKind::OutOfOrder`]). `done` runs
-    /// on the writer's thread (on the caller's when the queue is full) and must neither block nor panic.
+    /// on the writer's thread (on the caller's when the queue is full) and must not block.
     pub fn append(&self, records: Vec<(Seq, Record)>, done: Done) {
         self.writer.append(records, done);
     }

@@ -53,7 +53,7 @@ impl SqliteLog {
             self.connection
                 .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
         };
-        limit().map_err(|fault| Fault::sqlite("limit", &self.path, &fault))
+        limit().map_err(|fault| Fault::sqlite("limit its size", &self.path, &fault))
     }
 
     fn migrate(&mut self) -> Result<(), Problem> {
