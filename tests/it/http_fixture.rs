@@ -279,6 +279,7 @@ impl Driver {
                 message: "metric cpu: the source said no".to_owned(),
             }),
             _ => Ok(OneShot {
+                hold: None,
                 plan: plan.clone(),
                 judgement: Judgement {
                     look: 1,
