@@ -83,7 +83,10 @@ pub(crate) async fn list(
     let status = query.word("status", &STATUSES)?;
     let service = query.get("service");
     let limit = query.count("limit", PAGE_DEFAULT, PAGE_MAX)?;
-    let after = query.get("after").map(|text| AnalysisId::new(text).ok_or(text)).transpose();
+    let after = query
+        .get("after")
+        .map(|text| AnalysisId::new(text).ok_or(text))
+        .transpose();
     let after = after.map_err(|text| bad("after", &format!("{} is no analysis", shown(text))))?;
     let wanted = |view: &&Arc<View>| {
         after.as_ref().is_none_or(|after| view.id < *after)
@@ -94,13 +97,21 @@ pub(crate) async fn list(
     let all = office.desk.readings.all();
     let mut found = all.iter().rev().filter(wanted);
     let page: Vec<&Arc<View>> = found.by_ref().take(limit).collect();
-    let next = found.next().and(page.last()).map(|view| view.id.to_string());
-    let items = page.iter().map(|view| VerdictDocument::from_view(view, false)).collect();
-    Ok(ok(&AnalysisList { items, next }))
+    let next = found
+        .next()
+        .and(page.last())
+        .map(|view| view.id.to_string());
+    let analyses = page
+        .iter()
+        .map(|view| VerdictDocument::from_view(view, false))
+        .collect();
+    Ok(ok(&AnalysisList { analyses, next }))
 }
 
 fn verdict_word(view: &View) -> &'static str {
-    view.conclusion.as_ref().map_or(PENDING, |conclusion| conclusion.verdict.word())
+    view.conclusion
+        .as_ref()
+        .map_or(PENDING, |conclusion| conclusion.verdict.word())
 }
 
 /// `GET /v1/analyses/{id}`: everything.

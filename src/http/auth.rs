@@ -124,7 +124,9 @@ fn shown(headers: &HeaderMap) -> Result<Shown, Refused> {
             user: Some(user.to_owned()),
             token: token.to_owned(),
         }),
-        None => Err(unauthenticated("the basic credential is not user:password in base64")),
+        None => Err(unauthenticated(
+            "the basic credential is not user:password in base64",
+        )),
     }
 }
 
@@ -135,5 +137,8 @@ fn unauthenticated(why: &str) -> Refused {
     );
     Refused::new(Code::Unauthenticated, detail)
         .with_header(WWW_AUTHENTICATE, "Bearer realm=\"haldane\"")
-        .with_header(WWW_AUTHENTICATE, "Basic realm=\"haldane\", charset=\"UTF-8\"")
+        .with_header(
+            WWW_AUTHENTICATE,
+            "Basic realm=\"haldane\", charset=\"UTF-8\"",
+        )
 }

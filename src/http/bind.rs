@@ -28,7 +28,11 @@ pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen,
         TemplateChoice::Inline(text) => {
             let (template, diagnostics) = parse(text);
             let Some(template) = template else {
-                return Err(diagnosed(Code::InvalidTemplate, "template_inline", &diagnostics));
+                return Err(diagnosed(
+                    Code::InvalidTemplate,
+                    "template_inline",
+                    &diagnostics,
+                ));
             };
             Ok(Chosen {
                 text: text.clone(),
@@ -40,7 +44,11 @@ pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen,
 
 /// The template of this name.
 pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refused> {
-    let templates = office.desk.templates.read().unwrap_or_else(PoisonError::into_inner);
+    let templates = office
+        .desk
+        .templates
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
     if let Some(file) = templates.get(name) {
         return Ok(Chosen {
             text: file.text.clone(),
@@ -49,7 +57,10 @@ pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refu
     }
     let near = closest(name.as_str(), templates.keys().map(TemplateName::as_str));
     let way_out = match near {
-        Some(near) => format!("did you mean {near}? (/v1/templates/{})", path_segment(near)),
+        Some(near) => format!(
+            "did you mean {near}? (/v1/templates/{})",
+            path_segment(near)
+        ),
         None => "GET /v1/templates lists those there are".to_owned(),
     };
     let detail = format!("there is no template {name}; {way_out}");
@@ -67,7 +78,10 @@ pub(crate) fn plan(template: &Template, rollout: &Rollout) -> Result<Arc<Plan>, 
 /// Diagnostics as a refusal; the detail is the first of them.
 fn diagnosed(code: Code, field: &str, diagnostics: &[Diagnostic]) -> Refused {
     let errors = field_problems(field, diagnostics);
-    let first = diagnostics.iter().find(|d| d.is_error()).map(ToString::to_string);
+    let first = diagnostics
+        .iter()
+        .find(|d| d.is_error())
+        .map(ToString::to_string);
     let detail = match (first, errors.len()) {
         (Some(first), 1) => first,
         (Some(first), n) => format!("{first}; and {} more", n - 1),

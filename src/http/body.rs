@@ -20,7 +20,9 @@ pub(crate) async fn json_bytes(
     limit: usize,
 ) -> Result<Bytes, Refused> {
     content_type(headers)?;
-    let announced = headers.get(CONTENT_LENGTH).and_then(|v| v.to_str().ok()?.parse().ok());
+    let announced = headers
+        .get(CONTENT_LENGTH)
+        .and_then(|v| v.to_str().ok()?.parse().ok());
     if announced.is_some_and(|length: usize| length > limit) {
         return Err(too_large(limit));
     }
@@ -69,7 +71,11 @@ pub(crate) fn invalid(errors: Vec<FieldProblem>) -> Refused {
 /// The reader names an unknown field and those it expects between backticks.
 fn with_suggestion(mut error: FieldProblem) -> FieldProblem {
     let mut quoted = error.message.split('`').skip(1).step_by(2);
-    let unknown = error.message.contains("unknown field").then(|| quoted.next()).flatten();
+    let unknown = error
+        .message
+        .contains("unknown field")
+        .then(|| quoted.next())
+        .flatten();
     if let Some(near) = unknown.and_then(|word| closest(word, quoted)) {
         error.help = Some(format!("did you mean `{near}`?"));
     }
@@ -104,12 +110,15 @@ fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let text = value.to_str().unwrap_or_default().to_ascii_lowercase();
     let mut parts = text.split(';').map(str::trim);
     let kind = parts.next().unwrap_or_default();
-    let json = kind == "application/json"
-        || (kind.starts_with("application/") && kind.ends_with("+json"));
+    let json =
+        kind == "application/json" || (kind.starts_with("application/") && kind.ends_with("+json"));
     let charset = parts.find_map(|part| part.strip_prefix("charset="));
     let utf8 = charset.is_none_or(|name| matches!(name.trim_matches('"'), "utf-8" | "utf8"));
     if json && utf8 {
         return Ok(());
     }
-    refuse(&format!("content type {} is not supported", super::query::shown(&text)))
+    refuse(&format!(
+        "content type {} is not supported",
+        super::query::shown(&text)
+    ))
 }

@@ -94,7 +94,11 @@ async fn read(office: &Office, request: Request) -> Result<Bytes, Refused> {
 }
 
 fn refuse(faults: Vec<FieldProblem>) -> Result<(), Refused> {
-    if faults.is_empty() { Ok(()) } else { Err(invalid(faults)) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(invalid(faults))
+    }
 }
 
 /// The credential's author; the body's where there are no credentials.

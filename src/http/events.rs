@@ -68,12 +68,20 @@ impl Reader {
             }
             let count = *self.changes.borrow_and_update();
             let view = self.office.desk.readings.get(&self.id)?;
-            let known = self.last.as_ref().is_some_and(|last| Arc::ptr_eq(last, &view));
+            let known = self
+                .last
+                .as_ref()
+                .is_some_and(|last| Arc::ptr_eq(last, &view));
             if !known {
                 let text = json(&VerdictDocument::from_view(&view, true));
                 self.last = Some(view);
                 let data = String::from_utf8(text).unwrap_or_default();
-                return Some(Event::default().event("view").id(count.to_string()).data(data));
+                return Some(
+                    Event::default()
+                        .event("view")
+                        .id(count.to_string())
+                        .data(data),
+                );
             }
             tokio::select! {
                 changed = self.changes.changed() => changed.ok()?,

@@ -28,7 +28,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(19);
 
 /// How long a judgement may take: two queries in a row at the source's default time-out of 30 s,
 /// twice.
-const JUDGE_TIME_MAX: Duration = Duration::from_secs(120);
+const JUDGE_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// An endpoint together with the office, as the guard before it needs them.
 #[derive(Clone)]
@@ -55,7 +55,9 @@ pub(crate) async fn observe(
     headers.insert(REQUEST_ID, id.clone());
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     // A verdict that a proxy remembers is an old verdict.
-    headers.entry(CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+    headers
+        .entry(CACHE_CONTROL)
+        .or_insert(HeaderValue::from_static("no-store"));
     let status = response.status().as_u16();
     let seconds = begun.elapsed().as_secs_f64();
     let id = id.to_str().unwrap_or_default();
@@ -78,15 +80,15 @@ async fn capped(office: &Office, request: Request, next: Next) -> Response<Body>
     if permit.is_err() && !exempt {
         let limit = office.desk.limits.requests_max;
         let detail = format!("{limit} requests are under way, the limit; come back in a second");
-        return Refused::new(Code::Overloaded, detail).retry_after(1).into_response();
+        return Refused::new(Code::Overloaded, detail)
+            .retry_after(1)
+            .into_response();
     }
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = "a mistake of the daemon's; its log holds the request id of this answer";
-            Refused::new(Code::Internal, detail).into_response()
-        }
-    }
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        let detail = "a mistake of the daemon's; its log holds the request id of this answer";
+        Refused::new(Code::Internal, detail).into_response()
+    })
 }
 
 /// In front of one endpoint: credentials, the query string, the time-out.
@@ -110,14 +112,16 @@ pub(crate) async fn guard(
         Patience::Wait => ANSWER_TIME_MAX + Duration::from_secs(office.desk.limits.wait_s_max),
         Patience::Judge => JUDGE_TIME_MAX,
     };
-    tokio::time::timeout(time_max, next.run(request)).await.map_err(|_| {
-        let seconds = time_max.as_secs();
-        let detail = format!(
-            "there was no answer after {seconds} s, the limit; what was asked may still take \
+    tokio::time::timeout(time_max, next.run(request))
+        .await
+        .map_err(|_| {
+            let seconds = time_max.as_secs();
+            let detail = format!(
+                "there was no answer after {seconds} s, the limit; what was asked may still take \
              effect; ask again, a submission with the same key"
-        );
-        Refused::new(Code::TimedOut, detail).retry_after(super::office::RETRY_S)
-    })
+            );
+            Refused::new(Code::TimedOut, detail).retry_after(super::office::RETRY_S)
+        })
 }
 
 /// The caller's own id when it is usable, else a new one.
@@ -125,13 +129,13 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
     let legal = |value: &&HeaderValue| {
         let bytes = value.as_bytes();
         (1..=REQUEST_ID_LEN_MAX).contains(&bytes.len())
-            && bytes.iter().all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
+            && bytes
+                .iter()
+                .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
     };
-    match headers.get(REQUEST_ID).filter(legal) {
-        Some(value) => value.clone(),
-        None => {
-            let fresh = uuid::Uuid::now_v7().simple().to_string();
-            HeaderValue::from_str(&fresh).expect("RFC 9110: hexadecimal digits are header text")
-        }
+    if let Some(value) = headers.get(REQUEST_ID).filter(legal) {
+        return value.clone();
     }
+    let fresh = uuid::Uuid::now_v7().simple().to_string();
+    HeaderValue::from_str(&fresh).expect("RFC 9110: hexadecimal digits are header text")
 }

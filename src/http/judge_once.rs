@@ -54,7 +54,7 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
-    let plan = bind::plan(&chosen.template, &rollout)?;
+    let plan = bind::plan(&whole(&chosen.template, &rollout, &window), &rollout)?;
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {
@@ -69,7 +69,13 @@ pub(crate) async fn judge(
         row,
         sentence,
     } = office.ask(asked).await?.map_err(|fault| source(&fault))?;
-    Ok(ok(&JudgeDocument::new(&plan, &judgement, verdict.word(), row, &sentence)))
+    Ok(ok(&JudgeDocument::new(
+        &plan,
+        &judgement,
+        verdict.word(),
+        row,
+        &sentence,
+    )))
 }
 
 fn source(fault: &SourceFault) -> Refused {
@@ -92,8 +98,12 @@ fn read(bytes: &[u8]) -> Result<Window, Vec<FieldProblem>> {
         return Err(vec![FieldProblem::new("", why)]);
     };
     let mut faults = Vec::new();
-    let end = fields.remove("end").and_then(|value| end(&value, &mut faults));
-    let samples = fields.remove("samples").and_then(|value| samples(value, &mut faults));
+    let end = fields
+        .remove("end")
+        .and_then(|value| end(&value, &mut faults));
+    let samples = fields
+        .remove("samples")
+        .and_then(|value| samples(value, &mut faults));
     if samples.is_some() {
         name_arms(&mut fields);
     }
@@ -130,7 +140,10 @@ fn check(
 ) {
     let mut add = |field: &str, why: &str| faults.push(FieldProblem::new(field, why));
     if !submission.receivers.is_empty() {
-        add("webhooks", "a judgement is only answered, not sent; leave it out");
+        add(
+            "webhooks",
+            "a judgement is only answered, not sent; leave it out",
+        );
     }
     if inline {
         let given = [
@@ -190,7 +203,11 @@ fn samples(value: Value, faults: &mut Vec<FieldProblem>) -> Option<Samples> {
 
 fn series(value: Value) -> Result<Series, String> {
     let input: SamplesInput = serde_json::from_value(value).map_err(|fault| fault.to_string())?;
-    let (n, b, c) = (input.timestamps_s.len(), input.baseline.len(), input.canary.len());
+    let (n, b, c) = (
+        input.timestamps_s.len(),
+        input.baseline.len(),
+        input.canary.len(),
+    );
     if n == 0 {
         return Err("it has no timestamps; give at least one".to_owned());
     }
@@ -205,7 +222,9 @@ fn series(value: Value) -> Result<Series, String> {
         let at = Timestamp::from_seconds(*seconds)
             .ok_or_else(|| format!("timestamp {seconds} is beyond the year 9999"))?;
         if instants.last().is_some_and(|last| *last >= at) {
-            return Err(format!("timestamp {seconds} is not after the one before it; sort them"));
+            return Err(format!(
+                "timestamp {seconds} is not after the one before it; sort them"
+            ));
         }
         instants.push(at);
     }
@@ -218,7 +237,12 @@ fn rollout(window: &Window, template: &Template, now: Timestamp) -> Result<Rollo
     if let Some(samples) = &window.samples {
         known_metrics(samples, template).map_err(unfit)?;
         let step = template.schedule.step;
-        let all = || samples.values().flat_map(|series| &series.instants).copied();
+        let all = || {
+            samples
+                .values()
+                .flat_map(|series| &series.instants)
+                .copied()
+        };
         let (Some(first), Some(last)) = (all().min(), all().max()) else {
             return Ok(rollout);
         };
@@ -238,11 +262,27 @@ fn rollout(window: &Window, template: &Template, now: Timestamp) -> Result<Rollo
     Ok(rollout)
 }
 
+/// The template for a window that is over: the bake time ends with it, since nothing comes after,
+/// and samples that somebody chose to send are all judged.
+fn whole(template: &Template, rollout: &Rollout, window: &Window) -> Template {
+    let mut template = template.clone();
+    if let Some(length) = rollout.duration {
+        template.schedule.bake = template.schedule.bake.min(length);
+    }
+    if window.samples.is_some() {
+        template.schedule.warmup = Span::ZERO;
+    }
+    template
+}
+
 fn known_metrics(samples: &Samples, template: &Template) -> Result<(), Vec<FieldProblem>> {
     let names = || template.metrics.iter().map(|metric| metric.name.as_str());
     let mut faults = Vec::new();
     for name in samples.keys() {
-        let found = template.metrics.iter().find(|metric| metric.name.as_str() == name);
+        let found = template
+            .metrics
+            .iter()
+            .find(|metric| metric.name.as_str() == name);
         let why = match found.map(|metric| &metric.measure) {
             Some(Measure::Series { .. }) => continue,
             Some(_) => "it is counted from events; inline samples are for series metrics, give \
@@ -258,7 +298,11 @@ fn known_metrics(samples: &Samples, template: &Template) -> Result<(), Vec<Field
         };
         faults.push(FieldProblem::new(format!("samples.{name}"), why));
     }
-    if faults.is_empty() { Ok(()) } else { Err(faults) }
+    if faults.is_empty() {
+        Ok(())
+    } else {
+        Err(faults)
+    }
 }
 
 /// The samples as the source would have answered them.
@@ -277,13 +321,20 @@ fn batch(plan: &Plan, samples: &Samples) -> Result<Batch, Vec<FieldProblem>> {
         };
         let mut answer = Answer::default();
         if let Some(series) = samples.get(metric.name.as_str()) {
-            if let Some(stray) = series.instants.iter().find(|at| at.align_down(step) != **at) {
+            if let Some(stray) = series
+                .instants
+                .iter()
+                .find(|at| at.align_down(step) != **at)
+            {
                 let why = format!(
                     "timestamp {} is no multiple of the template's step of {step}; shift or thin \
                      the samples",
                     stray.seconds()
                 );
-                return Err(vec![FieldProblem::new(format!("samples.{}", metric.name), why)]);
+                return Err(vec![FieldProblem::new(
+                    format!("samples.{}", metric.name),
+                    why,
+                )]);
             }
             let arm = |labels: &Labels, values: &[Option<f64>]| raw(labels, series, values);
             answer.series.push(arm(&arms.0, &series.input.baseline));
@@ -300,9 +351,7 @@ fn batch(plan: &Plan, samples: &Samples) -> Result<Batch, Vec<FieldProblem>> {
 
 fn raw(labels: &Labels, series: &Series, values: &[Option<f64>]) -> RawSeries {
     let samples = series.instants.iter().zip(values);
-    let samples = samples.filter_map(|(at, value)| {
-        value.map(|value| Sample { at: *at, value })
-    });
+    let samples = samples.filter_map(|(at, value)| value.map(|value| Sample { at: *at, value }));
     RawSeries {
         labels: labels.clone(),
         samples: samples.collect(),
@@ -314,8 +363,13 @@ fn labels(arm: &str, scope: &Scope) -> Result<Labels, Vec<FieldProblem>> {
     let exact = |matcher: &crate::plan::scope::Matcher| {
         Some((matcher.label().to_owned(), matcher.exact()?.to_owned()))
     };
-    scope.matchers().iter().map(exact).collect::<Option<Labels>>().ok_or_else(|| {
-        let why = "with samples it can only hold exact labels; leave it out";
-        vec![FieldProblem::new(arm, why)]
-    })
+    scope
+        .matchers()
+        .iter()
+        .map(exact)
+        .collect::<Option<Labels>>()
+        .ok_or_else(|| {
+            let why = "with samples it can only hold exact labels; leave it out";
+            vec![FieldProblem::new(arm, why)]
+        })
 }

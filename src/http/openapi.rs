@@ -96,7 +96,10 @@ fn operation(endpoint: &Endpoint) -> Operation {
 fn answer(kind: Kind, meaning: &str) -> Response {
     let text = || RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String)));
     let (media, schema) = match kind {
-        Kind::Json("OpenApi") => ("application/json", RefOr::T(Schema::from(ObjectBuilder::new()))),
+        Kind::Json("OpenApi") => (
+            "application/json",
+            RefOr::T(Schema::from(ObjectBuilder::new())),
+        ),
         Kind::Json(name) => ("application/json", Ref::from_schema_name(name).into()),
         Kind::Text(media) => (media, text()),
     };
@@ -108,7 +111,10 @@ fn answer(kind: Kind, meaning: &str) -> Response {
 
 /// The name between braces.
 fn variable(path: &str) -> Option<&str> {
-    path.split_once('{')?.1.split_once('}').map(|(name, _)| name)
+    path.split_once('{')?
+        .1
+        .split_once('}')
+        .map(|(name, _)| name)
 }
 
 fn parameter(name: &str, place: ParameterIn, meaning: &str) -> ParameterBuilder {

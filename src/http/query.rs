@@ -21,7 +21,10 @@ impl Query {
     ) -> Result<Self, Refused> {
         let raw = raw.unwrap_or_default();
         if raw.len() > QUERY_LEN_MAX {
-            let detail = format!("query has {} bytes, the limit is {QUERY_LEN_MAX}", raw.len());
+            let detail = format!(
+                "query has {} bytes, the limit is {QUERY_LEN_MAX}",
+                raw.len()
+            );
             return Err(Refused::new(Code::InvalidQuery, detail));
         }
         let mut out = BTreeMap::new();
@@ -38,7 +41,10 @@ impl Query {
 
     /// The value of `name`; an empty one counts as absent.
     pub(crate) fn get(&self, name: &str) -> Option<&str> {
-        self.0.get(name).map(String::as_str).filter(|v| !v.is_empty())
+        self.0
+            .get(name)
+            .map(String::as_str)
+            .filter(|v| !v.is_empty())
     }
 
     /// The value of `name` as one of the words `known`.
@@ -50,13 +56,9 @@ impl Query {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        match known.iter().find(|word| **word == value) {
-            Some(word) => Ok(Some(word)),
-            None => {
-                let all = known.join(", ");
-                Err(bad(name, &format!("{} is none of {all}", shown(value))))
-            }
-        }
+        let found = known.iter().find(|word| **word == value).copied();
+        let why = || format!("{} is none of {}", shown(value), known.join(", "));
+        found.map(Some).ok_or_else(|| bad(name, &why()))
     }
 
     /// `wait` as `30s`, `1m30s` or whole seconds; zero without one, never more than `longest`.
@@ -67,13 +69,11 @@ impl Query {
         let digits = value.bytes().all(|c| c.is_ascii_digit());
         let seconds = digits.then(|| value.parse().unwrap_or(u64::MAX));
         let span = || Span::parse(value).map(|span| u64::try_from(span.ms()).unwrap_or(0));
-        match seconds.map(Duration::from_secs).or_else(|| span().map(Duration::from_millis)) {
-            Some(wait) => Ok(wait.min(longest)),
-            None => {
-                let why = format!("{} is no length of time; write 30s", shown(value));
-                Err(bad("wait", &why))
-            }
-        }
+        let wait = seconds.map(Duration::from_secs);
+        let wait = wait.or_else(|| span().map(Duration::from_millis));
+        let why = || format!("{} is no length of time; write 30s", shown(value));
+        let wait = wait.ok_or_else(|| bad("wait", &why()))?;
+        Ok(wait.min(longest))
     }
 
     /// `name` as a number of 1 to `most`; `default` without one.
@@ -83,14 +83,20 @@ impl Query {
         };
         match value.parse() {
             Ok(count) if (1..=most).contains(&count) => Ok(count),
-            _ => Err(bad(name, &format!("{} is no number of 1 to {most}", shown(value)))),
+            _ => Err(bad(
+                name,
+                &format!("{} is no number of 1 to {most}", shown(value)),
+            )),
         }
     }
 }
 
 /// Parameter `name` is unfit: `why` says the value, the limit, the way out.
 pub(crate) fn bad(name: &str, why: &str) -> Refused {
-    Refused::new(Code::InvalidQuery, format!("parameter {}: {why}", shown(name)))
+    Refused::new(
+        Code::InvalidQuery,
+        format!("parameter {}: {why}", shown(name)),
+    )
 }
 
 fn unknown<'a>(name: &str, known: impl Iterator<Item = &'a str> + Clone) -> Refused {

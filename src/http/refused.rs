@@ -128,7 +128,8 @@ impl Refused {
     pub(crate) fn with_errors(mut self, mut errors: Vec<FieldProblem>) -> Self {
         if errors.len() > ERRORS_MAX {
             let more = errors.len() - ERRORS_MAX;
-            self.0.problem.detail = format!("{}; {more} more are not listed", self.0.problem.detail);
+            self.0.problem.detail =
+                format!("{}; {more} more are not listed", self.0.problem.detail);
             errors.truncate(ERRORS_MAX);
         }
         self.0.problem.errors = errors;

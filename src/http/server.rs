@@ -96,11 +96,16 @@ async fn converse(stream: TcpStream, router: axum::Router, watcher: Watcher) {
         .keep_alive_interval(HEAD_TIME_MAX)
         .max_header_list_size(u32::try_from(HEAD_BYTES_MAX).unwrap_or(u32::MAX))
         .max_concurrent_streams(STREAMS_PER_CONNECTION_MAX);
-    let connection = builder.serve_connection(TokioIo::new(stream), service).into_owned();
+    let connection = builder
+        .serve_connection(TokioIo::new(stream), service)
+        .into_owned();
     // Which version is spoken is read before the head's time-out begins to count, so silence
     // before the first request is timed here.
     let silent = async {
-        if tokio::time::timeout(HEAD_TIME_MAX, first.cancelled()).await.is_ok() {
+        if tokio::time::timeout(HEAD_TIME_MAX, first.cancelled())
+            .await
+            .is_ok()
+        {
             std::future::pending::<()>().await;
         }
     };

@@ -64,7 +64,10 @@ pub(crate) async fn readyz(
     let health = &office.desk.health;
     let may_read = office.locks.admit(&headers, Right::Read).is_ok();
     let fault = |code: &str, lock: &RwLock<Option<String>>| {
-        let message = lock.read().unwrap_or_else(PoisonError::into_inner).clone()?;
+        let message = lock
+            .read()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()?;
         Some(reason(code, may_read.then_some(message)))
     };
     let mut reasons = Vec::new();
@@ -81,9 +84,15 @@ pub(crate) async fn readyz(
     let answer = ok(&ReadyDocument {
         status: if ready { "ready" } else { "not_ready" }.to_owned(),
         reasons,
-        notes: fault("source_fault", &health.source_fault).into_iter().collect(),
+        notes: fault("source_fault", &health.source_fault)
+            .into_iter()
+            .collect(),
     });
-    let status = if ready { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+    let status = if ready {
+        StatusCode::OK
+    } else {
+        StatusCode::SERVICE_UNAVAILABLE
+    };
     (status, answer).into_response()
 }
 
@@ -102,7 +111,10 @@ pub(crate) async fn nothing_here(uri: Uri) -> Refused {
         Some(near) => format!("did you mean {near}?"),
         None => "GET /openapi.json describes what there is".to_owned(),
     };
-    Refused::new(Code::UnknownPath, format!("there is nothing at {}; {way_out}", shown(path)))
+    Refused::new(
+        Code::UnknownPath,
+        format!("there is nothing at {}; {way_out}", shown(path)),
+    )
 }
 
 /// Where there is something, but not with this method; the router adds `Allow`.

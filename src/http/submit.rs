@@ -49,12 +49,16 @@ pub(crate) async fn submit(
     let id = (office.desk.next_id)();
     let submission = Box::new(Submission {
         id: id.clone(),
-        key: header_key.map(|key| format!("key:{key}")).or_else(deploy_key),
+        key: header_key
+            .map(|key| format!("key:{key}"))
+            .or_else(deploy_key),
         template_text: chosen.text,
         plan,
         receivers,
     });
-    let answer = office.ask(|reply| Ask::Submit { submission, reply }).await?;
+    let answer = office
+        .ask(|reply| Ask::Submit { submission, reply })
+        .await?;
     if let Answer::Refused(Refusal::KeyConflict { holder }) = &answer
         && let Some(view) = published(&office, holder).await
         && repeats(&checked, own_trace, &chosen.template, &view)
@@ -67,7 +71,11 @@ pub(crate) async fn submit(
 
 fn answered(view: &View, repeated: bool) -> Response<Body> {
     let links = Links::of(&view.id);
-    let status = if repeated { StatusCode::OK } else { StatusCode::CREATED };
+    let status = if repeated {
+        StatusCode::OK
+    } else {
+        StatusCode::CREATED
+    };
     let headers = [
         (CONTENT_TYPE, "application/json".to_owned()),
         (LOCATION, links.itself.clone()),
@@ -91,7 +99,10 @@ fn repeats(
     let held = &view.plan.rollout;
     let mut rollout = checked.rollout(held.start);
     if !own_trace {
-        rollout.deploy.traceparent.clone_from(&held.deploy.traceparent);
+        rollout
+            .deploy
+            .traceparent
+            .clone_from(&held.deploy.traceparent);
     }
     bind_plan(template, &rollout).is_ok_and(|plan| plan.digest == view.plan.digest)
 }
@@ -106,7 +117,10 @@ async fn published(office: &Office, id: &AnalysisId) -> Option<Arc<View>> {
             changes.changed().await.ok()?;
         }
     };
-    tokio::time::timeout(HOLDER_TIME_MAX, seen).await.ok().flatten()
+    tokio::time::timeout(HOLDER_TIME_MAX, seen)
+        .await
+        .ok()
+        .flatten()
 }
 
 fn header_key(headers: &HeaderMap) -> Result<Option<String>, Refused> {

@@ -21,15 +21,24 @@ impl<S: Send + Sync> FromRequestParts<S> for Name {
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Refused> {
         let text = segment(parts, state).await?;
-        TemplateName::new(&text).map(Self).ok_or_else(|| no_id(&text))
+        TemplateName::new(&text)
+            .map(Self)
+            .ok_or_else(|| no_id(&text))
     }
 }
 
 pub(crate) async fn list(State(office): State<Arc<Office>>) -> Response<Body> {
-    let templates = office.desk.templates.read().unwrap_or_else(PoisonError::into_inner);
-    let items = templates.values().map(|file| item(&file.template)).collect();
+    let templates = office
+        .desk
+        .templates
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
+    let items = templates
+        .values()
+        .map(|file| item(&file.template))
+        .collect();
     drop(templates);
-    ok(&TemplateList { items })
+    ok(&TemplateList { templates: items })
 }
 
 pub(crate) async fn one(
@@ -55,8 +64,16 @@ fn item(template: &Template) -> TemplateItem {
         digest: template.digest.to_string(),
         method: template.judge.method.word().to_owned(),
         inputs: inputs.collect(),
-        metrics: template.metrics.iter().map(|m| m.name.to_string()).collect(),
-        objectives: template.objectives.iter().map(|o| o.name.to_string()).collect(),
+        metrics: template
+            .metrics
+            .iter()
+            .map(|m| m.name.to_string())
+            .collect(),
+        objectives: template
+            .objectives
+            .iter()
+            .map(|o| o.name.to_string())
+            .collect(),
         link: format!("/v1/templates/{}", path_segment(template.name.as_str())),
         text: None,
     }

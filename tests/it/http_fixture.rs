@@ -16,6 +16,7 @@ use haldane::secret::Secret;
 use haldane::template::parse::parse;
 use haldane::time::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -134,9 +135,10 @@ pub(crate) async fn open(setup: Setup) -> Door {
         metrics: Arc::new(|| "haldane_up 1\n".to_owned()),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
-        check_receiver: Arc::new(|url| match url.contains("10.0.0.1") {
-            true => Err("10.0.0.1 is a private address; ask for webhooks.allow_private".to_owned()),
-            false => Ok(()),
+        check_receiver: Arc::new(|url| {
+            let private = url.contains("10.0.0.1");
+            let why = "10.0.0.1 is a private address; ask for webhooks.allow_private";
+            if private { Err(why.to_owned()) } else { Ok(()) }
         }),
         key_names: Arc::new(["argo".to_owned()]),
         receivers: Arc::new([]),
@@ -188,18 +190,36 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Submit(submission));
                     let _ = reply.send(answer);
                 }
-                Ask::Cancel { id, author, reason, reply } => {
+                Ask::Cancel {
+                    id,
+                    author,
+                    reason,
+                    reply,
+                } => {
                     let answer = self.conclude(&id, Verdict::Inconclusive, &author);
-                    self.asked.lock().unwrap().push(Asked::Cancel(id, author, reason));
+                    self.asked
+                        .lock()
+                        .unwrap()
+                        .push(Asked::Cancel(id, author, reason));
                     let _ = reply.send(answer);
                 }
-                Ask::Override { id, verdict, author, reason, reply } => {
+                Ask::Override {
+                    id,
+                    verdict,
+                    author,
+                    reason,
+                    reply,
+                } => {
                     let answer = self.conclude(&id, verdict, &author);
                     let asked = Asked::Override(id, verdict, author, reason);
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
-                Ask::Judge { plan, samples, reply } => {
+                Ask::Judge {
+                    plan,
+                    samples,
+                    reply,
+                } => {
                     let answer = self.judge(&plan);
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
@@ -224,13 +244,19 @@ impl Driver {
                     let holder = holder.clone();
                     return Answer::Refused(Refusal::KeyConflict { holder });
                 }
-                return Answer::Accepted { view, repeated: true };
+                return Answer::Accepted {
+                    view,
+                    repeated: true,
+                };
             }
             self.keys.insert(key.clone(), submission.id.clone());
         }
         let view = Arc::new(waiting(&submission.id, &submission.plan));
         self.readings.publish(view.clone());
-        Answer::Accepted { view, repeated: false }
+        Answer::Accepted {
+            view,
+            repeated: false,
+        }
     }
 
     fn conclude(&self, id: &AnalysisId, verdict: Verdict, author: &str) -> Answer {
@@ -242,7 +268,10 @@ impl Driver {
         }
         let view = Arc::new(concluded(&view, verdict, Some(author)));
         self.readings.publish(view.clone());
-        Answer::Accepted { view, repeated: false }
+        Answer::Accepted {
+            view,
+            repeated: false,
+        }
     }
 
     fn judge(&self, plan: &Arc<Plan>) -> Result<OneShot, SourceFault> {
@@ -323,13 +352,22 @@ impl Reply {
 
     /// A header's values, joined.
     pub(crate) fn header(&self, name: &str) -> String {
-        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
         let values = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        values.map(|(_, value)| value).collect::<Vec<_>>().join(" | ")
+        values
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+            .join(" | ")
     }
 
     pub(crate) fn read(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{text:?}"));
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         Self {
             status: status.unwrap_or_else(|| panic!("{head}")),
@@ -377,7 +415,8 @@ impl Door {
     /// Publishes a verdict, as the driver does when the engine says so.
     pub(crate) fn conclude(&self, id: &str, verdict: Verdict) {
         let view = self.readings.get(&AnalysisId::new(id).unwrap()).unwrap();
-        self.readings.publish(Arc::new(concluded(&view, verdict, None)));
+        self.readings
+            .publish(Arc::new(concluded(&view, verdict, None)));
     }
 }
 
@@ -388,7 +427,7 @@ pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Ve
         if !headers.contains("content-type") {
             all.push_str("content-type: application/json\r\n");
         }
-        all.push_str(&format!("content-length: {}\r\n", body.len()));
+        let _ = write!(all, "content-length: {}\r\n", body.len());
     }
     all.push_str("\r\n");
     all.push_str(body);
