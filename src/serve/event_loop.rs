@@ -142,7 +142,7 @@ impl EventLoop {
                 other => self.performer.perform(other),
             }
         }
-        self.performer.note_counts(&self.engine);
+        Performer::note_counts(&self.engine);
     }
 
     /// Lets what is under way end: no new looks, but records become durable and messages that
