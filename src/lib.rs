@@ -5,7 +5,7 @@
 //!
 //! | floor | modules | what |
 //! |---|---|---|
-//! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] | plain types that hold their invariants |
+//! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] [`secret`] | valid values |
 //! | 1 numbers | [`stats`] [`series`] | statistics over slices; series on a grid, counts from counters |
 //! | 2 objectives | `slo` | objectives, error budgets, burn rates |
 //! | 3 templates | `template` | YAML to template, with diagnostics |
@@ -13,13 +13,14 @@
 //! | 5 judgement | `judge` | windows in, judgement out |
 //! | 6 engine | `engine` | events in, effects out; the verdict table |
 //! | 7 wire | `wire` | the JSON shapes of the above |
-//! | 8 doors | `prometheus` `store` `webhook` `http` `telemetry` | the outside world, one door each |
+//! | 8 doors | [`prometheus`] `store` `webhook` `http` `telemetry` | the outside world, one door each |
 //! | 9 drivers | `serve` `simulate` | the engine run live, and on simulated traffic |
 //! | 11 entry | `cli` | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
 
+pub mod cli;
 pub mod diagnostic;
 pub mod digest;
 pub mod engine;
@@ -27,11 +28,15 @@ pub mod http;
 pub mod ids;
 pub mod judge;
 pub mod plan;
+pub mod prometheus;
 pub mod secret;
 pub mod series;
+pub mod serve;
+pub mod simulate;
 pub mod slo;
 pub mod stats;
 pub mod store;
+pub mod telemetry;
 pub mod template;
 pub mod time;
 pub mod units;

@@ -1,3 +1,7 @@
 //! The `haldane` command.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    haldane::cli::run()
+}

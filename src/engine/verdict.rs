@@ -1,4 +1,12 @@
-//! The word of an analysis, and the table that gives it.
+//! The word of an analysis, and the numbered table that gives it.
+//!
+//! [`Situation`] is everything the table reads, [`decide`] is the table; the first matching row
+//! wins. `docs/verdicts.md` shows the same table to people, and `tests/it/engine_verdict.rs` walks
+//! every combination.
+
+use crate::judge::explain::Stand;
+use crate::judge::judgement::{Finding, Judgement, Label, RungFinding};
+use crate::plan::Plan;
 
 /// The word of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -67,5 +75,202 @@ impl Hold {
         ]
         .into_iter()
         .find(|hold| hold.word() == word)
+    }
+
+    /// As what a sentence about this hold is said.
+    const fn stand(&self) -> Stand {
+        match self {
+            Self::EnvironmentDegraded => Stand::EnvironmentDegraded,
+            Self::TrafficMismatch => Stand::TrafficMismatch,
+            Self::ArmAbsent => Stand::ArmAbsent,
+            Self::DataSuspect => Stand::DataSuspect,
+            Self::BudgetBurning => Stand::BudgetBurning,
+        }
+    }
+}
+
+/// Whether the two arms are the populations that were declared (row 5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Population {
+    /// Both arms have series, and the traffic is as declared.
+    AsDeclared,
+    /// The observed traffic share contradicts the declared one.
+    TrafficMismatch,
+    /// An arm has no series.
+    ArmAbsent,
+}
+
+/// Whether samples can be had (row 6).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Source {
+    /// Yes, or not yet longer missing than the grace allows.
+    Answering,
+    /// Not for longer than the grace.
+    Lost,
+}
+
+/// Everything the verdict table reads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the columns of a decision table, each read by name"
+)]
+pub struct Situation {
+    /// A person decided.
+    pub overridden: Option<Verdict>,
+    /// A critical or required metric is shown worse than its limit, with minimum evidence.
+    pub gate_worse: bool,
+    /// A rollback rung is proven for the canary, which is shown worse than the baseline.
+    pub abort_rung: bool,
+    /// Both arms degrade alike.
+    pub environment_degraded: bool,
+    /// The arms.
+    pub population: Population,
+    /// The source.
+    pub source: Source,
+    /// The judged data reach the bake time.
+    pub bake_over: bool,
+    /// It was the last look.
+    pub deadline: bool,
+    /// Every critical and required metric is shown within its limit, on both arms' evidence.
+    pub all_within: bool,
+    /// The source warned, and nobody allowed that warning.
+    pub suspect: bool,
+    /// A rung is proven (of any kind: an abort rung that rows 3 and 4 left over holds as well).
+    pub budget_burning: bool,
+}
+
+/// What the table says.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Decision {
+    /// The row that matched, 1 to 9.
+    pub row: u8,
+    /// The verdict; `None` is pending.
+    pub verdict: Option<Verdict>,
+    /// What holds a promote back at present.
+    pub hold: Option<Hold>,
+}
+
+impl Decision {
+    /// As what the sentence is said (A10).
+    pub const fn stand(&self) -> Stand {
+        match (self.row, self.verdict, &self.hold) {
+            (3, ..) => Stand::RollbackBurn,
+            (_, Some(Verdict::Rollback), _) => Stand::RollbackMetric,
+            (_, Some(Verdict::Promote), _) => Stand::Promote,
+            (_, _, Some(hold)) => hold.stand(),
+            (_, Some(Verdict::Inconclusive), None) => Stand::Inconclusive,
+            (_, None, None) => Stand::Pending,
+        }
+    }
+}
+
+/// The verdict table. The first matching row wins; promote is the outcome of exactly one row and
+/// never a default (A5).
+pub fn decide(s: &Situation) -> Decision {
+    let hold = holding(s);
+    let answering = s.source == Source::Answering;
+    let time_left = !s.deadline;
+    let undeclared = s.population != Population::AsDeclared;
+    let shown_healthy = s.bake_over && s.all_within;
+
+    let (pending, inconclusive) = (None, Some(Verdict::Inconclusive));
+    let (rollback, promote) = (Some(Verdict::Rollback), Some(Verdict::Promote));
+    let held = if time_left { pending } else { inconclusive };
+
+    #[rustfmt::skip]
+    let table = [
+        (1, s.overridden.is_some(),                s.overridden),
+        (2, s.gate_worse,                          rollback),
+        (3, s.abort_rung,                          rollback),
+        (4, s.environment_degraded && answering,   held),
+        (5, undeclared && answering,               held),
+        (6, !answering,                            inconclusive),
+        (7, time_left && !shown_healthy,           pending),
+        (8, shown_healthy && hold.is_none(),       promote),
+        (8, shown_healthy && time_left,            pending), // a gate holds the promote
+        (9, true,                                  inconclusive),
+    ];
+    let first = table.into_iter().find(|(_, matches, _)| *matches);
+    let (row, _, verdict) = first.unwrap_or((9, true, inconclusive));
+    let hold = hold.filter(|_| row > 3);
+    Decision { row, verdict, hold }
+}
+
+/// The hold that is named when several apply: the one that invalidates most comes first.
+const fn holding(s: &Situation) -> Option<Hold> {
+    match s.population {
+        _ if s.environment_degraded => Some(Hold::EnvironmentDegraded),
+        Population::ArmAbsent => Some(Hold::ArmAbsent),
+        Population::TrafficMismatch => Some(Hold::TrafficMismatch),
+        Population::AsDeclared if s.suspect => Some(Hold::DataSuspect),
+        Population::AsDeclared if s.budget_burning => Some(Hold::BudgetBurning),
+        Population::AsDeclared => None,
+    }
+}
+
+impl Situation {
+    /// Reads the situation off the newest judgement. Time is that of the judged data, not of the
+    /// clock, so that the same records decide the same at any later time (A6).
+    pub fn of(plan: &Plan, judgement: Option<&Judgement>, source: Source) -> Self {
+        let nothing_seen = Self {
+            overridden: None,
+            gate_worse: false,
+            abort_rung: false,
+            environment_degraded: false,
+            population: Population::AsDeclared,
+            source,
+            bake_over: false,
+            deadline: false,
+            all_within: false,
+            suspect: false,
+            budget_burning: false,
+        };
+        let Some(seen) = judgement else {
+            return nothing_seen;
+        };
+        let timing = &plan.timing;
+        let gates = || seen.findings.iter().filter(|f| f.role.is_gate());
+        let complete = seen.findings.len() == plan.metrics.len() && gates().next().is_some();
+        let objective_alike = seen.objectives.iter().any(|objective| {
+            objective.baseline_burns_too
+                && !objective.worse_than_baseline
+                && objective.rungs.iter().any(|rung| rung.proven)
+        });
+        let abort = |rung: &RungFinding| rung.proven && rung.rolls_back;
+        Self {
+            gate_worse: gates().any(|f| f.label == Label::Worse && evident(f)),
+            abort_rung: seen
+                .objectives
+                .iter()
+                .any(|o| o.worse_than_baseline && o.rungs.iter().any(abort)),
+            environment_degraded: objective_alike || gates().any(|f| f.both_degraded),
+            population: population(seen),
+            // The data end on the grid, so the bake time is compared on the grid as well.
+            bake_over: seen.covered_to >= timing.bake_until.align_down(timing.step),
+            deadline: seen.look >= timing.looks_planned(),
+            all_within: complete && gates().all(|f| f.label == Label::Within && evident(f)),
+            suspect: !seen.suspect.is_empty(),
+            budget_burning: seen
+                .objectives
+                .iter()
+                .any(|o| o.rungs.iter().any(|rung| rung.proven)),
+            ..nothing_seen
+        }
+    }
+}
+
+/// A test was run on data of both arms (A5): a label alone decides nothing.
+fn evident(finding: &Finding) -> bool {
+    finding.evidence.is_some() && finding.baseline.n > 0 && finding.canary.n > 0
+}
+
+fn population(seen: &Judgement) -> Population {
+    if seen.arms_absent() != (false, false) {
+        return Population::ArmAbsent;
+    }
+    match &seen.traffic {
+        Some(traffic) if traffic.mismatch => Population::TrafficMismatch,
+        _ => Population::AsDeclared,
     }
 }

@@ -43,7 +43,7 @@ pub use server::serve;
 
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, TemplateName};
 use crate::judge::judgement::Judgement;
@@ -55,6 +55,11 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
+
+/// The OpenAPI document of the API, as text.
+pub fn openapi_json() -> String {
+    openapi::document().to_pretty_json().unwrap_or_default()
+}
 
 /// The views published so far. Cheap to clone; readers never block writers for long.
 #[derive(Clone, Debug)]
@@ -79,6 +84,14 @@ impl Readings {
         views.insert(view.id.clone(), view);
         drop(views);
         self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Drops an old view; it can still be read from the decision log.
+    pub fn forget(&self, id: &AnalysisId) {
+        self.views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
     }
 
     /// The view of one analysis.
@@ -174,6 +187,8 @@ pub struct OneShot {
     pub verdict: Verdict,
     /// The row of the verdict table.
     pub row: u8,
+    /// What held a promote back, when something did.
+    pub hold: Option<Hold>,
     /// The sentence.
     pub sentence: String,
 }

@@ -1,4 +1,12 @@
 //! The sentence (A10): computed once from the evidence, the same in every door.
+//!
+//! It leads with the worst metric, its effect with interval and the limit; one sentence, without a
+//! full stop, in ASCII but for `×`, `±` and what a metric's unit brings.
+
+use crate::judge::judgement::{Finding, Judgement, Label, ObjectiveFinding, RungFinding};
+use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
+use crate::plan::Plan;
+use crate::units::{Harm, trim_number};
 
 /// As what the sentence is said.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -23,4 +31,235 @@ pub enum Stand {
     BudgetBurning,
     /// Time is up, neither side is shown (rows 7, 9).
     Inconclusive,
+}
+
+/// The sentence for a verdict, a hold, or an analysis that goes on; without a judgement there has
+/// been no look yet.
+pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
+    let Some(judgement) = judgement else {
+        return match stand {
+            Stand::Pending => "no look has been taken yet".to_owned(),
+            _ => "time is up and no data was ever read".to_owned(),
+        };
+    };
+    match stand {
+        Stand::Pending => pending(judgement),
+        Stand::Promote => promote(judgement),
+        Stand::RollbackMetric => rollback(judgement),
+        Stand::RollbackBurn => burning(judgement, true),
+        Stand::BudgetBurning => burning(judgement, false),
+        Stand::EnvironmentDegraded => environment(judgement),
+        Stand::TrafficMismatch => traffic(plan, judgement),
+        Stand::ArmAbsent => absent(judgement),
+        Stand::DataSuspect => suspect(judgement),
+        Stand::Inconclusive => inconclusive(judgement),
+    }
+}
+
+/// The line of one metric in a table, without its name: the effect with interval and limit, or
+/// why there is none.
+pub fn headline(finding: &Finding) -> String {
+    match (finding.label, &finding.no_data) {
+        (Label::NoData, Some(reason)) => reason.clone(),
+        (Label::NoData, None) => "no data".to_owned(),
+        (Label::Worse, _) => format!(
+            "{} ({}; {})",
+            moved(finding),
+            bounds(finding),
+            base(finding)
+        ),
+        _ => format!("{} ({})", estimate(finding), bounds(finding)),
+    }
+}
+
+fn rollback(judgement: &Judgement) -> String {
+    let mut worse: Vec<&Finding> = gates(judgement)
+        .filter(|f| f.label == Label::Worse)
+        .collect();
+    worse.sort_by(|l, r| urgency(l).total_cmp(&urgency(r)));
+    let Some((worst, rest)) = worse.split_first() else {
+        return "a required metric is worse than its limit".to_owned();
+    };
+    let more = match rest {
+        [] => String::new(),
+        [one] => format!("; {} is worse too", one.metric),
+        [one, others @ ..] => format!("; {} and {} more are worse too", one.metric, others.len()),
+    };
+    format!("{} is {}{more}", worst.metric, headline(worst))
+}
+
+/// Critical metrics first, then by the strength of the evidence.
+fn urgency(finding: &Finding) -> f64 {
+    let share = finding
+        .evidence
+        .map_or(1.0, |e| e.p_harm / e.alpha.max(f64::MIN_POSITIVE));
+    let critical = finding.role == crate::template::Role::Critical;
+    share.min(1.0) + if critical { 0.0 } else { 2.0 }
+}
+
+fn promote(judgement: &Judgement) -> String {
+    let count = gates(judgement).count();
+    let Some(closest) = closest(gates(judgement)) else {
+        return "every required metric is within its limit".to_owned();
+    };
+    let line = format!("{} at {}", closest.metric, headline(closest));
+    match count {
+        1 => format!(
+            "{} is within its limit at {}",
+            closest.metric,
+            headline(closest)
+        ),
+        2 => format!("both required metrics are within their limits; closest is {line}"),
+        _ => format!("all {count} required metrics are within their limits; closest is {line}"),
+    }
+}
+
+fn pending(judgement: &Judgement) -> String {
+    let undecided = || gates(judgement).filter(|f| f.label == Label::Undecided);
+    if let Some(open) = closest(undecided()) {
+        return format!(
+            "{} is not decided: {}{}",
+            open.metric,
+            headline(open),
+            needs(open.needs)
+        );
+    }
+    if let Some(empty) = gates(judgement).find(|f| f.label == Label::NoData) {
+        return format!("{} has no data yet: {}", empty.metric, headline(empty));
+    }
+    match closest(gates(judgement)) {
+        Some(closest) => format!(
+            "nothing is worse so far and the bake time is not over; closest is {} at {}",
+            closest.metric,
+            headline(closest)
+        ),
+        None => "no required metric has been judged yet".to_owned(),
+    }
+}
+
+fn inconclusive(judgement: &Judgement) -> String {
+    if let Some(empty) = gates(judgement).find(|f| f.label == Label::NoData) {
+        return format!("{} has no data: {}", empty.metric, headline(empty));
+    }
+    let undecided = gates(judgement).filter(|f| f.label == Label::Undecided);
+    match closest(undecided) {
+        Some(open) => format!(
+            "time is up and {} is not shown within its limit: {}{}",
+            open.metric,
+            headline(open),
+            needs(open.needs)
+        ),
+        None => "time is up and neither harm nor its absence is shown".to_owned(),
+    }
+}
+
+fn environment(judgement: &Judgement) -> String {
+    let degraded = judgement.findings.iter().filter(|f| f.both_degraded);
+    match closest(degraded) {
+        Some(finding) => format!(
+            "{} degrades alike on both arms, so it is not the canary: canary against baseline {}",
+            finding.metric,
+            headline(finding)
+        ),
+        None => "both arms degrade alike, so it is not the canary".to_owned(),
+    }
+}
+
+fn traffic(plan: &Plan, judgement: &Judgement) -> String {
+    let Some(traffic) = judgement.traffic else {
+        return "the observed traffic contradicts the declared share".to_owned();
+    };
+    let observed = traffic.observed.map_or_else(|| "no".to_owned(), percent);
+    let within = plan.traffic.map_or_else(String::new, |plan| {
+        format!(" (allowed factor {}×)", trim_number(plan.tolerance_factor))
+    });
+    format!(
+        "the canary gets {observed} of the traffic but {} was declared{within}",
+        percent(traffic.declared)
+    )
+}
+
+fn absent(judgement: &Judgement) -> String {
+    let arm = match judgement.arms_absent() {
+        (true, true) => "either arm",
+        (true, false) => "the baseline",
+        _ => "the canary",
+    };
+    format!("no metric has data of {arm}")
+}
+
+fn suspect(judgement: &Judgement) -> String {
+    /// Letters of a warning that are repeated; the rest is in the judgement.
+    const WARNING_LEN_MAX: usize = 160;
+    let first = judgement.suspect.first().map_or("", String::as_str);
+    let plain: String = first
+        .chars()
+        .map(|c| if c.is_ascii_graphic() { c } else { ' ' })
+        .take(WARNING_LEN_MAX)
+        .collect();
+    format!(
+        "the source warned, so its data may be partial: {}",
+        plain.trim()
+    )
+}
+
+fn burning(judgement: &Judgement, abort: bool) -> String {
+    let proven = judgement.objectives.iter().find_map(|objective| {
+        let mut rungs = objective.rungs.iter();
+        let rung = rungs.find(|r| r.proven && (r.rolls_back || !abort))?;
+        Some((objective, rung))
+    });
+    match proven {
+        Some((objective, rung)) => burn_line(objective, rung),
+        None => "an objective burns its error budget too fast".to_owned(),
+    }
+}
+
+fn burn_line(objective: &ObjectiveFinding, rung: &RungFinding) -> String {
+    let times = |burn: Option<f64>| {
+        burn.map_or_else(
+            || "unknown".to_owned(),
+            |b| format!("{}×", trim_number(rounded(b))),
+        )
+    };
+    format!(
+        "{} burns its error budget {} over {} and {} over {} on the canary (limit {}×, {} bad \
+         events in the short window); the baseline burns {}",
+        objective.objective,
+        times(rung.burn_long),
+        rung.long,
+        times(rung.burn_short),
+        rung.short,
+        trim_number(rung.burn),
+        rung.bad_short,
+        times(objective.baseline_burn)
+    )
+}
+
+fn gates(judgement: &Judgement) -> impl Iterator<Item = &Finding> {
+    judgement
+        .findings
+        .iter()
+        .filter(|finding| finding.role.is_gate())
+}
+
+/// The finding whose estimate comes nearest to its limit, or is farthest beyond it.
+fn closest<'f>(findings: impl Iterator<Item = &'f Finding>) -> Option<&'f Finding> {
+    findings.fold(None, |best: Option<&Finding>, next| match best {
+        Some(best) if nearness(best) >= nearness(next) => Some(best),
+        _ => Some(next),
+    })
+}
+
+/// Estimate in the direction of harm as a multiple of the limit.
+fn nearness(finding: &Finding) -> f64 {
+    let Some((interval, limit)) = shown(finding) else {
+        return f64::NEG_INFINITY;
+    };
+    let signed = match finding.harm {
+        Harm::Increase => interval.value,
+        Harm::Decrease => -interval.value,
+        Harm::Either => interval.value.abs(),
+    };
+    signed / limit.max(f64::MIN_POSITIVE)
 }

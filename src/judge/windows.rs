@@ -1,8 +1,13 @@
 //! What an analysis has seen so far, both arms, ready to be judged.
 
-use crate::plan::Slot;
+use crate::judge::absorb::MetricState;
+use crate::judge::arms::{self, Answers};
+use crate::plan::{MetricPlan, Plan, Queries, Slot};
+use crate::series::gaps::Usable;
+use crate::series::grid::Grid;
 use crate::series::raw::Answer;
 use crate::series::samples::Series;
+use crate::template::GapPolicy;
 use crate::time::Timestamp;
 
 /// The answers of one look: samples in `(from, to]`, one answer per query of the plan.
@@ -55,6 +60,9 @@ pub struct EventInterval {
     pub canary: Option<Counts>,
 }
 
+/// The values of baseline and canary on the same grid points.
+pub type ArmValues = (Vec<Option<f64>>, Vec<Option<f64>>);
+
 /// One metric's data, both arms on the same grid.
 #[derive(Clone, Debug, PartialEq)]
 pub enum MetricData {
@@ -84,20 +92,214 @@ pub struct MetricWindow {
     /// Series that belong to neither arm, or to both, and were left out.
     pub stray_series: usize,
     /// What was done to the data that a reader must know (resets, births, origin unknown,
-    /// non-finite values turned into gaps); short sentences, each once, in order of appearance.
+    /// non-finite values turned into gaps); short sentences, each once, in a fixed order.
     pub notes: Vec<String>,
 }
 
-/// Everything one analysis has seen. Built by absorbing batches in order; the same batches give
-/// the same bits (A6).
+/// Everything one analysis has seen. Built by absorbing batches in order; the same samples give
+/// the same bits, however they are cut into batches (A6).
 #[derive(Clone, Debug, PartialEq)]
 pub struct Windows {
     /// One per metric of the plan.
     pub metrics: Vec<MetricWindow>,
     /// The last instant read; the start of the plan when nothing was.
     pub covered_to: Timestamp,
-    /// Warnings of the source that are not allowed ones, each once.
+    /// Warnings of the source that are not allowed ones, and limits that made the data partial;
+    /// each once, with the metric's name in front.
     pub suspect: Vec<String>,
-    /// Per metric, what turns raw counters into counts.
-    pub(crate) counters: Vec<crate::series::counters::CounterState>,
+    /// Per metric, what turns answers into data.
+    pub(crate) counters: Vec<MetricState>,
+}
+
+/// Grid points of one analysis; what comes after is not read (a day at a step of one second).
+pub const POINTS_MAX: usize = 86_400;
+
+/// Series of one metric; those beyond are left out, which makes the analysis suspect.
+pub const SERIES_MAX: usize = 5_000;
+
+/// Entries of [`Windows::suspect`]; further ones are dropped, the analysis is suspect anyway.
+pub const SUSPECT_MAX: usize = 50;
+
+impl Windows {
+    /// Nothing seen yet.
+    pub fn new(plan: &Plan) -> Self {
+        let grid = Grid {
+            start: plan.timing.start,
+            step: plan.timing.step,
+            len: 0,
+        };
+        let data = |queries: &Queries| match queries {
+            Queries::Series { .. } => MetricData::Series {
+                baseline: Series::empty(grid),
+                canary: Series::empty(grid),
+            },
+            Queries::Events { .. } | Queries::Distribution { .. } => MetricData::Events {
+                intervals: Vec::new(),
+            },
+        };
+        let window = |metric: &MetricPlan| MetricWindow {
+            data: data(&metric.queries),
+            baseline_series: 0,
+            canary_series: 0,
+            stray_series: 0,
+            notes: Vec::new(),
+        };
+        Self {
+            metrics: plan.metrics.iter().map(window).collect(),
+            covered_to: plan.timing.start,
+            suspect: Vec::new(),
+            counters: vec![MetricState::default(); plan.metrics.len()],
+        }
+    }
+
+    /// Takes in the answers of one look. Samples at or before what was read already are ignored
+    /// (except that the very first batch may reach back for anchors), samples after `batch.to` are
+    /// left for the next one, and a hole before `batch.from` becomes gaps.
+    pub fn absorb(&mut self, plan: &Plan, batch: &Batch) {
+        arms::suspects(plan, batch, &mut self.suspect);
+        let to = batch.to.min(plan.timing.deadline).min(last_instant(plan));
+        let each = self.metrics.iter_mut().zip(&mut self.counters);
+        for (metric_idx, (window, state)) in each.enumerate() {
+            let Some(metric) = plan.metrics.get(metric_idx) else {
+                continue;
+            };
+            let answers = Answers::of(batch, metric_idx, to);
+            state.absorb(plan, metric, &answers, window);
+            if state.overflowed() {
+                let text = format!(
+                    "{}: more than {SERIES_MAX} series, the rest left out",
+                    metric.name
+                );
+                arms::suspect(&mut self.suspect, text);
+            }
+        }
+        self.covered_to = self.covered_to.max(to);
+    }
+
+    /// A series metric's values at the grid points from `plan.timing.judged_from` to
+    /// [`Windows::covered_to`], baseline and canary, equally long; gaps that the template calls
+    /// zero are zero. `None` when the metric is no series metric.
+    ///
+    /// The grid point at the start itself is left out when nobody asked for it.
+    pub fn judged_series(&self, plan: &Plan, metric_idx: usize) -> Option<ArmValues> {
+        let (baseline, canary) = self.pair(metric_idx, plan.timing.judged_from)?;
+        let Queries::Series { gaps, .. } = plan.metrics.get(metric_idx)?.queries else {
+            return None;
+        };
+        if gaps != GapPolicy::Zero {
+            return Some((baseline, canary));
+        }
+        let first = self.first_point(metric_idx, plan.timing.judged_from)?;
+        let state = self.counters.get(metric_idx);
+        let zeroed = |arm: Arm, values: Vec<Option<f64>>| -> Vec<Option<f64>> {
+            let seen = self.arm_seen(arm);
+            let asked = |idx: usize| state.is_some_and(|state| state.asked(plan, first + idx));
+            let fill = |(idx, value): (usize, Option<f64>)| {
+                value.or_else(|| (seen && asked(idx)).then_some(0.0))
+            };
+            values.into_iter().enumerate().map(fill).collect()
+        };
+        Some((zeroed(Arm::Baseline, baseline), zeroed(Arm::Canary, canary)))
+    }
+
+    /// A series metric's values as they came, from the first grid point at or after `judged_from`
+    /// to [`Windows::covered_to`]; no gap is filled.
+    pub fn pair(&self, metric_idx: usize, judged_from: Timestamp) -> Option<ArmValues> {
+        let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
+            return None;
+        };
+        let first = self.first_point(metric_idx, judged_from)?;
+        let grid = baseline.grid();
+        let len = grid.points_until(self.covered_to);
+        let cut = |series: &Series| -> Vec<Option<f64>> {
+            let value = |idx: usize| series.values().get(idx).copied().flatten();
+            (first..len).map(value).collect()
+        };
+        Some((cut(baseline), cut(canary)))
+    }
+
+    /// The intervals of an events or distribution metric that lie wholly after
+    /// `plan.timing.judged_from`, up to [`Windows::covered_to`], without holes; empty for a series
+    /// metric.
+    pub fn judged_events(&self, plan: &Plan, metric_idx: usize) -> Vec<EventInterval> {
+        let Some(MetricData::Events { intervals }) =
+            self.metrics.get(metric_idx).map(|window| &window.data)
+        else {
+            return Vec::new();
+        };
+        let (start, step) = (plan.timing.start, plan.timing.step);
+        let grid = Grid {
+            start,
+            step,
+            len: usize::MAX,
+        };
+        let first = grid.first_from(plan.timing.judged_from);
+        let len = grid.points_until(self.covered_to).saturating_sub(1);
+        let at = |idx: usize| {
+            intervals.get(idx).copied().unwrap_or(EventInterval {
+                at: grid.instant(idx + 1),
+                baseline: None,
+                canary: None,
+            })
+        };
+        (first..len).map(at).collect()
+    }
+
+    /// How much of the judged part of a metric is there, baseline and canary. Missing trailing
+    /// points are gaps; gaps that the template calls zero are not.
+    pub fn usable(&self, plan: &Plan, metric_idx: usize) -> (Usable, Usable) {
+        if let Some((baseline, canary)) = self.judged_series(plan, metric_idx) {
+            return (Usable::of_values(&baseline), Usable::of_values(&canary));
+        }
+        let intervals = self.judged_events(plan, metric_idx);
+        (
+            Usable::of(intervals.iter().map(|interval| interval.baseline.is_some())),
+            Usable::of(intervals.iter().map(|interval| interval.canary.is_some())),
+        )
+    }
+
+    /// The share of judged grid points with a value, baseline and canary, in 0 ..= 1.
+    pub fn coverage(&self, plan: &Plan, metric_idx: usize) -> (f64, f64) {
+        let (baseline, canary) = self.usable(plan, metric_idx);
+        (baseline.coverage(), canary.coverage())
+    }
+
+    /// Whether any metric has seen a series of this arm. An arm nobody has seen is not filled with
+    /// zeros: absence is not health (A5).
+    pub fn arm_seen(&self, arm: Arm) -> bool {
+        self.metrics.iter().any(|window| match arm {
+            Arm::Baseline => window.baseline_series > 0,
+            Arm::Canary => window.canary_series > 0,
+        })
+    }
+
+    /// The first judged grid point of a series metric.
+    fn first_point(&self, metric_idx: usize, judged_from: Timestamp) -> Option<usize> {
+        let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
+            return None;
+        };
+        let grid = baseline.grid();
+        let first = grid.first_from(judged_from);
+        let at_start = |series: &Series| series.values().first().copied().flatten();
+        let holds = at_start(baseline).is_some() || at_start(canary).is_some();
+        let asked = self
+            .counters
+            .get(metric_idx)
+            .is_some_and(MetricState::start_asked);
+        Some(if first == 0 && !asked && !holds {
+            1
+        } else {
+            first
+        })
+    }
+}
+
+/// The last instant an analysis of this plan may read, so that its grids stay bounded.
+fn last_instant(plan: &Plan) -> Timestamp {
+    let grid = Grid {
+        start: plan.timing.start,
+        step: plan.timing.step,
+        len: POINTS_MAX,
+    };
+    grid.instant(POINTS_MAX - 1)
 }

@@ -31,4 +31,18 @@ impl Grid {
             .ok()
             .filter(|idx| *idx < self.len)
     }
+    /// How many points stand at or before `at`, however long the grid is.
+    pub fn points_until(&self, at: Timestamp) -> usize {
+        if at < self.start {
+            return 0;
+        }
+        let steps = at.since(self.start).ms() / self.step.span().ms();
+        usize::try_from(steps).map_or(usize::MAX, |steps| steps.saturating_add(1))
+    }
+
+    /// The first point at or after `at`, however long the grid is.
+    pub fn first_from(&self, at: Timestamp) -> usize {
+        let (late, step) = (at.since(self.start).ms(), self.step.span().ms());
+        usize::try_from(late / step + i64::from(late % step > 0)).unwrap_or(usize::MAX)
+    }
 }

@@ -1,5 +1,6 @@
 //! What a source answered, before anything is judged of it.
 
+use crate::digest::{Canonical, Digest};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
 
@@ -35,4 +36,17 @@ pub struct Answer {
     pub infos: Vec<String>,
     /// Series that held native histograms, which this query cannot use as floats.
     pub histogram_series: usize,
+}
+
+/// What a series is known by: a digest of its labels without those in `except`. Shorter than the
+/// labels, which is what thousands of analyses would otherwise hold in memory, and ordered the
+/// same on every machine.
+pub fn series_key(labels: &Labels, except: Option<&str>) -> Digest {
+    labels
+        .iter()
+        .filter(|(name, _)| Some(name.as_str()) != except)
+        .fold(Canonical::new(), |bytes, (name, value)| {
+            bytes.text(name).text(value)
+        })
+        .digest()
 }

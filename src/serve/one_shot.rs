@@ -1,7 +1,8 @@
 //! One judgement of a whole window, without a record: `haldane judge` and `POST /v1/judge`.
 
+use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::event::SourceFault;
-use crate::engine::verdict::{decide_once, Decision};
+use crate::engine::verdict::{Situation, Source as Reached, Verdict, decide};
 use crate::http::OneShot;
 use crate::judge::windows::{Batch, Windows};
 use crate::judge::{explain, judge};
@@ -14,12 +15,22 @@ pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
     let mut windows = Windows::new(&plan);
     windows.absorb(&plan, batch);
     let judgement = judge(&plan, &windows, plan.timing.looks_planned());
-    let Decision { row, verdict, stand, .. } = decide_once(&plan, &judgement);
-    let sentence = explain::sentence(&plan, Some(&judgement), stand);
-    OneShot { plan, judgement, verdict, row, sentence }
+    let decision = decide(&Situation::of(&plan, Some(&judgement), Reached::Answering));
+    let sentence = explain::sentence(&plan, Some(&judgement), decision.stand());
+    // The last look always has a verdict; if that ever failed, doubt is the only honest word (A5).
+    let verdict = decision.verdict.unwrap_or(Verdict::Inconclusive);
+    OneShot {
+        plan,
+        judgement,
+        verdict,
+        row: decision.row,
+        hold: decision.hold,
+        sentence,
+    }
 }
 
 /// Fetches the plan's whole window.
 pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
-    source.window(plan, plan.timing.start, plan.timing.deadline, true).await
+    let from = plan.timing.start.minus(ANCHOR_LOOKBACK);
+    source.window(plan, from, plan.timing.deadline, true).await
 }

@@ -1,6 +1,7 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
-use crate::engine::{Engine, Limits as EngineLimits};
+use crate::engine::Limits as EngineLimits;
+use crate::engine::recover::Recovery;
 use crate::http::{self, Credential, Desk, Health, Right};
 use crate::ids::AnalysisId;
 use crate::serve::clock::Clock;
@@ -34,6 +35,9 @@ pub enum StartFault {
 pub struct Daemon {
     /// Where it listens.
     pub address: SocketAddr,
+    /// The views it has published.
+    pub readings: http::Readings,
+    over: CancellationToken,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     store: Arc<Store>,
@@ -41,9 +45,9 @@ pub struct Daemon {
 }
 
 impl Daemon {
-    /// Fires when the daemon has been asked to stop.
-    pub fn stop_token(&self) -> CancellationToken {
-        self.stop.clone()
+    /// Resolves when the engine's loop has ended by itself, which it never should.
+    pub async fn ended(&self) {
+        self.over.cancelled().await;
     }
 
     /// Drains: answers what is under way, makes every record durable, ends. Work that does not
@@ -79,26 +83,45 @@ pub async fn start(
         None => sources::open(&config.source).map_err(StartFault::Config)?,
     };
     // Open: the port first, because it is the cheapest thing that can be taken already.
-    let listener = TcpListener::bind(&config.server.listen).await.map_err(|fault| {
-        StartFault::World(format!(
-            "server.listen {}: {fault}; stop what listens there or choose another address",
-            config.server.listen
-        ))
-    })?;
+    let listener = TcpListener::bind(&config.server.listen)
+        .await
+        .map_err(|fault| {
+            StartFault::World(format!(
+                "server.listen {}: {fault}; stop what listens there or choose another address",
+                config.server.listen
+            ))
+        })?;
     let address = listener
         .local_addr()
         .map_err(|fault| StartFault::World(format!("server.listen: {fault}")))?;
-    let (store, loaded) = Store::open(store::Options::at(config.store.path.clone()))
+    let (store, loaded) = Store::open(store::Options::new(&config.store.path))
         .map_err(|fault| StartFault::World(fault.message))?;
     let store = Arc::new(store);
     // Recover: fold the log, learn what is owed.
-    let limits =
-        EngineLimits { analyses_max: config.limits.analyses_max, ..EngineLimits::default() };
+    let limits = EngineLimits {
+        analyses_max: config.limits.analyses_max,
+        ..EngineLimits::default()
+    };
     let mut owed = Vec::new();
-    for damage in &loaded.damaged {
-        tracing::error!(analysis = %damage.id, why = %damage.why, "analysis is unreadable");
+    let mut recovery = Recovery::new(limits);
+    for damage in loaded.damaged {
+        match AnalysisId::new(&damage.analysis) {
+            Some(id) => recovery.damaged(damage.seq, &id, damage.message),
+            None => tracing::error!(why = %damage.message, "a record of no analysis is damaged"),
+        }
     }
-    let (engine, unreadable) = Engine::recover(limits, loaded.records, clock.now(), &mut owed);
+    recovery.continue_after(loaded.last);
+    for (from, to) in &loaded.holes {
+        tracing::error!(
+            from = from.0,
+            to = to.0,
+            "records are missing from the decision log"
+        );
+    }
+    for (seq, record) in &loaded.records {
+        recovery.record(*seq, record);
+    }
+    let (engine, unreadable) = recovery.finish(clock.now(), &mut owed);
     for lost in &unreadable {
         tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
     }
@@ -157,14 +180,28 @@ pub async fn start(
         wake_at: None,
     };
     let health = desk.health.clone();
+    let readings = desk.readings.clone();
+    let over = CancellationToken::new();
+    let guard = over.clone().drop_guard();
     let tasks = vec![
-        tokio::spawn(event_loop.run(owed)),
+        tokio::spawn(async move {
+            event_loop.run(owed).await;
+            drop(guard);
+        }),
         tokio::spawn(http::serve(listener, desk, stop.clone())),
     ];
     health.ready.store(true, Ordering::Release);
     tracing::info!(%address, "listening");
     let drain = std::time::Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0));
-    Ok(Daemon { address, stop, tasks, store, drain })
+    Ok(Daemon {
+        address,
+        readings,
+        over,
+        stop,
+        tasks,
+        store,
+        drain,
+    })
 }
 
 /// A fresh id: time-ordered (UUID version 7), so that a list of ids is a list in time.
@@ -191,8 +228,11 @@ fn credentials(config: &Config) -> Result<Vec<Credential>, String> {
             .token
             .read(&format!("{key}.token"))?
             .ok_or_else(|| format!("{key}.token: missing; write file:/path or env:NAME"))?;
-        out.push(Credential { author: written.author.clone(), token, right });
+        out.push(Credential {
+            author: written.author.clone(),
+            token,
+            right,
+        });
     }
     Ok(out)
 }
-

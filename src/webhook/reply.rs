@@ -1,6 +1,7 @@
 //! What an attempt came to, and whether another one makes sense.
 
 use crate::time::Span;
+use std::fmt;
 
 /// The most characters kept of a receiver's answer or of an error; the rest is dropped.
 pub const DETAIL_CHARS_MAX: usize = 200;
@@ -88,6 +89,20 @@ impl Refusal {
             429 => Self::Throttled,
             408 | 425 | 500.. => Self::Server,
             _ => Self::Permanent,
+        }
+    }
+}
+
+impl fmt::Display for Reply {
+    /// One line for a log or a view.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Accepted { status } => write!(f, "accepted with {status}"),
+            Self::Refused { status, detail, .. } if detail.is_empty() => {
+                write!(f, "answered {status}")
+            }
+            Self::Refused { status, detail, .. } => write!(f, "answered {status}: {detail}"),
+            Self::Failed { detail, .. } => f.write_str(detail),
         }
     }
 }

@@ -123,7 +123,6 @@ fn arrows(code: &str) -> Vec<String> {
                         ',' if depth == 0 => {
                             out.push(std::mem::take(&mut word));
                             fresh = true;
-                            continue;
                         }
                         c if depth == 0 && fresh && (c.is_alphanumeric() || c == '_') => {
                             word.push(c);

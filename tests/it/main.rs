@@ -8,6 +8,14 @@
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
 
+mod burn;
+mod cases;
+mod engine_cases;
+mod engine_desk;
+mod engine_plans;
+mod engine_recover;
+mod engine_simulation;
+mod engine_verdict;
 mod floors;
 mod http_anything;
 mod http_fixture;
@@ -15,10 +23,30 @@ mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
+mod judge_cases;
+mod judge_null;
+mod judge_plans;
+mod prometheus_decode;
+mod prometheus_faults;
+mod prometheus_manners;
+mod prometheus_real;
+mod series;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
+mod store;
+mod store_crash;
+mod store_writer;
+mod support;
+mod template_properties;
+mod templates;
 mod tidy;
 mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
-mod template_properties;
-mod templates;
+mod windows;
+mod wire_document;
+mod wire_record;
+mod wire_samples;
+mod wire_submission;

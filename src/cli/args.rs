@@ -1,0 +1,338 @@
+//! Flags as data: one source for parsing, help and completions.
+
+use crate::cli::exit_code::{self, Exit};
+use crate::cli::output::Output;
+use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
+use std::path::PathBuf;
+
+/// Judges a canary against its baseline and says promote or rollback, and why.
+#[derive(Debug, Parser)]
+#[command(name = "haldane", version, about, after_help = exit_code::TABLE)]
+pub struct Args {
+    /// Colour on stdout; NO_COLOR is honoured
+    #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
+    pub color: ColorChoice,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// When to colour.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ColorChoice {
+    /// On a terminal.
+    Auto,
+    /// Always.
+    Always,
+    /// Never.
+    Never,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Show the whole job on simulated traffic: two rollouts, two verdicts, signed and verified
+    Demo(DemoArgs),
+    /// Run the daemon
+    Serve(ServeArgs),
+    /// Judge once, from Prometheus or from a CSV file
+    Judge(JudgeArgs),
+    /// Ask a daemon to analyse a rollout
+    Submit(SubmitArgs),
+    /// Show the analyses of a daemon, or one of them
+    Status(StatusArgs),
+    /// Wait for a verdict and end with its exit code
+    Wait(WaitArgs),
+    /// Stop an analysis; it concludes inconclusive
+    Cancel(CancelArgs),
+    /// Decide an analysis by hand; the log keeps who and why
+    Override(OverrideArgs),
+    /// Check templates
+    Lint(LintArgs),
+    /// Print every configuration key with its default
+    Config,
+    /// Print the OpenAPI document of the HTTP API
+    Openapi,
+    /// Print a completion script
+    Completions {
+        /// For which shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// `haldane demo`
+#[derive(Debug, clap::Args)]
+pub struct DemoArgs {
+    /// Leave the daemon running afterwards, until Ctrl-C
+    #[arg(long)]
+    pub keep: bool,
+    /// How many times faster than life
+    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    pub speed: u32,
+    /// Where the daemon listens; a free port by default
+    #[arg(long, default_value = "127.0.0.1:0")]
+    pub listen: String,
+}
+
+/// `haldane serve`
+#[derive(Debug, clap::Args)]
+pub struct ServeArgs {
+    /// Configuration file; ./haldane.toml is read when it exists
+    #[arg(long, env = "HALDANE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Where to listen (server.listen)
+    #[arg(long)]
+    pub listen: Option<String>,
+    /// The decision log (store.path)
+    #[arg(long)]
+    pub store: Option<PathBuf>,
+    /// The folder of templates (templates.dir)
+    #[arg(long)]
+    pub templates: Option<PathBuf>,
+    /// The Prometheus to ask (source.url)
+    #[arg(long, conflicts_with = "scenario")]
+    pub prometheus: Option<String>,
+    /// Simulated traffic instead of a Prometheus (source.scenario)
+    #[arg(long)]
+    pub scenario: Option<PathBuf>,
+}
+
+/// How an answer is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Format {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For comments and job summaries.
+    Markdown,
+}
+
+/// What an inconclusive verdict ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum InconclusiveAs {
+    /// Exit code 3.
+    #[value(name = "3")]
+    Own,
+    /// Exit code 1.
+    Rollback,
+    /// Exit code 0.
+    Promote,
+}
+
+impl InconclusiveAs {
+    /// The exit code.
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Own => Exit::Inconclusive,
+            Self::Rollback => Exit::Rollback,
+            Self::Promote => Exit::Clean,
+        }
+    }
+}
+
+/// `haldane judge`
+#[derive(Debug, clap::Args)]
+pub struct JudgeArgs {
+    /// The template; without one --csv is judged by a built-in template of one metric
+    #[arg(short = 't', long)]
+    pub template: Option<PathBuf>,
+    /// A value for an input of the template, as name=value; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub inputs: Vec<String>,
+    /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"
+    #[arg(long, required_unless_present = "csv")]
+    pub baseline: Option<String>,
+    /// Label matchers of the canary
+    #[arg(long, required_unless_present = "csv")]
+    pub canary: Option<String>,
+    /// The Prometheus to ask; source settings come from the configuration otherwise
+    #[arg(long, conflicts_with = "csv")]
+    pub prometheus: Option<String>,
+    /// Configuration file (for source.*)
+    #[arg(long, env = "HALDANE_CONFIG")]
+    pub config: Option<PathBuf>,
+    /// Start of the window: RFC 3339, seconds since the epoch, or relative to now (-30m)
+    #[arg(long, allow_hyphen_values = true, default_value = "-30m")]
+    pub start: String,
+    /// End of the window
+    #[arg(long, allow_hyphen_values = true, default_value = "now")]
+    pub end: String,
+    /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// With --csv and no template: the direction of harm
+    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase")]
+    pub harm: String,
+    /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
+    #[arg(long, default_value = "10%")]
+    pub min_effect: String,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// What an inconclusive verdict ends with
+    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
+    pub inconclusive_as: InconclusiveAs,
+}
+
+/// How to reach a daemon.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DaemonArgs {
+    /// The daemon's address
+    #[arg(long, env = "HALDANE_SERVER", default_value = "http://127.0.0.1:7070")]
+    pub server: String,
+    /// A file with a bearer token
+    #[arg(long, env = "HALDANE_TOKEN_FILE", value_name = "FILE")]
+    pub token_file: Option<PathBuf>,
+}
+
+/// `haldane submit`
+#[derive(Debug, clap::Args)]
+pub struct SubmitArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The template: a name the daemon knows, or a file
+    #[arg(short = 't', long)]
+    pub template: String,
+    /// A value for an input of the template, as name=value; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE")]
+    pub inputs: Vec<String>,
+    /// Label matchers of the baseline, as in PromQL
+    #[arg(long)]
+    pub baseline: String,
+    /// Label matchers of the canary
+    #[arg(long)]
+    pub canary: String,
+    /// The service
+    #[arg(long)]
+    pub service: String,
+    /// The deploy's id; makes the submission repeatable
+    #[arg(long)]
+    pub deploy_id: Option<String>,
+    /// The revision shown to people
+    #[arg(long)]
+    pub revision: Option<String>,
+    /// The commit
+    #[arg(long)]
+    pub commit: Option<String>,
+    /// The environment
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// The share of traffic the canary is meant to get, as 10% or 0.1
+    #[arg(long)]
+    pub traffic_share: Option<String>,
+    /// Where the verdict is sent
+    #[arg(long = "webhook", value_name = "URL")]
+    pub webhooks: Vec<String>,
+    /// The name of the configured key that signs it
+    #[arg(long)]
+    pub webhook_key: Option<String>,
+    /// Ends earlier or later than the template says
+    #[arg(long)]
+    pub duration: Option<String>,
+    /// Wait for the verdict
+    #[arg(long)]
+    pub wait: bool,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// `haldane status`
+#[derive(Debug, clap::Args)]
+pub struct StatusArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// One analysis; all without it
+    pub id: Option<String>,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+}
+
+/// `haldane wait`
+#[derive(Debug, clap::Args)]
+pub struct WaitArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The analysis
+    pub id: String,
+    /// Give up after this long (exit code 3)
+    #[arg(long, default_value = "2h")]
+    pub timeout: String,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
+    /// What an inconclusive verdict ends with
+    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
+    pub inconclusive_as: InconclusiveAs,
+}
+
+/// `haldane cancel`
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The analysis
+    pub id: String,
+    /// Why
+    #[arg(long)]
+    pub reason: String,
+    /// Who, when the daemon asks for no credentials
+    #[arg(long)]
+    pub author: Option<String>,
+}
+
+/// `haldane override`
+#[derive(Debug, clap::Args)]
+pub struct OverrideArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The analysis
+    pub id: String,
+    /// The verdict
+    #[arg(value_parser = ["promote", "rollback", "inconclusive"])]
+    pub verdict: String,
+    /// Why
+    #[arg(long)]
+    pub reason: String,
+    /// Who, when the daemon asks for no credentials
+    #[arg(long)]
+    pub author: Option<String>,
+}
+
+/// `haldane lint`
+#[derive(Debug, clap::Args)]
+pub struct LintArgs {
+    /// Templates
+    #[arg(required = true)]
+    pub files: Vec<PathBuf>,
+    /// Warnings fail too
+    #[arg(long)]
+    pub deny_warnings: bool,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = LintFormat::Text)]
+    pub output: LintFormat,
+}
+
+/// How lint findings are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LintFormat {
+    /// With source lines.
+    Text,
+    /// For programs.
+    Json,
+}
+
+/// Prints the completion script of a shell.
+pub(crate) fn completions(shell: clap_complete::Shell, output: &mut Output) -> Exit {
+    let mut script = Vec::new();
+    clap_complete::generate(shell, &mut Args::command(), "haldane", &mut script);
+    output.data(&String::from_utf8_lossy(&script));
+    Exit::Clean
+}

@@ -1,0 +1,263 @@
+//! `haldane judge`: one judgement, from Prometheus or from a file.
+
+use crate::cli::args::{Format, JudgeArgs};
+use crate::cli::exit_code::Exit;
+use crate::cli::output::Output;
+use crate::cli::{pair_csv, render};
+use crate::diagnostic::Diagnostic;
+use crate::engine::verdict::Verdict;
+use crate::http::OneShot;
+use crate::plan::once::bind_once;
+use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::scope::{Matcher, Scope};
+use crate::plan::{Plan, scope};
+use crate::serve::clock::Clock;
+use crate::serve::source::Source;
+use crate::serve::{config, one_shot, sources};
+use crate::template::Template;
+use crate::template::default::one_metric;
+use crate::template::parse::parse;
+use crate::time::{Span, Timestamp};
+use crate::units::{Harm, MinEffect};
+use crate::wire::scope_text;
+use std::collections::BTreeMap;
+use std::io::Read as _;
+use std::path::Path;
+use std::sync::Arc;
+
+/// A fault with its exit code.
+type Fault = (Exit, String);
+
+/// Runs the command.
+pub(crate) async fn run(args: &JudgeArgs, output: &mut Output) -> Exit {
+    let judged = match &args.csv {
+        Some(file) => from_csv(args, file, output),
+        None => from_source(args).await,
+    };
+    match judged {
+        Ok(shot) => {
+            let text = match args.output {
+                Format::Table => render::one_shot_table(&shot, output.color),
+                Format::Json => render::one_shot_json(&shot),
+                Format::Markdown => render::one_shot_markdown(&shot),
+            };
+            output.data(&text);
+            exit_of(&shot, args)
+        }
+        Err((exit, message)) => {
+            output.complain(&message);
+            exit
+        }
+    }
+}
+
+fn exit_of(shot: &OneShot, args: &JudgeArgs) -> Exit {
+    match (&shot.hold, shot.verdict) {
+        (Some(_), Verdict::Inconclusive) => Exit::Held,
+        (_, verdict) => Exit::of(verdict, args.inconclusive_as.exit()),
+    }
+}
+
+fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneShot, Fault> {
+    let usage = |message: String| (Exit::Usage, format!("{}: {message}", file.display()));
+    let mut bytes = Vec::new();
+    if file == Path::new("-") {
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .map_err(|fault| usage(fault.to_string()))?;
+    } else {
+        bytes = std::fs::read(file).map_err(|fault| usage(fault.to_string()))?;
+    }
+    let pair = pair_csv::read(&bytes).map_err(usage)?;
+    let grid = pair.gridded().map_err(usage)?;
+    if grid.irregular {
+        output.note(
+            "note: the timestamps are not on one step; rows are taken as samples in their order",
+        );
+    }
+    let mut template = match &args.template {
+        Some(path) => read_template(path)?,
+        None => one_metric(harm(args), min_effect(args)?, grid.step),
+    };
+    template.schedule.step = grid.step;
+    let arm = |name: &str| {
+        Matcher::equals(pair_csv::ARM_LABEL, name)
+            .and_then(|matcher| Scope::new(vec![matcher]))
+            .expect("`arm` is a legal label")
+    };
+    let points = i64::try_from(grid.len - 1).unwrap_or(i64::MAX);
+    let rollout = Rollout {
+        deploy: Deploy {
+            service: file.display().to_string(),
+            ..Deploy::default()
+        },
+        inputs: inputs(&args.inputs)?,
+        baseline: arm("baseline"),
+        canary: arm("canary"),
+        start: grid.start,
+        duration: None,
+    };
+    // A file too short for the template's least evidence is no fault of the template: the window
+    // is made long enough to hold it, stays empty there, and the finding says what is missing.
+    let need = template
+        .metrics
+        .iter()
+        .map(|metric| metric.evidence.samples)
+        .max()
+        .unwrap_or(0);
+    let warmup = template.schedule.warmup;
+    let need = i64::try_from(need).unwrap_or(i64::MAX).saturating_add(1);
+    let step = template.schedule.step.span();
+    let length = step.times(points).max(step.times(need).plus(warmup));
+    let plan = bound(&template, rollout, length)?;
+    let batch = pair.batch(&plan, &grid).map_err(usage)?;
+    Ok(one_shot::judge_batch(Arc::new(plan), &batch))
+}
+
+async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
+    let Some(path) = &args.template else {
+        let message = "-t TEMPLATE is missing; only --csv can do without one".to_owned();
+        return Err((Exit::Usage, message));
+    };
+    let template = read_template(path)?;
+    let now = Clock::system().now();
+    let instant = |name: &str, text: &str| {
+        parse_instant(text, now).ok_or_else(|| {
+            let message = format!(
+                "--{name} `{text}` is no instant; write 2026-03-01T12:00:00Z, seconds since the \
+                 epoch, now, or -30m"
+            );
+            (Exit::Usage, message)
+        })
+    };
+    let (start, end) = (instant("start", &args.start)?, instant("end", &args.end)?);
+    if end <= start {
+        return Err((
+            Exit::Usage,
+            format!("--end {end} is not after --start {start}"),
+        ));
+    }
+    let inputs = inputs(&args.inputs)?;
+    let service = inputs.get("service").cloned().unwrap_or_default();
+    let rollout = Rollout {
+        deploy: Deploy {
+            service,
+            ..Deploy::default()
+        },
+        inputs,
+        baseline: arm_scope("baseline", args.baseline.as_deref())?,
+        canary: arm_scope("canary", args.canary.as_deref())?,
+        start,
+        duration: None,
+    };
+    let plan = Arc::new(bound(&template, rollout, end.since(start))?);
+    let flags: Vec<(&str, String)> = args
+        .prometheus
+        .iter()
+        .flat_map(|url| {
+            [
+                ("source.url", url.clone()),
+                ("source.kind", "prometheus".to_owned()),
+            ]
+        })
+        .collect();
+    let config = config::load(args.config.as_deref(), &flags).map_err(|m| (Exit::Usage, m))?;
+    let source = sources::open(&config.source).map_err(|m| (Exit::Usage, m))?;
+    judge_source(plan, &source).await
+}
+
+async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault> {
+    let batch = one_shot::fetch(&plan, source).await.map_err(|fault| {
+        // A query the server refuses is a fault of the template, not of the server.
+        let exit = if fault.transient {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
+        (exit, fault.message)
+    })?;
+    Ok(one_shot::judge_batch(plan, &batch))
+}
+
+fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
+    let rollout = Rollout {
+        duration: Some(duration),
+        ..rollout
+    };
+    bind_once(template, &rollout).map_err(|diagnostics| {
+        let lines: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
+        (Exit::Usage, lines.join("\n       "))
+    })
+}
+
+/// Reads and parses a template file; the message carries every diagnostic with its source line.
+pub(crate) fn read_template(path: &Path) -> Result<Template, Fault> {
+    let shown = path.display().to_string();
+    let text = std::fs::read_to_string(path)
+        .map_err(|fault| (Exit::Usage, format!("template {shown}: {fault}")))?;
+    let (template, diagnostics) = parse(&text);
+    template.ok_or_else(|| {
+        let errors = diagnostics.iter().filter(|d| d.is_error());
+        let rendered: Vec<String> = errors
+            .map(|d: &Diagnostic| d.render(&shown, &text))
+            .collect();
+        (
+            Exit::Usage,
+            format!("template {shown} is refused\n{}", rendered.join("\n")),
+        )
+    })
+}
+
+/// `name=value` pairs.
+pub(crate) fn inputs(written: &[String]) -> Result<BTreeMap<String, String>, Fault> {
+    written
+        .iter()
+        .map(|pair| {
+            pair.split_once('=')
+                .map(|(name, value)| (name.to_owned(), value.to_owned()))
+                .ok_or_else(|| (Exit::Usage, format!("--input `{pair}`: write name=value")))
+        })
+        .collect()
+}
+
+/// The scope of one arm, from a flag.
+pub(crate) fn arm_scope(arm: &str, text: Option<&str>) -> Result<scope::Scope, Fault> {
+    let text = text.ok_or_else(|| (Exit::Usage, format!("--{arm} is missing")))?;
+    scope_text::parse(text).map_err(|fault| (Exit::Usage, format!("--{arm} `{text}`: {fault}")))
+}
+
+/// RFC 3339, seconds, `now`, or an offset from now such as `-30m`.
+fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
+    if text == "now" {
+        return Some(now);
+    }
+    if let Some(back) = text.strip_prefix('-').and_then(Span::parse) {
+        return Some(now.minus(back));
+    }
+    Timestamp::parse(text)
+}
+
+fn harm(args: &JudgeArgs) -> Harm {
+    Harm::from_word(&args.harm).unwrap_or(Harm::Increase)
+}
+
+/// `10%`, `0.1` (a share of the baseline), or `abs:0.02` (in the metric's unit).
+fn min_effect(args: &JudgeArgs) -> Result<MinEffect, Fault> {
+    let text = args.min_effect.trim();
+    let parsed = if let Some(value) = text.strip_prefix("abs:") {
+        value.parse().ok().and_then(MinEffect::absolute)
+    } else if let Some(percent) = text.strip_suffix('%') {
+        percent
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .and_then(|p| MinEffect::relative(p / 100.0))
+    } else {
+        text.parse().ok().and_then(MinEffect::relative)
+    };
+    parsed.ok_or_else(|| {
+        let message =
+            format!("--min-effect `{text}` is no effect of 0 or more; write 10%, 0.1, or abs:0.02");
+        (Exit::Usage, message)
+    })
+}

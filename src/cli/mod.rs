@@ -1,0 +1,87 @@
+//! The command line: flags in, text and an exit code out. Data goes to stdout, progress and logs
+//! to stderr.
+#![allow(clippy::disallowed_methods, reason = "entry: owns the process")]
+
+pub mod args;
+mod client;
+mod demo;
+pub mod exit_code;
+mod judge;
+mod lint;
+mod output;
+mod pair_csv;
+mod receiver;
+mod remote;
+mod render;
+mod serve;
+
+use crate::cli::args::{Args, Command};
+use crate::cli::exit_code::Exit;
+use crate::cli::output::Output;
+use clap::Parser as _;
+use std::process::ExitCode;
+
+/// Runs the command line of this process.
+pub fn run() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(fault) => {
+            // Help and version are answers; everything else is a usage fault. Both print
+            // themselves, and a closed pipe is no reason to fail.
+            let code = if fault.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Clean
+            };
+            drop(fault.print());
+            return code.into();
+        }
+    };
+    let mut output = Output::standard(args.color);
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(fault) => {
+            output.complain(&format!("cannot start the runtime: {fault}"));
+            return Exit::Internal.into();
+        }
+    };
+    crate::prometheus::install_crypto();
+    let exit = runtime.block_on(async {
+        tokio::select! {
+            exit = dispatch(args.command, &mut output) => exit,
+            // `serve` and `demo --keep` take the signal themselves, before this one is polled.
+            _ = interrupted() => Exit::Interrupted,
+        }
+    });
+    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    exit.into()
+}
+
+/// Ctrl-C, for commands that have nothing to drain.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+    // Give commands that drain on the same signal the time to do so.
+    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
+}
+
+async fn dispatch(command: Command, output: &mut Output) -> Exit {
+    match command {
+        Command::Demo(args) => demo::run(&args, output).await,
+        Command::Serve(args) => serve::run(&args, output).await,
+        Command::Judge(args) => judge::run(&args, output).await,
+        Command::Submit(args) => remote::submit(&args, output).await,
+        Command::Status(args) => remote::status(&args, output).await,
+        Command::Wait(args) => remote::wait(&args, output).await,
+        Command::Cancel(args) => remote::cancel(&args, output).await,
+        Command::Override(args) => remote::decide(&args, output).await,
+        Command::Lint(args) => lint::run(&args, output),
+        Command::Config => serve::print_defaults(output),
+        Command::Openapi => serve::print_openapi(output),
+        Command::Completions { shell } => args::completions(shell, output),
+    }
+}

@@ -1,0 +1,333 @@
+//! One analysis: what its records say ([`Analysis::apply`]), what it is doing right now
+//! ([`Phase`]), and what readers may see of it ([`Analysis::view`]).
+//!
+//! Live and after a restart the same `apply` runs over the same records; there is no second way
+//! for a fact to get in here.
+
+use crate::engine::delivery::Delivery;
+use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
+use crate::engine::schedule;
+use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
+use crate::engine::view::{Status, View};
+use crate::ids::{AnalysisId, DeliveryId};
+use crate::judge::explain::{Stand, sentence};
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::{Batch, Windows};
+use crate::plan::Plan;
+use crate::time::{Span, Timestamp};
+use std::sync::Arc;
+
+/// What an analysis is doing right now; not a fact, and gone after a crash.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Phase {
+    /// Waits for a timer: the next look, or another try of this one.
+    Resting,
+    /// A look is due and waits for its turn, since this instant.
+    Queued(Timestamp),
+    /// Samples in `(from, to]` were asked for.
+    Fetching {
+        look: u32,
+        from: Timestamp,
+        to: Timestamp,
+    },
+    /// A judgement was asked for.
+    Judging { look: u32 },
+    /// It has concluded.
+    Over,
+}
+
+/// One analysis.
+#[derive(Debug)]
+pub(super) struct Analysis {
+    pub(super) id: AnalysisId,
+    pub(super) plan: Arc<Plan>,
+    pub(super) key: Option<String>,
+    pub(super) receivers: Vec<Receiver>,
+    pub(super) submitted_at: Timestamp,
+    pub(super) submitted_seq: Seq,
+    /// The newest record that changed it.
+    pub(super) last_seq: Seq,
+    /// Absent once concluded.
+    pub(super) windows: Option<Arc<Windows>>,
+    /// Captured, not yet in the windows: absorbing is put off until it is known to be needed.
+    pub(super) unabsorbed: Vec<Arc<Batch>>,
+    /// Whether samples were ever read.
+    pub(super) has_samples: bool,
+    pub(super) looks: u32,
+    pub(super) judgement: Option<Arc<Judgement>>,
+    pub(super) conclusion: Option<Conclusion>,
+    pub(super) source_fault: Option<String>,
+    /// Source failures recorded since samples were last read.
+    pub(super) source_notes: u32,
+    /// Stale events recorded as ignored.
+    pub(super) ignored: u32,
+    pub(super) deliveries: Vec<Delivery>,
+
+    pub(super) phase: Phase,
+    /// Failed fetches since samples were last read.
+    pub(super) retries: u32,
+    /// Since when the source fails, as far as this process has seen.
+    pub(super) failing_since: Option<Timestamp>,
+    /// The newest state that readers may see.
+    pub(super) published: Option<Arc<View>>,
+}
+
+impl Analysis {
+    /// An analysis of which only the submission is known.
+    pub(super) fn submitted(
+        id: AnalysisId,
+        (at, seq): (Timestamp, Seq),
+        plan: Arc<Plan>,
+        key: Option<String>,
+        receivers: Vec<Receiver>,
+    ) -> Self {
+        let windows = Some(Arc::new(Windows::new(&plan)));
+        Self {
+            id,
+            plan,
+            key,
+            receivers,
+            submitted_at: at,
+            submitted_seq: seq,
+            last_seq: seq,
+            windows,
+            unabsorbed: Vec::new(),
+            has_samples: false,
+            looks: 0,
+            judgement: None,
+            conclusion: None,
+            source_fault: None,
+            source_notes: 0,
+            ignored: 0,
+            deliveries: Vec::new(),
+            phase: Phase::Resting,
+            retries: 0,
+            failing_since: None,
+            published: None,
+        }
+    }
+
+    /// Takes in what a record says; messages born with the verdict live for `lives`. Returns
+    /// whether readers see a difference, or why the record cannot be true of this analysis.
+    pub(super) fn apply(&mut self, seq: Seq, record: &Record, lives: Span) -> Result<bool, String> {
+        if self.conclusion.is_some() && !may_follow_the_verdict(&record.fact) {
+            return Err(format!(
+                "record {} follows the conclusion and would change it",
+                seq.0
+            ));
+        }
+        self.last_seq = seq;
+        match &record.fact {
+            Fact::Submitted { .. } => {
+                return Err(format!("record {} submits it a second time", seq.0));
+            }
+            Fact::Captured { batch, .. } => {
+                self.has_samples = true;
+                self.source_notes = 0;
+                self.unabsorbed.push(Arc::clone(batch));
+                return Ok(self.source_fault.take().is_some());
+            }
+            Fact::SourceFailed { message, .. } => {
+                self.source_notes = self.source_notes.saturating_add(1);
+                self.source_fault = Some(message.clone());
+            }
+            Fact::Judged { judgement } => self.judged(seq, judgement)?,
+            Fact::Concluded { conclusion } => self.concluded(conclusion, lives),
+            Fact::Ignored { .. } => {
+                self.ignored = self.ignored.saturating_add(1);
+                return Ok(false);
+            }
+            Fact::Attempted {
+                delivery,
+                attempt,
+                detail,
+            } => self
+                .message(seq, delivery)?
+                .failed(*attempt, detail, record.at),
+            Fact::Settled {
+                delivery,
+                attempts,
+                end,
+            } => {
+                let message = self.message(seq, delivery)?;
+                message.attempts = *attempts;
+                message.end = Some(end.clone());
+            }
+        }
+        Ok(true)
+    }
+
+    fn judged(&mut self, seq: Seq, judgement: &Arc<Judgement>) -> Result<(), String> {
+        let (look, newest) = (judgement.look, self.judged_look());
+        if look <= newest {
+            return Err(format!(
+                "record {} judges look {look} after look {newest}",
+                seq.0
+            ));
+        }
+        self.looks = self.looks.saturating_add(1);
+        self.judgement = Some(Arc::clone(judgement));
+        Ok(())
+    }
+
+    fn concluded(&mut self, conclusion: &Conclusion, lives: Span) {
+        self.deliveries = self
+            .receivers
+            .iter()
+            .enumerate()
+            .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
+            .collect();
+        self.conclusion = Some(conclusion.clone());
+        self.windows = None;
+        self.unabsorbed.clear();
+        self.phase = Phase::Over;
+    }
+
+    fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
+        self.deliveries
+            .iter_mut()
+            .find(|message| message.name == *name)
+            .ok_or_else(|| format!("record {} is about the unknown message {name}", seq.0))
+    }
+
+    /// Whether a message has not yet come to an end.
+    pub(super) fn owes_messages(&self) -> bool {
+        self.deliveries.iter().any(|message| message.end.is_none())
+    }
+
+    /// Brings the windows up to the captured batches.
+    pub(super) fn absorb(&mut self) {
+        let Some(windows) = &mut self.windows else {
+            return;
+        };
+        let seen = Arc::make_mut(windows);
+        for batch in self.unabsorbed.drain(..) {
+            seen.absorb(&self.plan, &batch);
+        }
+    }
+
+    /// The look of the newest judgement; 0 before the first.
+    pub(super) fn judged_look(&self) -> u32 {
+        self.judgement.as_ref().map_or(0, |j| j.look)
+    }
+
+    /// When the look after the newest judged one is due.
+    pub(super) fn next_look_at(&self) -> Timestamp {
+        schedule::due(&self.plan.timing, self.judged_look().saturating_add(1))
+    }
+
+    /// What the verdict table says of the newest judgement.
+    pub(super) fn decision(&self, source: Source) -> Decision {
+        decide(&Situation::of(
+            &self.plan,
+            self.judgement.as_deref(),
+            source,
+        ))
+    }
+
+    /// The sentence for the evidence so far (A10).
+    pub(super) fn sentence(&self, stand: Stand) -> String {
+        sentence(&self.plan, self.judgement.as_deref(), stand)
+    }
+
+    /// The conclusion by the table, if it has a verdict now.
+    pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
+        let decision = self.decision(source);
+        let verdict = decision.verdict?;
+        let mut sentence = self.sentence(decision.stand());
+        if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
+            sentence = match &self.judgement {
+                Some(_) => format!("{sentence}; then the source failed: {fault}"),
+                None => format!("no sample was ever read, the source failed: {fault}"),
+            };
+        }
+        Some(Conclusion {
+            verdict,
+            row: decision.row,
+            sentence,
+            hold: decision.hold,
+            author: None,
+            look: self.judged_look(),
+            at,
+        })
+    }
+
+    /// The conclusion by a person: row 1 of the table. `deed` is `overridden to promote` or
+    /// `cancelled`; the evidence so far stays in the sentence.
+    pub(super) fn conclusion_by_person(
+        &self,
+        (verdict, deed): (Verdict, &str),
+        (author, reason): (&str, &str),
+        at: Timestamp,
+    ) -> Conclusion {
+        let so_far = self.decision(Source::Answering);
+        let evidence = self.sentence(so_far.stand());
+        Conclusion {
+            verdict,
+            row: 1,
+            sentence: format!("{deed} by {author}: {reason}; evidence so far: {evidence}"),
+            hold: None,
+            author: Some(author.to_owned()),
+            look: self.judged_look(),
+            at,
+        }
+    }
+
+    /// What readers see, from the facts alone: after a restart it is the same.
+    pub(super) fn view(&self) -> View {
+        let (sentence, hold) = self.standing();
+        let status = match (&self.conclusion, self.looks) {
+            (Some(_), _) => Status::Concluded,
+            (None, 0) => Status::Waiting,
+            (None, _) => Status::Looking,
+        };
+        View {
+            id: self.id.clone(),
+            plan: Arc::clone(&self.plan),
+            status,
+            submitted_at: self.submitted_at,
+            looks: self.looks,
+            next_look_at: self.conclusion.is_none().then(|| self.next_look_at()),
+            judgement: self.judgement.clone(),
+            sentence,
+            hold,
+            conclusion: self.conclusion.clone(),
+            source_fault: self.source_fault.clone(),
+            deliveries: self.deliveries.iter().map(Delivery::view).collect(),
+        }
+    }
+
+    fn standing(&self) -> (String, Option<Hold>) {
+        if let Some(conclusion) = &self.conclusion {
+            return (conclusion.sentence.clone(), conclusion.hold.clone());
+        }
+        let decision = self.decision(Source::Answering);
+        // A verdict of the table whose record is still to be written is not to be seen yet (A3).
+        let stand = match decision.verdict {
+            Some(_) => Stand::Pending,
+            None => decision.stand(),
+        };
+        (self.sentence(stand), decision.hold)
+    }
+
+    /// The concluded analysis as it was when its messages were born: all bodies are rendered from
+    /// this, so every attempt, before and after a restart, carries the same bytes.
+    pub(super) fn view_at_birth(&self) -> View {
+        View {
+            deliveries: self
+                .deliveries
+                .iter()
+                .map(Delivery::view_at_birth)
+                .collect(),
+            ..self.view()
+        }
+    }
+}
+
+/// Only what leaves the verdict alone may come after it (A4).
+fn may_follow_the_verdict(fact: &Fact) -> bool {
+    matches!(
+        fact,
+        Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. }
+    )
+}

@@ -1,0 +1,208 @@
+//! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
+
+use crate::engine::analysis::Phase;
+use crate::engine::effect::ANCHOR_LOOKBACK;
+use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
+use crate::engine::event::SourceFault;
+use crate::engine::limits::SOURCE_NOTES_MAX;
+use crate::engine::record::Fact;
+use crate::engine::timers::Waiter;
+use crate::engine::verdict::Source;
+use crate::engine::{Engine, schedule};
+use crate::ids::AnalysisId;
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::Batch;
+use crate::time::Span;
+use std::sync::Arc;
+
+/// The wait after a failed fetch: doubled each time, up to [`SOURCE_RETRY_MAX`]. A source that
+/// restarts answers within seconds; the next look's own time comes first if it is nearer.
+const SOURCE_RETRY_FIRST: Span = Span::from_s(1);
+/// The longest wait between two tries of the source: a look of the default schedule.
+const SOURCE_RETRY_MAX: Span = Span::from_s(30);
+
+impl Engine {
+    /// Waits for the next look of an analysis.
+    pub(super) fn rest(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        if analysis.phase == Phase::Resting {
+            let at = analysis.next_look_at();
+            self.timers.set(Waiter::Analysis(id.clone()), at);
+        }
+    }
+
+    /// The timer of an analysis has come.
+    pub(super) fn wake_analysis(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        match analysis.phase {
+            Phase::Resting => {
+                analysis.phase = Phase::Queued(self.clock);
+                self.queue.insert((self.clock, id.clone()));
+            }
+            Phase::Fetching { look, .. } => {
+                let message = format!("no answer within {}", self.limits.patience);
+                let fault = SourceFault {
+                    transient: true,
+                    message,
+                };
+                self.on_fetch_failed(id, look, &fault);
+            }
+            Phase::Judging { look } => self.order_judgement(id, look),
+            Phase::Queued(_) | Phase::Over => {}
+        }
+    }
+
+    /// Begins looks that are due, in order, as far as the limits allow.
+    pub(super) fn begin_looks(&mut self) {
+        while self.fetching.len() < self.limits.fetches_max && !self.is_paused() {
+            let Some((_, id)) = self.queue.pop_first() else {
+                return;
+            };
+            self.begin_look(&id);
+        }
+    }
+
+    fn begin_look(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        let timing = &analysis.plan.timing;
+        let newest = schedule::newest_due(timing, self.clock);
+        let Some(look) = newest.filter(|look| *look > analysis.judged_look()) else {
+            analysis.phase = Phase::Resting;
+            return self.rest(id);
+        };
+        let to = timing.readable_to(self.clock);
+        let Some(windows) = &analysis.windows else {
+            return;
+        };
+        let covered_to = windows.covered_to;
+        if to <= covered_to {
+            // Nothing new on the grid: the look is taken on what there is.
+            return self.order_judgement(id, look);
+        }
+        let first = !analysis.has_samples;
+        let from = if first {
+            covered_to.minus(ANCHOR_LOOKBACK)
+        } else {
+            covered_to
+        };
+        analysis.phase = Phase::Fetching { look, from, to };
+        let order = FetchOrder {
+            id: id.clone(),
+            look,
+            plan: Arc::clone(&analysis.plan),
+            from,
+            to,
+            first,
+        };
+        self.fetching.insert(id.clone());
+        self.be_patient(id);
+        self.out.push(Effect::Fetch(order));
+    }
+
+    fn be_patient(&mut self, id: &AnalysisId) {
+        let at = self.clock.plus(self.limits.patience);
+        self.timers.set(Waiter::Analysis(id.clone()), at);
+    }
+
+    /// Samples have come.
+    pub(super) fn on_fetched(&mut self, id: &AnalysisId, look: u32, batch: &Arc<Batch>) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        let (from, to) = (batch.from, batch.to);
+        if analysis.phase != (Phase::Fetching { look, from, to }) {
+            return self.ignore(id, format!("samples ({from}, {to}] for look {look}"));
+        }
+        analysis.retries = 0;
+        analysis.failing_since = None;
+        self.fetching.remove(id);
+        let batch = Arc::clone(batch);
+        self.write(id, Fact::Captured { look, batch });
+        self.order_judgement(id, look);
+    }
+
+    /// Asks for a judgement of everything captured so far.
+    pub(super) fn order_judgement(&mut self, id: &AnalysisId, look: u32) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        analysis.absorb();
+        let Some(windows) = &analysis.windows else {
+            return;
+        };
+        let order = JudgeOrder {
+            id: id.clone(),
+            look,
+            plan: Arc::clone(&analysis.plan),
+            windows: Arc::clone(windows),
+        };
+        analysis.phase = Phase::Judging { look };
+        self.judging.insert(id.clone());
+        self.be_patient(id);
+        self.out.push(Effect::Judge(order));
+    }
+
+    /// Samples could not be had. Tried again inside the look's time; inconclusive once that has
+    /// lasted longer than the grace. An error that trying again cannot mend ends an analysis that
+    /// never had an answer at once (its queries are wrong); one that had answers keeps the grace
+    /// (somebody may be changing the source's rules).
+    pub(super) fn on_fetch_failed(&mut self, id: &AnalysisId, look: u32, fault: &SourceFault) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        if !matches!(analysis.phase, Phase::Fetching { look: asked, .. } if asked == look) {
+            return self.ignore(id, format!("a failed fetch for look {look}"));
+        }
+        let since = *analysis.failing_since.get_or_insert(self.clock);
+        let retries = analysis.retries;
+        analysis.retries = retries.saturating_add(1);
+        analysis.phase = Phase::Resting;
+        let ends = since.plus(analysis.plan.timing.source_grace);
+        let hopeless = !fault.transient && !analysis.has_samples;
+        let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
+        let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
+        self.fetching.remove(id);
+        if note {
+            let message = fault.message.clone();
+            self.write(id, Fact::SourceFailed { look, message });
+        }
+        if hopeless || ends <= self.clock {
+            return self.decide(id, Source::Lost);
+        }
+        let wait = SOURCE_RETRY_FIRST.times(1_i64 << retries.min(16));
+        let again = self.clock.plus(wait.min(SOURCE_RETRY_MAX)).min(ends);
+        self.timers.set(Waiter::Analysis(id.clone()), again);
+    }
+
+    /// A judgement has come.
+    pub(super) fn on_judged(&mut self, id: &AnalysisId, judgement: Arc<Judgement>) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        let look = judgement.look;
+        if analysis.phase != (Phase::Judging { look }) {
+            return self.ignore(id, format!("a judgement of look {look}"));
+        }
+        analysis.phase = Phase::Resting;
+        self.judging.remove(id);
+        self.write(id, Fact::Judged { judgement });
+        self.decide(id, Source::Answering);
+    }
+
+    /// Asks the verdict table; concludes, or waits for the next look.
+    pub(super) fn decide(&mut self, id: &AnalysisId, source: Source) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        match analysis.conclusion_by_table(source, self.clock) {
+            Some(conclusion) => self.conclude(id, conclusion),
+            None => self.rest(id),
+        }
+    }
+}

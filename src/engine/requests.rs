@@ -1,0 +1,172 @@
+//! What people and controllers ask for: submissions, cancellations, overrides.
+
+use crate::engine::Engine;
+use crate::engine::analysis::Analysis;
+use crate::engine::effect::Refusal;
+use crate::engine::event::{Submission, Ticket};
+use crate::engine::ledger::Held;
+use crate::engine::record::{Fact, Record, Seq};
+use crate::engine::verdict::Verdict;
+use crate::ids::AnalysisId;
+
+impl Engine {
+    pub(super) fn on_submitted(&mut self, ticket: Ticket, submission: Submission) {
+        if let Some(holder) = self.holder(&submission) {
+            return self.repeated(ticket, &submission, &holder);
+        }
+        if let Some(refusal) = self.store_refusal() {
+            return self.refuse(ticket, refusal);
+        }
+        let limit = self.limits.analyses_max;
+        if self.open >= limit {
+            return self.refuse(ticket, Refusal::TooMany { limit });
+        }
+        let Submission {
+            id,
+            key,
+            template_text,
+            plan,
+            receivers,
+        } = submission;
+        let seq = self.ledger.write(Record {
+            id: id.clone(),
+            at: self.clock,
+            fact: Fact::Submitted {
+                key: key.clone(),
+                template_text,
+                rollout: Box::new(plan.rollout.clone()),
+                plan_digest: plan.digest,
+                receivers: receivers.clone(),
+            },
+        });
+        let moment = (self.clock, seq);
+        let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), receivers);
+        self.ledger.hold(seq, Held::View(analysis.view().into()));
+        self.analyses.insert(id.clone(), analysis);
+        self.open += 1;
+        if let Some(key) = key {
+            self.keys.insert(key, id.clone());
+        }
+        let repeated = false;
+        self.ledger.hold(
+            seq,
+            Held::Accepted {
+                ticket,
+                id: id.clone(),
+                repeated,
+            },
+        );
+        self.ledger.hold(seq, Held::Start(id));
+    }
+
+    /// The analysis that a submission repeats or collides with.
+    fn holder(&self, submission: &Submission) -> Option<AnalysisId> {
+        let by_key = submission.key.as_ref().and_then(|key| self.keys.get(key));
+        let by_id = || {
+            self.analyses
+                .get_key_value(&submission.id)
+                .map(|(id, _)| id)
+        };
+        by_key.or_else(by_id).cloned()
+    }
+
+    fn repeated(&mut self, ticket: Ticket, submission: &Submission, holder: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(holder) else {
+            return self.refuse(ticket, Refusal::Unknown);
+        };
+        let seq = analysis.submitted_seq;
+        if analysis.plan.digest != submission.plan.digest {
+            let holder = holder.clone();
+            return self.refuse_after(seq, ticket, Refusal::KeyConflict { holder });
+        }
+        self.accept_after(seq, ticket, holder, true);
+    }
+
+    pub(super) fn on_cancelled(
+        &mut self,
+        ticket: Ticket,
+        id: &AnalysisId,
+        author: &str,
+        reason: &str,
+    ) {
+        let how = (Verdict::Inconclusive, "cancelled");
+        self.decide_by_person(ticket, id, how, (author, reason));
+    }
+
+    pub(super) fn on_overridden(
+        &mut self,
+        ticket: Ticket,
+        id: &AnalysisId,
+        verdict: Verdict,
+        (author, reason): (&str, &str),
+    ) {
+        let deed = format!("overridden to {}", verdict.word());
+        self.decide_by_person(ticket, id, (verdict, &deed), (author, reason));
+    }
+
+    fn decide_by_person(
+        &mut self,
+        ticket: Ticket,
+        id: &AnalysisId,
+        how: (Verdict, &str),
+        by: (&str, &str),
+    ) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return self.refuse(ticket, Refusal::Unknown);
+        };
+        if analysis.conclusion.is_some() {
+            return self.refuse_after(analysis.last_seq, ticket, Refusal::Concluded);
+        }
+        if let Some(refusal) = self.store_refusal() {
+            return self.refuse(ticket, refusal);
+        }
+        let conclusion = analysis.conclusion_by_person(how, by, self.clock);
+        self.conclude(id, conclusion);
+        let seq = self.analyses.get(id).map_or(Seq(0), |a| a.last_seq);
+        self.accept_after(seq, ticket, id, false);
+    }
+
+    /// Accepts once the record at `seq` is durable.
+    fn accept_after(&mut self, seq: Seq, ticket: Ticket, id: &AnalysisId, repeated: bool) {
+        if self.ledger.is_durable(seq) {
+            return self.accept(ticket, id, repeated);
+        }
+        if let (true, Some(refusal)) = (repeated, self.store_refusal()) {
+            return self.refuse(ticket, refusal); // else a broken store gathers tickets (A7)
+        }
+        let id = id.clone();
+        self.ledger.hold(
+            seq,
+            Held::Accepted {
+                ticket,
+                id,
+                repeated,
+            },
+        );
+    }
+
+    /// Refuses once the record at `seq`, which is the reason, is durable (A3).
+    fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
+        if self.ledger.is_durable(seq) {
+            return self.refuse(ticket, refusal);
+        }
+        if let Some(refusal) = self.store_refusal() {
+            return self.refuse(ticket, refusal);
+        }
+        self.ledger.hold(seq, Held::Refused { ticket, refusal });
+    }
+
+    /// Why nothing can be recorded at present.
+    fn store_refusal(&self) -> Option<Refusal> {
+        let message = match self.ledger.fault() {
+            Some(fault) => fault.to_owned(),
+            None if self.is_paused() => format!(
+                "the store is behind by {} records, the limit is {}; try again in a moment",
+                self.ledger.unacked(),
+                self.limits.unacked_max
+            ),
+            None => return None,
+        };
+        Some(Refusal::StoreFault { message })
+    }
+}

@@ -1,0 +1,165 @@
+//! Objectives: does the canary's own population burn its error budget faster than a rung allows?
+//!
+//! A rung is proven when three things hold: the canary's ratio over its whole judged life is shown
+//! to exceed burn × budget by an e-value that may be read at every look; the burn over the long
+//! and over the short window both exceed the rung's; and the short window holds the least number
+//! of bad events. The windows are those of the SRE workbook (chapter 5), cut to the canary's age:
+//! a ratio over an hour of a ten-minute-old build is a ratio over its life.
+//!
+//! Whether it is the canary's doing is asked of the counts of both arms interval by interval, so
+//! that an incident in both cancels.
+
+use crate::judge::counts::{dispersion_of, paired, sums};
+use crate::judge::judgement::{ObjectiveFinding, RungFinding};
+use crate::judge::look::Look;
+use crate::judge::rates::Rate;
+use crate::judge::windows::{Counts, EventInterval, MetricData, Windows};
+use crate::plan::{ObjectivePlan, Plan};
+use crate::slo::objective::{Rung, RungAction};
+use crate::stats::binomial;
+use crate::stats::sequential::{RatioTest, log_e_binomial};
+use crate::time::Span;
+
+/// The short window is at least this part of the cut long one (SRE workbook: short = long / 12).
+const SHORT_PART: i64 = 12;
+
+/// And at least so many steps: fewer scrapes are chance.
+const SHORT_STEPS_MIN: i64 = 4;
+
+/// One arm's counts.
+type ArmOf = fn(&EventInterval) -> Option<Counts>;
+
+/// What an objective says; `None` when its metric has no counts.
+pub fn find(
+    plan: &Plan,
+    objective: &ObjectivePlan,
+    windows: &Windows,
+    look: &Look,
+) -> Option<ObjectiveFinding> {
+    let metric = plan.metrics.get(objective.metric_idx)?;
+    let MetricData::Events { .. } = &windows.metrics.get(objective.metric_idx)?.data else {
+        return None;
+    };
+    let intervals = windows.judged_events(plan, objective.metric_idx);
+    let phi = dispersion_of(&intervals, look.step());
+    let log_bound = -libm::log(objective.alpha.get());
+    let of = |arm| Arm {
+        intervals: &intervals,
+        arm,
+        phi,
+    };
+    let (canary, baseline) = (of(|i| i.canary), of(|i| i.baseline));
+    let budget = objective.objective.budget();
+    let rung_of = |arm: &Arm, rung: &Rung| judge_rung(arm, objective, rung, log_bound, look);
+    let rungs: Vec<RungFinding> = objective
+        .objective
+        .rungs
+        .iter()
+        .map(|rung| rung_of(&canary, rung))
+        .collect();
+    let baseline_burns_too = objective
+        .objective
+        .rungs
+        .iter()
+        .zip(&rungs)
+        .any(|(rung, finding)| finding.proven && rung_of(&baseline, rung).log_e >= log_bound);
+    let log_e = log_e_ratio(plan, &intervals, phi, look);
+    let burn = |arm: &Arm| arm.over(look.age(), look).map(|ratio| ratio / budget);
+    Some(ObjectiveFinding {
+        objective: objective.name.clone(),
+        metric: metric.name.clone(),
+        target: objective.objective.target(),
+        canary_burn: burn(&canary),
+        baseline_burn: burn(&baseline),
+        rungs,
+        p_worse_than_baseline: libm::exp(-log_e.max(0.0)),
+        worse_than_baseline: log_e >= log_bound,
+        baseline_burns_too,
+        log_bound,
+    })
+}
+
+/// One arm's judged intervals.
+struct Arm<'w> {
+    intervals: &'w [EventInterval],
+    arm: ArmOf,
+    phi: f64,
+}
+
+impl Arm<'_> {
+    fn sum(&self, window: Span, look: &Look) -> Rate {
+        let from = look.covered_to.minus(window);
+        let inside = self.intervals.iter().filter(|i| i.at > from);
+        sums(inside.filter_map(|i| (self.arm)(i)))
+    }
+
+    /// The ratio over a window that ends now; `None` without events.
+    fn over(&self, window: Span, look: &Look) -> Option<f64> {
+        let sum = self.sum(window, look);
+        (sum.total > 0.0).then(|| sum.ratio())
+    }
+}
+
+fn judge_rung(
+    arm: &Arm,
+    objective: &ObjectivePlan,
+    rung: &Rung,
+    log_bound: f64,
+    look: &Look,
+) -> RungFinding {
+    let budget = objective.objective.budget();
+    let allowed = rung.burn.get() * budget;
+    let long = rung.long.min(look.age());
+    let least = Span::from_ms(long.ms() / SHORT_PART).max(look.step().times(SHORT_STEPS_MIN));
+    let short = rung.short.min(least).min(long);
+    let life = arm.sum(look.age(), look).thinned(arm.phi);
+    let log_e = log_e_binomial(whole(life.bad), whole(life.total), allowed);
+    let burn = |window| arm.over(window, look).map(|ratio| ratio / budget);
+    let (burn_long, burn_short) = (burn(long), burn(short));
+    let bad_short = whole(arm.sum(short, look).bad);
+    let exceeds = |burn: Option<f64>| burn.is_some_and(|burn| burn > rung.burn.get());
+    let unreachable = allowed > 1.0;
+    RungFinding {
+        burn: rung.burn.get(),
+        long,
+        short,
+        rolls_back: rung.action == RungAction::Rollback,
+        burn_long,
+        burn_short,
+        bad_short,
+        log_e,
+        proven: !unreachable
+            && log_e >= log_bound
+            && exceeds(burn_long)
+            && exceeds(burn_short)
+            && bad_short >= objective.objective.bad_events_min,
+        unreachable,
+    }
+}
+
+/// ln of the largest e-value so far against "the canary's ratio is not above the baseline's".
+fn log_e_ratio(plan: &Plan, intervals: &[EventInterval], phi: f64, look: &Look) -> f64 {
+    let planned = plan.timing.deadline.since(plan.timing.judged_from).ms();
+    let horizon = u32::try_from(planned / look.step().ms().max(1)).unwrap_or(u32::MAX);
+    let mut test = RatioTest::new(1.0, horizon);
+    let mut largest = f64::NEG_INFINITY;
+    for interval in intervals {
+        let (canary, baseline) = paired(std::slice::from_ref(interval));
+        let counts = |rate: Rate| binomial::Counts {
+            bad: whole(rate.bad),
+            total: whole(rate.total),
+        };
+        largest = largest.max(test.observe(counts(canary), counts(baseline), phi));
+    }
+    if largest.is_finite() { largest } else { 0.0 }
+}
+
+fn whole(events: f64) -> u64 {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; saturates"
+    )]
+    let count = events.round() as u64;
+    count
+}

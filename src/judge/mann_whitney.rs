@@ -1,0 +1,294 @@
+//! Series metrics: the Mann-Whitney test at the limit, with the Hodges-Lehmann shift as effect.
+//!
+//! "Is the canary worse than the baseline *beyond the limit*?" is asked by moving the baseline by
+//! the limit and testing the two samples. A relative limit of positive values is a shift of their
+//! logarithms, which leaves the ranks as scaling the baseline would, and whose Hodges-Lehmann
+//! interval inverts exactly this test. Every other limit is a shift of the values themselves.
+//!
+//! The variance is inflated by the autocorrelation of both arms ([`crate::judge::noise`]), unless
+//! there is none to be seen; then small samples get exact p-values. Beside the whole window stands
+//! its trailing third: a fault that begins half way is diluted in the whole.
+
+use crate::judge::classify::{Comparison, Decision, Limits, decide};
+use crate::judge::finding::{self, Scale};
+use crate::judge::judgement::{ArmSummary, Evidence, Finding, Label, Needs};
+use crate::judge::look::{Levels, Look};
+use crate::judge::noise::{self, Noise};
+use crate::judge::ranked::Ranked;
+use crate::judge::windows::{Arm, MetricWindow};
+use crate::plan::{MetricPlan, Plan, Queries};
+use crate::stats::summary;
+use crate::template::GapPolicy;
+use crate::units::{Harm, MinEffect};
+
+/// The judged values of both arms, one entry per expected grid point, the gap policy applied.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Arms {
+    /// The baseline's values; gaps are `None`.
+    pub baseline: Vec<Option<f64>>,
+    /// The canary's.
+    pub canary: Vec<Option<f64>>,
+}
+
+/// The trailing window is this part of the judged one.
+const TRAILING_PART: usize = 3;
+
+/// Values per arm below which a trailing window says nothing of its own: the correlation of
+/// fewer cannot be told from chance.
+const TRAILING_MIN: usize = 10;
+
+/// The finding of a series metric.
+pub fn find(
+    plan: &Plan,
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    arms: &Arms,
+    look: &Look,
+) -> Finding {
+    let summarise = |points: &[Option<f64>]| {
+        let values: Vec<f64> = points.iter().flatten().copied().collect();
+        ArmSummary {
+            n: values.len() as u64,
+            n_eff: noise::effective(points),
+            level: summary::median(&values),
+            bad: None,
+            coverage: values.len() as f64 / points.len().max(1) as f64,
+            spark: finding::spark(&values),
+        }
+    };
+    let (baseline, canary) = (summarise(&arms.baseline), summarise(&arms.canary));
+    let mut out = finding::blank(metric, baseline, canary);
+    out.notes.clone_from(&window.notes);
+    if let Some((reason, missing)) = lacking(metric, &out) {
+        out.no_data = Some(reason);
+        out.needs = Needs::Data(missing);
+        return out;
+    }
+    compare(&mut out, plan, metric, arms, look);
+    out
+}
+
+/// What is missing of the minimum evidence: the sentence, and how many more samples.
+fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
+    let need = metric.evidence.samples.max(1) as u64;
+    let arms = [
+        (Arm::Canary, &finding.canary),
+        (Arm::Baseline, &finding.baseline),
+    ];
+    let scarcest = arms.iter().min_by_key(|(_, arm)| arm.n)?;
+    if scarcest.1.n < need {
+        let (word, have) = (scarcest.0.word(), scarcest.1.n);
+        return Some((
+            format!("{word} has {have} of {need} required samples"),
+            need - have,
+        ));
+    }
+    let fail = matches!(
+        &metric.queries,
+        Queries::Series {
+            gaps: GapPolicy::Fail,
+            ..
+        }
+    );
+    let needed = metric.evidence.coverage.get();
+    for (arm, summary) in arms {
+        if fail && summary.coverage < 1.0 {
+            return Some((
+                format!("{} has a gap, and gaps are not allowed", arm.word()),
+                1,
+            ));
+        }
+        if summary.coverage < needed {
+            let percent = |share: f64| crate::units::trim_number((share * 1000.0).floor() / 10.0);
+            let (word, have) = (arm.word(), percent(summary.coverage));
+            let reason = format!(
+                "{word} has values at {have} % of the grid points, {} % are required",
+                percent(needed)
+            );
+            return Some((reason, missing_points(summary, needed)));
+        }
+    }
+    None
+}
+
+/// Samples without a further gap until `coverage` is reached.
+fn missing_points(arm: &ArmSummary, coverage: f64) -> u64 {
+    let all = arm.n as f64 / arm.coverage.max(f64::MIN_POSITIVE);
+    let more = (coverage * all - arm.n as f64) / (1.0 - coverage).max(1e-3);
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "rounded up, at least 1; saturates"
+    )]
+    let more = more.ceil().max(1.0) as u64;
+    more
+}
+
+/// Both tests, on the whole window and on the trailing one.
+fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, look: &Look) {
+    let levels = look.levels(plan, metric);
+    if all_equal(arms) {
+        out.label = Label::Within;
+        out.test = "none";
+        out.notes
+            .push("both arms are constant and equal".to_owned());
+        let evidence = Evidence {
+            p_harm: 1.0,
+            alpha: levels.alpha,
+            p_safe: 0.0,
+            beta: levels.beta,
+        };
+        out.evidence = Some(evidence);
+        out.effect = Some(no_difference(levels, out.baseline.level));
+        return;
+    }
+    let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
+    let noise = noise::join(
+        (usize_of(out.canary.n), out.canary.n_eff),
+        (usize_of(out.baseline.n), out.baseline.n_eff),
+    );
+    let mut whole = Ranked::new(&arms.canary, &arms.baseline, scale, noise.dependence);
+    let mut late_name = None;
+    let decision = match trailing(arms, scale, noise, metric, look) {
+        None => decide(&mut whole, limits, metric.harm, levels),
+        Some(mut last) => {
+            let (for_whole, for_last) = finding::split(levels);
+            let all = decide(&mut whole, limits, metric.harm, for_whole);
+            let late = decide(&mut last, limits, metric.harm, for_last);
+            let beyond = finding::is_beyond(late.estimate, limits, metric.harm);
+            let (joined, late_decides) = finding::join(all, late, levels, beyond);
+            if late_decides {
+                let (m, n) = (arms.canary.len() / TRAILING_PART, arms.canary.len());
+                out.notes
+                    .push(format!("shown by the last {m} of {n} grid points"));
+                late_name = Some(last.name_trailing());
+            } else if all.label == Label::Within && joined.label == Label::Undecided {
+                let part = out.canary.n / TRAILING_PART as u64;
+                out.notes
+                    .push(format!("the last {part} samples lie beyond the limit"));
+            }
+            joined
+        }
+    };
+    out.test = late_name.unwrap_or_else(|| whole.name());
+    finding::settle(out, plan, metric, &decision, (scale, limits), look);
+}
+
+fn usize_of(n: u64) -> usize {
+    usize::try_from(n).unwrap_or(usize::MAX)
+}
+
+fn all_equal(arms: &Arms) -> bool {
+    let mut values = arms.baseline.iter().chain(&arms.canary).flatten();
+    let first = values.next();
+    values.all(|value| Some(value) == first)
+}
+
+fn no_difference(levels: Levels, level: Option<f64>) -> crate::judge::judgement::Effect {
+    let evidence = Evidence {
+        p_harm: 1.0,
+        alpha: 0.0,
+        p_safe: 0.0,
+        beta: 0.0,
+    };
+    let decision = Decision {
+        label: Label::Within,
+        estimate: 0.0,
+        low: 0.0,
+        high: 0.0,
+        confidence: 1.0 - levels.alpha - levels.beta,
+        evidence,
+        spread: 0.0,
+    };
+    finding::effect(&decision, Scale::Difference, level)
+}
+
+/// The scale on which a limit is a shift: logarithms for a relative limit of positive values.
+fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limits) {
+    let values: Vec<f64> = arms.baseline.iter().flatten().copied().collect();
+    let median = summary::median(&values).unwrap_or(0.0);
+    let MinEffect::Relative(share) = limit else {
+        return (Scale::Difference, Limits::difference(limit, median));
+    };
+    if arms
+        .baseline
+        .iter()
+        .chain(&arms.canary)
+        .flatten()
+        .all(|v| *v > 0.0)
+    {
+        return (Scale::LogRatio, Limits::log_ratio(share));
+    }
+    // Where the median is zero (most points idle) the mean still tells a usual size.
+    let level = if median == 0.0 {
+        summary::mean(&values).unwrap_or(0.0)
+    } else {
+        median
+    };
+    let limits = Limits::difference(limit, level);
+    let word = if median == 0.0 { "mean" } else { "median" };
+    notes.push(format!(
+        "some values are not above zero: the limit is {limit} of the baseline's {word} as a fixed {}",
+        crate::units::trim_number(limits.up)
+    ));
+    (Scale::Difference, limits)
+}
+
+/// The trailing third, where looks repeat and it holds enough values. The noise of its arms is
+/// at least that of the baseline's whole window: a third is too short to show slow noise, and the
+/// canary's whole window would take the fault itself for noise.
+fn trailing(
+    arms: &Arms,
+    scale: Scale,
+    noise: Noise,
+    metric: &MetricPlan,
+    look: &Look,
+) -> Option<Ranked> {
+    if look.is_only() {
+        return None;
+    }
+    let part = |points: &[Option<f64>]| -> Vec<Option<f64>> {
+        points
+            .get(points.len() - points.len() / TRAILING_PART..)
+            .unwrap_or(&[])
+            .to_vec()
+    };
+    let (canary, baseline) = (part(&arms.canary), part(&arms.baseline));
+    let count = |points: &[Option<f64>]| points.iter().flatten().count();
+    let least = metric.evidence.samples.max(TRAILING_MIN);
+    if count(&canary) < least || count(&baseline) < least {
+        return None;
+    }
+    let usual = noise.baseline / count(&arms.baseline).max(1) as f64;
+    let worth = |points: &[Option<f64>]| {
+        let n = count(points);
+        (n, noise::effective(points).min(usual * n as f64).max(1.0))
+    };
+    let joined = noise::join(worth(&canary), worth(&baseline));
+    Some(Ranked::new(&canary, &baseline, scale, joined.dependence))
+}
+
+/// Whether the second half of an arm lies beyond the limit over its first half, at `level`.
+pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64) -> bool {
+    let (first, second) = points.split_at(points.len() / 2);
+    let count = |points: &[Option<f64>]| points.iter().flatten().count();
+    if count(first) < TRAILING_MIN || count(second) < TRAILING_MIN {
+        return false;
+    }
+    let halves = Arms {
+        baseline: first.to_vec(),
+        canary: second.to_vec(),
+    };
+    let (scale, limits) = scale(limit, &halves, &mut Vec::new());
+    let worth = |points: &[Option<f64>]| (count(points), noise::effective(points));
+    let noise = noise::join(worth(second), worth(first));
+    let mut ranked = Ranked::new(second, first, scale, noise.dependence);
+    match harm {
+        Harm::Increase => ranked.p_above_below(limits.up).0 <= level,
+        Harm::Decrease => ranked.p_above_below(limits.down).1 <= level,
+        Harm::Either => {
+            let up = ranked.p_above_below(limits.up).0;
+            2.0 * up.min(ranked.p_above_below(limits.down).1) <= level
+        }
+    }
+}

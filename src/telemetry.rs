@@ -1,0 +1,89 @@
+//! Logs and the daemon's own metrics.
+#![allow(clippy::disallowed_methods, reason = "door: does I/O")]
+
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::sync::OnceLock;
+use std::time::Duration;
+use tracing_subscriber::EnvFilter;
+
+/// How log lines look.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// For people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+/// Sets up logs on stderr, once per process; `Err` says what is wrong with the filter.
+pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
+    let parsed = EnvFilter::try_new(filter)
+        .map_err(|fault| format!("log.filter `{filter}`: {fault}; write info or haldane=debug"))?;
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr);
+    let done = match format {
+        LogFormat::Text => builder.with_target(false).try_init(),
+        LogFormat::Json => builder.json().flatten_event(true).try_init(),
+    };
+    // A second set-up in one process (tests, the demo) keeps the first.
+    drop(done);
+    Ok(())
+}
+
+/// Installs the recorder, once per process, and gives what renders it. The first bucket bounds of
+/// the histograms are those of the targets in the design: 60 µs, 300 µs, 1 s.
+pub fn metrics() -> PrometheusHandle {
+    static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
+    HANDLE
+        .get_or_init(|| {
+            let bounds = [6e-5, 3e-4, 1e-3, 5e-3, 2e-2, 1e-1, 5e-1, 1.0, 5.0, 30.0];
+            let builder = PrometheusBuilder::new();
+            let recorder = match builder.set_buckets(&bounds) {
+                Ok(builder) => builder.build_recorder(),
+                Err(_) => PrometheusBuilder::new().build_recorder(),
+            };
+            let handle = recorder.handle();
+            // Another recorder may already be there (a library user's); ours then counts nothing.
+            drop(metrics::set_global_recorder(recorder));
+            describe();
+            handle
+        })
+        .clone()
+}
+
+/// How often [`upkeep`] has to run; the exporter keeps raw histogram samples until then.
+pub const UPKEEP_EVERY: Duration = Duration::from_secs(5);
+
+/// Folds raw samples into buckets.
+pub fn upkeep() {
+    metrics().run_upkeep();
+}
+
+fn describe() {
+    use metrics::{describe_counter, describe_gauge, describe_histogram};
+    describe_gauge!("haldane_analyses", "analyses by status");
+    describe_gauge!(
+        "haldane_deliveries_owed",
+        "messages that are neither delivered nor given up"
+    );
+    describe_gauge!(
+        "haldane_records_unacknowledged",
+        "records that are not durable yet"
+    );
+    describe_counter!("haldane_submissions_total", "submissions accepted");
+    describe_counter!("haldane_looks_total", "looks judged");
+    describe_counter!("haldane_verdicts_total", "verdicts by word");
+    describe_counter!("haldane_source_faults_total", "fetches that failed");
+    describe_counter!("haldane_store_faults_total", "appends that failed");
+    describe_counter!(
+        "haldane_delivery_attempts_failed_total",
+        "delivery attempts that failed"
+    );
+    describe_counter!("haldane_deliveries_settled_total", "deliveries that ended");
+    describe_histogram!(
+        "haldane_fetch_seconds",
+        "time to fetch the samples of one look"
+    );
+    describe_histogram!("haldane_judge_seconds", "time to judge one look");
+}

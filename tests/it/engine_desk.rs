@@ -1,0 +1,463 @@
+//! A desk on which an engine's effects are laid out, checked, and answered as a test wishes.
+//!
+//! Every effect is checked when it appears, against the records that are durable at that moment:
+//! nothing may leave before its record (A3), no verdict may change (A4), what readers see is what
+//! the log says.
+
+use crate::engine_plans::plan;
+use haldane::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder};
+use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
+use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::recover::{Recovery, Unreadable};
+use haldane::engine::view::View;
+use haldane::engine::{Engine, Limits};
+use haldane::ids::{AnalysisId, DeliveryId};
+use haldane::judge::judgement::{Judgement, Label};
+use haldane::judge::windows::Batch;
+use haldane::plan::Plan;
+use haldane::plan::rollout::Rollout;
+use haldane::time::{Span, Timestamp};
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+pub(crate) fn id(name: &str) -> AnalysisId {
+    AnalysisId::new(name).unwrap()
+}
+
+/// A template text of these tests is `length:looks:tag`; that is all a plan needs.
+pub(crate) fn bind(text: &str, _: &Rollout) -> Result<Arc<Plan>, String> {
+    let mut parts = text.split(':');
+    let mut number = || parts.next().and_then(|part| part.parse().ok());
+    match (number(), number()) {
+        (Some(length), Some(looks)) => Ok(Arc::new(plan(text, length, looks))),
+        _ => Err(format!("no template: {text}")),
+    }
+}
+
+pub(crate) fn submission(
+    name: &str,
+    key: Option<&str>,
+    text: &str,
+    receivers: usize,
+) -> Submission {
+    let url = |n| format!("https://receiver-{n}.example/hook");
+    let receiver = |n| Receiver {
+        url: url(n),
+        secret: SecretRef::Default,
+    };
+    let template = plan(text, 600, 10);
+    Submission {
+        id: id(name),
+        key: key.map(str::to_owned),
+        template_text: text.into(),
+        plan: bind(text, &template.rollout).unwrap(),
+        receivers: (0..receivers).map(receiver).collect(),
+    }
+}
+
+/// An engine, its disk, and everything it has asked for and not yet got.
+pub(crate) struct Desk {
+    pub(crate) engine: Engine,
+    limits: Limits,
+    pub(crate) now: Timestamp,
+    /// What would survive a crash.
+    pub(crate) disk: Vec<(Seq, Record)>,
+    /// How much of the disk the engine has been told of.
+    told: Seq,
+    pub(crate) append: Option<Vec<(Seq, Record)>>,
+    pub(crate) fetches: Vec<FetchOrder>,
+    pub(crate) judges: Vec<JudgeOrder>,
+    pub(crate) sends: Vec<SendOrder>,
+    pub(crate) answers: BTreeMap<Ticket, Answer>,
+    pub(crate) published: BTreeMap<AnalysisId, Arc<View>>,
+    pub(crate) wake: Option<Timestamp>,
+    pub(crate) forgotten: BTreeSet<AnalysisId>,
+    /// The view every attempt of a message must carry.
+    bodies: BTreeMap<DeliveryId, Arc<View>>,
+    /// Effects of the last event, in short words.
+    pub(crate) said: Vec<String>,
+}
+
+impl Desk {
+    pub(crate) fn new(limits: Limits, now: Timestamp) -> Self {
+        Self {
+            engine: Engine::new(limits),
+            limits,
+            now,
+            disk: Vec::new(),
+            told: Seq(0),
+            append: None,
+            fetches: Vec::new(),
+            judges: Vec::new(),
+            sends: Vec::new(),
+            answers: BTreeMap::new(),
+            published: BTreeMap::new(),
+            wake: None,
+            forgotten: BTreeSet::new(),
+            bodies: BTreeMap::new(),
+            said: Vec::new(),
+        }
+    }
+
+    pub(crate) fn tell(&mut self, event: Event) {
+        if let Event::Appended { up_to } = &event {
+            self.told = self.told.max(*up_to);
+        }
+        let mut effects = Vec::new();
+        self.engine.handle(self.now, event, &mut effects);
+        self.lay_out(effects);
+    }
+
+    /// Drops the engine and everything under way, and recovers from the disk.
+    pub(crate) fn crash(&mut self) -> Vec<Unreadable> {
+        self.append = None;
+        self.fetches.clear();
+        self.judges.clear();
+        self.sends.clear();
+        self.published.clear();
+        self.forgotten.clear();
+        self.wake = None;
+        self.told = Seq(self.disk.len() as u64);
+        let mut recovery = Recovery::with_binder(self.limits, Box::new(bind));
+        for (seq, record) in &self.disk {
+            recovery.record(*seq, record);
+        }
+        let mut effects = Vec::new();
+        let (engine, unreadable) = recovery.finish(self.now, &mut effects);
+        self.engine = engine;
+        self.lay_out(effects);
+        unreadable
+    }
+
+    fn lay_out(&mut self, effects: Vec<Effect>) {
+        self.said.clear();
+        for effect in effects {
+            self.said.push(words(&effect));
+            match effect {
+                Effect::Append(records) => self.offered(records),
+                Effect::Fetch(order) => self.asked(order),
+                Effect::Judge(order) => {
+                    assert!(
+                        self.conclusion(&order.id).is_none(),
+                        "judged after the verdict"
+                    );
+                    self.judges.push(order);
+                }
+                Effect::Send(order) => self.sent(order),
+                Effect::WakeAt(at) => self.wake = Some(at),
+                Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
+                Effect::Forget(id) => {
+                    let view = self.published.remove(&id).expect("forgotten unseen");
+                    assert!(view.conclusion.is_some(), "forgotten before its verdict");
+                    assert!(view.deliveries.iter().all(|message| message.end.is_some()));
+                    self.forgotten.insert(id);
+                }
+                Effect::Publish(view) => {
+                    self.check_view(&view);
+                    self.published.insert(view.id.clone(), view);
+                }
+            }
+        }
+    }
+
+    fn offered(&mut self, records: Vec<(Seq, Record)>) {
+        assert!(self.append.is_none(), "two appends at a time");
+        let first = records[0].0.0;
+        assert!(first <= self.disk.len() as u64 + 1, "a hole in the log");
+        for (n, (seq, record)) in records.iter().enumerate() {
+            assert_eq!(seq.0, first + n as u64);
+            if let Some(durable) = self.disk.get(usize::try_from(seq.0).unwrap() - 1) {
+                assert_eq!(durable, &(*seq, record.clone()), "a place used twice");
+            }
+        }
+        self.append = Some(records);
+    }
+
+    fn asked(&mut self, order: FetchOrder) {
+        assert!(self.submitted(&order.id), "A3: fetched before durable");
+        assert!(
+            self.conclusion(&order.id).is_none(),
+            "fetched after the verdict"
+        );
+        assert!(order.from < order.to && order.to <= order.plan.timing.deadline);
+        let captured = self
+            .facts(&order.id)
+            .filter_map(|record| match &record.fact {
+                Fact::Captured { batch, .. } => Some(batch.to),
+                _ => None,
+            });
+        // What was captured and is durable is not asked for again.
+        let seen = captured.last().unwrap_or(order.plan.timing.start);
+        assert!(order.from >= seen);
+        self.fetches.push(order);
+    }
+
+    fn sent(&mut self, order: SendOrder) {
+        let durable = self.conclusion(&order.view.id);
+        assert_eq!(
+            durable,
+            order.view.conclusion.as_ref(),
+            "A3: sent before durable"
+        );
+        assert!(durable.is_some(), "a message without a verdict");
+        assert!(self.now < order.expires, "sent when worthless");
+        let counted = self.facts(&order.view.id).filter(|record| {
+            matches!(&record.fact, Fact::Attempted { delivery, .. } if *delivery == order.delivery)
+        });
+        assert_eq!(
+            order.attempt as usize,
+            counted.count() + 1,
+            "attempts must go on counting"
+        );
+        let body = self
+            .bodies
+            .entry(order.delivery.clone())
+            .or_insert_with(|| Arc::clone(&order.view));
+        assert_eq!(body, &order.view, "every attempt carries the same bytes");
+        self.sends.push(order);
+    }
+
+    fn answered(&mut self, ticket: Ticket, answer: Answer) {
+        match &answer {
+            Answer::Accepted { view, .. } => {
+                assert!(self.submitted(&view.id), "A3: accepted before durable");
+                assert_eq!(self.conclusion(&view.id), view.conclusion.as_ref(), "A3");
+            }
+            Answer::Refused(Refusal::KeyConflict { holder }) => {
+                assert!(
+                    self.submitted(holder),
+                    "A3: refused for what is not durable"
+                );
+            }
+            Answer::Refused(_) => {}
+        }
+        let before = self.answers.insert(ticket, answer);
+        assert!(before.is_none(), "answered twice");
+    }
+
+    /// What readers see is what the durable records say: counted here a second way.
+    fn check_view(&self, view: &View) {
+        let judged: Vec<_> = self
+            .facts(&view.id)
+            .filter_map(|record| match &record.fact {
+                Fact::Judged { judgement } => Some(judgement),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(view.conclusion.as_ref(), self.conclusion(&view.id));
+        assert_eq!(view.looks as usize, judged.len());
+        assert_eq!(view.judgement.as_ref(), judged.last().copied());
+        assert_eq!(view.next_look_at.is_none(), view.conclusion.is_some());
+        for message in &view.deliveries {
+            let settled = self.facts(&view.id).find_map(|record| match &record.fact {
+                Fact::Settled { delivery, end, .. } if *delivery == message.delivery => Some(end),
+                _ => None,
+            });
+            assert_eq!(message.end.as_ref(), settled);
+        }
+    }
+
+    /// The records of an analysis that the engine knows to be durable.
+    pub(crate) fn facts(&self, id: &AnalysisId) -> impl Iterator<Item = &Record> {
+        self.disk
+            .iter()
+            .take_while(|(seq, _)| *seq <= self.told)
+            .map(|(_, record)| record)
+            .filter(move |record| record.id == *id)
+    }
+
+    pub(crate) fn submitted(&self, id: &AnalysisId) -> bool {
+        self.facts(id)
+            .any(|record| matches!(record.fact, Fact::Submitted { .. }))
+    }
+
+    /// The durable conclusion; also checks A4 on the log.
+    pub(crate) fn conclusion(&self, id: &AnalysisId) -> Option<&Conclusion> {
+        let mut found = None;
+        for record in self.facts(id) {
+            match &record.fact {
+                Fact::Concluded { conclusion } => {
+                    assert!(found.is_none(), "A4: two conclusions");
+                    found = Some(conclusion);
+                }
+                Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                _ => assert!(found.is_none(), "A4: evidence after the verdict"),
+            }
+        }
+        found
+    }
+
+    // -- answering the engine
+
+    /// The first `n` records of the append under way reach the disk.
+    pub(crate) fn persist(&mut self, n: usize) {
+        let records = self.append.iter().flatten().take(n);
+        for (seq, record) in records {
+            if seq.0 > self.disk.len() as u64 {
+                self.disk.push((*seq, record.clone()));
+            }
+        }
+    }
+
+    /// The append under way ends well. Returns whether there was one.
+    pub(crate) fn append_ok(&mut self) -> bool {
+        self.persist(usize::MAX);
+        let last = self
+            .append
+            .take()
+            .and_then(|records| records.last().map(|r| r.0));
+        if let Some(up_to) = last {
+            self.tell(Event::Appended { up_to });
+        }
+        last.is_some()
+    }
+
+    /// The append under way fails after `n` of its records reached the disk.
+    pub(crate) fn append_fails(&mut self, n: usize) {
+        self.persist(n);
+        self.append = None;
+        let message = "disk full; free some space".to_owned();
+        self.tell(Event::AppendFailed { message });
+    }
+
+    pub(crate) fn fetched(&mut self, order: &FetchOrder) {
+        let batch = Arc::new(Batch {
+            from: order.from,
+            to: order.to,
+            answers: Vec::new(),
+        });
+        self.tell(Event::Fetched {
+            id: order.id.clone(),
+            look: order.look,
+            batch,
+        });
+    }
+
+    pub(crate) fn fetch_fails(&mut self, order: &FetchOrder, transient: bool, message: &str) {
+        let message = message.to_owned();
+        self.tell(Event::FetchFailed {
+            id: order.id.clone(),
+            look: order.look,
+            fault: SourceFault { transient, message },
+        });
+    }
+
+    pub(crate) fn judged(&mut self, order: &JudgeOrder, label: Label) {
+        self.judged_but(order, label, |_| {});
+    }
+
+    /// A judgement with something particular in it.
+    pub(crate) fn judged_but(
+        &mut self,
+        order: &JudgeOrder,
+        label: Label,
+        change: impl FnOnce(&mut Judgement),
+    ) {
+        let mut judgement = Judgement {
+            covered_to: order.windows.covered_to,
+            ..crate::engine_plans::judgement(&order.plan, order.look, label)
+        };
+        change(&mut judgement);
+        self.tell(Event::Judged {
+            id: order.id.clone(),
+            judgement: Arc::new(judgement),
+        });
+    }
+
+    pub(crate) fn replied(&mut self, order: &SendOrder, reply: SendReply) {
+        self.tell(Event::Sent {
+            delivery: order.delivery.clone(),
+            attempt: order.attempt,
+            reply,
+        });
+    }
+
+    pub(crate) fn at(&mut self, now: Timestamp) {
+        self.now = now;
+        if self.wake.is_some_and(|at| at <= now) {
+            self.wake = None;
+        }
+        self.tell(Event::Woke);
+    }
+
+    pub(crate) fn pass(&mut self, span: Span) {
+        self.at(self.now.plus(span));
+    }
+}
+
+/// An effect in a few words, for scripts.
+fn words(effect: &Effect) -> String {
+    match effect {
+        Effect::Append(records) => {
+            let facts: Vec<_> = records
+                .iter()
+                .map(|(seq, record)| fact(*seq, record))
+                .collect();
+            format!("append {}", facts.join(", "))
+        }
+        Effect::Fetch(order) => {
+            let start = order.plan.timing.start;
+            let since = |at: Timestamp| at.since(start);
+            let (from, to) = (since(order.from), since(order.to));
+            let first = if order.first { " first" } else { "" };
+            format!(
+                "fetch {} look {} ({from}, {to}]{first}",
+                order.id, order.look
+            )
+        }
+        Effect::Judge(order) => format!("judge {} look {}", order.id, order.look),
+        Effect::Send(order) => {
+            let verdict = order.view.conclusion.as_ref().map(|c| c.verdict.word());
+            let verdict = verdict.unwrap_or("nothing");
+            format!(
+                "send {verdict} of {} attempt {}",
+                order.view.id, order.attempt
+            )
+        }
+        Effect::WakeAt(at) => {
+            format!("wake at {}", at.since(crate::engine_plans::START))
+        }
+        Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
+        Effect::Forget(id) => format!("forget {id}"),
+        Effect::Publish(view) => {
+            let verdict = view
+                .conclusion
+                .as_ref()
+                .map_or("pending", |c| c.verdict.word());
+            format!("publish {} {} {verdict}", view.id, view.status.word())
+        }
+    }
+}
+
+fn reply(answer: &Answer) -> String {
+    match answer {
+        Answer::Accepted { view, repeated } => {
+            let again = if *repeated { " again" } else { "" };
+            format!("accepted{again} {}", view.id)
+        }
+        Answer::Refused(Refusal::Unknown) => "unknown".to_owned(),
+        Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
+        Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
+        Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
+        Answer::Refused(Refusal::StoreFault { message }) => format!("store fault: {message}"),
+    }
+}
+
+fn fact(seq: Seq, record: &Record) -> String {
+    let n = seq.0;
+    match &record.fact {
+        Fact::Submitted { .. } => format!("#{n} submitted {}", record.id),
+        Fact::Captured { look, .. } => format!("#{n} captured look {look}"),
+        Fact::SourceFailed { message, .. } => format!("#{n} source failed: {message}"),
+        Fact::Judged { judgement } => format!("#{n} judged look {}", judgement.look),
+        Fact::Concluded { conclusion } => {
+            let verdict = conclusion.verdict.word();
+            format!("#{n} concluded {verdict} row {}", conclusion.row)
+        }
+        Fact::Ignored { what } => format!("#{n} ignored {what}"),
+        Fact::Attempted {
+            attempt, detail, ..
+        } => format!("#{n} attempt {attempt}: {detail}"),
+        Fact::Settled { attempts, end, .. } => format!("#{n} settled after {attempts}: {end:?}"),
+    }
+}
