@@ -173,6 +173,58 @@ async fn connections_beyond_the_cap_wait_their_turn() {
 }
 
 #[tokio::test]
+async fn a_stop_is_noticed_while_every_place_is_taken() {
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    let door = open(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
+    let mut idle = door
+        .connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    read_until(&mut idle, "ok").await;
+    door.stop.cancel();
+    door.server.await.unwrap();
+    assert_eq!(rest(idle).await, "");
+}
+
+#[tokio::test]
+async fn a_mistake_in_one_answer_stays_there() {
+    let door = open(Setup {
+        metrics_panic: true,
+        ..Setup::default()
+    })
+    .await;
+    for _ in 0..2 {
+        let reply = door.get("/metrics").await;
+        assert_eq!(reply.status, 500, "{reply:?}");
+        assert_eq!(reply.json()["code"], "internal");
+        assert!(!reply.body.contains("on purpose"), "{reply:?}");
+    }
+    assert_eq!(door.get("/v1/templates").await.status, 200);
+}
+
+#[tokio::test]
+async fn both_versions_of_the_protocol_are_spoken() {
+    let door = open(Setup::default()).await;
+    let address = format!("http://{}/healthz", door.address);
+    // The client wants one even where nothing is encrypted; another test may have been first.
+    let _second = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    for client in [
+        reqwest::Client::builder().http1_only(),
+        reqwest::Client::builder().http2_prior_knowledge(),
+    ] {
+        let reply = client.build().unwrap().get(&address).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+        assert_eq!(reply.text().await.unwrap(), "ok");
+    }
+}
+
+#[tokio::test]
 async fn long_polls_never_keep_others_out() {
     let limits = Limits {
         requests_max: 4,
