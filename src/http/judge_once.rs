@@ -54,11 +54,7 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
-    let mut template = Template::clone(&chosen.template);
-    if window.samples.is_some() {
-        template.schedule.warmup = Span::ZERO; // what somebody chose to send is all judged
-    }
-    let plan = bind::plan_once(&template, &rollout)?;
+    let plan = bind::plan_once(&fitted(&chosen.template, &window), &rollout)?;
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {
@@ -265,6 +261,15 @@ fn rollout(window: &Window, template: &Template, now: Timestamp) -> Result<Rollo
         return Err(invalid(vec![FieldProblem::new("end", why)]));
     }
     Ok(rollout)
+}
+
+/// The template for a window: samples that somebody chose to send are all judged.
+fn fitted(template: &Template, window: &Window) -> Template {
+    let mut template = template.clone();
+    if window.samples.is_some() {
+        template.schedule.warmup = Span::ZERO;
+    }
+    template
 }
 
 fn known_metrics(samples: &Samples, template: &Template) -> Result<(), Vec<FieldProblem>> {

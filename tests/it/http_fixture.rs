@@ -286,6 +286,7 @@ impl Driver {
                 message: "metric cpu: the source said no".to_owned(),
             }),
             _ => Ok(OneShot {
+                hold: None,
                 plan: plan.clone(),
                 judgement: Judgement {
                     look: 1,
@@ -299,7 +300,6 @@ impl Driver {
                 },
                 verdict: Verdict::Inconclusive,
                 row: 9,
-                hold: None,
                 sentence: "no metric has data".to_owned(),
             }),
         }
