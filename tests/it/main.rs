@@ -7,7 +7,9 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod judge_burn;
 mod judge_cases;
+mod judge_look;
 mod judge_null;
 mod judge_plans;
 mod stats_small;
