@@ -31,6 +31,11 @@ pub fn ln_front(a: f64, b: f64, x: f64) -> f64 {
     correction - deviances + 0.5 * libm::log(a * b / (2.0 * PI * n))
 }
 
+/// ln( x^a e^-x / Γ(a) ), the like factor of the incomplete gamma function, for a, x > 0.
+pub(super) fn ln_gamma_front(a: f64, x: f64) -> f64 {
+    0.5 * libm::log(a / (2.0 * PI)) - stirling_error(a) - deviance(a, x)
+}
+
 /// ln Γ(z+1) less Stirling's approximation of it.
 fn stirling_error(z: f64) -> f64 {
     if z < 15.0 {

@@ -109,36 +109,30 @@ pub struct TiedTails {
 /// Exact conditional tails with ties, by the shift algorithm of Streitberg and Röhmel (1986): the
 /// distribution of the sum of `n` of the pooled doubled mid-ranks, built rank by rank.
 ///
-/// `x` and `y` are sorted; n + m ≤ [`EXACT_TIED_MAX`]. Whole numbers throughout, so exact.
+/// `x` and `y` are sorted and not empty; n + m ≤ [`EXACT_TIED_MAX`]. Whole numbers throughout, so exact.
 #[expect(clippy::cast_precision_loss, reason = "probabilities, rounded once")]
 pub(super) fn tied_tails(x: &[f64], y: &[f64]) -> TiedTails {
-    debug_assert!(
-        x.len() + y.len() <= EXACT_TIED_MAX,
-        "too many values for 64-bit counts"
-    );
-    let ranks = doubled_mid_ranks(x, y);
-    let (n, total_n) = (x.len(), x.len() + y.len());
-    let observed: usize = ranks[..n].iter().sum();
-    let mut largest = ranks.clone();
-    largest.sort_unstable();
-    let width = largest[total_n - n..].iter().sum::<usize>() + 1;
-    // ways[k * width + s]: choices of k ranks that add up to s.
-    let mut ways = vec![0_u64; (n + 1) * width];
-    ways[0] = 1;
-    for (seen, &rank) in ranks.iter().enumerate() {
-        for k in (1..=n.min(seen + 1)).rev() {
-            let (fewer, same) = ways.split_at_mut(k * width);
-            let fewer = &fewer[(k - 1) * width..];
-            for (to, from) in same[rank..width].iter_mut().zip(fewer) {
-                *to += from;
-            }
-        }
+    if x.len() > y.len() {
+        // The smaller sample has fewer sums; what is less for one is greater for the other.
+        let TiedTails {
+            less,
+            greater,
+            as_far,
+        } = tied_tails(y, x);
+        return TiedTails {
+            less: greater,
+            greater: less,
+            as_far,
+        };
     }
-    let sums = &ways[n * width..];
-    let all: u64 = sums.iter().sum();
+    let ranks = doubled_mid_ranks(x, y);
+    let n = x.len();
+    let observed: usize = ranks[..n].iter().sum();
     // The mean of the doubled rank sum is n(N+1).
-    let mean = n * (total_n + 1);
+    let mean = n * (ranks.len() + 1);
     let far = observed.abs_diff(mean);
+    let sums = ways_by_sum(ranks, n);
+    let all: u64 = sums.iter().sum();
     let share = |keep: &dyn Fn(usize) -> bool| {
         let kept: u64 = sums
             .iter()
@@ -153,6 +147,39 @@ pub(super) fn tied_tails(x: &[f64], y: &[f64]) -> TiedTails {
         greater: share(&|s| s >= observed),
         as_far: share(&|s| s.abs_diff(mean) >= far),
     }
+}
+
+/// In how many ways `n` of the ranks add up to each sum (the index).
+fn ways_by_sum(mut ranks: Vec<usize>, n: usize) -> Vec<u64> {
+    debug_assert!(
+        ranks.len() <= EXACT_TIED_MAX,
+        "too many values for 64-bit counts"
+    );
+    ranks.sort_unstable();
+    let mut before = vec![0; ranks.len() + 1];
+    for (place, rank) in ranks.iter().enumerate() {
+        before[place + 1] = before[place] + rank;
+    }
+    let width = before[ranks.len()] - before[ranks.len() - n] + 1;
+    // ways[k * width + s]: choices of k ranks that add up to s.
+    let mut ways = vec![0_u64; (n + 1) * width];
+    ways[0] = 1;
+    for (place, &rank) in ranks.iter().enumerate() {
+        let seen = place + 1;
+        // Fewer could not reach n with the ranks that are left.
+        let fewest = (n + seen).saturating_sub(ranks.len()).max(1);
+        for k in (fewest..=n.min(seen)).rev() {
+            // Sums of k ranks, this one the largest: the k - 1 smallest before it, or the last.
+            let (least, most) = (before[k - 1], before[place] - before[seen - k]);
+            let (fewer, same) = ways.split_at_mut(k * width);
+            let fewer = &fewer[(k - 1) * width..];
+            let to = &mut same[least + rank..=most + rank];
+            for (to, from) in to.iter_mut().zip(&fewer[least..=most]) {
+                *to += from;
+            }
+        }
+    }
+    ways.split_off(n * width)
 }
 
 /// Twice the mid-ranks in the pooled sample (whole numbers), `x` first.

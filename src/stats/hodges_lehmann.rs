@@ -129,10 +129,10 @@ impl SortedPair<'_> {
         let guess = self.guess(pairs);
         let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
         if alternative != Alternative::Less {
-            lower = self.difference(rank, pairs, &guess);
+            lower = self.difference(rank, pairs, &guess).0;
         }
         if alternative != Alternative::Greater {
-            upper = self.difference(pairs + 1 - rank, pairs, &guess);
+            upper = self.difference(pairs + 1 - rank, pairs, &guess).0;
         }
         let estimate = self.median_difference(pairs, &guess);
         Shift {
@@ -173,16 +173,16 @@ impl SortedPair<'_> {
 
     /// Mean of the two middle differences, or the middle one.
     fn median_difference(&mut self, pairs: usize, guess: &Guess) -> f64 {
-        let low = self.difference(pairs.div_ceil(2), pairs, guess);
+        let (low, next) = self.difference(pairs.div_ceil(2), pairs, guess);
         if pairs % 2 == 1 {
             return low;
         }
-        let high = self.difference(pairs / 2 + 1, pairs, guess);
+        let high = next.unwrap_or_else(|| self.difference(pairs / 2 + 1, pairs, guess).0);
         0.5 * low + 0.5 * high
     }
 
-    /// The difference of the given rank, 1-based.
-    fn difference(&mut self, rank: usize, pairs: usize, guess: &Guess) -> f64 {
+    /// The difference of the given rank, 1-based, and the next one if that was cheap to see.
+    fn difference(&mut self, rank: usize, pairs: usize, guess: &Guess) -> (f64, Option<f64>) {
         let off_centre = rank as f64 - 0.5 * pairs as f64;
         let at = guess.centre + off_centre / guess.density;
         kth_difference(self.scratch, rank, at, guess.density)

@@ -12,7 +12,7 @@ pub fn gamma_tails(a: f64, x: f64) -> (f64, f64) {
     if x <= 0.0 {
         return (0.0, 1.0);
     }
-    let front = a * libm::log(x) - x - libm::lgamma(a);
+    let front = beta::ln_gamma_front(a, x);
     if x < a + 1.0 {
         let mut term = 1.0 / a;
         let mut sum = term;

@@ -10,6 +10,8 @@ pub struct Scratch {
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
     pub(super) candidates: Vec<f64>,
+    pub(super) from: Vec<usize>,
+    pub(super) until: Vec<usize>,
     pub(super) marks: Vec<super::selection::Mark>,
     pub(super) null: super::exact::NullDistribution,
 }

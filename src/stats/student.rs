@@ -2,8 +2,8 @@
 
 use super::{beta, normal};
 
-/// Degrees of freedom from which the normal distribution is used: there the two differ by less
-/// than 1e-8 relative within 5 standard deviations, and the beta function would only cost time.
+/// Degrees of freedom from which the normal distribution is used: there the tails differ by about
+/// z⁴/(4 df), 2e-8 relative at 5 standard deviations, and the beta function would only cost time.
 const NORMAL_FROM: f64 = 1e10;
 
 /// P(T > `t`) with `df` > 0 degrees of freedom, accurate in the upper tail.

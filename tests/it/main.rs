@@ -12,5 +12,6 @@ mod judge_cases;
 mod judge_look;
 mod judge_null;
 mod judge_plans;
+mod stats_evidence;
 mod stats_small;
 mod stats_vectors;

@@ -102,6 +102,10 @@ fn whole(value: &Value) -> u64 {
         .unwrap_or_else(|| panic!("{value} is not a whole number"))
 }
 
+fn place(value: &Value) -> usize {
+    usize::try_from(whole(value)).unwrap()
+}
+
 /// The values of a sample: written out, or generated as the file describes.
 fn sample(value: &Value) -> Vec<f64> {
     let generator = &value["generator"];
@@ -249,7 +253,7 @@ fn r_wilcox(id: &Value, r: &Value, pair: &mut haldane::stats::rank::SortedPair<'
 
 fn exact_null_case(case: &Value) {
     let id = &case["id"];
-    let (m, n) = (whole(&case["m"]) as usize, whole(&case["n"]) as usize);
+    let (m, n) = (place(&case["m"]), place(&case["n"]));
     let mut null = NullDistribution::default();
     null.prepare(m, n);
     assert_eq!(
@@ -421,7 +425,7 @@ fn e_bh_case(case: &Value) {
         .as_array()
         .unwrap()
         .iter()
-        .map(|v| whole(v) as usize)
+        .map(place)
         .collect();
     assert_eq!(e_bh(&e, alpha), want, "{id}");
     close(id, "mean", mean_e(&e), number(&case["mean_e"]), 1e-14, 0.0);
@@ -476,9 +480,9 @@ fn boundaries(times: &[f64], alpha: f64, spending: Spending) -> Vec<f64> {
         for _ in 0..50 {
             let middle = 0.5 * (low + high);
             if crossed(middle) > spend {
-                low = middle
+                low = middle;
             } else {
-                high = middle
+                high = middle;
             }
         }
         found.push(low / time.sqrt());
