@@ -14,6 +14,7 @@
 //! | how is it said? | [`explain`] |
 
 mod absorb;
+mod arms;
 pub mod burn;
 pub mod classify;
 pub mod counts;

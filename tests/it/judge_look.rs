@@ -214,13 +214,8 @@ proptest! {
         if let Some(effect) = finding.effect {
             let shown = if relative { effect.relative.unwrap() } else { effect.absolute };
             // The way from logarithms to shares may round a bound onto the limit.
-            let nudge = |bound: f64, limit: f64| {
-                if (bound - limit).abs() < 1e-12 { limit } else { bound }
-            };
-            let near = [0.1, -0.1];
-            let at_limit = near.iter().any(|limit| {
-                nudge(shown.low, *limit) == *limit || nudge(shown.high, *limit) == *limit
-            });
+            let near = |bound: f64| (bound.abs() - 0.1).abs() < 1e-12;
+            let at_limit = near(shown.low) || near(shown.high);
             if !at_limit {
                 check_agreement(finding.label, shown, Limits::shift(0.1), harm);
             }

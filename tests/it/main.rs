@@ -15,3 +15,8 @@ mod judge_plans;
 mod stats_evidence;
 mod stats_small;
 mod stats_vectors;
+
+mod burn;
+mod cases;
+mod series;
+mod windows;
