@@ -135,7 +135,7 @@ fn arms_that_slow_down_together_are_the_environment() {
         let mut noise = Noise(3);
         let mut arm = |late: f64| -> Vec<Option<f64>> {
             let level = |k: i64| if k < 25 { 100.0 } else { late };
-            (0..=40)
+            (0..=60)
                 .map(|k| Some(level(k) + 3.0 * noise.normal()))
                 .collect()
         };

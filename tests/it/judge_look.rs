@@ -222,3 +222,31 @@ proptest! {
         }
     }
 }
+
+/// Brownian motion, standardised, crosses the constant level at some look after the bake time
+/// with at most the whole probability.
+#[test]
+fn the_constant_level_holds_over_all_looks() {
+    let timing = timing(60, 300, 3600, 0);
+    let level = Look::new(&timing, timing.deadline)
+        .levels_of(0.02, 0.05)
+        .beta;
+    let bound = haldane::stats::normal::inverse_sf(level);
+    let mut noise = plans::Noise(5);
+    let runs = 40_000;
+    let mut crossed = 0.0;
+    for _ in 0..runs {
+        let mut walk = libm::sqrt(30.0) * noise.normal();
+        let mut time = 30.0;
+        let mut any = walk > bound * libm::sqrt(time);
+        while time < 60.0 {
+            time += 5.0;
+            walk += libm::sqrt(5.0) * noise.normal();
+            any |= walk > bound * libm::sqrt(time);
+        }
+        crossed += f64::from(u8::from(any));
+    }
+    let rate = crossed / f64::from(runs);
+    println!("crossed {rate} at the level {level}");
+    assert!(rate <= 0.05 && rate > 0.025, "{rate}");
+}
