@@ -7,6 +7,14 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod judge_burn;
+mod judge_cases;
+mod judge_look;
+mod judge_null;
+mod judge_plans;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
 
 mod burn;
 mod cases;
