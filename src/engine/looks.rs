@@ -3,10 +3,12 @@
 use crate::engine::analysis::Phase;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
 use crate::engine::event::SourceFault;
+use crate::engine::limits::SOURCE_NOTES_MAX;
 use crate::engine::record::Fact;
 use crate::engine::timers::Waiter;
 use crate::engine::verdict::Source;
-use crate::engine::{Engine, SOURCE_NOTES_MAX, schedule};
+use crate::engine::effect::ANCHOR_LOOKBACK;
+use crate::engine::{Engine, schedule};
 use crate::ids::AnalysisId;
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
@@ -78,11 +80,13 @@ impl Engine {
         let Some(windows) = &analysis.windows else {
             return;
         };
-        let from = windows.covered_to;
-        if to <= from {
+        let covered_to = windows.covered_to;
+        if to <= covered_to {
             // Nothing new on the grid: the look is taken on what there is.
             return self.order_judgement(id, look);
         }
+        let first = !analysis.has_samples;
+        let from = if first { covered_to.minus(ANCHOR_LOOKBACK) } else { covered_to };
         analysis.phase = Phase::Fetching { look, from, to };
         let order = FetchOrder {
             id: id.clone(),
@@ -90,7 +94,7 @@ impl Engine {
             plan: Arc::clone(&analysis.plan),
             from,
             to,
-            first: analysis.captured_look == 0,
+            first,
         };
         self.fetching.insert(id.clone());
         self.be_patient(id);
@@ -156,7 +160,7 @@ impl Engine {
         analysis.retries = retries.saturating_add(1);
         analysis.phase = Phase::Resting;
         let ends = since.plus(analysis.plan.timing.source_grace);
-        let hopeless = !fault.transient && analysis.captured_look == 0;
+        let hopeless = !fault.transient && !analysis.has_samples;
         let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
         let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
         self.fetching.remove(id);

@@ -7,12 +7,8 @@ use crate::plan::{Part, Plan, Slot};
 use crate::prometheus::{Client, Fault, RangeQuery};
 use crate::series::raw::Answer;
 use crate::simulate::traffic::Traffic;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::sync::Arc;
-
-/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
-/// looks back five minutes for a sample that still counts (`query.lookback-delta`).
-pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
 
 /// A source of samples.
 #[derive(Clone)]
@@ -28,11 +24,11 @@ impl Source {
     /// client bounds how many reach the server at once. The first fault in slot order is the
     /// fault of the order: a batch is whole or it is nothing (A5).
     pub async fn fetch(&self, order: &FetchOrder) -> Result<Batch, SourceFault> {
-        self.window(&order.plan, order.from, order.to, order.first).await
+        self.window(&order.plan, order.from, order.to, order.first)
+            .await
     }
 
-    /// Fetches `(from, to]` of every query of `plan`; `first` includes the grid point at `from`
-    /// and an anchor before it.
+    /// Fetches `(from, to]` of every query of `plan`; `first` as in a fetch order.
     pub async fn window(
         &self,
         plan: &Plan,
@@ -49,8 +45,17 @@ impl Source {
                         .map_err(|fault| named(plan, *slot, &fault))
                 }
                 Self::Simulated(traffic) => traffic
-                    .answer(*slot, query, plan.timing.step, reach(plan, *slot, from, first), to)
-                    .map_err(|message| SourceFault { transient: false, message }),
+                    .answer(
+                        *slot,
+                        query,
+                        plan.timing.step,
+                        reach(plan, *slot, from, first),
+                        to,
+                    )
+                    .map_err(|message| SourceFault {
+                        transient: false,
+                        message,
+                    }),
             }?;
             Ok::<(Slot, Answer), SourceFault>((*slot, answer))
         });
@@ -65,9 +70,9 @@ impl Source {
 /// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
 fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
     match (slot.part, first) {
-        (Part::Grid, true) | (Part::Bad | Part::Total | Part::Buckets, false) => from,
+        (Part::Grid, true) => plan.timing.start,
         (Part::Grid, false) => from.plus(plan.timing.step.span()),
-        (Part::Bad | Part::Total | Part::Buckets, true) => from.minus(ANCHOR_LOOKBACK),
+        (Part::Bad | Part::Total | Part::Buckets, _) => from,
     }
 }
 
@@ -81,7 +86,11 @@ async fn ask_prometheus(
     let start = reach(plan, slot, from, first);
     match slot.part {
         Part::Grid => {
-            let range = RangeQuery { start, end: to, step: plan.timing.step };
+            let range = RangeQuery {
+                start,
+                end: to,
+                step: plan.timing.step,
+            };
             client.query_range(query, range).await
         }
         Part::Bad | Part::Total | Part::Buckets => client.raw_samples(query, start, to).await,
@@ -90,7 +99,10 @@ async fn ask_prometheus(
 
 /// The fault with the metric it belongs to in front.
 fn named(plan: &Plan, slot: Slot, fault: &Fault) -> SourceFault {
-    let metric = plan.metrics.get(slot.metric_idx).map_or("?", |metric| metric.name.as_str());
+    let metric = plan
+        .metrics
+        .get(slot.metric_idx)
+        .map_or("?", |metric| metric.name.as_str());
     SourceFault {
         transient: fault.kind.is_transient(),
         message: format!("metric {metric}: {}", fault.message),
