@@ -56,6 +56,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// The OpenAPI document of the API, as text.
+pub fn openapi_json() -> String {
+    openapi::document().to_pretty_json().unwrap_or_default()
+}
+
 /// The views published so far. Cheap to clone; readers never block writers for long.
 #[derive(Clone, Debug)]
 pub struct Readings {
@@ -79,6 +84,14 @@ impl Readings {
         views.insert(view.id.clone(), view);
         drop(views);
         self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Drops an old view; it can still be read from the decision log.
+    pub fn forget(&self, id: &AnalysisId) {
+        self.views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
     }
 
     /// The view of one analysis.
