@@ -30,7 +30,10 @@ fn pattern(text: &str) -> Regex {
 /// The text between the markers of `block` in `document` must be `wanted`.
 fn check_block(document: &str, block: &str, wanted: &str) {
     let text = read(document);
-    let (open, close) = (format!("<!-- {block} -->\n"), format!("<!-- end {block} -->"));
+    let (open, close) = (
+        format!("<!-- {block} -->\n"),
+        format!("<!-- end {block} -->"),
+    );
     let found = text.split_once(&open).and_then(|(before, rest)| {
         let (inside, after) = rest.split_once(&close)?;
         Some((before, inside, after))
@@ -66,10 +69,7 @@ fn sources() -> Vec<(String, String)> {
     let cut = |text: String| text.split("\n#[cfg(test)]").next().unwrap_or("").to_owned();
     rust_files(&src())
         .iter()
-        .map(|path| {
-            let name = path.strip_prefix(root()).unwrap().display().to_string();
-            (name, cut(fs::read_to_string(path).unwrap()))
-        })
+        .map(|path| (inside(path), cut(fs::read_to_string(path).unwrap())))
         .collect()
 }
 
@@ -101,8 +101,12 @@ fn limits_in(text: &str) -> Vec<Limit> {
     let lines: Vec<&str> = text.lines().collect();
     let mut out = Vec::new();
     for (at, line) in lines.iter().enumerate() {
-        let Some(parts) = constant.captures(line) else { continue };
-        let (value, trailing) = parts[2].split_once(';').expect("a limit stands on one line");
+        let Some(parts) = constant.captures(line) else {
+            continue;
+        };
+        let (value, trailing) = parts[2]
+            .split_once(';')
+            .expect("a limit stands on one line");
         let above = lines[..at].iter().rev().map(|line| line.trim());
         let mut doc: Vec<&str> = above
             .skip_while(|line| line.starts_with("#["))
@@ -111,7 +115,11 @@ fn limits_in(text: &str) -> Vec<Limit> {
             .collect();
         doc.reverse();
         let beside = trailing.trim().trim_start_matches("//").trim();
-        let says = if doc.is_empty() { beside.to_owned() } else { doc.join(" ") };
+        let says = if doc.is_empty() {
+            beside.to_owned()
+        } else {
+            doc.join(" ")
+        };
         out.push(Limit {
             name: parts[1].to_owned(),
             value: shown_value(value),
@@ -136,7 +144,11 @@ fn every_limit_is_in_the_table() {
             writeln!(table, "| `{name}`<br>{place} | {value} | {says} |").unwrap();
         }
     }
-    assert!(silent.is_empty(), "a limit says what happens beyond it:\n{}", silent.join("\n"));
+    assert!(
+        silent.is_empty(),
+        "a limit says what happens beyond it:\n{}",
+        silent.join("\n")
+    );
     check_block("docs/limits.md", "limits", &table);
 }
 
@@ -216,7 +228,9 @@ fn every_metric_is_in_the_table() {
             "{name}: {}",
             metric.kind
         );
-        let meaning = metric.meaning.unwrap_or_else(|| panic!("{name}: telemetry has no word on it"));
+        let meaning = metric
+            .meaning
+            .unwrap_or_else(|| panic!("{name}: telemetry has no word on it"));
         let labels: Vec<String> = metric
             .labels
             .iter()
@@ -229,7 +243,12 @@ fn every_metric_is_in_the_table() {
             })
             .collect();
         let kind = metric.kind;
-        writeln!(table, "| `{name}` | {kind} | {} | {meaning} |", labels.join(", ")).unwrap();
+        writeln!(
+            table,
+            "| `{name}` | {kind} | {} | {meaning} |",
+            labels.join(", ")
+        )
+        .unwrap();
     }
     check_block("docs/operating.md", "metrics", &table);
 }
@@ -238,7 +257,11 @@ fn every_metric_is_in_the_table() {
 
 #[test]
 fn the_configuration_is_shown_as_it_is() {
-    check_block("docs/configuration.md", "defaults", &format!("```toml\n{DEFAULTS}```\n"));
+    check_block(
+        "docs/configuration.md",
+        "defaults",
+        &format!("```toml\n{DEFAULTS}```\n"),
+    );
 }
 
 #[test]
@@ -260,12 +283,20 @@ fn every_reason_of_readiness_is_explained() {
         .iter()
         .filter(|(file, _)| file.starts_with("src/http/"))
         .flat_map(|(_, text)| {
-            code.captures_iter(text).map(|found| found[1].to_owned()).collect::<Vec<_>>()
+            code.captures_iter(text)
+                .map(|found| found[1].to_owned())
+                .collect::<Vec<_>>()
         })
         .collect();
-    assert!(said.contains("draining"), "the reasons were found: {said:?}");
+    assert!(
+        said.contains("draining"),
+        "the reasons were found: {said:?}"
+    );
     for code in said {
-        assert!(operating.contains(&format!("| `{code}` |")), "operating.md explains {code}");
+        assert!(
+            operating.contains(&format!("| `{code}` |")),
+            "operating.md explains {code}"
+        );
     }
 }
 
@@ -291,7 +322,7 @@ fn environment_variables_name_keys() {
         let text = fs::read_to_string(&file).unwrap();
         for found in variable.captures_iter(&text) {
             let key = format!("{}.{}", &found[1], &found[2]).to_lowercase();
-            let shown = file.display();
+            let shown = inside(&file);
             assert!(
                 keys.contains(&key) || key == "section.key",
                 "{shown}: {} names no key",
@@ -324,6 +355,11 @@ fn texts() -> Vec<PathBuf> {
     out
 }
 
+/// The path inside the repository.
+fn inside(path: &Path) -> String {
+    path.strip_prefix(root()).unwrap().display().to_string()
+}
+
 fn is_markdown(path: &Path) -> bool {
     path.extension().is_some_and(|ext| ext == "md")
 }
@@ -348,10 +384,20 @@ fn anchors(text: &str) -> BTreeSet<String> {
         let title = line.trim_start_matches('#');
         (title.len() < line.len() && title.starts_with(' ')).then(|| {
             let kept = |c: &char| c.is_alphanumeric() || matches!(c, ' ' | '-' | '_');
-            title.trim().to_lowercase().chars().filter(kept).collect::<String>().replace(' ', "-")
+            title
+                .trim()
+                .to_lowercase()
+                .chars()
+                .filter(kept)
+                .collect::<String>()
+                .replace(' ', "-")
         })
     };
-    lines(text).iter().filter(|(code, _)| !code).filter_map(|(_, line)| heading(line)).collect()
+    lines(text)
+        .iter()
+        .filter(|(code, _)| !code)
+        .filter_map(|(_, line)| heading(line))
+        .collect()
 }
 
 #[test]
@@ -376,7 +422,7 @@ fn links_lead_somewhere() {
                         || fs::read_to_string(&there).is_ok_and(|t| anchors(&t).contains(anchor))
                 };
                 if !there.exists() || !known(anchor) {
-                    broken.push(format!("{}: {target}", file.display()));
+                    broken.push(format!("{}: {target}", inside(file)));
                 }
             }
         }
@@ -386,12 +432,21 @@ fn links_lead_somewhere() {
 
 /// The words of a shell line up to a pipe, a redirection, a second command or a comment.
 fn words(line: &str) -> Vec<String> {
-    let word = pattern(r#"(?:[^\s"'|>;&#]|"[^"]*"|'[^']*'|\b#|<[a-z-]+>)+|[|>;&#]"#);
-    word.find_iter(line)
-        .map(|found| found.as_str())
-        .take_while(|word| !["|", ">", ";", "&", "#"].contains(word))
-        .map(|word| word.replace(['"', '\''], ""))
-        .collect()
+    let mut out = vec![String::new()];
+    let mut quote = None;
+    for c in line.chars() {
+        let word = out.last_mut().unwrap();
+        match (quote, c) {
+            (Some(open), c) if open == c => quote = None,
+            (None, '"' | '\'') => quote = Some(c),
+            (None, '|' | '>' | ';' | '&') => break,
+            (None, '#') if word.is_empty() => break,
+            (None, c) if c.is_whitespace() => out.push(String::new()),
+            _ => word.push(c),
+        }
+    }
+    out.retain(|word| !word.is_empty());
+    out
 }
 
 /// The command lines of our own in code blocks, as arguments.
@@ -399,10 +454,19 @@ fn commands(text: &str) -> Vec<Vec<String>> {
     let joined = text.replace("\\\n", " ");
     let mut out = Vec::new();
     for (_, line) in lines(&joined).iter().filter(|(code, _)| *code) {
-        let mut words = words(line.trim().trim_start_matches("$ "));
+        // `id=$(haldane submit …)` is a command of ours as well.
+        let inner = line
+            .split_once("=$(")
+            .map(|(_, inner)| inner.trim_end_matches(')'));
+        let mut words = words(inner.unwrap_or(line).trim().trim_start_matches("$ "));
         if words.starts_with(&["cargo".to_owned(), "run".to_owned()]) {
-            let from = words.iter().position(|word| word == "--").unwrap_or(words.len() - 1);
-            words = std::iter::once("haldane".to_owned()).chain(words.split_off(from + 1)).collect();
+            let from = words
+                .iter()
+                .position(|word| word == "--")
+                .unwrap_or(words.len() - 1);
+            words = std::iter::once("haldane".to_owned())
+                .chain(words.split_off(from + 1))
+                .collect();
         }
         if words.first().is_some_and(|word| word == "haldane") && words.len() > 1 {
             out.push(words);
@@ -415,14 +479,18 @@ fn commands(text: &str) -> Vec<Vec<String>> {
 fn documented_commands_parse() {
     for file in texts().iter().filter(|path| is_markdown(path)) {
         let found = commands(&fs::read_to_string(file).unwrap());
-        let name = file.strip_prefix(root()).unwrap().display();
+        let name = inside(file);
         assert!(
             !file.ends_with("README.md") || file.parent() != Some(&root()) || !found.is_empty(),
             "the README shows at least one command"
         );
         for words in found {
             if let Err(fault) = Args::try_parse_from(&words) {
-                assert!(!fault.use_stderr(), "{name}: `{}`: {fault}", words.join(" "));
+                assert!(
+                    !fault.use_stderr(),
+                    "{name}: `{}`: {fault}",
+                    words.join(" ")
+                );
             }
         }
     }
@@ -432,9 +500,14 @@ fn documented_commands_parse() {
 fn commands_are_found_in_code_only() {
     let text = "haldane nothing\n```sh\n$ haldane status --server 'http://h' | jq .\n\
                 cargo run --release -- demo   # a minute\nhaldane config > haldane.toml\n\
-                haldane wait \\\n  <id>\nls\n```\n";
+                haldane wait \\\n  7\nls\nid=$(haldane submit -t 'a \"b\"')\n```\n";
     let found: Vec<String> = commands(text).iter().map(|words| words.join(" ")).collect();
-    let wanted =
-        ["haldane status --server http://h", "haldane demo", "haldane config", "haldane wait <id>"];
+    let wanted = [
+        "haldane status --server http://h",
+        "haldane demo",
+        "haldane config",
+        "haldane wait 7",
+        "haldane submit -t a \"b\"",
+    ];
     assert_eq!(found, wanted);
 }

@@ -10,6 +10,8 @@
 
 mod burn;
 mod cases;
+mod deploy;
+mod docs;
 mod engine_cases;
 mod engine_desk;
 mod engine_plans;
@@ -39,11 +41,6 @@ mod store_writer;
 mod support;
 mod template_properties;
 mod templates;
-mod http_anything;
-mod http_fixture;
-mod http_requests;
-mod http_rights;
-mod http_waiting;
 mod tidy;
 mod webhook_guard;
 mod webhook_receiver;
@@ -54,5 +51,3 @@ mod wire_document;
 mod wire_record;
 mod wire_samples;
 mod wire_submission;
-mod deploy;
-mod docs;
