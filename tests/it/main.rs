@@ -21,6 +21,7 @@ mod engine_verdict;
 mod floors;
 mod http_anything;
 mod http_fixture;
+mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
