@@ -253,8 +253,9 @@ fn the_manifests_hang_together() {
     }
     let found: BTreeSet<String> = std::fs::read_dir(&folder)
         .unwrap()
-        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
-        .filter(|name| name.ends_with(".yaml"))
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|ext| ext == "yaml"))
+        .map(|path| path.file_name().unwrap().to_string_lossy().into_owned())
         .collect();
     assert_eq!(found, listed, "every manifest is a resource");
     for generator in list(&kustomization, "/configMapGenerator") {

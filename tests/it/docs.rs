@@ -86,12 +86,19 @@ struct Limit {
 
 /// `8_192` as `8,192`, `Span::from_s(30)` as `30 s`.
 fn shown_value(expression: &str) -> String {
-    let length = pattern(r"^(?:Span|Duration)::from_(s|secs|ms|millis)\((.*)\)$");
-    let plain = match length.captures(expression) {
-        Some(parts) if parts[1].starts_with('s') => format!("{} s", &parts[2]),
-        Some(parts) => format!("{} ms", &parts[2]),
-        None => expression.to_owned(),
-    };
+    let length = pattern(r"^(?:Span|Duration)::from_(ms|millis|s|secs|mins|hours)\((.*)\)$");
+    let plain = length.captures(expression).map_or_else(
+        || expression.to_owned(),
+        |parts| {
+            let unit = match &parts[1] {
+                "ms" | "millis" => "ms",
+                "s" | "secs" => "s",
+                "mins" => "min",
+                _ => "h",
+            };
+            format!("{} {unit}", &parts[2])
+        },
+    );
     plain.replace('_', ",").replace('*', "×")
 }
 
@@ -346,7 +353,7 @@ fn texts() -> Vec<PathBuf> {
             let deploys = path.starts_with(root().join("deploy"));
             if path.is_dir() && !hidden {
                 open.push(path);
-            } else if path.is_file() && (deploys || name.ends_with(".md")) {
+            } else if path.is_file() && (deploys || is_markdown(&path)) {
                 out.push(path);
             }
         }
@@ -417,8 +424,8 @@ fn links_lead_somewhere() {
                     "" => file.clone(),
                     path => file.parent().unwrap().join(path),
                 };
-                let known = |anchor| {
-                    anchor == ""
+                let known = |anchor: &str| {
+                    anchor.is_empty()
                         || fs::read_to_string(&there).is_ok_and(|t| anchors(&t).contains(anchor))
                 };
                 if !there.exists() || !known(anchor) {
