@@ -21,7 +21,8 @@ use crate::stats::summary;
 use crate::time::Span;
 use crate::units::{Harm, MinEffect};
 
-/// Up to this share of bad events their number is as good as Poisson (statistics reference 6.2).
+/// Up to this share of bad events their number is as good as Poisson; beyond it the likelihood
+/// ratio of two binomials is tested, because the conditional test grows blunt.
 pub const POISSON_MAX: f64 = 0.1;
 
 /// Blocks of this length are compared with each other for the dispersion: shorter ones would miss

@@ -18,6 +18,8 @@ mod stats_vectors;
 
 mod burn;
 mod cases;
+mod deploy;
+mod docs;
 mod engine_cases;
 mod engine_desk;
 mod engine_plans;
