@@ -19,7 +19,9 @@ pub enum LogFormat {
 pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     let parsed = EnvFilter::try_new(filter)
         .map_err(|fault| format!("log.filter `{filter}`: {fault}; write info or haldane=debug"))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(parsed).with_writer(std::io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(parsed)
+        .with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Text => builder.with_target(false).try_init(),
         LogFormat::Json => builder.json().flatten_event(true).try_init(),
@@ -35,8 +37,7 @@ pub fn metrics() -> PrometheusHandle {
     static HANDLE: OnceLock<PrometheusHandle> = OnceLock::new();
     HANDLE
         .get_or_init(|| {
-            let bounds =
-                [6e-5, 3e-4, 1e-3, 5e-3, 2e-2, 1e-1, 5e-1, 1.0, 5.0, 30.0];
+            let bounds = [6e-5, 3e-4, 1e-3, 5e-3, 2e-2, 1e-1, 5e-1, 1.0, 5.0, 30.0];
             let builder = PrometheusBuilder::new();
             let recorder = match builder.set_buckets(&bounds) {
                 Ok(builder) => builder.build_recorder(),
@@ -62,15 +63,27 @@ pub fn upkeep() {
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("haldane_analyses", "analyses by status");
-    describe_gauge!("haldane_deliveries_owed", "messages that are neither delivered nor given up");
-    describe_gauge!("haldane_records_unacknowledged", "records that are not durable yet");
+    describe_gauge!(
+        "haldane_deliveries_owed",
+        "messages that are neither delivered nor given up"
+    );
+    describe_gauge!(
+        "haldane_records_unacknowledged",
+        "records that are not durable yet"
+    );
     describe_counter!("haldane_submissions_total", "submissions accepted");
     describe_counter!("haldane_looks_total", "looks judged");
     describe_counter!("haldane_verdicts_total", "verdicts by word");
     describe_counter!("haldane_source_faults_total", "fetches that failed");
     describe_counter!("haldane_store_faults_total", "appends that failed");
-    describe_counter!("haldane_delivery_attempts_failed_total", "delivery attempts that failed");
+    describe_counter!(
+        "haldane_delivery_attempts_failed_total",
+        "delivery attempts that failed"
+    );
     describe_counter!("haldane_deliveries_settled_total", "deliveries that ended");
-    describe_histogram!("haldane_fetch_seconds", "time to fetch the samples of one look");
+    describe_histogram!(
+        "haldane_fetch_seconds",
+        "time to fetch the samples of one look"
+    );
     describe_histogram!("haldane_judge_seconds", "time to judge one look");
 }

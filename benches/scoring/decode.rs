@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 
 /// Answers of the sizes that occur: (series, points each). The first is one look of a template
 /// with twenty series, the last as much as one request may give of it.
-const SHAPES: [(usize, usize); 3] = [(20, 240), (1, 11_000), (20, 11_000)];
+const SHAPES: [(usize, usize); 4] = [(20, 240), (20, 1440), (1, 11_000), (20, 11_000)];
 
 pub(crate) fn run(runner: &Runner) {
     for (series, points) in SHAPES {

@@ -10,10 +10,12 @@
 
 mod decode;
 mod location;
+mod look;
 mod timing;
 
 fn main() {
     let runner = timing::Runner::from_arguments(std::env::args().skip(1));
     decode::run(&runner);
     location::run(&runner);
+    look::run(&runner);
 }

@@ -23,7 +23,10 @@ impl Client {
     pub(crate) fn new(args: &DaemonArgs) -> Result<Self, Fault> {
         let usage = |message: String| (Exit::Usage, message);
         let mut server = url::Url::parse(&args.server).map_err(|fault| {
-            usage(format!("--server `{}`: {fault}; write http://host:7070", args.server))
+            usage(format!(
+                "--server `{}`: {fault}; write http://host:7070",
+                args.server
+            ))
         })?;
         if !server.path().ends_with('/') {
             let path = format!("{}/", server.path());
@@ -31,9 +34,8 @@ impl Client {
         }
         let token = match &args.token_file {
             Some(path) => {
-                let text = std::fs::read_to_string(path).map_err(|fault| {
-                    usage(format!("--token-file {}: {fault}", path.display()))
-                })?;
+                let text = std::fs::read_to_string(path)
+                    .map_err(|fault| usage(format!("--token-file {}: {fault}", path.display())))?;
                 Some(crate::secret::Secret::new(text.trim()))
             }
             None => None,
@@ -43,7 +45,11 @@ impl Client {
             .connect_timeout(Duration::from_secs(5))
             .build()
             .map_err(|fault| (Exit::Internal, fault.to_string()))?;
-        Ok(Self { http, server, token })
+        Ok(Self {
+            http,
+            server,
+            token,
+        })
     }
 
     /// `GET path`.
@@ -53,11 +59,14 @@ impl Client {
 
     /// `POST path` with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        self.call(self.http.post(self.address(path)?).json(body)).await
+        self.call(self.http.post(self.address(path)?).json(body))
+            .await
     }
 
     fn address(&self, path: &str) -> Result<url::Url, Fault> {
-        self.server.join(path).map_err(|fault| (Exit::Usage, format!("{path}: {fault}")))
+        self.server
+            .join(path)
+            .map_err(|fault| (Exit::Usage, format!("{path}: {fault}")))
     }
 
     async fn call(&self, request: reqwest::RequestBuilder) -> Result<Value, Fault> {
@@ -72,11 +81,22 @@ impl Client {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
         };
-        let answer = request.timeout(Duration::from_secs(90)).send().await.map_err(|fault| {
-            away(if fault.is_timeout() { "no answer in time" } else { "connection refused" })
-        })?;
+        let answer = request
+            .timeout(Duration::from_secs(90))
+            .send()
+            .await
+            .map_err(|fault| {
+                away(if fault.is_timeout() {
+                    "no answer in time"
+                } else {
+                    "connection refused"
+                })
+            })?;
         let status = answer.status();
-        let bytes = answer.bytes().await.map_err(|fault| away(&fault.to_string()))?;
+        let bytes = answer
+            .bytes()
+            .await
+            .map_err(|fault| away(&fault.to_string()))?;
         if bytes.len() > ANSWER_BYTES_MAX {
             return Err(away("its answer is larger than 64 MiB"));
         }
@@ -85,7 +105,11 @@ impl Client {
         if status.is_success() {
             return Ok(body);
         }
-        let exit = if status.is_server_error() { Exit::Unavailable } else { Exit::Usage };
+        let exit = if status.is_server_error() {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
         Err((exit, problem(&body)))
     }
 }
@@ -94,7 +118,12 @@ impl Client {
 fn problem(body: &Value) -> String {
     let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
     let mut out = format!("{} [{}]", text("detail"), text("code"));
-    for error in body.get("errors").and_then(Value::as_array).into_iter().flatten() {
+    for error in body
+        .get("errors")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let part = |key: &str| match error.get(key) {
             Some(Value::String(text)) => text.clone(),
             Some(Value::Null) | None => String::new(),

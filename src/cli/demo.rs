@@ -54,8 +54,9 @@ async fn demo(args: &DemoArgs, output: &mut Output) -> Result<Exit, String> {
     let minute = Step::new(Span::from_s(60)).ok_or("a minute is a step")?;
     let clock = Clock::fast(Clock::system().now().align_down(minute), args.speed);
     let (key, key_file) = make_key(dir.path())?;
-    let (receiver, hook) =
-        Receiver::start(key, clock.clone()).await.map_err(|f| format!("receiver: {f}"))?;
+    let (receiver, hook) = Receiver::start(key, clock.clone())
+        .await
+        .map_err(|f| format!("receiver: {f}"))?;
     let traffic = Traffic::parse(SCENARIO)?;
     let truths: Vec<(String, String)> = traffic
         .scenario()
@@ -123,11 +124,16 @@ async fn start_daemon(
     let config = config::load(None, &flags)?;
     let handle = telemetry::metrics();
     let source = Source::Simulated(Arc::new(traffic));
-    start(&config, clock, Some(source), Arc::new(move || handle.render())).await.map_err(
-        |fault| match fault {
-            StartFault::Config(message) | StartFault::World(message) => message,
-        },
+    start(
+        &config,
+        clock,
+        Some(source),
+        Arc::new(move || handle.render()),
     )
+    .await
+    .map_err(|fault| match fault {
+        StartFault::Config(message) | StartFault::World(message) => message,
+    })
 }
 
 async fn submit(
@@ -156,9 +162,14 @@ async fn submit(
         .await
         .map_err(|fault| format!("submit {service}: {fault}"))?;
     let status = answer.status();
-    let document: Value =
-        answer.json().await.map_err(|fault| format!("submit {service}: {fault}"))?;
-    let id = document.get("id").and_then(Value::as_str).unwrap_or_default();
+    let document: Value = answer
+        .json()
+        .await
+        .map_err(|fault| format!("submit {service}: {fault}"))?;
+    let id = document
+        .get("id")
+        .and_then(Value::as_str)
+        .unwrap_or_default();
     AnalysisId::new(id).ok_or_else(|| format!("submit {service}: {status} {document}"))
 }
 
@@ -172,10 +183,15 @@ async fn watch(
 ) {
     let mut drawn = Frame::default();
     for _ in 0..FRAMES_MAX {
-        let views: Vec<Arc<View>> =
-            shown.iter().filter_map(|one| daemon.readings.get(&one.id)).collect();
+        let views: Vec<Arc<View>> = shown
+            .iter()
+            .filter_map(|one| daemon.readings.get(&one.id))
+            .collect();
         drawn.draw(&views, clock, output);
-        if shown.iter().all(|one| receiver.verdict_of(one.id.as_str()).is_some()) {
+        if shown
+            .iter()
+            .all(|one| receiver.verdict_of(one.id.as_str()).is_some())
+        {
             return;
         }
         tokio::time::sleep(FRAME).await;
@@ -191,8 +207,10 @@ struct Frame {
 
 impl Frame {
     fn draw(&mut self, views: &[Arc<View>], clock: &Clock, output: &mut Output) {
-        let looks: Vec<(u32, bool)> =
-            views.iter().map(|view| (view.looks, view.conclusion.is_some())).collect();
+        let looks: Vec<(u32, bool)> = views
+            .iter()
+            .map(|view| (view.looks, view.conclusion.is_some()))
+            .collect();
         // A log is spared most of the looks: every fifth, and each conclusion.
         let concluded = looks.iter().filter(|(_, done)| *done).count();
         let before = self.looks.iter().filter(|(_, done)| *done).count();
@@ -218,7 +236,10 @@ impl Frame {
 
 fn panel(view: &View, clock: &Clock, color: bool) -> String {
     let plan = &view.plan;
-    let word = view.conclusion.as_ref().map_or("pending", |c| c.verdict.word());
+    let word = view
+        .conclusion
+        .as_ref()
+        .map_or("pending", |c| c.verdict.word());
     let left = plan.timing.deadline.since(clock.now());
     let time = if view.conclusion.is_some() {
         "done".to_owned()
@@ -254,7 +275,10 @@ fn report(daemon: &Daemon, receiver: &Receiver, shown: &[Shown], output: &mut Ou
         };
         let field = |key: &str| {
             let data = event.get("data");
-            data.and_then(|d| d.get(key)).and_then(Value::as_str).unwrap_or("").to_owned()
+            data.and_then(|d| d.get(key))
+                .and_then(Value::as_str)
+                .unwrap_or("")
+                .to_owned()
         };
         let verdict = field("verdict");
         right &= verdict == one.truth;

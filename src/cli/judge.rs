@@ -62,7 +62,9 @@ fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneSho
     let usage = |message: String| (Exit::Usage, format!("{}: {message}", file.display()));
     let mut bytes = Vec::new();
     if file == Path::new("-") {
-        std::io::stdin().read_to_end(&mut bytes).map_err(|fault| usage(fault.to_string()))?;
+        std::io::stdin()
+            .read_to_end(&mut bytes)
+            .map_err(|fault| usage(fault.to_string()))?;
     } else {
         bytes = std::fs::read(file).map_err(|fault| usage(fault.to_string()))?;
     }
@@ -85,7 +87,10 @@ fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneSho
     };
     let points = i64::try_from(grid.len - 1).unwrap_or(i64::MAX);
     let rollout = Rollout {
-        deploy: Deploy { service: file.display().to_string(), ..Deploy::default() },
+        deploy: Deploy {
+            service: file.display().to_string(),
+            ..Deploy::default()
+        },
         inputs: inputs(&args.inputs)?,
         baseline: arm("baseline"),
         canary: arm("canary"),
@@ -94,7 +99,12 @@ fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneSho
     };
     // A file too short for the template's least evidence is no fault of the template: the window
     // is made long enough to hold it, stays empty there, and the finding says what is missing.
-    let need = template.metrics.iter().map(|metric| metric.evidence.samples).max().unwrap_or(0);
+    let need = template
+        .metrics
+        .iter()
+        .map(|metric| metric.evidence.samples)
+        .max()
+        .unwrap_or(0);
     let warmup = template.schedule.warmup;
     let need = i64::try_from(need).unwrap_or(i64::MAX).saturating_add(1);
     let step = template.schedule.step.span();
@@ -122,12 +132,18 @@ async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
     };
     let (start, end) = (instant("start", &args.start)?, instant("end", &args.end)?);
     if end <= start {
-        return Err((Exit::Usage, format!("--end {end} is not after --start {start}")));
+        return Err((
+            Exit::Usage,
+            format!("--end {end} is not after --start {start}"),
+        ));
     }
     let inputs = inputs(&args.inputs)?;
     let service = inputs.get("service").cloned().unwrap_or_default();
     let rollout = Rollout {
-        deploy: Deploy { service, ..Deploy::default() },
+        deploy: Deploy {
+            service,
+            ..Deploy::default()
+        },
         inputs,
         baseline: arm_scope("baseline", args.baseline.as_deref())?,
         canary: arm_scope("canary", args.canary.as_deref())?,
@@ -138,7 +154,12 @@ async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
     let flags: Vec<(&str, String)> = args
         .prometheus
         .iter()
-        .flat_map(|url| [("source.url", url.clone()), ("source.kind", "prometheus".to_owned())])
+        .flat_map(|url| {
+            [
+                ("source.url", url.clone()),
+                ("source.kind", "prometheus".to_owned()),
+            ]
+        })
         .collect();
     let config = config::load(args.config.as_deref(), &flags).map_err(|m| (Exit::Usage, m))?;
     let source = sources::open(&config.source).map_err(|m| (Exit::Usage, m))?;
@@ -148,14 +169,21 @@ async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
 async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault> {
     let batch = one_shot::fetch(&plan, source).await.map_err(|fault| {
         // A query the server refuses is a fault of the template, not of the server.
-        let exit = if fault.transient { Exit::Unavailable } else { Exit::Usage };
+        let exit = if fault.transient {
+            Exit::Unavailable
+        } else {
+            Exit::Usage
+        };
         (exit, fault.message)
     })?;
     Ok(one_shot::judge_batch(plan, &batch))
 }
 
 fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
-    let rollout = Rollout { duration: Some(duration), ..rollout };
+    let rollout = Rollout {
+        duration: Some(duration),
+        ..rollout
+    };
     bind(&one_shot::judged_once(template, duration), &rollout).map_err(|diagnostics| {
         let lines: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         (Exit::Usage, lines.join("\n       "))
@@ -170,8 +198,13 @@ pub(crate) fn read_template(path: &Path) -> Result<Template, Fault> {
     let (template, diagnostics) = parse(&text);
     template.ok_or_else(|| {
         let errors = diagnostics.iter().filter(|d| d.is_error());
-        let rendered: Vec<String> = errors.map(|d: &Diagnostic| d.render(&shown, &text)).collect();
-        (Exit::Usage, format!("template {shown} is refused\n{}", rendered.join("\n")))
+        let rendered: Vec<String> = errors
+            .map(|d: &Diagnostic| d.render(&shown, &text))
+            .collect();
+        (
+            Exit::Usage,
+            format!("template {shown} is refused\n{}", rendered.join("\n")),
+        )
     })
 }
 
@@ -214,14 +247,17 @@ fn min_effect(args: &JudgeArgs) -> Result<MinEffect, Fault> {
     let parsed = if let Some(value) = text.strip_prefix("abs:") {
         value.parse().ok().and_then(MinEffect::absolute)
     } else if let Some(percent) = text.strip_suffix('%') {
-        percent.trim().parse::<f64>().ok().and_then(|p| MinEffect::relative(p / 100.0))
+        percent
+            .trim()
+            .parse::<f64>()
+            .ok()
+            .and_then(|p| MinEffect::relative(p / 100.0))
     } else {
         text.parse().ok().and_then(MinEffect::relative)
     };
     parsed.ok_or_else(|| {
-        let message = format!(
-            "--min-effect `{text}` is no effect of 0 or more; write 10%, 0.1, or abs:0.02"
-        );
+        let message =
+            format!("--min-effect `{text}` is no effect of 0 or more; write 10%, 0.1, or abs:0.02");
         (Exit::Usage, message)
     })
 }

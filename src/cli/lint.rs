@@ -58,7 +58,11 @@ pub(crate) fn run(args: &LintArgs, output: &mut Output) -> Exit {
 }
 
 fn plural(n: usize, word: &str) -> String {
-    if n == 1 { word.to_owned() } else { format!("{word}s") }
+    if n == 1 {
+        word.to_owned()
+    } else {
+        format!("{word}s")
+    }
 }
 
 fn document(file: &str, diagnostic: &Diagnostic) -> serde_json::Value {

@@ -11,9 +11,9 @@ mod lint;
 mod output;
 mod pair_csv;
 mod receiver;
+mod remote;
 mod render;
 mod serve;
-mod remote;
 
 use crate::cli::args::{Args, Command};
 use crate::cli::exit_code::Exit;
@@ -28,13 +28,20 @@ pub fn run() -> ExitCode {
         Err(fault) => {
             // Help and version are answers; everything else is a usage fault. Both print
             // themselves, and a closed pipe is no reason to fail.
-            let code = if fault.use_stderr() { Exit::Usage } else { Exit::Clean };
+            let code = if fault.use_stderr() {
+                Exit::Usage
+            } else {
+                Exit::Clean
+            };
             drop(fault.print());
             return code.into();
         }
     };
     let mut output = Output::standard(args.color);
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(fault) => {
             output.complain(&format!("cannot start the runtime: {fault}"));

@@ -42,8 +42,13 @@ pub(crate) struct Gridded {
 
 /// Reads a file; the error names the row.
 pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text);
-    let header = reader.headers().map_err(|fault| format!("header: {fault}"))?.clone();
+    let mut reader = csv::ReaderBuilder::new()
+        .trim(csv::Trim::All)
+        .from_reader(text);
+    let header = reader
+        .headers()
+        .map_err(|fault| format!("header: {fault}"))?
+        .clone();
     let column = |name: &str| {
         header.iter().position(|cell| cell == name).ok_or_else(|| {
             format!(
@@ -53,8 +58,16 @@ pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
             )
         })
     };
-    let columns = [column("timestamp_s")?, column("baseline")?, column("canary")?];
-    let mut pair = Pair { seconds: Vec::new(), baseline: Vec::new(), canary: Vec::new() };
+    let columns = [
+        column("timestamp_s")?,
+        column("baseline")?,
+        column("canary")?,
+    ];
+    let mut pair = Pair {
+        seconds: Vec::new(),
+        baseline: Vec::new(),
+        canary: Vec::new(),
+    };
     for (idx, row) in reader.records().enumerate() {
         let line = idx + 2;
         if idx >= ROWS_MAX {
@@ -79,7 +92,10 @@ pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
         pair.canary.push(value(canary, line, "canary")?);
     }
     if pair.seconds.len() < 2 {
-        return Err(format!("{} rows of samples; at least 2 are needed", pair.seconds.len()));
+        return Err(format!(
+            "{} rows of samples; at least 2 are needed",
+            pair.seconds.len()
+        ));
     }
     Ok(pair)
 }
@@ -97,8 +113,11 @@ fn value(text: &str, line: usize, column: &str) -> Result<Option<f64>, String> {
 impl Pair {
     /// Finds the step and the grid point of each row.
     pub(crate) fn gridded(&self) -> Result<Gridded, String> {
-        let gaps: Vec<f64> =
-            self.seconds.windows(2).filter_map(|w| Some(w.get(1)? - w.first()?)).collect();
+        let gaps: Vec<f64> = self
+            .seconds
+            .windows(2)
+            .filter_map(|w| Some(w.get(1)? - w.first()?))
+            .collect();
         let mut sorted = gaps.clone();
         sorted.sort_by(f64::total_cmp);
         let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
@@ -119,9 +138,17 @@ impl Pair {
             idx.push(before + if irregular { 1 } else { steps_of(gap / usual) });
         }
         let first = self.seconds.first().copied().unwrap_or(0.0);
-        let start = Timestamp::from_seconds(first).unwrap_or(Timestamp::from_s(0)).align_up(step);
+        let start = Timestamp::from_seconds(first)
+            .unwrap_or(Timestamp::from_s(0))
+            .align_up(step);
         let len = idx.last().copied().unwrap_or(0) + 1;
-        Ok(Gridded { step, start, len, idx, irregular })
+        Ok(Gridded {
+            step,
+            start,
+            len,
+            idx,
+            irregular,
+        })
     }
 
     /// The answer to the one grid query of a plan, and what the plan has to cover.
@@ -149,7 +176,12 @@ impl Pair {
                 .idx
                 .iter()
                 .zip(values)
-                .filter_map(|(idx, value)| Some(Sample { at: at(idx), value: (*value)? }))
+                .filter_map(|(idx, value)| {
+                    Some(Sample {
+                        at: at(idx),
+                        value: (*value)?,
+                    })
+                })
                 .collect();
             let labels: Labels = [(ARM_LABEL.to_owned(), name.to_owned())].into();
             RawSeries { labels, samples }
@@ -158,10 +190,17 @@ impl Pair {
             series: vec![arm("baseline", &self.baseline), arm("canary", &self.canary)],
             ..Answer::default()
         };
-        let slot = Slot { metric_idx: *metric_idx, part: Part::Grid };
+        let slot = Slot {
+            metric_idx: *metric_idx,
+            part: Part::Grid,
+        };
         let last = i64::try_from(grid.len - 1).unwrap_or(i64::MAX);
         let to = plan.timing.start.plus(grid.step.span().times(last));
-        Ok(Batch { from: plan.timing.start, to, answers: vec![(slot, answer)] })
+        Ok(Batch {
+            from: plan.timing.start,
+            to,
+            answers: vec![(slot, answer)],
+        })
     }
 }
 
@@ -191,9 +230,18 @@ mod tests {
             ("", "no column `timestamp_s`"),
             ("time,baseline,canary\n1,2,3\n", "no column `timestamp_s`"),
             ("timestamp_s,baseline,canary\n1,2,3\n", "1 rows"),
-            ("timestamp_s,baseline,canary\n1,2,3\n1,2,3\n", "line 3: timestamp_s 1 is not after"),
-            ("timestamp_s,baseline,canary\n1,x,3\n2,2,3\n", "line 2: baseline `x`"),
-            ("timestamp_s,baseline,canary\nnow,2,3\n2,2,3\n", "line 2: timestamp_s `now`"),
+            (
+                "timestamp_s,baseline,canary\n1,2,3\n1,2,3\n",
+                "line 3: timestamp_s 1 is not after",
+            ),
+            (
+                "timestamp_s,baseline,canary\n1,x,3\n2,2,3\n",
+                "line 2: baseline `x`",
+            ),
+            (
+                "timestamp_s,baseline,canary\nnow,2,3\n2,2,3\n",
+                "line 2: timestamp_s `now`",
+            ),
             ("timestamp_s,baseline,canary\n1,2\n2,2,3\n", "line 2"),
         ] {
             let message = read(text.as_bytes()).unwrap_err();
@@ -209,7 +257,10 @@ mod tests {
         assert_eq!(pair.canary, [Some(3.0), None, Some(3.0)]);
         let regular = read(b"timestamp_s,baseline,canary\n0,1,1\n60,1,1\n180,1,1\n240,1,1\n");
         let grid = regular.unwrap().gridded().unwrap();
-        assert_eq!((grid.len, grid.irregular, grid.idx), (5, false, vec![0, 1, 3, 4]));
+        assert_eq!(
+            (grid.len, grid.irregular, grid.idx),
+            (5, false, vec![0, 1, 3, 4])
+        );
         let odd = read(b"timestamp_s,baseline,canary\n0,1,1\n60,1,1\n97,1,1\n191,1,1\n");
         let grid = odd.unwrap().gridded().unwrap();
         assert_eq!((grid.len, grid.irregular), (4, true));

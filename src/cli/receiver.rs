@@ -27,7 +27,10 @@ pub(crate) struct Receiver {
 
 impl Receiver {
     /// Starts listening on a free loopback port.
-    pub(crate) async fn start(key: SigningKey, clock: Clock) -> std::io::Result<(Self, SocketAddr)> {
+    pub(crate) async fn start(
+        key: SigningKey,
+        clock: Clock,
+    ) -> std::io::Result<(Self, SocketAddr)> {
         let receiver = Self {
             keys: Arc::new([key]),
             clock,
@@ -36,7 +39,9 @@ impl Receiver {
         };
         let listener = TcpListener::bind("127.0.0.1:0").await?;
         let address = listener.local_addr()?;
-        let router = Router::new().route("/hook", post(take)).with_state(receiver.clone());
+        let router = Router::new()
+            .route("/hook", post(take))
+            .with_state(receiver.clone());
         tokio::spawn(async move { axum::serve(listener, router).await });
         Ok((receiver, address))
     }
@@ -52,32 +57,50 @@ impl Receiver {
 
     /// Messages that did not verify, each with the reason.
     pub(crate) fn refused(&self) -> Vec<String> {
-        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+        self.refused
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .clone()
     }
 }
 
 async fn take(State(receiver): State<Receiver>, headers: HeaderMap, body: Bytes) -> StatusCode {
-    let header =
-        |name: &str| headers.get(name).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let header = |name: &str| {
+        headers
+            .get(name)
+            .and_then(|value| value.to_str().ok())
+            .unwrap_or_default()
+    };
     let signed = SignedHeaders {
         id: header(HEADER_ID),
         timestamp: header(HEADER_TIMESTAMP),
         signatures: header(HEADER_SIGNATURE),
     };
     let id = signed.id.to_owned();
-    let checked = verify(&receiver.keys, signed, &body, receiver.clock.now(), TOLERANCE)
-        .map_err(|fault| fault.to_string())
-        .and_then(|()| {
-            serde_json::from_slice::<Value>(&body).map_err(|fault| fault.to_string())
-        });
+    let checked = verify(
+        &receiver.keys,
+        signed,
+        &body,
+        receiver.clock.now(),
+        TOLERANCE,
+    )
+    .map_err(|fault| fault.to_string())
+    .and_then(|()| serde_json::from_slice::<Value>(&body).map_err(|fault| fault.to_string()));
     match checked {
         Ok(event) => {
-            let mut verified = receiver.verified.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut verified = receiver
+                .verified
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner);
             verified.entry(id).or_insert(event);
             StatusCode::OK
         }
         Err(reason) => {
-            receiver.refused.lock().unwrap_or_else(PoisonError::into_inner).push(reason);
+            receiver
+                .refused
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push(reason);
             StatusCode::UNAUTHORIZED
         }
     }

@@ -71,7 +71,10 @@ fn submission(args: &SubmitArgs) -> Result<Value, Fault> {
             None => text.parse::<f64>(),
         };
         let share = share.map_err(|_| {
-            (Exit::Usage, format!("--traffic-share `{text}`: write 10% or 0.1"))
+            (
+                Exit::Usage,
+                format!("--traffic-share `{text}`: write 10% or 0.1"),
+            )
         })?;
         deploy.insert("traffic_share".into(), json!(share));
     }
@@ -84,7 +87,10 @@ fn submission(args: &SubmitArgs) -> Result<Value, Fault> {
         None => json!({"url": url}),
     };
     if !args.webhooks.is_empty() {
-        body.insert("webhooks".into(), args.webhooks.iter().map(webhook).collect());
+        body.insert(
+            "webhooks".into(),
+            args.webhooks.iter().map(webhook).collect(),
+        );
     }
     Ok(Value::Object(body))
 }
@@ -118,7 +124,10 @@ pub(crate) async fn status(args: &StatusArgs, output: &mut Output) -> Exit {
 pub(crate) async fn wait(args: &WaitArgs, output: &mut Output) -> Exit {
     let done = async {
         let timeout = Span::parse(&args.timeout).ok_or_else(|| {
-            (Exit::Usage, format!("--timeout `{}`: write 30m or 2h", args.timeout))
+            (
+                Exit::Usage,
+                format!("--timeout `{}`: write 30m or 2h", args.timeout),
+            )
         })?;
         let client = Client::new(&args.daemon)?;
         let length = std::time::Duration::from_millis(u64::try_from(timeout.ms()).unwrap_or(0));
@@ -138,13 +147,25 @@ pub(crate) async fn wait(args: &WaitArgs, output: &mut Output) -> Exit {
 /// `haldane cancel`
 pub(crate) async fn cancel(args: &CancelArgs, output: &mut Output) -> Exit {
     let body = json!({"reason": args.reason, "author": args.author});
-    act(&args.daemon, &format!("v1/analyses/{}/cancel", args.id), &body, output).await
+    act(
+        &args.daemon,
+        &format!("v1/analyses/{}/cancel", args.id),
+        &body,
+        output,
+    )
+    .await
 }
 
 /// `haldane override`
 pub(crate) async fn decide(args: &OverrideArgs, output: &mut Output) -> Exit {
     let body = json!({"verdict": args.verdict, "reason": args.reason, "author": args.author});
-    act(&args.daemon, &format!("v1/analyses/{}/override", args.id), &body, output).await
+    act(
+        &args.daemon,
+        &format!("v1/analyses/{}/override", args.id),
+        &body,
+        output,
+    )
+    .await
 }
 
 async fn act(daemon: &DaemonArgs, path: &str, body: &Value, output: &mut Output) -> Exit {
@@ -165,7 +186,10 @@ async fn until_final(
     format: Format,
 ) -> Result<Exit, Fault> {
     loop {
-        match client.get(&format!("v1/analyses/{id}/verdict?wait={POLL}")).await {
+        match client
+            .get(&format!("v1/analyses/{id}/verdict?wait={POLL}"))
+            .await
+        {
             Ok(verdict) if verdict.get("final").and_then(Value::as_bool) == Some(true) => {
                 let document = match format {
                     Format::Json => verdict.clone(),
@@ -212,7 +236,11 @@ fn finish(done: Result<Exit, Fault>, output: &mut Output) -> Exit {
 }
 
 fn text(document: &Value, key: &str) -> String {
-    document.get(key).and_then(Value::as_str).unwrap_or_default().to_owned()
+    document
+        .get(key)
+        .and_then(Value::as_str)
+        .unwrap_or_default()
+        .to_owned()
 }
 
 /// One document: verdict, sentence, and one line per metric.
@@ -229,10 +257,20 @@ fn show(document: &Value, format: Format, output: &mut Output) {
         let _ = writeln!(out, "{}", text(document, "reason"));
     } else {
         let shown = painted(&verdict, &word, output.color);
-        let _ = writeln!(out, "{shown}  {}  {}", text(document, "service"), text(document, "id"));
+        let _ = writeln!(
+            out,
+            "{shown}  {}  {}",
+            text(document, "service"),
+            text(document, "id")
+        );
         let _ = writeln!(out, "  {}", text(document, "reason"));
     }
-    for metric in document.get("metrics").and_then(Value::as_array).into_iter().flatten() {
+    for metric in document
+        .get("metrics")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let label = text(metric, "label");
         let bullet = if format == Format::Markdown { "-" } else { " " };
         let _ = writeln!(
@@ -251,10 +289,18 @@ fn table_of(list: &Value, color: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["", "id", "service", "status", "look", "reason"]);
-    for document in list.get("analyses").and_then(Value::as_array).into_iter().flatten() {
+    for document in list
+        .get("analyses")
+        .and_then(Value::as_array)
+        .into_iter()
+        .flatten()
+    {
         let word = text(document, "verdict");
         let look = document.get("look").and_then(Value::as_u64).unwrap_or(0);
-        let planned = document.get("looks_planned").and_then(Value::as_u64).unwrap_or(0);
+        let planned = document
+            .get("looks_planned")
+            .and_then(Value::as_u64)
+            .unwrap_or(0);
         table.add_row([
             painted(&format!("{} {word}", symbol(&word)), &word, color),
             text(document, "id"),

@@ -6,6 +6,7 @@ use crate::http::OneShot;
 use crate::judge::judgement::{ArmSummary, Effect, Finding, Interval, Judgement, Label, Needs};
 use crate::plan::Plan;
 use crate::units::{MinEffect, trim_number};
+use crate::wire::verdict::JudgeDocument;
 use comfy_table::{CellAlignment, Table, presets};
 use std::fmt::Write as _;
 
@@ -28,7 +29,11 @@ pub(crate) fn painted(text: &str, word: &str, color: bool) -> String {
         "inconclusive" | "no_data" => "33",
         _ => return text.to_owned(),
     };
-    if color { format!("\u{1b}[1;{code}m{text}\u{1b}[0m") } else { text.to_owned() }
+    if color {
+        format!("\u{1b}[1;{code}m{text}\u{1b}[0m")
+    } else {
+        text.to_owned()
+    }
 }
 
 /// `✖ ROLLBACK  checkout v2`
@@ -51,8 +56,9 @@ pub(crate) fn headline(word: &str, plan: &Plan, color: bool) -> String {
 pub(crate) fn findings(plan: &Plan, judgement: &Judgement, color: bool) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
-    let head =
-        ["", "metric", "baseline", "canary", "effect", "interval", "limit", "n/n_eff", "evidence"];
+    let head = [
+        "", "metric", "baseline", "canary", "effect", "interval", "limit", "n/n_eff", "evidence",
+    ];
     table.set_header(head);
     for at in 2..8 {
         if let Some(column) = table.column_mut(at) {
@@ -96,7 +102,11 @@ fn row(finding: &Finding, color: bool) -> Vec<String> {
         format!("{}+{}", finding.baseline.n, finding.canary.n)
     } else {
         let n_eff = finding.baseline.n_eff.min(finding.canary.n_eff);
-        format!("{}/{}", finding.baseline.n.min(finding.canary.n), trim_number(n_eff.round()))
+        format!(
+            "{}/{}",
+            finding.baseline.n.min(finding.canary.n),
+            trim_number(n_eff.round())
+        )
     };
     vec![
         painted(symbol(word), word, color),
@@ -112,7 +122,11 @@ fn row(finding: &Finding, color: bool) -> Vec<String> {
 }
 
 fn role_mark(finding: &Finding) -> String {
-    if finding.role.is_gate() { String::new() } else { format!(" ({})", finding.role.word()) }
+    if finding.role.is_gate() {
+        String::new()
+    } else {
+        format!(" ({})", finding.role.word())
+    }
 }
 
 fn level(arm: &ArmSummary, unit: &str) -> String {
@@ -146,7 +160,11 @@ fn signed(value: f64) -> String {
         return "−∞".to_owned();
     }
     let text = trim_number((value * 1000.0).round() / 1000.0);
-    if value > 0.0 && text != "0" { format!("+{text}") } else { text }
+    if value > 0.0 && text != "0" {
+        format!("+{text}")
+    } else {
+        text
+    }
 }
 
 fn limit(finding: &Finding) -> String {
@@ -166,16 +184,21 @@ fn limit(finding: &Finding) -> String {
 
 fn evidence(finding: &Finding) -> String {
     if finding.label == Label::NoData {
-        return finding.no_data.clone().unwrap_or_else(|| "no data".to_owned());
+        return finding
+            .no_data
+            .clone()
+            .unwrap_or_else(|| "no data".to_owned());
     }
-    let p = finding.evidence.map_or_else(String::new, |evidence| match finding.label {
-        Label::Within => format!("p {} ≤ {}", tiny(evidence.p_safe), tiny(evidence.beta)),
-        Label::Worse => format!("p {} ≤ {}", tiny(evidence.p_harm), tiny(evidence.alpha)),
-        Label::Undecided | Label::NoData => {
-            let least = evidence.p_harm.min(evidence.p_safe);
-            format!("p {}", tiny(least))
-        }
-    });
+    let p = finding
+        .evidence
+        .map_or_else(String::new, |evidence| match finding.label {
+            Label::Within => format!("p {} ≤ {}", tiny(evidence.p_safe), tiny(evidence.beta)),
+            Label::Worse => format!("p {} ≤ {}", tiny(evidence.p_harm), tiny(evidence.alpha)),
+            Label::Undecided | Label::NoData => {
+                let least = evidence.p_harm.min(evidence.p_safe);
+                format!("p {}", tiny(least))
+            }
+        });
     match finding.needs {
         Needs::Nothing => p,
         Needs::Time(span) => format!("{p}, about {span} more"),
@@ -198,7 +221,10 @@ fn objectives(plan: &Plan, judgement: &Judgement) -> String {
     let mut out = String::new();
     for (objective, planned) in judgement.objectives.iter().zip(&plan.objectives) {
         let burn = |burn: Option<f64>| {
-            burn.map_or_else(|| "∅".to_owned(), |value| format!("{}×", trim_number(value)))
+            burn.map_or_else(
+                || "∅".to_owned(),
+                |value| format!("{}×", trim_number(value)),
+            )
         };
         let _ = write!(
             out,
@@ -235,18 +261,35 @@ pub(crate) fn one_shot_table(shot: &OneShot, color: bool) -> String {
 
 /// The same for programs.
 pub(crate) fn one_shot_json(shot: &OneShot) -> String {
-    crate::http::judge_json(shot)
+    let (plan, judgement) = (&shot.plan, &shot.judgement);
+    let document = JudgeDocument::new(
+        plan,
+        judgement,
+        shot.verdict.word(),
+        shot.row,
+        &shot.sentence,
+    );
+    serde_json::to_string_pretty(&document).unwrap_or_default()
 }
 
 fn word_of(shot: &OneShot) -> &'static str {
     let gates = || shot.judgement.findings.iter().filter(|f| f.role.is_gate());
     let blind = gates().next().is_some() && gates().all(|f| f.label == Label::NoData);
-    if shot.verdict == Verdict::Inconclusive && blind { "no_data" } else { shot.verdict.word() }
+    if shot.verdict == Verdict::Inconclusive && blind {
+        "no_data"
+    } else {
+        shot.verdict.word()
+    }
 }
 
 /// The same for a comment or a job summary.
 pub(crate) fn one_shot_markdown(shot: &OneShot) -> String {
-    markdown(shot.verdict.word(), &shot.sentence, &shot.plan, Some(&shot.judgement))
+    markdown(
+        shot.verdict.word(),
+        &shot.sentence,
+        &shot.plan,
+        Some(&shot.judgement),
+    )
 }
 
 /// Markdown: heading, sentence, table. A marker lets the next run edit its own comment.
@@ -256,7 +299,11 @@ pub(crate) fn markdown(
     plan: &Plan,
     judgement: Option<&Judgement>,
 ) -> String {
-    let escape = |text: &str| text.replace('|', "\\|").replace('<', "&lt;").replace('\n', " ");
+    let escape = |text: &str| {
+        text.replace('|', "\\|")
+            .replace('<', "&lt;")
+            .replace('\n', " ")
+    };
     let service = escape(&plan.rollout.deploy.service);
     let mut out = format!(
         "<!-- haldane:{} -->\n### {} {} {service}\n\n{}\n",
@@ -265,7 +312,9 @@ pub(crate) fn markdown(
         word.to_uppercase(),
         escape(sentence)
     );
-    let Some(judgement) = judgement else { return out };
+    let Some(judgement) = judgement else {
+        return out;
+    };
     out.push_str("\n| | metric | baseline | canary | effect | interval | limit | n |\n");
     out.push_str("|---|---|---|---|---|---|---|---|\n");
     for finding in worst_first(judgement) {

@@ -51,8 +51,8 @@ pub(super) struct Analysis {
     pub(super) windows: Option<Arc<Windows>>,
     /// Captured, not yet in the windows: absorbing is put off until it is known to be needed.
     pub(super) unabsorbed: Vec<Arc<Batch>>,
-    /// The newest look whose samples were read; 0 before the first.
-    pub(super) captured_look: u32,
+    /// Whether samples were ever read.
+    pub(super) has_samples: bool,
     pub(super) looks: u32,
     pub(super) judgement: Option<Arc<Judgement>>,
     pub(super) conclusion: Option<Conclusion>,
@@ -92,7 +92,7 @@ impl Analysis {
             last_seq: seq,
             windows,
             unabsorbed: Vec::new(),
-            captured_look: 0,
+            has_samples: false,
             looks: 0,
             judgement: None,
             conclusion: None,
@@ -121,8 +121,8 @@ impl Analysis {
             Fact::Submitted { .. } => {
                 return Err(format!("record {} submits it a second time", seq.0));
             }
-            Fact::Captured { look, batch } => {
-                self.captured_look = *look;
+            Fact::Captured { batch, .. } => {
+                self.has_samples = true;
                 self.source_notes = 0;
                 self.unabsorbed.push(Arc::clone(batch));
                 return Ok(self.source_fault.take().is_some());
@@ -190,6 +190,11 @@ impl Analysis {
             .ok_or_else(|| format!("record {} is about the unknown message {name}", seq.0))
     }
 
+    /// Whether a message has not yet come to an end.
+    pub(super) fn owes_messages(&self) -> bool {
+        self.deliveries.iter().any(|message| message.end.is_none())
+    }
+
     /// Brings the windows up to the captured batches.
     pub(super) fn absorb(&mut self) {
         let Some(windows) = &mut self.windows else {
@@ -231,7 +236,10 @@ impl Analysis {
         let verdict = decision.verdict?;
         let mut sentence = self.sentence(decision.stand());
         if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
-            sentence = format!("{sentence}; samples can no longer be read: {fault}");
+            sentence = match &self.judgement {
+                Some(_) => format!("{sentence}; then the source failed: {fault}"),
+                None => format!("no sample was ever read, the source failed: {fault}"),
+            };
         }
         Some(Conclusion {
             verdict,

@@ -118,4 +118,7 @@ pub enum Effect {
     },
     /// Let readers see this state of an analysis.
     Publish(Arc<View>),
+    /// Let readers forget an analysis that concluded long ago: its records stay in the log, its
+    /// state is kept in memory no longer.
+    Forget(AnalysisId),
 }

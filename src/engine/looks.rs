@@ -3,10 +3,11 @@
 use crate::engine::analysis::Phase;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
 use crate::engine::event::SourceFault;
+use crate::engine::limits::SOURCE_NOTES_MAX;
 use crate::engine::record::Fact;
 use crate::engine::timers::Waiter;
 use crate::engine::verdict::Source;
-use crate::engine::{Engine, SOURCE_NOTES_MAX, schedule};
+use crate::engine::{Engine, schedule};
 use crate::ids::AnalysisId;
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
@@ -90,7 +91,7 @@ impl Engine {
             plan: Arc::clone(&analysis.plan),
             from,
             to,
-            first: analysis.captured_look == 0,
+            first: !analysis.has_samples,
         };
         self.fetching.insert(id.clone());
         self.be_patient(id);
@@ -156,7 +157,7 @@ impl Engine {
         analysis.retries = retries.saturating_add(1);
         analysis.phase = Phase::Resting;
         let ends = since.plus(analysis.plan.timing.source_grace);
-        let hopeless = !fault.transient && analysis.captured_look == 0;
+        let hopeless = !fault.transient && !analysis.has_samples;
         let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
         let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
         self.fetching.remove(id);

@@ -21,6 +21,7 @@ pub mod delivery;
 pub mod effect;
 pub mod event;
 mod ledger;
+pub mod limits;
 mod looks;
 pub mod record;
 pub mod recover;
@@ -35,88 +36,14 @@ use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::effect::{Answer, Effect, Refusal};
 use crate::engine::event::{Event, Ticket};
 use crate::engine::ledger::{Held, Ledger};
+use crate::engine::limits::IGNORED_MAX;
 use crate::engine::record::{Conclusion, Fact, Record, Seq};
 use crate::engine::timers::{Timers, Waiter};
 use crate::ids::{AnalysisId, DeliveryId};
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-/// Analyses under way; a further submission is refused as `TooMany`. Twice the design target of
-/// 10,000 concurrent analyses.
-pub const ANALYSES_MAX: usize = 20_000;
-/// Records not yet durable; at the limit no new look is begun and no submission accepted until the
-/// store has caught up. About ten seconds' worth of records at the design target.
-pub const UNACKED_MAX: usize = 8_192;
-/// Looks whose samples are being fetched at the same time; further ones wait in order of their due
-/// time. Enough to keep a source busy that answers in 50 ms to 10,000 analyses in 30 s.
-pub const FETCHES_MAX: usize = 64;
-/// Messages on their way at the same time; further ones wait in line.
-pub const SENDS_MAX: usize = 64;
-/// How long a message is worth delivering: an hour after the verdict no controller waits for it,
-/// and it could meet the next rollout of the same service.
-pub const MESSAGE_LIFE: Span = Span::from_s(3_600);
-/// How long an answer may take; then the question is put again. Longer than any time-out of the
-/// doors, so it only fires when an answer was lost.
-pub const PATIENCE: Span = Span::from_s(300);
-/// Stale events of one analysis that are recorded; further ones are ignored without a record.
-pub const IGNORED_MAX: u32 = 8;
-/// Source failures recorded between two successes; further ones are retried without a record.
-pub const SOURCE_NOTES_MAX: u32 = 4;
-
-/// What the engine may use.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// See [`ANALYSES_MAX`].
-    pub analyses_max: usize,
-    /// See [`UNACKED_MAX`].
-    pub unacked_max: usize,
-    /// See [`FETCHES_MAX`].
-    pub fetches_max: usize,
-    /// See [`SENDS_MAX`].
-    pub sends_max: usize,
-    /// See [`MESSAGE_LIFE`].
-    pub message_life: Span,
-    /// See [`PATIENCE`].
-    pub patience: Span,
-}
-
-impl Default for Limits {
-    fn default() -> Self {
-        Self {
-            analyses_max: ANALYSES_MAX,
-            unacked_max: UNACKED_MAX,
-            fetches_max: FETCHES_MAX,
-            sends_max: SENDS_MAX,
-            message_life: MESSAGE_LIFE,
-            patience: PATIENCE,
-        }
-    }
-}
-
-/// How much there is of everything, for metrics.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Stats {
-    /// Analyses before their first judgement.
-    pub waiting: usize,
-    /// Analyses between their first judgement and their verdict.
-    pub looking: usize,
-    /// Analyses with a verdict.
-    pub concluded: usize,
-    /// Looks that wait for their turn to fetch.
-    pub queued: usize,
-    /// Fetches under way.
-    pub fetching: usize,
-    /// Judgements under way.
-    pub judging: usize,
-    /// Messages without an end.
-    pub messages_owed: usize,
-    /// Attempts under way.
-    pub sending: usize,
-    /// Records that are not yet durable.
-    pub unacked: usize,
-    /// Whether the store failed and has not yet recovered.
-    pub store_fault: bool,
-}
+pub use crate::engine::limits::{Limits, Stats};
 
 /// All analyses and everything they wait for.
 #[derive(Debug)]
@@ -130,6 +57,8 @@ pub struct Engine {
     messages: BTreeMap<DeliveryId, AnalysisId>,
     /// Analyses without a verdict.
     open: usize,
+    /// Analyses with a verdict, the oldest first.
+    concluded: BTreeSet<(Timestamp, AnalysisId)>,
     /// Looks that are due, in the order in which they became so.
     queue: BTreeSet<(Timestamp, AnalysisId)>,
     fetching: BTreeSet<AnalysisId>,
@@ -156,6 +85,7 @@ impl Engine {
             keys: BTreeMap::new(),
             messages: BTreeMap::new(),
             open: 0,
+            concluded: BTreeSet::new(),
             queue: BTreeSet::new(),
             fetching: BTreeSet::new(),
             judging: BTreeSet::new(),
@@ -253,6 +183,7 @@ impl Engine {
         }
         self.begin_looks();
         self.begin_sends();
+        self.forget_oldest();
         let records = self.ledger.flush();
         self.out.extend(records.map(Effect::Append));
         self.out.extend(self.timers.announce().map(Effect::WakeAt));
@@ -284,6 +215,7 @@ impl Engine {
     /// Gives an analysis its verdict (A4: the callers have seen that it has none).
     fn conclude(&mut self, id: &AnalysisId, conclusion: Conclusion) {
         self.leave_phase(id);
+        self.concluded.insert((conclusion.at, id.clone()));
         self.write(id, Fact::Concluded { conclusion });
         self.open = self.open.saturating_sub(1);
         let Some(analysis) = self.analyses.get(id) else {
@@ -308,6 +240,33 @@ impl Engine {
         self.fetching.remove(id);
         self.judging.remove(id);
         self.timers.clear(&Waiter::Analysis(id.clone()));
+    }
+
+    /// Lets go of the analyses that concluded first, once nothing about them is owed. The oldest
+    /// one may hold up the others for as long as its messages live.
+    fn forget_oldest(&mut self) {
+        while self.concluded.len() > self.limits.concluded_max {
+            let oldest = self.concluded.first().map(|(_, id)| id.clone());
+            let Some((id, analysis)) = oldest.and_then(|id| self.analyses.get_key_value(&id))
+            else {
+                return;
+            };
+            if !self.ledger.is_durable(analysis.last_seq) || analysis.owes_messages() {
+                return;
+            }
+            if let Some(key) = &analysis.key
+                && self.keys.get(key) == Some(id)
+            {
+                self.keys.remove(key);
+            }
+            for message in &analysis.deliveries {
+                self.messages.remove(&message.name);
+            }
+            let id = id.clone();
+            self.analyses.remove(&id);
+            self.concluded.pop_first();
+            self.out.push(Effect::Forget(id));
+        }
     }
 
     /// Records that something came too late or for another look (A8), up to [`IGNORED_MAX`] times.

@@ -153,6 +153,7 @@ impl<'a> Recovery<'a> {
         for id in &ids {
             engine.readmit(id);
         }
+        engine.keys = engine.newest_keys();
         for id in &ids {
             engine.resume(id);
         }
@@ -174,16 +175,26 @@ impl Engine {
         analysis.absorb();
         let view = Arc::new(analysis.view());
         analysis.published = Some(Arc::clone(&view));
-        if analysis.conclusion.is_none() {
-            self.open += 1;
-        }
-        if let Some(key) = &analysis.key {
-            self.keys.insert(key.clone(), id.clone());
+        match &analysis.conclusion {
+            None => self.open += 1,
+            Some(conclusion) => {
+                self.concluded.insert((conclusion.at, id.clone()));
+            }
         }
         for message in &analysis.deliveries {
             self.messages.insert(message.name.clone(), id.clone());
         }
         self.out.push(Effect::Publish(view));
+    }
+
+    /// The newest holder of each key: a key that was free again may have been used again.
+    fn newest_keys(&self) -> BTreeMap<String, AnalysisId> {
+        let mut holders: Vec<&Analysis> = self.analyses.values().collect();
+        holders.sort_by_key(|analysis| analysis.submitted_seq);
+        holders
+            .into_iter()
+            .filter_map(|a| a.key.clone().map(|key| (key, a.id.clone())))
+            .collect()
     }
 
     /// Takes up the work an analysis still owes.
@@ -194,11 +205,9 @@ impl Engine {
         if analysis.phase == Phase::Over {
             let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
             self.outbox.extend(owed.map(|m| m.name.clone()));
-        } else if analysis.captured_look > analysis.judged_look() {
-            let look = analysis.captured_look;
-            self.order_judgement(id, look);
         } else {
-            // The log may end between a judgement and the conclusion it called for.
+            // The log may end between a judgement and the conclusion it called for. If it ends
+            // between samples and their judgement, the look is still due and is taken again.
             self.decide(id, Source::Answering);
         }
     }

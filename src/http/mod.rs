@@ -2,7 +2,44 @@
 //!
 //! Handlers never touch the engine. A write becomes an [`Ask`] with a reply channel; a read is
 //! answered from [`Readings`], the views published so far, so it never waits for anything.
+//!
+//! | file | what |
+//! |---|---|
+//! | `server` | the accept loop: connection cap, header time-out, graceful stop |
+//! | `routes` | the one table of endpoints; routing, rights and the OpenAPI document come from it |
+//! | `office` | what all handlers share, and how they ask the driver |
+//! | `guard` | what every request passes: request id, caps, credentials, time-out |
+//! | `auth` | who is calling, and what they may do |
+//! | `refused` | every way to say no, as problem details |
+//! | `query` `body` | reading query strings and bodies strictly |
+//! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
+//! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `templates` `status` `openapi` | templates, health and metrics, the document |
+//! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
+
+mod analyses;
+mod auth;
+mod bind;
+mod body;
+mod decisions;
+mod events;
+mod guard;
+mod judge_once;
+mod office;
+mod openapi;
+mod query;
+mod refused;
+mod routes;
+mod server;
+mod status;
+mod submit;
+mod templates;
+pub mod wire;
+
+pub use refused::Code;
+pub use routes::{endpoints, router};
+pub use server::serve;
 
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};

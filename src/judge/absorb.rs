@@ -5,61 +5,25 @@
 //! or how the samples were cut into looks (A6).
 
 use crate::digest::Digest;
+use crate::judge::arms::{Answers, BySeries, Split, arm_of, by_key};
 use crate::judge::intervals::{self, Cell, Grown, Growth};
-use crate::judge::windows::{
-    Arm, Batch, EventInterval, MetricData, MetricWindow, SERIES_MAX, SUSPECT_MAX,
-};
+use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
-use crate::series::buckets::Buckets;
+use crate::series::buckets::{Bounds, Buckets};
 use crate::series::census::Census;
 use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
-use crate::series::raw::{Answer, Labels, RawSeries, Sample, series_key};
+use crate::series::raw::{Labels, RawSeries, Sample};
 use crate::series::samples::Series;
 use crate::template::Combine;
 use crate::time::{Span, Timestamp};
-use regex::Regex;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// Without any sample from before the start nobody can tell a new counter from one that was there
 /// before. Those that turn up within the first scrape of the window may be either; one scrape takes
 /// at most this long (Prometheus' default `scrape_interval`).
 const FIRST_SCRAPE: Span = Span::from_s(60);
-
-/// Remarks kept per metric beside the counts; further ones are dropped.
-const REMARKS_MAX: usize = 16;
-
-/// What one batch says about one metric.
-pub(crate) struct Answers<'a> {
-    from: Timestamp,
-    to: Timestamp,
-    parts: Vec<(Part, &'a Answer)>,
-}
-
-impl<'a> Answers<'a> {
-    /// The answers to the queries of metric `metric_idx`, samples up to `to`.
-    pub(crate) fn of(batch: &'a Batch, metric_idx: usize, to: Timestamp) -> Self {
-        let mine = batch
-            .answers
-            .iter()
-            .filter(|(slot, _)| slot.metric_idx == metric_idx);
-        Self {
-            from: batch.from,
-            to,
-            parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
-        }
-    }
-
-    fn has(&self, part: Part) -> bool {
-        self.parts.iter().any(|(other, _)| *other == part)
-    }
-
-    fn series(&self, part: Part) -> impl Iterator<Item = &'a RawSeries> {
-        let mine = self.parts.iter().filter(move |(other, _)| *other == part);
-        mine.flat_map(|(_, answer)| &answer.series)
-    }
-}
 
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -77,7 +41,6 @@ pub(crate) struct MetricState {
     /// The instant of the first sample of all.
     earliest: Option<Timestamp>,
     census: Census,
-    remarks: BTreeSet<String>,
     histogram_series: usize,
 }
 
@@ -89,26 +52,8 @@ struct ArmState {
     total: CounterState<1>,
     /// Observations, and those within the threshold.
     buckets: CounterState<2>,
+    bounds: Bounds,
     open: Cell,
-}
-
-/// Samples of one arm's series, by series.
-type BySeries = BTreeMap<Digest, Vec<Sample>>;
-
-/// Samples of both arms.
-#[derive(Default)]
-struct Split {
-    baseline: BySeries,
-    canary: BySeries,
-}
-
-impl Split {
-    fn of(&mut self, arm: Arm) -> &mut BySeries {
-        match arm {
-            Arm::Baseline => &mut self.baseline,
-            Arm::Canary => &mut self.canary,
-        }
-    }
 }
 
 impl MetricState {
@@ -191,18 +136,13 @@ impl MetricState {
         to: Timestamp,
     ) -> Split {
         let mut out = Split::default();
-        for one in series {
-            let key = series_key(&one.labels, None);
+        for (key, one) in by_key(series, None) {
             let Some(arm) = self.admit(plan, &one.labels, key) else {
                 continue;
             };
-            let samples = out.of(arm).entry(key).or_default();
-            samples.extend(
-                one.samples
-                    .iter()
-                    .copied()
-                    .filter(|s| self.is_new(s.at, to)),
-            );
+            let fresh = one.samples.iter().copied();
+            let fresh = fresh.filter(|sample| self.is_new(sample.at, to));
+            out.of(arm).entry(key).or_default().extend(fresh);
         }
         out
     }
@@ -292,11 +232,14 @@ impl MetricState {
         intervals: &mut Vec<EventInterval>,
     ) {
         let mut families: BTreeMap<Digest, (Arm, Buckets)> = BTreeMap::new();
-        for one in answers.series(Part::Buckets) {
-            let key = series_key(&one.labels, Some("le"));
+        for (key, one) in by_key(answers.series(Part::Buckets), Some("le")) {
             let Some(arm) = self.admit(plan, &one.labels, key) else {
                 continue;
             };
+            match arm {
+                Arm::Baseline => self.baseline.bounds.add(&one.labels),
+                Arm::Canary => self.canary.bounds.add(&one.labels),
+            }
             let fresh = one.samples.iter().copied();
             let fresh = fresh.filter(|sample| self.is_new(sample.at, answers.to));
             let family = families
@@ -306,10 +249,6 @@ impl MetricState {
         }
         let (mut baseline, mut canary) = (Vec::new(), Vec::new());
         for (key, (arm, buckets)) in &families {
-            if let Some(lacks) = buckets.lacks() {
-                self.remark(format!("{} has {lacks}", arm.word()));
-                continue;
-            }
             let points = buckets.points(*key, &mut self.census);
             match arm {
                 Arm::Baseline => baseline.extend(points),
@@ -364,15 +303,14 @@ impl MetricState {
         Birthline { start, known_from }
     }
 
-    fn remark(&mut self, text: String) {
-        if self.remarks.len() < REMARKS_MAX {
-            self.remarks.insert(text);
-        }
-    }
-
     fn notes(&self, metric: &MetricPlan) -> Vec<String> {
         let mut out = self.census.sentences();
-        out.extend(self.remarks.iter().cloned());
+        if let Queries::Distribution { threshold, .. } = metric.queries {
+            for (arm, state) in [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)] {
+                let lacks = state.bounds.lacks(threshold);
+                out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
+            }
+        }
         if self.histogram_series > 0 {
             out.push(format!(
                 "{} series of native histograms left out",
@@ -406,15 +344,6 @@ fn points(series: &BySeries, census: &mut Census) -> Vec<Point<1>> {
     out
 }
 
-fn arm_of(plan: &Plan, labels: &Labels) -> Option<Arm> {
-    let (baseline, canary) = (&plan.rollout.baseline, &plan.rollout.canary);
-    match (baseline.matches(labels), canary.matches(labels)) {
-        (true, false) => Some(Arm::Baseline),
-        (false, true) => Some(Arm::Canary),
-        _ => None,
-    }
-}
-
 fn fold_of(combine: Combine) -> Fold {
     match combine {
         Combine::Mean => align::mean,
@@ -436,40 +365,5 @@ fn grid_of(plan: &Plan, first: usize, len: usize) -> Grid {
         start: whole.instant(first),
         step,
         len,
-    }
-}
-
-/// Adds the warnings of a batch that nobody allowed.
-pub(crate) fn suspects(plan: &Plan, batch: &Batch, suspect_list: &mut Vec<String>) {
-    if batch
-        .answers
-        .iter()
-        .all(|(_, answer)| answer.warnings.is_empty())
-    {
-        return;
-    }
-    let allowed: Vec<Regex> = plan
-        .allowed_warnings
-        .iter()
-        .filter_map(|text| Regex::new(text).ok())
-        .collect();
-    for (slot, answer) in &batch.answers {
-        for warning in &answer.warnings {
-            if allowed.iter().any(|regex| regex.is_match(warning)) {
-                continue;
-            }
-            let name = plan
-                .metrics
-                .get(slot.metric_idx)
-                .map_or("?", |metric| metric.name.as_str());
-            suspect(suspect_list, format!("{name}: {warning}"));
-        }
-    }
-}
-
-/// Adds one entry, once.
-pub(crate) fn suspect(list: &mut Vec<String>, text: String) {
-    if list.len() < SUSPECT_MAX && !list.contains(&text) {
-        list.push(text);
     }
 }

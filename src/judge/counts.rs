@@ -52,34 +52,43 @@ pub fn sums(counts: impl Iterator<Item = Counts> + Clone) -> Rate {
     }
 }
 
-/// The dispersion of the bad events of two arms over blocks of time.
+/// The dispersion of the bad events of two arms over blocks of time. Where one arm has none, the
+/// other's own scatter around its ratio is all there is to see.
 pub fn dispersion_of(intervals: &[EventInterval], step: Span) -> f64 {
     let (canary, baseline) = paired(intervals);
-    let ratio = if baseline.bad > 0.0 && canary.bad > 0.0 {
-        canary.ratio() / baseline.ratio()
-    } else {
-        1.0
-    };
+    let ratio = canary.ratio() / baseline.ratio();
     let per_block = usize::try_from(BLOCK.ms() / step.ms().max(1))
         .unwrap_or(1)
         .max(1);
-    let blocks: Vec<Block> = intervals
-        .chunks(per_block)
-        .map(|chunk| {
-            let (c, b) = paired(chunk);
-            let odds = ratio * c.total / b.total;
-            let share = if odds.is_finite() {
-                odds / (1.0 + odds)
-            } else {
-                1.0
-            };
-            Block {
+    let block = |chunk: &[EventInterval]| {
+        let (c, b) = paired(chunk);
+        if baseline.bad <= 0.0 {
+            return Block {
                 canary: c.bad,
-                both: c.bad + b.bad,
-                share,
-            }
-        })
-        .collect();
+                both: c.total,
+                share: canary.ratio(),
+            };
+        }
+        if canary.bad <= 0.0 {
+            return Block {
+                canary: b.bad,
+                both: b.total,
+                share: baseline.ratio(),
+            };
+        }
+        let odds = ratio * c.total / b.total;
+        let share = if odds.is_finite() {
+            odds / (1.0 + odds)
+        } else {
+            1.0
+        };
+        Block {
+            canary: c.bad,
+            both: c.bad + b.bad,
+            share,
+        }
+    };
+    let blocks: Vec<Block> = intervals.chunks(per_block).map(block).collect();
     dispersion(&blocks)
 }
 
@@ -198,6 +207,13 @@ impl Test {
         }
     }
 
+    fn name_trailing(&self) -> &'static str {
+        match self {
+            Self::Conditional(_) => "conditional binomial, trailing",
+            Self::Likelihood(_) => "binomial likelihood ratio, trailing",
+        }
+    }
+
     fn decide(&mut self, limits: Limits, harm: Harm, levels: Levels) -> Decision {
         match self {
             Self::Conditional(test) => decide(test, limits, harm, levels),
@@ -251,7 +267,7 @@ fn compare(
                 && late.evidence.p_harm <= levels.beta;
             let (joined, late_decides) = finding::join(all, late, levels, beyond);
             if late_decides {
-                out.test = last.name();
+                out.test = last.name_trailing();
                 out.notes.push(format!(
                     "shown by the last {part} of {} intervals",
                     intervals.len()

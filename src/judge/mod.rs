@@ -5,7 +5,7 @@
 //! | question | module |
 //! |---|---|
 //! | how much error may this look spend? | [`look`] |
-//! | is one arm worse, on the values of a series? | [`mann_whitney`] over [`noise`] |
+//! | is one arm worse, on the values of a series? | [`mann_whitney`] over [`ranked`] and [`noise`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
@@ -14,6 +14,7 @@
 //! | how is it said? | [`explain`] |
 
 mod absorb;
+mod arms;
 pub mod burn;
 pub mod classify;
 pub mod counts;
@@ -26,6 +27,8 @@ pub mod judgement;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
+mod phrase;
+pub mod ranked;
 pub mod rates;
 pub mod score;
 pub mod windows;

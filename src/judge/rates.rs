@@ -41,9 +41,12 @@ impl Rate {
     }
 }
 
-/// P(K ≥ k) of a binomial with real k of n; 1 for k ≤ 0.
+/// P(K ≥ k) of a binomial with real k of n; 1 for k ≤ 0. A `p` that no proportion can be is
+/// contradicted by everything.
 fn at_least(k: f64, n: f64, p: f64) -> f64 {
-    if k <= 0.0 {
+    if p < 0.0 {
+        0.0
+    } else if k <= 0.0 {
         1.0
     } else if k > n || p <= 0.0 {
         0.0
@@ -56,7 +59,9 @@ fn at_least(k: f64, n: f64, p: f64) -> f64 {
 
 /// P(K ≤ k).
 fn at_most(k: f64, n: f64, p: f64) -> f64 {
-    if k >= n || p <= 0.0 {
+    if p > 1.0 {
+        0.0
+    } else if k >= n || p <= 0.0 {
         1.0
     } else if p >= 1.0 {
         0.0
@@ -158,10 +163,11 @@ pub enum Margin {
 /// The likelihood ratio test of two binomial rates with a margin.
 ///
 /// Signed root of the likelihood ratio, the baseline's ratio being estimated under the margin;
-/// the canary's count moves half an event toward the margin (continuity). Its tails stay right for
-/// the few events of a young canary where a score test is far too sharp. Beside it stands the exact
-/// binomial tail of the canary with the baseline's ratio taken as known, and the larger p counts:
-/// the first allows for a baseline of few events, the second is exact where it has many.
+/// each arm's count moves half an event toward the margin (Yates' continuity). Its tails stay right
+/// for the few events of a young canary where a score test is far too sharp. Beside it stands the
+/// exact binomial tail of the smaller arm with the ratio of the larger taken as known, and the
+/// larger p counts: the first allows for few events in the larger arm, the second is exact where
+/// there are many.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Likelihood {
     /// The canary.
@@ -184,9 +190,9 @@ impl Likelihood {
         }
     }
 
-    /// The signed root for `bad` events on the canary.
-    fn root(&self, bad: f64, (a, s): (f64, f64)) -> f64 {
-        let (n1, x2, n2) = (self.canary.total, self.baseline.bad, self.baseline.total);
+    /// The signed root for `bad` events on the canary and `x2` on the baseline.
+    fn root(&self, bad: f64, x2: f64, (a, s): (f64, f64)) -> f64 {
+        let (n1, n2) = (self.canary.total, self.baseline.total);
         let (mut low, mut high) = ((-a / s).max(0.0), ((1.0 - a) / s).min(1.0));
         if low >= high {
             // The line touches the square in a corner only.
@@ -220,19 +226,56 @@ impl Likelihood {
     }
 
     fn p_above(&self, margin: f64) -> f64 {
-        let (a, s) = self.line(margin);
-        let known = a + s * self.baseline.ratio();
-        let exact = at_least(self.canary.bad, self.canary.total, known);
-        let bad = (self.canary.bad - 0.5).max(0.0);
-        normal::sf(self.root(bad, (a, s))).max(exact)
+        let (c, b, line) = (self.canary, self.baseline, self.line(margin));
+        let exact = self.known(
+            line,
+            |r, p| at_least(r.bad, r.total, p),
+            |r, p| at_most(r.bad, r.total, p),
+        );
+        let (one, two) = ((c.bad - 0.5).max(0.0), (b.bad + 0.5).min(b.total));
+        normal::sf(self.root(one, two, line)).max(exact)
     }
 
     fn p_below(&self, margin: f64) -> f64 {
-        let (a, s) = self.line(margin);
-        let known = a + s * self.baseline.ratio();
-        let exact = at_most(self.canary.bad, self.canary.total, known);
-        let bad = (self.canary.bad + 0.5).min(self.canary.total);
-        normal::cdf(self.root(bad, (a, s))).max(exact)
+        let (c, b, line) = (self.canary, self.baseline, self.line(margin));
+        let exact = self.known(
+            line,
+            |r, p| at_most(r.bad, r.total, p),
+            |r, p| at_least(r.bad, r.total, p),
+        );
+        let (one, two) = ((c.bad + 0.5).min(c.total), (b.bad - 0.5).max(0.0));
+        normal::cdf(self.root(one, two, line)).max(exact)
+    }
+
+    /// The exact tail of the smaller arm, with the ratio of the larger taken as known; of equal
+    /// arms the larger tail of those whose ratio is one.
+    fn known(
+        &self,
+        (a, s): (f64, f64),
+        canary_tail: fn(Rate, f64) -> f64,
+        baseline_tail: fn(Rate, f64) -> f64,
+    ) -> f64 {
+        let (c, b) = (self.canary, self.baseline);
+        let of_canary = a + s * b.ratio();
+        let of_baseline = (c.ratio() - a) / s;
+        if c.total < b.total {
+            return canary_tail(c, of_canary);
+        }
+        if c.total > b.total {
+            return baseline_tail(b, of_baseline);
+        }
+        let possible = |p: f64| (0.0..=1.0).contains(&p);
+        let one = if possible(of_canary) {
+            canary_tail(c, of_canary)
+        } else {
+            0.0
+        };
+        let two = if possible(of_baseline) {
+            baseline_tail(b, of_baseline)
+        } else {
+            0.0
+        };
+        one.max(two)
     }
 
     /// The smallest and the largest margin there can be.

@@ -1,6 +1,7 @@
 //! What an analysis has seen so far, both arms, ready to be judged.
 
-use crate::judge::absorb::{self, Answers, MetricState};
+use crate::judge::absorb::MetricState;
+use crate::judge::arms::{self, Answers};
 use crate::plan::{MetricPlan, Plan, Queries, Slot};
 use crate::series::gaps::Usable;
 use crate::series::grid::Grid;
@@ -155,7 +156,7 @@ impl Windows {
     /// (except that the very first batch may reach back for anchors), samples after `batch.to` are
     /// left for the next one, and a hole before `batch.from` becomes gaps.
     pub fn absorb(&mut self, plan: &Plan, batch: &Batch) {
-        absorb::suspects(plan, batch, &mut self.suspect);
+        arms::suspects(plan, batch, &mut self.suspect);
         let to = batch.to.min(plan.timing.deadline).min(last_instant(plan));
         let each = self.metrics.iter_mut().zip(&mut self.counters);
         for (metric_idx, (window, state)) in each.enumerate() {
@@ -169,7 +170,7 @@ impl Windows {
                     "{}: more than {SERIES_MAX} series, the rest left out",
                     metric.name
                 );
-                absorb::suspect(&mut self.suspect, text);
+                arms::suspect(&mut self.suspect, text);
             }
         }
         self.covered_to = self.covered_to.max(to);

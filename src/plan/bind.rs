@@ -92,20 +92,17 @@ fn resolve_inputs(
     }
     let mut values = BTreeMap::new();
     for input in &template.inputs {
-        match rollout.inputs.get(&input.name).or(input.default.as_ref()) {
-            Some(value) => {
-                values.insert(input.name.clone(), value.clone());
-            }
-            None => {
-                let name = &input.name;
-                let message = format!("input `{name}` has no value and no default");
-                let help = match input.description.as_str() {
-                    "" => format!("give `{name}` a value"),
-                    description => format!("give `{name}` a value: {description}"),
-                };
-                found.push(Diagnostic::error("C060", message).help(help));
-            }
+        if let Some(value) = rollout.inputs.get(&input.name).or(input.default.as_ref()) {
+            values.insert(input.name.clone(), value.clone());
+            continue;
         }
+        let name = &input.name;
+        let message = format!("input `{name}` has no value and no default");
+        let help = match input.description.as_str() {
+            "" => format!("give `{name}` a value"),
+            description => format!("give `{name}` a value: {description}"),
+        };
+        found.push(Diagnostic::error("C060", message).help(help));
     }
     values
 }

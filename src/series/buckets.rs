@@ -11,12 +11,48 @@ use std::collections::BTreeMap;
 /// Bounds named in a message about a missing one; the others are cut off.
 const BOUNDS_SHOWN_MAX: usize = 12;
 
+/// Distinct bounds remembered; further ones are not named in messages (native-like schemes of
+/// exporters stay below it).
+const BOUNDS_MAX: usize = 200;
+
+/// The bucket bounds that were seen, in rising order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Bounds {
+    /// By [`order`].
+    seen: BTreeMap<u64, f64>,
+}
+
+impl Bounds {
+    /// Remembers the bound of a bucket with these labels.
+    pub fn add(&mut self, labels: &Labels) {
+        if let Some(bound) = bound_of(labels)
+            && self.seen.len() < BOUNDS_MAX
+        {
+            self.seen.insert(order(bound), bound);
+        }
+    }
+
+    /// Why nothing can be counted: `no bucket bound 0.25; bounds are 0.1, 0.5, +Inf`. `None` when
+    /// both the threshold and the total are there, or no bucket was seen at all.
+    pub fn lacks(&self, threshold: f64) -> Option<String> {
+        let missing = [threshold, f64::INFINITY]
+            .into_iter()
+            .find(|bound| !self.seen.contains_key(&order(*bound)))
+            .filter(|_| !self.seen.is_empty())?;
+        let mut shown: Vec<String> = self.seen.values().map(|bound| bound_text(*bound)).collect();
+        if shown.len() > BOUNDS_SHOWN_MAX {
+            shown.truncate(BOUNDS_SHOWN_MAX);
+            shown.push("…".to_owned());
+        }
+        let (missing, shown) = (bound_text(missing), shown.join(", "));
+        Some(format!("no bucket bound {missing}; bounds are {shown}"))
+    }
+}
+
 /// The buckets of one histogram: series whose labels are equal but for `le`.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Buckets {
     threshold: f64,
-    /// By [`order`].
-    bounds: BTreeMap<u64, f64>,
     within: Vec<Sample>,
     all: Vec<Sample>,
 }
@@ -26,7 +62,6 @@ impl Buckets {
     pub fn new(threshold: f64) -> Self {
         Self {
             threshold,
-            bounds: BTreeMap::new(),
             within: Vec::new(),
             all: Vec::new(),
         }
@@ -39,27 +74,11 @@ impl Buckets {
         let Some(bound) = bound_of(labels) else {
             return;
         };
-        self.bounds.insert(order(bound), bound);
         if bound == self.threshold {
             self.within.extend(samples);
         } else if bound == f64::INFINITY {
             self.all.extend(samples);
         }
-    }
-
-    /// Why nothing can be counted: `no bucket bound 0.25; bounds are 0.1, 0.5, +Inf`.
-    pub fn lacks(&self) -> Option<String> {
-        let missing = [self.threshold, f64::INFINITY]
-            .into_iter()
-            .find(|bound| !self.bounds.contains_key(&order(*bound)))?;
-        let bounds = self.bounds.values();
-        let mut shown: Vec<String> = bounds.map(|bound| bound_text(*bound)).collect();
-        if shown.len() > BOUNDS_SHOWN_MAX {
-            shown.truncate(BOUNDS_SHOWN_MAX);
-            shown.push("…".to_owned());
-        }
-        let (missing, shown) = (bound_text(missing), shown.join(", "));
-        Some(format!("no bucket bound {missing}; bounds are {shown}"))
     }
 
     /// Observations and those within the threshold, at the instants that have both; the others

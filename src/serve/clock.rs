@@ -17,19 +17,33 @@ pub struct Clock {
 enum Kind {
     System,
     /// Counts from `origin` on, `factor` times as fast as the machine's monotonic clock.
-    Fast { origin: Timestamp, since: Instant, factor: u32 },
+    Fast {
+        origin: Timestamp,
+        since: Instant,
+        factor: u32,
+    },
 }
 
 impl Clock {
     /// The system clock.
     pub fn system() -> Self {
-        Self { kind: Kind::System, latest_ms: Arc::new(AtomicI64::new(i64::MIN)) }
+        Self {
+            kind: Kind::System,
+            latest_ms: Arc::new(AtomicI64::new(i64::MIN)),
+        }
     }
 
     /// A clock that starts at `origin` and runs `factor` times as fast; a factor of 0 counts as 1.
     pub fn fast(origin: Timestamp, factor: u32) -> Self {
-        let kind = Kind::Fast { origin, since: Instant::now(), factor: factor.max(1) };
-        Self { kind, latest_ms: Arc::new(AtomicI64::new(i64::MIN)) }
+        let kind = Kind::Fast {
+            origin,
+            since: Instant::now(),
+            factor: factor.max(1),
+        };
+        Self {
+            kind,
+            latest_ms: Arc::new(AtomicI64::new(i64::MIN)),
+        }
     }
 
     /// The present instant; never before one given earlier.
@@ -39,9 +53,13 @@ impl Clock {
                 Ok(since) => whole_ms(since),
                 Err(before) => -whole_ms(before.duration()),
             },
-            Kind::Fast { origin, since, factor } => {
-                origin.plus(Span::from_ms(whole_ms(since.elapsed())).times((*factor).into())).ms()
-            }
+            Kind::Fast {
+                origin,
+                since,
+                factor,
+            } => origin
+                .plus(Span::from_ms(whole_ms(since.elapsed())).times((*factor).into()))
+                .ms(),
         };
         Timestamp::from_ms(self.latest_ms.fetch_max(ms, Ordering::AcqRel).max(ms))
     }

@@ -219,7 +219,9 @@ pub fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Config, Str
     // Two underscores, so that HALDANE_PORT, which Kubernetes makes for a Service of that name,
     // is no key of ours.
     builder = builder.add_source(
-        config::Environment::with_prefix("HALDANE").prefix_separator("__").separator("__"),
+        config::Environment::with_prefix("HALDANE")
+            .prefix_separator("__")
+            .separator("__"),
     );
     for (key, value) in flags {
         builder = builder
@@ -234,9 +236,16 @@ pub fn load(file: Option<&Path>, flags: &[(&str, String)]) -> Result<Config, Str
 
 /// The reader's own message with the file in front and a suggestion behind.
 fn explain(message: &str, path: &Path, has_file: bool) -> String {
-    let origin = if has_file { format!("{}", path.display()) } else { "environment".to_owned() };
+    let origin = if has_file {
+        format!("{}", path.display())
+    } else {
+        "environment".to_owned()
+    };
     let mut quoted = message.split('`').skip(1).step_by(2);
-    let unknown = message.contains("unknown field").then(|| quoted.next()).flatten();
+    let unknown = message
+        .contains("unknown field")
+        .then(|| quoted.next())
+        .flatten();
     let suggestion = unknown.and_then(|word| closest(word, quoted));
     match suggestion {
         Some(word) => format!("configuration ({origin}): {message}; did you mean `{word}`?"),
@@ -271,7 +280,10 @@ mod tests {
         let path = dir.path().join("haldane.toml");
         std::fs::write(&path, "[server]\nlisten = \"127.0.0.1:1\"\n").unwrap();
         let flags = [("server.listen", "127.0.0.1:2".to_owned())];
-        assert_eq!(load(Some(&path), &flags).unwrap().server.listen, "127.0.0.1:2");
+        assert_eq!(
+            load(Some(&path), &flags).unwrap().server.listen,
+            "127.0.0.1:2"
+        );
     }
 
     #[test]

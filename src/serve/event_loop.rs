@@ -86,13 +86,41 @@ impl EventLoop {
         self.next_ticket += 1;
         let (reply, event) = match ask {
             Ask::Submit { submission, reply } => (reply, Event::Submitted { ticket, submission }),
-            Ask::Cancel { id, author, reason, reply } => {
-                (reply, Event::Cancelled { ticket, id, author, reason })
-            }
-            Ask::Override { id, verdict, author, reason, reply } => {
-                (reply, Event::Overridden { ticket, id, verdict, author, reason })
-            }
-            Ask::Judge { plan, samples, reply } => {
+            Ask::Cancel {
+                id,
+                author,
+                reason,
+                reply,
+            } => (
+                reply,
+                Event::Cancelled {
+                    ticket,
+                    id,
+                    author,
+                    reason,
+                },
+            ),
+            Ask::Override {
+                id,
+                verdict,
+                author,
+                reason,
+                reply,
+            } => (
+                reply,
+                Event::Overridden {
+                    ticket,
+                    id,
+                    verdict,
+                    author,
+                    reason,
+                },
+            ),
+            Ask::Judge {
+                plan,
+                samples,
+                reply,
+            } => {
                 self.performer.judge_once(plan, samples, reply);
                 return;
             }

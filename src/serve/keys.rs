@@ -55,15 +55,23 @@ fn parsed(key: &str, text: &SecretText) -> Result<Option<SigningKey>, String> {
 }
 
 fn policy(config: &WebhooksConfig) -> Policy {
-    Policy { allow_private: config.allow_private, ..Policy::default() }
+    Policy {
+        allow_private: config.allow_private,
+        ..Policy::default()
+    }
 }
 
 /// The sender.
 pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
     let timeout = config::span("webhooks.timeout", &config.timeout)?;
     let ca_file = (!config.ca_file.is_empty()).then(|| PathBuf::from(&config.ca_file));
-    Sender::new(Options { timeout, ca_file, policy: policy(config), ..Options::default() })
-        .map_err(|fault| format!("webhooks: {fault}"))
+    Sender::new(Options {
+        timeout,
+        ca_file,
+        policy: policy(config),
+        ..Options::default()
+    })
+    .map_err(|fault| format!("webhooks: {fault}"))
 }
 
 /// Refuses an address at submission, so that the submitter hears of it and not a log.
@@ -86,6 +94,9 @@ pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<Receiver> {
     config
         .receivers
         .iter()
-        .map(|written| Receiver { url: written.url.clone(), secret: secret(&written.key) })
+        .map(|written| Receiver {
+            url: written.url.clone(),
+            secret: secret(&written.key),
+        })
         .collect()
 }

@@ -16,6 +16,7 @@ use std::sync::Arc;
 pub fn judged_once(template: &Template, duration: Span) -> Template {
     let mut once = template.clone();
     once.schedule.look_every = duration.max(once.schedule.step.span());
+    once.schedule.bake = once.schedule.bake.min(duration);
     once
 }
 
@@ -28,10 +29,19 @@ pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
     let sentence = explain::sentence(&plan, Some(&judgement), decision.stand());
     // The last look always has a verdict; if that ever failed, doubt is the only honest word (A5).
     let verdict = decision.verdict.unwrap_or(Verdict::Inconclusive);
-    OneShot { plan, judgement, verdict, row: decision.row, hold: decision.hold, sentence }
+    OneShot {
+        plan,
+        judgement,
+        verdict,
+        row: decision.row,
+        hold: decision.hold,
+        sentence,
+    }
 }
 
 /// Fetches the plan's whole window.
 pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
-    source.window(plan, plan.timing.start, plan.timing.deadline, true).await
+    source
+        .window(plan, plan.timing.start, plan.timing.deadline, true)
+        .await
 }

@@ -26,15 +26,27 @@ impl Outbox {
     pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
         let keys = match self.keys(&order.receiver.secret) {
             Ok(keys) => keys,
-            Err(detail) => return SendReply::Retry { after: None, detail },
+            Err(detail) => {
+                return SendReply::Retry {
+                    after: None,
+                    detail,
+                };
+            }
         };
         let url = match url::Url::parse(&order.receiver.url) {
             Ok(url) => url,
-            Err(fault) => return SendReply::GiveUp { detail: format!("receiver url: {fault}") },
+            Err(fault) => {
+                return SendReply::GiveUp {
+                    detail: format!("receiver url: {fault}"),
+                };
+            }
         };
         let body = verdict_event(&order.view, &order.delivery, &self.source, order.born);
         let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
-        let headers: Vec<_> = traceparent.map(|value| ("traceparent", value)).into_iter().collect();
+        let headers: Vec<_> = traceparent
+            .map(|value| ("traceparent", value))
+            .into_iter()
+            .collect();
         let message = Message {
             url: &url,
             id: order.delivery.as_str(),
@@ -48,12 +60,13 @@ impl Outbox {
             (Disposition::Done, Reply::Accepted { status }) => {
                 SendReply::Accepted { status: *status }
             }
-            (Disposition::Retry { after }, _) => {
-                SendReply::Retry { after, detail: reply.to_string() }
-            }
-            (Disposition::Done | Disposition::GiveUp, _) => {
-                SendReply::GiveUp { detail: reply.to_string() }
-            }
+            (Disposition::Retry { after }, _) => SendReply::Retry {
+                after,
+                detail: reply.to_string(),
+            },
+            (Disposition::Done | Disposition::GiveUp, _) => SendReply::GiveUp {
+                detail: reply.to_string(),
+            },
         }
     }
 

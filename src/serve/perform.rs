@@ -53,7 +53,8 @@ impl Performer {
         let events = self.events.clone();
         let health = self.health.clone();
         let (told, heard) = oneshot::channel();
-        self.store.append(records, Box::new(move |result| drop(told.send(result))));
+        self.store
+            .append(records, Box::new(move |result| drop(told.send(result))));
         self.tasks.spawn(async move {
             let event = match heard.await {
                 Ok(Ok(up_to)) => {
@@ -67,7 +68,9 @@ impl Performer {
                     set(&health.store_fault, Some(message.clone()));
                     Event::AppendFailed { message }
                 }
-                Err(_) => Event::AppendFailed { message: "the store's writer has ended".into() },
+                Err(_) => Event::AppendFailed {
+                    message: "the store's writer has ended".into(),
+                },
             };
             // The loop outlives its tasks; a closed channel means that it is gone for good.
             let _ = events.send(event).await;
@@ -75,15 +78,22 @@ impl Performer {
     }
 
     fn fetch(&self, order: FetchOrder) {
-        let (source, events, health) =
-            (self.source.clone(), self.events.clone(), self.health.clone());
+        let (source, events, health) = (
+            self.source.clone(),
+            self.events.clone(),
+            self.health.clone(),
+        );
         self.tasks.spawn(async move {
             let (id, look) = (order.id.clone(), order.look);
             let begun = std::time::Instant::now();
             let event = match source.fetch(&order).await {
                 Ok(batch) => {
                     set(&health.source_fault, None);
-                    Event::Fetched { id, look, batch: Arc::new(batch) }
+                    Event::Fetched {
+                        id,
+                        look,
+                        batch: Arc::new(batch),
+                    }
                 }
                 Err(fault) => {
                     tracing::warn!(
@@ -116,7 +126,12 @@ impl Performer {
                 tracing::error!("a judgement ended without a result; this is a bug");
                 return;
             };
-            let _ = events.send(Event::Judged { id, judgement: Arc::new(judgement) }).await;
+            let _ = events
+                .send(Event::Judged {
+                    id,
+                    judgement: Arc::new(judgement),
+                })
+                .await;
         });
     }
 
@@ -125,7 +140,13 @@ impl Performer {
         self.tasks.spawn(async move {
             let reply = outbox.send(&order).await;
             let (delivery, attempt) = (order.delivery, order.attempt);
-            let _ = events.send(Event::Sent { delivery, attempt, reply }).await;
+            let _ = events
+                .send(Event::Sent {
+                    delivery,
+                    attempt,
+                    reply,
+                })
+                .await;
         });
     }
 
@@ -182,7 +203,11 @@ fn set(cell: &std::sync::RwLock<Option<String>>, value: Option<String>) {
 fn log_record(record: &Record) {
     use crate::engine::record::Fact;
     match &record.fact {
-        Fact::Submitted { rollout, plan_digest, .. } => {
+        Fact::Submitted {
+            rollout,
+            plan_digest,
+            ..
+        } => {
             metrics::counter!("haldane_submissions_total").increment(1);
             let deploy = &rollout.deploy;
             tracing::info!(
@@ -208,11 +233,19 @@ fn log_record(record: &Record) {
                 sentence = %conclusion.sentence, "concluded"
             );
         }
-        Fact::Attempted { delivery, attempt, detail } => {
+        Fact::Attempted {
+            delivery,
+            attempt,
+            detail,
+        } => {
             metrics::counter!("haldane_delivery_attempts_failed_total").increment(1);
             tracing::warn!(analysis = %record.id, %delivery, attempt, %detail, "not delivered yet");
         }
-        Fact::Settled { delivery, attempts, end } => {
+        Fact::Settled {
+            delivery,
+            attempts,
+            end,
+        } => {
             metrics::counter!("haldane_deliveries_settled_total").increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
         }

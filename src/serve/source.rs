@@ -28,7 +28,8 @@ impl Source {
     /// client bounds how many reach the server at once. The first fault in slot order is the
     /// fault of the order: a batch is whole or it is nothing (A5).
     pub async fn fetch(&self, order: &FetchOrder) -> Result<Batch, SourceFault> {
-        self.window(&order.plan, order.from, order.to, order.first).await
+        self.window(&order.plan, order.from, order.to, order.first)
+            .await
     }
 
     /// Fetches `(from, to]` of every query of `plan`; `first` includes the grid point at `from`
@@ -49,8 +50,17 @@ impl Source {
                         .map_err(|fault| named(plan, *slot, &fault))
                 }
                 Self::Simulated(traffic) => traffic
-                    .answer(*slot, query, plan.timing.step, reach(plan, *slot, from, first), to)
-                    .map_err(|message| SourceFault { transient: false, message }),
+                    .answer(
+                        *slot,
+                        query,
+                        plan.timing.step,
+                        reach(plan, *slot, from, first),
+                        to,
+                    )
+                    .map_err(|message| SourceFault {
+                        transient: false,
+                        message,
+                    }),
             }?;
             Ok::<(Slot, Answer), SourceFault>((*slot, answer))
         });
@@ -58,6 +68,13 @@ impl Source {
         for answer in futures_util::future::join_all(asked).await {
             answers.push(answer?);
         }
+        // The first batch says how far it looked back: a counter that first appears after such a
+        // look was born, not merely met.
+        let from = if first {
+            from.minus(ANCHOR_LOOKBACK)
+        } else {
+            from
+        };
         Ok(Batch { from, to, answers })
     }
 }
@@ -81,7 +98,11 @@ async fn ask_prometheus(
     let start = reach(plan, slot, from, first);
     match slot.part {
         Part::Grid => {
-            let range = RangeQuery { start, end: to, step: plan.timing.step };
+            let range = RangeQuery {
+                start,
+                end: to,
+                step: plan.timing.step,
+            };
             client.query_range(query, range).await
         }
         Part::Bad | Part::Total | Part::Buckets => client.raw_samples(query, start, to).await,
@@ -90,7 +111,10 @@ async fn ask_prometheus(
 
 /// The fault with the metric it belongs to in front.
 fn named(plan: &Plan, slot: Slot, fault: &Fault) -> SourceFault {
-    let metric = plan.metrics.get(slot.metric_idx).map_or("?", |metric| metric.name.as_str());
+    let metric = plan
+        .metrics
+        .get(slot.metric_idx)
+        .map_or("?", |metric| metric.name.as_str());
     SourceFault {
         transient: fault.kind.is_transient(),
         message: format!("metric {metric}: {}", fault.message),

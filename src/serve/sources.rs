@@ -19,17 +19,29 @@ pub(crate) fn open(config: &SourceConfig) -> Result<Source, String> {
                 .map(|traffic| Source::Simulated(Arc::new(traffic)))
                 .map_err(|fault| format!("source.scenario {}: {fault}", path.display()))
         }
-        other => Err(format!("source.kind: `{other}` is none of prometheus, simulated")),
+        other => Err(format!(
+            "source.kind: `{other}` is none of prometheus, simulated"
+        )),
     }
 }
 
 /// The client of a Prometheus.
 pub(crate) fn prometheus(config: &SourceConfig) -> Result<Client, String> {
-    let url = url::Url::parse(&config.url)
-        .map_err(|fault| format!("source.url `{}`: {fault}; write http://host:9090", config.url))?;
+    let url = url::Url::parse(&config.url).map_err(|fault| {
+        format!(
+            "source.url `{}`: {fault}; write http://host:9090",
+            config.url
+        )
+    })?;
     let path = |text: &str| (!text.is_empty()).then(|| PathBuf::from(text));
-    let client_identity = match (path(&config.client_cert_file), path(&config.client_key_file)) {
-        (Some(cert_file), Some(key_file)) => Some(ClientIdentity { cert_file, key_file }),
+    let client_identity = match (
+        path(&config.client_cert_file),
+        path(&config.client_key_file),
+    ) {
+        (Some(cert_file), Some(key_file)) => Some(ClientIdentity {
+            cert_file,
+            key_file,
+        }),
         (None, None) => None,
         _ => {
             return Err("source: client_cert_file and client_key_file go together".to_owned());
@@ -50,18 +62,23 @@ pub(crate) fn prometheus(config: &SourceConfig) -> Result<Client, String> {
 fn auth(config: &SourceConfig) -> Result<Auth, String> {
     let bearer = config.bearer.read("source.bearer")?;
     let password = config.password.read("source.password")?;
-    let ways = [!config.username.is_empty(), !config.bearer_file.is_empty(), bearer.is_some()];
+    let ways = [
+        !config.username.is_empty(),
+        !config.bearer_file.is_empty(),
+        bearer.is_some(),
+    ];
     if ways.iter().filter(|way| **way).count() > 1 {
         return Err("source: username, bearer_file and bearer exclude each other".to_owned());
     }
     match (bearer, password) {
         (Some(token), _) => Ok(Auth::BearerToken(token)),
-        (None, _) if !config.bearer_file.is_empty() => {
-            Ok(Auth::Bearer { file: PathBuf::from(&config.bearer_file) })
-        }
-        (None, Some(password)) if !config.username.is_empty() => {
-            Ok(Auth::Basic { username: config.username.clone(), password })
-        }
+        (None, _) if !config.bearer_file.is_empty() => Ok(Auth::Bearer {
+            file: PathBuf::from(&config.bearer_file),
+        }),
+        (None, Some(password)) if !config.username.is_empty() => Ok(Auth::Basic {
+            username: config.username.clone(),
+            password,
+        }),
         (None, None) if config.username.is_empty() => Ok(Auth::None),
         _ => Err("source: username and password go together".to_owned()),
     }

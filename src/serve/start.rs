@@ -83,12 +83,14 @@ pub async fn start(
         None => sources::open(&config.source).map_err(StartFault::Config)?,
     };
     // Open: the port first, because it is the cheapest thing that can be taken already.
-    let listener = TcpListener::bind(&config.server.listen).await.map_err(|fault| {
-        StartFault::World(format!(
-            "server.listen {}: {fault}; stop what listens there or choose another address",
-            config.server.listen
-        ))
-    })?;
+    let listener = TcpListener::bind(&config.server.listen)
+        .await
+        .map_err(|fault| {
+            StartFault::World(format!(
+                "server.listen {}: {fault}; stop what listens there or choose another address",
+                config.server.listen
+            ))
+        })?;
     let address = listener
         .local_addr()
         .map_err(|fault| StartFault::World(format!("server.listen: {fault}")))?;
@@ -96,8 +98,10 @@ pub async fn start(
         .map_err(|fault| StartFault::World(fault.message))?;
     let store = Arc::new(store);
     // Recover: fold the log, learn what is owed.
-    let limits =
-        EngineLimits { analyses_max: config.limits.analyses_max, ..EngineLimits::default() };
+    let limits = EngineLimits {
+        analyses_max: config.limits.analyses_max,
+        ..EngineLimits::default()
+    };
     let mut owed = Vec::new();
     let mut recovery = Recovery::new(limits);
     for damage in loaded.damaged {
@@ -107,7 +111,11 @@ pub async fn start(
         }
     }
     for (from, to) in &loaded.holes {
-        tracing::error!(from = from.0, to = to.0, "records are missing from the decision log");
+        tracing::error!(
+            from = from.0,
+            to = to.0,
+            "records are missing from the decision log"
+        );
     }
     for (seq, record) in &loaded.records {
         recovery.record(*seq, record);
@@ -184,7 +192,15 @@ pub async fn start(
     health.ready.store(true, Ordering::Release);
     tracing::info!(%address, "listening");
     let drain = std::time::Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0));
-    Ok(Daemon { address, readings, over, stop, tasks, store, drain })
+    Ok(Daemon {
+        address,
+        readings,
+        over,
+        stop,
+        tasks,
+        store,
+        drain,
+    })
 }
 
 /// A fresh id: time-ordered (UUID version 7), so that a list of ids is a list in time.
@@ -211,8 +227,11 @@ fn credentials(config: &Config) -> Result<Vec<Credential>, String> {
             .token
             .read(&format!("{key}.token"))?
             .ok_or_else(|| format!("{key}.token: missing; write file:/path or env:NAME"))?;
-        out.push(Credential { author: written.author.clone(), token, right });
+        out.push(Credential {
+            author: written.author.clone(),
+            token,
+            right,
+        });
     }
     Ok(out)
 }
-

@@ -22,7 +22,9 @@ pub(crate) fn load(dir: &Path) -> Result<Templates, String> {
     let mut paths: Vec<_> = entries.flatten().map(|entry| entry.path()).collect();
     paths.sort();
     for path in paths {
-        let yaml = path.extension().is_some_and(|ext| ext == "yaml" || ext == "yml");
+        let yaml = path
+            .extension()
+            .is_some_and(|ext| ext == "yaml" || ext == "yml");
         if !yaml || !path.is_file() {
             continue;
         }
@@ -39,7 +41,10 @@ pub(crate) fn load(dir: &Path) -> Result<Templates, String> {
             return Err(format!("template {shown} is refused:\n{rendered}"));
         };
         let name = template.name.clone();
-        let file = TemplateFile { text: text.into(), template: Arc::new(template) };
+        let file = TemplateFile {
+            text: text.into(),
+            template: Arc::new(template),
+        };
         if out.insert(name.clone(), file).is_some() {
             return Err(format!(
                 "template {}: another file in {} is already named {name}",

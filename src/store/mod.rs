@@ -15,7 +15,7 @@ mod sqlite;
 mod writer;
 
 pub use fault::{Fault, FaultKind};
-pub use load::{Damaged, Loaded, load};
+pub use load::{Damaged, Loaded, Present, load};
 pub use log::{Log, Row};
 pub use memory::MemoryLog;
 pub use sqlite::SqliteLog;

@@ -27,7 +27,7 @@ pub struct Stats {
     pub records: u64,
     /// Appends that failed.
     pub failed: u64,
-    /// Appends that wait.
+    /// Appends in the queue.
     pub waiting: u64,
 }
 
@@ -167,8 +167,8 @@ impl<L: Log> Committer<L> {
                 group.push(next);
             }
             let waiting = u64::try_from(group.len()).unwrap_or(u64::MAX);
-            self.group(group);
             self.counters.waiting.fetch_sub(waiting, Ordering::Relaxed);
+            self.group(group);
         }
     }
 

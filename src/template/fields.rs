@@ -4,7 +4,6 @@
 use crate::diagnostic::{Diagnostic, Place, closest};
 use crate::template::document::{Node, Value, place_at};
 use crate::time::Span;
-use std::fmt::Display;
 
 /// Past this many complaints the rest is dropped: a text with more is not a template at all.
 pub const DIAGNOSTICS_MAX: usize = 100;
@@ -22,6 +21,7 @@ pub(super) struct Reader<'t> {
 pub(super) struct Fields<'n> {
     what: &'static str,
     place: Place,
+    allowed: &'n [&'static str],
     entries: &'n [(String, Place, Node)],
 }
 
@@ -32,6 +32,12 @@ impl<'n> Fields<'n> {
             .iter()
             .find(|(key, _, node)| key == name && !matches!(node.value, Value::Null))
             .map(|(_, _, node)| node)
+    }
+
+    /// Whether a field here was meant to be `name`: that has been said, "missing" would be noise.
+    fn misspelt(&self, name: &str) -> bool {
+        let mut unknown = self.entries.iter().map(|(key, _, _)| key.as_str());
+        unknown.any(|key| key != name && closest(key, self.allowed.iter().copied()) == Some(name))
     }
 
     /// Where the map stands.
@@ -81,7 +87,7 @@ impl<'t> Reader<'t> {
         &mut self,
         node: &'n Node,
         what: &'static str,
-        allowed: &[&'static str],
+        allowed: &'n [&'static str],
     ) -> Option<Fields<'n>> {
         let Value::Map(entries) = &node.value else {
             self.shape(node, what, "a map");
@@ -100,6 +106,7 @@ impl<'t> Reader<'t> {
         }
         Some(Fields {
             what,
+            allowed,
             place: node.key.unwrap_or(node.place),
             entries,
         })
@@ -113,7 +120,7 @@ impl<'t> Reader<'t> {
         help: &str,
     ) -> Option<&'n Node> {
         let found = fields.get(name);
-        if found.is_none() {
+        if found.is_none() && !fields.misspelt(name) {
             let message = format!("{} needs `{name}`", fields.what);
             self.error("C004", fields.place, message, help);
         }
@@ -143,13 +150,11 @@ impl<'t> Reader<'t> {
 
     /// Text as written. A number is not text: `1.10` would lose its zero.
     pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
-        match &node.value {
-            Value::Text(text) => Some(text),
-            _ => {
-                self.shape(node, what, "text");
-                None
-            }
+        if let Value::Text(text) = &node.value {
+            return Some(text);
         }
+        self.shape(node, what, "text");
+        None
     }
 
     /// Free text for people, bounded.
@@ -327,10 +332,12 @@ impl<'t> Reader<'t> {
     }
 
     /// Says that a node has the wrong shape.
-    pub(super) fn shape(&mut self, node: &Node, what: &str, wanted: impl Display) {
+    pub(super) fn shape(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} is {}, expected {wanted}", node.value.kind());
         let help = match node.value {
-            Value::Number(_) | Value::Bool => "put quotes around it to make it text",
+            Value::Number(_) | Value::Bool if wanted == "text" => {
+                "put quotes around it to make it text"
+            }
             _ => "",
         };
         self.error("C005", node.place, message, help);

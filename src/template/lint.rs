@@ -2,10 +2,10 @@
 //! is silenced by `# haldane-ignore C012: why` in its line or the line above.
 
 use crate::diagnostic::{Diagnostic, Place};
-use crate::template::document::{self, Node, Value};
-use crate::template::fields::inside;
-use crate::template::promql::{Lexed, Token, lex};
-use crate::template::{Measure, MetricSpec, Template};
+use crate::template::document::Value;
+use crate::template::promql::Token;
+use crate::template::subject::{Subject, is_ignored};
+use crate::template::{Measure, MetricSpec, Role, Template};
 use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
 
@@ -19,13 +19,6 @@ const ERROR_SHARE_USUAL: f64 = 0.2;
 /// Units and parts of names that mean a length of time.
 const LATENCY_UNITS: [&str; 7] = ["s", "ms", "us", "µs", "ns", "seconds", "milliseconds"];
 const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99", "p95"];
-
-/// A template with its text, as the rules see it.
-struct Subject<'a> {
-    template: &'a Template,
-    text: &'a str,
-    root: Option<Node>,
-}
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
@@ -47,11 +40,7 @@ const RULES: [Rule; 13] = [
 
 /// Everything unwise in a template, in the order of the text it was parsed from.
 pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
-    let subject = Subject {
-        template,
-        text,
-        root: document::read(text).ok(),
-    };
+    let subject = Subject::new(template, text);
     let mut found = Vec::new();
     for rule in RULES {
         rule(&subject, &mut found);
@@ -61,75 +50,17 @@ pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
     found
 }
 
-/// Whether the author has said why this one is meant: `# haldane-ignore C012: reason`.
-fn is_ignored(diagnostic: &Diagnostic, text: &str) -> bool {
-    let Some(place) = diagnostic.place else {
-        return false;
-    };
-    let above = place.line.saturating_sub(2);
-    let lines = text.lines().skip(above).take(place.line.min(2));
-    lines.enumerate().any(|(idx, line)| {
-        let is_own = idx + above + 1 == place.line;
-        let comment = line.split_once("# haldane-ignore ");
-        comment.is_some_and(|(before, rest)| {
-            let reason = rest.strip_prefix(diagnostic.code).unwrap_or("");
-            let reason = reason.strip_prefix(':').unwrap_or("").trim();
-            !reason.is_empty() && (is_own || before.trim().is_empty())
-        })
-    })
-}
-
-impl Subject<'_> {
-    /// The node at a path of field names and list positions (`3`).
-    fn node(&self, path: &[&str]) -> Option<&Node> {
-        let mut node = self.root.as_ref()?;
-        for name in path {
-            node = match &node.value {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|(key, _, _)| key == name)
-                    .map(|(_, _, node)| node)?,
-                Value::List(items) => items.get(name.parse::<usize>().ok()?)?,
-                _ => return None,
-            };
-        }
-        Some(node)
-    }
-
-    fn place(&self, path: &[&str]) -> Option<Place> {
-        let node = self.node(path)?;
-        Some(match node.value {
-            Value::Map(_) | Value::List(_) => node.key.unwrap_or(node.place),
-            _ => node.place,
-        })
-    }
-
-    /// The queries of series metrics, taken apart: index, metric, query.
-    fn series(&self) -> impl Iterator<Item = (usize, &MetricSpec, &str, Lexed<'_>)> {
-        let metrics = self.template.metrics.iter().enumerate();
-        metrics.filter_map(|(idx, metric)| match &metric.measure {
-            Measure::Series { query, .. } => Some((idx, metric, query.as_str(), lex(query).ok()?)),
-            Measure::Events { .. } | Measure::Distribution { .. } => None,
-        })
-    }
-
-    /// The place of byte `at` of the query of metric `idx`.
-    fn in_query(&self, idx: usize, query: &str, at: usize, len: usize) -> Option<Place> {
-        let idx = idx.to_string();
-        let node = self.node(&["spec", "metrics", &idx, "series", "query"])?;
-        Some(inside(self.text, node, query, at, len))
-    }
-}
-
 fn warn(code: &'static str, place: Option<Place>, message: String, help: &str) -> Diagnostic {
     Diagnostic::warning(code, message).at(place).help(help)
 }
 
 /// C012: a range window longer than the step makes neighbouring samples share data:
-/// `rate(x[5m])` at a step of 30 s. The judge corrects for it, but needs more time.
+/// `rate(x[5m])` at a step of 30 s. The judge corrects for it, but needs more time. Metrics that
+/// are only shown are left alone.
 fn overlapping_windows(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let step = subject.template.schedule.step.span();
-    for (idx, _, query, lexed) in subject.series() {
+    let judged = |metric: &MetricSpec| metric.role != Role::Info;
+    for (idx, _, query, lexed) in subject.series().filter(|(_, metric, ..)| judged(metric)) {
         for pair in lexed.tokens.windows(2) {
             let [(_, Token::Sign('[')), (at, token)] = pair else {
                 continue;

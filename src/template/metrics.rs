@@ -3,7 +3,7 @@
 use crate::diagnostic::Place;
 use crate::ids::{GroupName, MetricName};
 use crate::template::default;
-use crate::template::document::Node;
+use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader};
 use crate::template::query::{QueryKind, check};
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
@@ -65,7 +65,7 @@ pub(super) const SHARE_RANGE: &str = "a share from 0 to 1, or a percentage from 
 /// Every metric that could be read; the rest has been complained about.
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Vec<MetricSpec> {
     let items = reader.list(Some(node), "metrics", METRICS_MAX);
-    if items.is_empty() && !reader.has_errors() {
+    if matches!(&node.value, Value::List(items) if items.is_empty()) {
         let at = node.key.unwrap_or(node.place);
         let help = "without one nothing can be judged";
         reader.error(
@@ -93,7 +93,7 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Vec
 
 fn metric_name(fields: &Fields<'_>) -> Option<MetricName> {
     match &fields.get("name")?.value {
-        crate::template::document::Value::Text(text) => MetricName::new(text),
+        Value::Text(text) => MetricName::new(text),
         _ => None,
     }
 }

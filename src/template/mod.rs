@@ -3,12 +3,14 @@
 pub mod default;
 mod document;
 mod fields;
+mod inputs;
 pub mod lint;
 mod metrics;
 mod objectives;
 pub mod parse;
 mod promql;
 pub mod query;
+mod subject;
 
 use crate::diagnostic::Place;
 use crate::digest::Digest;

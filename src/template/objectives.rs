@@ -191,8 +191,8 @@ fn read_metric(
     match metrics.iter().find(|metric| metric.name == name) {
         Some(metric) if fits(&metric.measure) => Some(name),
         Some(_) => {
-            let message = format!("metric `{name}` cannot count events");
-            reader.error("C016", node.place, message, &format!("name {wanted}"));
+            let message = format!("metric `{name}` is not {wanted}");
+            reader.error("C016", node.place, message, "its events are counted");
             None
         }
         None => {

@@ -7,16 +7,16 @@ use crate::ids::TemplateName;
 use crate::template::document::{self, Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
-use crate::template::query::{ARM_LABELS, SELECTOR, value_fault};
 use crate::template::{
-    Input, JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, metrics,
-    objectives, promql,
+    JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, inputs, metrics,
+    objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
 
 pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
+pub use crate::template::inputs::INPUTS_MAX;
 pub use crate::template::metrics::METRICS_MAX;
 pub use crate::template::objectives::{OBJECTIVES_MAX, RUNGS_MAX};
 
@@ -25,9 +25,6 @@ pub const API_VERSION: &str = "haldane/v1";
 
 /// The only `kind`.
 pub const KIND: &str = "AnalysisTemplate";
-
-/// The most inputs of a template; more are refused (C013).
-pub const INPUTS_MAX: usize = 50;
 
 /// The most entries of `allow_warnings`; more are refused (C013).
 pub const ALLOWED_WARNINGS_MAX: usize = 50;
@@ -114,7 +111,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let fields = reader.map(node, "`spec`", &allowed)?;
     let inputs = fields
         .get("inputs")
-        .map_or_else(Vec::new, |node| read_inputs(reader, node));
+        .map_or_else(Vec::new, |node| inputs::read(reader, node));
     let schedule = reader.need(
         &fields,
         "schedule",
@@ -182,59 +179,6 @@ pub fn window_fault(
         "allow at least {needed}, use a shorter step, or lower `min_samples` of the metric"
     );
     Some(Diagnostic::error("C031", message).help(help))
-}
-
-fn read_inputs(reader: &mut Reader<'_>, node: &Node) -> Vec<Input> {
-    let Value::Map(entries) = &node.value else {
-        reader.shape(
-            node,
-            "`inputs`",
-            "a map from name to `{ default, description }`",
-        );
-        return Vec::new();
-    };
-    if entries.len() > INPUTS_MAX {
-        let message = format!("{} inputs, the limit is {INPUTS_MAX}", entries.len());
-        reader.error("C013", node.key.unwrap_or(node.place), message, "use fewer");
-    }
-    let mut out = Vec::new();
-    for (name, place, node) in entries.iter().take(INPUTS_MAX) {
-        let reserved = [SELECTOR, ARM_LABELS].contains(&name.as_str());
-        if reserved || !promql::is_hole_name(name) {
-            let message = format!("`{}` cannot be the name of an input", shorten(name));
-            let help = "a letter or `_`, then letters, digits and `_`; `selector` and \
-                        `arm_labels` are filled in by the scopes";
-            reader.error("C009", *place, message, help);
-            continue;
-        }
-        // An input that could not be read still exists: its holes are not unknown.
-        let (description, default) = read_input(reader, node);
-        out.push(Input {
-            name: name.clone(),
-            description,
-            default,
-        });
-    }
-    out
-}
-
-fn read_input(reader: &mut Reader<'_>, node: &Node) -> (String, Option<String>) {
-    if matches!(node.value, Value::Null) {
-        return (String::new(), None);
-    }
-    let Some(fields) = reader.map(node, "an input", &["default", "description"]) else {
-        return (String::new(), None);
-    };
-    let default = fields.get("default").and_then(|node| {
-        let text = reader.text(node, "a default")?;
-        if let Some(why) = value_fault(text) {
-            let message = format!("the default {why}");
-            reader.error("C008", node.place, message, "shorten it");
-        }
-        Some(text.to_owned())
-    });
-    let description = reader.prose(fields.get("description"), "description");
-    (description.unwrap_or_default(), default)
 }
 
 fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
@@ -406,5 +350,5 @@ fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
         ("hold", OnInconclusive::Hold),
         ("rollback", OnInconclusive::Rollback),
     ];
-    reader.word(node, "word for `on_inconclusive`", &known)
+    reader.word(node, "`on_inconclusive`", &known)
 }

@@ -144,30 +144,30 @@ fn lost_labels(lexed: &Lexed<'_>) -> Option<Fault> {
     })
 }
 
+/// Says what stands where a bare selector goes on or ends.
+fn not_bare(tokens: &[(usize, Token<'_>)], idx: usize) -> Fault {
+    let end = tokens.last().map_or(0, |(at, _)| *at);
+    let (at, what) = tokens.get(idx).map_or((end, "its end"), |(at, token)| {
+        let what = match token {
+            Token::Sign('(') => "a function call",
+            Token::Sign('[') => "a range",
+            Token::Sign('@') => "an `@` instant",
+            Token::Word("offset") => "an offset",
+            Token::Sign('+' | '-' | '*' | '/' | '%' | '^' | '>' | '<' | '=') => "an operator",
+            Token::Word(_) => "a word",
+            Token::Hole(_) => "a hole",
+            _ => "something else",
+        };
+        (*at, what)
+    });
+    let message = format!("not a bare selector: found {what}");
+    Fault::new("C023", at, 1, message, RAW_HELP)
+}
+
 /// Reads `name{matcher, …}`; says what stands there instead.
 fn selector_fault(lexed: &Lexed<'_>, buckets: bool) -> Option<Fault> {
     let tokens = &lexed.tokens;
-    let not_bare = |idx: usize| {
-        let (at, what) = match tokens.get(idx) {
-            None => (tokens.last().map_or(0, |(at, _)| *at), "its end"),
-            Some((at, token)) => (
-                *at,
-                match token {
-                    Token::Sign('(') => "a function call",
-                    Token::Sign('[') => "a range",
-                    Token::Sign('@') => "an `@` instant",
-                    Token::Word("offset") => "an offset",
-                    Token::Sign('+' | '-' | '*' | '/' | '%' | '^' | '>' | '<' | '=') => {
-                        "an operator"
-                    }
-                    Token::Word(_) => "a word",
-                    _ => "something else",
-                },
-            ),
-        };
-        let message = format!("not a bare selector: found {what}");
-        Some(Fault::new("C023", at, 1, message, RAW_HELP))
-    };
+    let not_bare = |idx| Some(not_bare(tokens, idx));
     let mut idx = 0;
     while matches!(tokens.get(idx), Some((_, Token::Word(_) | Token::Hole(_)))) {
         if idx > 0 && matches!(tokens.get(idx), Some((_, Token::Word("offset" | "by")))) {
@@ -182,7 +182,11 @@ fn selector_fault(lexed: &Lexed<'_>, buckets: bool) -> Option<Fault> {
     loop {
         match tokens.get(idx) {
             Some((_, Token::Sign('}'))) => break,
-            Some((_, Token::Hole(_) | Token::Text)) => idx += 1,
+            Some((_, Token::Hole(SELECTOR) | Token::Text)) => idx += 1,
+            Some((_, Token::Hole(_))) => match matcher_end(tokens, idx) {
+                Some(end) => idx = end,
+                None => return not_bare(idx),
+            },
             Some((at, Token::Word(label))) => {
                 if buckets && *label == "le" {
                     let message = "a matcher on `le` hides buckets".to_owned();

@@ -1,5 +1,5 @@
 //! Scripts for the engine: `tests/cases/engine/*.test`. Each step is one event; under `----` stand
-//! the effects in order. `UPDATE_CASES=1` writes what the engine says, and the diff is reviewed.
+//! the effects in order. `HALDANE_UPDATE_CASES=1` writes what the engine says, and the diff is reviewed.
 //!
 //! Every effect is also checked by the desk (A3, A4), whatever the script expects.
 
@@ -92,6 +92,7 @@ impl Script {
             let (name, value) = pair.split_once('=').unwrap();
             let value = value.parse().unwrap();
             match name {
+                "concluded" => limits.concluded_max = value,
                 "analyses" => limits.analyses_max = value,
                 "unacked" => limits.unacked_max = value,
                 "fetches" => limits.fetches_max = value,
@@ -238,6 +239,7 @@ fn rewritten(text: &str) -> String {
         let mut said = Vec::new();
         for step in &steps {
             if !step.starts_with('#') {
+                println!("{step}");
                 said.push(script.perform(step));
             }
         }
@@ -266,11 +268,28 @@ fn scripts_say_what_the_engine_does() {
     assert!(paths.len() >= 8, "scripts are missing");
     for path in paths {
         let wanted = std::fs::read_to_string(&path).unwrap();
+        println!("{}", path.display());
         let got = rewritten(&wanted);
-        if std::env::var_os("UPDATE_CASES").is_some() {
+        if std::env::var_os("HALDANE_UPDATE_CASES").is_some() {
             std::fs::write(&path, &got).unwrap();
         } else {
             assert_eq!(got, wanted, "{}", path.display());
         }
     }
+}
+
+#[test]
+fn a_concluded_analysis_keeps_no_windows() {
+    let mut script = Script::new();
+    for line in [
+        "submit a1 600:10:x",
+        "appended",
+        "at 1m10s",
+        "fetched a1",
+        "judged a1 worse",
+    ] {
+        script.perform(line);
+    }
+    let order = script.last_judge.take().unwrap();
+    assert_eq!(std::sync::Arc::strong_count(&order.windows), 1);
 }

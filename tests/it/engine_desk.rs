@@ -17,7 +17,7 @@ use haldane::judge::windows::Batch;
 use haldane::plan::Plan;
 use haldane::plan::rollout::Rollout;
 use haldane::time::{Span, Timestamp};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 pub(crate) fn id(name: &str) -> AnalysisId {
@@ -71,6 +71,7 @@ pub(crate) struct Desk {
     pub(crate) answers: BTreeMap<Ticket, Answer>,
     pub(crate) published: BTreeMap<AnalysisId, Arc<View>>,
     pub(crate) wake: Option<Timestamp>,
+    pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
     /// Effects of the last event, in short words.
@@ -92,6 +93,7 @@ impl Desk {
             answers: BTreeMap::new(),
             published: BTreeMap::new(),
             wake: None,
+            forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
             said: Vec::new(),
         }
@@ -113,6 +115,7 @@ impl Desk {
         self.judges.clear();
         self.sends.clear();
         self.published.clear();
+        self.forgotten.clear();
         self.wake = None;
         self.told = Seq(self.disk.len() as u64);
         let mut recovery = Recovery::with_binder(self.limits, Box::new(bind));
@@ -143,6 +146,12 @@ impl Desk {
                 Effect::Send(order) => self.sent(order),
                 Effect::WakeAt(at) => self.wake = Some(at),
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
+                Effect::Forget(id) => {
+                    let view = self.published.remove(&id).expect("forgotten unseen");
+                    assert!(view.conclusion.is_some(), "forgotten before its verdict");
+                    assert!(view.deliveries.iter().all(|message| message.end.is_some()));
+                    self.forgotten.insert(id);
+                }
                 Effect::Publish(view) => {
                     self.check_view(&view);
                     self.published.insert(view.id.clone(), view);
@@ -303,10 +312,6 @@ impl Desk {
         last.is_some()
     }
 
-    pub(crate) fn append_all(&mut self) {
-        while self.append_ok() {}
-    }
-
     /// The append under way fails after `n` of its records reached the disk.
     pub(crate) fn append_fails(&mut self, n: usize) {
         self.persist(n);
@@ -338,10 +343,21 @@ impl Desk {
     }
 
     pub(crate) fn judged(&mut self, order: &JudgeOrder, label: Label) {
-        let judgement = Judgement {
+        self.judged_but(order, label, |_| {});
+    }
+
+    /// A judgement with something particular in it.
+    pub(crate) fn judged_but(
+        &mut self,
+        order: &JudgeOrder,
+        label: Label,
+        change: impl FnOnce(&mut Judgement),
+    ) {
+        let mut judgement = Judgement {
             covered_to: order.windows.covered_to,
             ..crate::engine_plans::judgement(&order.plan, order.look, label)
         };
+        change(&mut judgement);
         self.tell(Event::Judged {
             id: order.id.clone(),
             judgement: Arc::new(judgement),
@@ -402,6 +418,7 @@ fn words(effect: &Effect) -> String {
             format!("wake at {}", at.since(crate::engine_plans::START))
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
+        Effect::Forget(id) => format!("forget {id}"),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion

@@ -139,7 +139,7 @@ fn the_counts_per_row_are_frozen() {
         env!("CARGO_MANIFEST_DIR"),
         "/tests/cases/engine/verdict.counts"
     );
-    if std::env::var_os("UPDATE_CASES").is_some() {
+    if std::env::var_os("HALDANE_UPDATE_CASES").is_some() {
         std::fs::write(path, &table).unwrap();
     }
     assert_eq!(table, std::fs::read_to_string(path).unwrap());

@@ -187,9 +187,55 @@ pub fn parse(body: &[u8]) -> Result<CheckedSubmission, Vec<FieldProblem>> {
         );
         return Err(vec![FieldProblem::new("", message)]);
     }
-    let document: SubmissionDocument =
-        serde_json::from_slice(body).map_err(|fault| locate(body, &fault))?;
-    document.check()
+    let unreadable = |fault: serde_json::Error| {
+        vec![FieldProblem::new(
+            "",
+            format!("body is unreadable: {fault}"),
+        )]
+    };
+    let value: Value = serde_json::from_slice(body).map_err(unreadable)?;
+    let shape = not_objects(&value);
+    if !shape.is_empty() {
+        return Err(shape);
+    }
+    // Read again from the text: only there a field that occurs twice is seen.
+    match serde_json::from_slice::<SubmissionDocument>(body) {
+        Ok(document) => document.check(),
+        Err(fault) => {
+            let located = locate(value);
+            Err(if located.is_empty() {
+                unreadable(fault)
+            } else {
+                located
+            })
+        }
+    }
+}
+
+/// What should be an object and is not: serde takes an array for a struct as well, by position.
+fn not_objects(body: &Value) -> Vec<FieldProblem> {
+    let mut out = Vec::new();
+    let mut expect = |field: String, value: &Value, what: &str| {
+        if !value.is_object() {
+            out.push(FieldProblem::new(
+                field,
+                format!("expected an object with {what}"),
+            ));
+        }
+    };
+    expect(
+        String::new(),
+        body,
+        "a template, a baseline, a canary and a deploy",
+    );
+    if let Some(deploy) = body.get("deploy") {
+        expect("deploy".to_owned(), deploy, "a service");
+    }
+    let hooks = body.get("webhooks").and_then(Value::as_array);
+    for (idx, hook) in hooks.into_iter().flatten().enumerate() {
+        expect(format!("webhooks[{idx}]"), hook, "a url");
+    }
+    out
 }
 
 impl SubmissionDocument {
@@ -201,17 +247,11 @@ impl SubmissionDocument {
 
 /// Which fields a body that did not fit its shape is wrong in. serde names a line and a column;
 /// whoever sends JSON from a program needs the field.
-fn locate(body: &[u8], fault: &serde_json::Error) -> Vec<FieldProblem> {
-    let whole = || {
-        vec![FieldProblem::new(
-            "",
-            format!("body is unreadable: {fault}"),
-        )]
-    };
-    let Ok(Value::Object(fields)) = serde_json::from_slice::<Value>(body) else {
-        return whole();
-    };
+fn locate(body: Value) -> Vec<FieldProblem> {
     let mut out = Vec::new();
+    let Value::Object(fields) = body else {
+        return out;
+    };
     for (name, value) in fields {
         match (name.as_str(), value) {
             ("deploy", Value::Object(inner)) => {
@@ -219,23 +259,18 @@ fn locate(body: &[u8], fault: &serde_json::Error) -> Vec<FieldProblem> {
             }
             ("webhooks", Value::Array(items)) => {
                 for (idx, item) in items.into_iter().enumerate() {
-                    let prefix = format!("webhooks[{idx}]");
-                    match item {
-                        Value::Object(inner) => {
-                            fields_of::<WebhookInput>(&format!("{prefix}."), inner, &mut out);
-                        }
-                        _ => out.push(FieldProblem::new(prefix, "expected an object with a url")),
+                    if let Value::Object(inner) = item {
+                        fields_of::<WebhookInput>(&format!("webhooks[{idx}]."), inner, &mut out);
                     }
                 }
             }
-            (_, value) => fields_of::<SubmissionDocument>(
-                "",
-                std::iter::once((name, value)).collect(),
-                &mut out,
-            ),
+            (_, value) => {
+                let alone = std::iter::once((name, value)).collect();
+                fields_of::<SubmissionDocument>("", alone, &mut out);
+            }
         }
     }
-    if out.is_empty() { whole() } else { out }
+    out
 }
 
 /// Tries each field on its own: every field of `T` may be absent.

@@ -1,0 +1,117 @@
+//! One look of a ten-metric analysis: from scratch (absorb everything, judge) and as the daemon
+//! does it (the windows are there, one more minute arrives, judge).
+
+use crate::timing::Runner;
+use haldane::judge::judge;
+use haldane::judge::windows::{Batch, Windows};
+use haldane::plan::bind::bind;
+use haldane::plan::rollout::{Deploy, Rollout};
+use haldane::plan::scope::{Matcher, Scope};
+use haldane::plan::{Plan, Slot};
+use haldane::series::raw::{Answer, RawSeries, Sample};
+use haldane::simulate::noise::Noise;
+use haldane::template::parse::parse;
+use haldane::time::{Span, Timestamp};
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+const METRICS: usize = 10;
+const STEP_S: i64 = 15;
+/// On the grid, as a rollout's start becomes when its plan is bound.
+const START: Timestamp = Timestamp::from_s(1_800_000_000);
+
+pub(crate) fn run(runner: &Runner) {
+    for points in [60_i64, 240, 1440] {
+        let plan = plan(points);
+        let whole = batch(&plan, 0, points);
+        runner.measure(&format!("look_from_scratch/{points}"), |_| {
+            let mut windows = Windows::new(&plan);
+            windows.absorb(&plan, &whole);
+            judge(&plan, &windows, plan.timing.looks_planned())
+        });
+        let mut ready = Windows::new(&plan);
+        ready.absorb(&plan, &batch(&plan, 0, points - 4));
+        let minute = batch(&plan, points - 4, points);
+        runner.measure(&format!("look_incremental/{points}"), |_| {
+            let mut windows = black_box(ready.clone());
+            windows.absorb(&plan, &minute);
+            judge(&plan, &windows, plan.timing.looks_planned())
+        });
+    }
+}
+
+fn plan(points: i64) -> Plan {
+    let deadline = Span::from_s(points * STEP_S);
+    let mut text = format!(
+        "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: {{ name: bench }}\nspec:\n  \
+         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: 1m, deadline: {deadline} }}\n  \
+         metrics:\n"
+    );
+    for metric in 0..METRICS {
+        let _ = write!(
+            text,
+            "    - name: m{metric}\n      harm: increase\n      min_effect: {{ relative: 10% }}\n      \
+             series: {{ query: 'm{metric}{{${{selector}}}}' }}\n"
+        );
+    }
+    let (template, diagnostics) = parse(&text);
+    let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    let arm = |value| {
+        Scope::new(vec![Matcher::equals("track", value).expect("a label name")]).expect("a scope")
+    };
+    let rollout = Rollout {
+        deploy: Deploy::default(),
+        inputs: std::collections::BTreeMap::new(),
+        baseline: arm("stable"),
+        canary: arm("canary"),
+        start: START,
+        duration: None,
+    };
+    bind(&template, &rollout).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+}
+
+/// The answers for grid points `from + 1 ..= to` (and the first one, when `from` is 0).
+fn batch(plan: &Plan, from: i64, to: i64) -> Batch {
+    let step = plan.timing.step.span();
+    let at = |idx: i64| plan.timing.start.plus(step.times(idx));
+    let answers = plan
+        .queries()
+        .iter()
+        .map(|(slot, _)| {
+            (
+                *slot,
+                answer(*slot, if from == 0 { 0 } else { from + 1 }, to, &at),
+            )
+        })
+        .collect();
+    Batch {
+        from: if from == 0 {
+            at(0).minus(step)
+        } else {
+            at(from)
+        },
+        to: at(to),
+        answers,
+    }
+}
+
+fn answer(slot: Slot, from: i64, to: i64, at: &dyn Fn(i64) -> Timestamp) -> Answer {
+    let arm = |track: &str| {
+        let noise = Noise::new(1, &[track, &slot.metric_idx.to_string()]);
+        let sample = |idx: i64| {
+            let key = u64::try_from(idx).expect("not negative");
+            Sample {
+                at: at(idx),
+                value: 100.0 + 10.0 * noise.correlated(key, 0.4),
+            }
+        };
+        RawSeries {
+            labels: [("track".to_owned(), track.to_owned())].into(),
+            samples: (from..=to).map(sample).collect(),
+        }
+    };
+    Answer {
+        series: vec![arm("canary"), arm("stable")],
+        ..Answer::default()
+    }
+}

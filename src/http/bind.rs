@@ -1,0 +1,140 @@
+//! From a checked body to a plan: the template found, the plan bound, the receivers admitted.
+
+use super::office::Office;
+use super::refused::{Code, Refused, field_problems};
+use super::wire::path_segment;
+use crate::diagnostic::{Diagnostic, closest};
+use crate::engine::record::{Receiver, SecretRef};
+use crate::ids::TemplateName;
+use crate::plan::Plan;
+use crate::plan::bind::bind;
+use crate::plan::rollout::Rollout;
+use crate::template::Template;
+use crate::template::parse::parse;
+use crate::wire::problem::FieldProblem;
+use crate::wire::submission::TemplateChoice;
+use std::sync::{Arc, PoisonError};
+
+/// A template with the text it came from.
+pub(crate) struct Chosen {
+    pub(crate) text: Arc<str>,
+    pub(crate) template: Arc<Template>,
+}
+
+/// The template a body names or brings.
+pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen, Refused> {
+    match choice {
+        TemplateChoice::Named(name) => named(office, name),
+        TemplateChoice::Inline(text) => {
+            let (template, diagnostics) = parse(text);
+            let Some(template) = template else {
+                return Err(diagnosed(
+                    Code::InvalidTemplate,
+                    "template_inline",
+                    &diagnostics,
+                ));
+            };
+            Ok(Chosen {
+                text: text.clone(),
+                template: Arc::new(template),
+            })
+        }
+    }
+}
+
+/// The template of this name.
+pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refused> {
+    let templates = office
+        .desk
+        .templates
+        .read()
+        .unwrap_or_else(PoisonError::into_inner);
+    if let Some(file) = templates.get(name) {
+        return Ok(Chosen {
+            text: file.text.clone(),
+            template: file.template.clone(),
+        });
+    }
+    let near = closest(name.as_str(), templates.keys().map(TemplateName::as_str));
+    let way_out = match near {
+        Some(near) => format!(
+            "did you mean {near}? (/v1/templates/{})",
+            path_segment(near)
+        ),
+        None => "GET /v1/templates lists those there are".to_owned(),
+    };
+    let detail = format!("there is no template {name}; {way_out}");
+    Err(Refused::new(Code::UnknownTemplate, detail))
+}
+
+/// Template × rollout.
+pub(crate) fn plan(template: &Template, rollout: &Rollout) -> Result<Arc<Plan>, Refused> {
+    match bind(template, rollout) {
+        Ok(plan) => Ok(Arc::new(plan)),
+        Err(found) => Err(diagnosed(Code::InvalidPlan, "", &found)),
+    }
+}
+
+/// Diagnostics as a refusal; the detail is the first of them.
+fn diagnosed(code: Code, field: &str, diagnostics: &[Diagnostic]) -> Refused {
+    let errors = field_problems(field, diagnostics);
+    let first = diagnostics
+        .iter()
+        .find(|d| d.is_error())
+        .map(ToString::to_string);
+    let detail = match (first, errors.len()) {
+        (Some(first), 1) => first,
+        (Some(first), n) => format!("{first}; and {} more", n - 1),
+        (None, _) => "it was refused without a reason; report this with the body".to_owned(),
+    };
+    Refused::new(code, detail).with_errors(errors)
+}
+
+/// Those who will hear of the verdict: the body's own, checked, then the daemon's.
+pub(crate) fn receivers(office: &Office, own: &[Receiver]) -> Result<Vec<Receiver>, Refused> {
+    let desk = &office.desk;
+    let mut errors = Vec::new();
+    for (idx, receiver) in own.iter().enumerate() {
+        if let Err(why) = (desk.check_receiver)(&receiver.url) {
+            errors.push(FieldProblem::new(format!("webhooks[{idx}].url"), why));
+        }
+        let secret = match &receiver.secret {
+            SecretRef::Inline(_) => None,
+            SecretRef::Named(name) => unknown_key(&desk.key_names, name),
+            SecretRef::Default if desk.has_default_key => None,
+            SecretRef::Default => Some((
+                "secret",
+                "it is missing, and the daemon has no default key; give secret or secret_name"
+                    .to_owned(),
+            )),
+        };
+        if let Some((field, why)) = secret {
+            errors.push(FieldProblem::new(format!("webhooks[{idx}].{field}"), why));
+        }
+    }
+    if let Some(first) = errors.first() {
+        let detail = first.to_string();
+        return Err(Refused::new(Code::InvalidReceiver, detail).with_errors(errors));
+    }
+    let mut all = own.to_vec();
+    for receiver in desk.receivers.iter() {
+        if !all.contains(receiver) {
+            all.push(receiver.clone());
+        }
+    }
+    Ok(all)
+}
+
+fn unknown_key(known: &[String], name: &str) -> Option<(&'static str, String)> {
+    if known.iter().any(|key| key == name) {
+        return None;
+    }
+    let shown = super::query::shown(name);
+    let why = match closest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("the daemon has no key {shown}, did you mean {near}?"),
+        None => format!(
+            "the daemon has no key {shown}; add it to webhooks.keys, or give secret instead"
+        ),
+    };
+    Some(("secret_name", why))
+}

@@ -1,0 +1,166 @@
+//! The OpenAPI document, made from the table of endpoints and the shapes themselves.
+
+use super::routes::{Content as Kind, ENDPOINTS, Endpoint, Method};
+use super::wire::{
+    AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
+    TemplateList, WindowInput,
+};
+use crate::wire::problem::{CONTENT_TYPE, Problem};
+use crate::wire::submission::SubmissionDocument;
+use crate::wire::verdict::{JudgeDocument, VerdictDocument};
+use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
+use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
+use utoipa::openapi::request_body::RequestBodyBuilder;
+use utoipa::openapi::response::{Response, ResponseBuilder};
+use utoipa::openapi::schema::{ObjectBuilder, Type};
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityRequirement, SecurityScheme};
+use utoipa::openapi::{
+    ComponentsBuilder, Content, InfoBuilder, OpenApi, OpenApiBuilder, Paths, Ref, RefOr, Required,
+    Schema,
+};
+use utoipa::{PartialSchema, ToSchema};
+
+/// The whole document.
+pub(crate) fn document() -> OpenApi {
+    let mut paths = Paths::new();
+    for endpoint in ENDPOINTS {
+        let method = match endpoint.method {
+            Method::Get => HttpMethod::Get,
+            Method::Post => HttpMethod::Post,
+        };
+        paths.add_path_operation(endpoint.path, vec![method], operation(endpoint));
+    }
+    let info = InfoBuilder::new()
+        .title("haldane")
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(
+            "Judges a canary against its baseline. Errors are problem details with a stable code.",
+        ))
+        .build();
+    let components = ComponentsBuilder::new()
+        .schemas_from_iter(schemas())
+        .security_scheme(
+            "bearer",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)),
+        )
+        .security_scheme(
+            "basic",
+            SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)),
+        )
+        .build();
+    OpenApiBuilder::new()
+        .info(info)
+        .paths(paths)
+        .components(Some(components))
+        .build()
+}
+
+fn operation(endpoint: &Endpoint) -> Operation {
+    let mut builder = OperationBuilder::new().summary(Some(endpoint.summary));
+    if let Some(name) = variable(endpoint.path) {
+        builder = builder.parameter(parameter(name, ParameterIn::Path, "the identifier"));
+    }
+    for (name, meaning) in endpoint.query {
+        builder = builder.parameter(parameter(name, ParameterIn::Query, meaning));
+    }
+    if let Some(schema) = endpoint.takes {
+        let content = Content::new(Some(Ref::from_schema_name(schema)));
+        let body = RequestBodyBuilder::new()
+            .content("application/json", content)
+            .required(Some(Required::True))
+            .build();
+        builder = builder.request_body(Some(body));
+    }
+    for (status, meaning) in endpoint.answers {
+        builder = builder.response(status.to_string(), answer(endpoint.content, meaning));
+    }
+    let problem = Content::new(Some(Ref::from_schema_name("Problem")));
+    let refused = ResponseBuilder::new()
+        .description("refused; `code` says why")
+        .content(CONTENT_TYPE, problem)
+        .build();
+    builder = builder.response("default", refused);
+    match endpoint.right {
+        None => builder = builder.security(SecurityRequirement::default()),
+        Some(right) => {
+            let text = format!("Needs the right `{}`.", right.word());
+            builder = builder.description(Some(text));
+            for scheme in ["bearer", "basic"] {
+                builder = builder.security(SecurityRequirement::new(scheme, [] as [&str; 0]));
+            }
+        }
+    }
+    builder.build()
+}
+
+fn answer(kind: Kind, meaning: &str) -> Response {
+    let text = || RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String)));
+    let (media, schema) = match kind {
+        Kind::Json("OpenApi") => (
+            "application/json",
+            RefOr::T(Schema::from(ObjectBuilder::new())),
+        ),
+        Kind::Json(name) => ("application/json", Ref::from_schema_name(name).into()),
+        Kind::Text(media) => (media, text()),
+    };
+    ResponseBuilder::new()
+        .description(meaning)
+        .content(media, Content::new(Some(schema)))
+        .build()
+}
+
+/// The name between braces.
+fn variable(path: &str) -> Option<&str> {
+    path.split_once('{')?
+        .1
+        .split_once('}')
+        .map(|(name, _)| name)
+}
+
+fn parameter(name: &str, place: ParameterIn, meaning: &str) -> ParameterBuilder {
+    let required = match place {
+        ParameterIn::Path => Required::True,
+        _ => Required::False,
+    };
+    ParameterBuilder::new()
+        .name(name)
+        .parameter_in(place)
+        .required(required)
+        .description(Some(meaning))
+        .schema(Some(ObjectBuilder::new().schema_type(Type::String)))
+}
+
+/// Every shape with those it is made of.
+fn schemas() -> Vec<(String, RefOr<Schema>)> {
+    let mut out = Vec::new();
+    add::<VerdictDocument>(&mut out);
+    add::<JudgeDocument>(&mut out);
+    add::<SubmissionDocument>(&mut out);
+    add::<SubmittedDocument>(&mut out);
+    add::<AnalysisList>(&mut out);
+    add::<CancelInput>(&mut out);
+    add::<OverrideInput>(&mut out);
+    WindowInput::schemas(&mut out);
+    add::<TemplateList>(&mut out);
+    add::<TemplateItem>(&mut out);
+    add::<ReadyDocument>(&mut out);
+    add::<Problem>(&mut out);
+    out.push(("JudgeInput".to_owned(), judge_input()));
+    out
+}
+
+/// A submission's fields and a window's in one object: each alone refuses the other's.
+fn judge_input() -> RefOr<Schema> {
+    let mut whole = SubmissionDocument::schema();
+    if let (RefOr::T(Schema::Object(whole)), RefOr::T(Schema::Object(window))) =
+        (&mut whole, WindowInput::schema())
+    {
+        whole.properties.extend(window.properties);
+    }
+    whole
+}
+
+fn add<T: ToSchema>(out: &mut Vec<(String, RefOr<Schema>)>) {
+    out.push((T::name().into_owned(), T::schema()));
+    T::schemas(out);
+}

@@ -1,0 +1,239 @@
+//! The one table of endpoints. Routing, rights, allowed query parameters, time-outs and the
+//! OpenAPI document are all read from it, so none of them can say something else.
+
+use super::guard::{Post, guard, observe};
+use super::office::Office;
+use super::{Desk, Right, analyses, decisions, events, judge_once, status, submit, templates};
+use axum::Router;
+use axum::middleware::from_fn_with_state;
+use axum::routing::{MethodRouter, get, post};
+use std::sync::Arc;
+use tokio_util::sync::CancellationToken;
+
+/// How long an endpoint may take.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Patience {
+    /// Answered from memory, or after one record became durable.
+    Short,
+    /// As long as `?wait=` says on top.
+    Wait,
+    /// The source is asked.
+    Judge,
+}
+
+/// The two methods there are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Method {
+    Get,
+    Post,
+}
+
+/// What an endpoint takes or answers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Content {
+    /// JSON of the schema with this name.
+    Json(&'static str),
+    /// Some other type, as text.
+    Text(&'static str),
+}
+
+/// One line of the table.
+pub(crate) struct Endpoint {
+    pub(crate) method: Method,
+    pub(crate) path: &'static str,
+    /// `None`: open to everybody.
+    pub(crate) right: Option<Right>,
+    pub(crate) patience: Patience,
+    pub(crate) summary: &'static str,
+    /// Query parameters with what they mean; under `/v1` any other is refused.
+    pub(crate) query: &'static [(&'static str, &'static str)],
+    /// The name of the body's schema.
+    pub(crate) takes: Option<&'static str>,
+    /// Statuses of success with their meaning.
+    pub(crate) answers: &'static [(u16, &'static str)],
+    pub(crate) content: Content,
+    pub(crate) handler: fn() -> MethodRouter<Arc<Office>>,
+}
+
+/// A `GET` that readers may ask and that is answered from memory: what most lines are.
+const READ: Endpoint = Endpoint {
+    method: Method::Get,
+    path: "",
+    right: Some(Right::Read),
+    patience: Patience::Short,
+    summary: "",
+    query: &[],
+    takes: None,
+    answers: &[(200, "answered")],
+    content: Content::Json("VerdictDocument"),
+    handler: || get(status::index),
+};
+
+/// The same as a `POST`.
+const WRITE: Endpoint = Endpoint {
+    method: Method::Post,
+    right: Some(Right::Submit),
+    ..READ
+};
+
+const TEXT: Content = Content::Text("text/plain");
+
+pub(crate) static ENDPOINTS: &[Endpoint] = &[
+    Endpoint {
+        path: "/v1/analyses",
+        summary: "Submit a rollout; with the same Idempotency-Key or deploy id, the same analysis",
+        takes: Some("SubmissionDocument"),
+        answers: &[
+            (201, "accepted and durable"),
+            (200, "a repeat of an earlier submission"),
+        ],
+        content: Content::Json("SubmittedDocument"),
+        handler: || post(submit::submit),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/analyses",
+        summary: "List analyses, newest first",
+        query: &[
+            ("verdict", "pending, promote, rollback or inconclusive"),
+            ("service", "the service's exact name"),
+            ("status", "waiting, looking or concluded"),
+            ("limit", "analyses on the page, 1 to 500, 50 when absent"),
+            ("after", "the `next` of the page before"),
+        ],
+        content: Content::Json("AnalysisList"),
+        handler: || get(analyses::list),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}",
+        summary: "Everything about an analysis",
+        handler: || get(analyses::one),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/verdict",
+        patience: Patience::Wait,
+        summary: "The verdict, always 200; `wait` holds the answer until it is final",
+        query: &[("wait", "how long to wait for a final verdict: 30s or 30")],
+        handler: || get(analyses::verdict),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/events",
+        summary: "Every state of an analysis as server-sent events, until it has concluded",
+        content: Content::Text("text/event-stream"),
+        handler: || get(events::events),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/cancel",
+        summary: "Stop an analysis; it concludes as inconclusive",
+        takes: Some("CancelInput"),
+        handler: || post(decisions::cancel),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/override",
+        right: Some(Right::Override),
+        summary: "Decide instead",
+        takes: Some("OverrideInput"),
+        handler: || post(decisions::instead),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/judge",
+        patience: Patience::Judge,
+        summary: "Judge a window once, on inline samples or by asking the source",
+        takes: Some("JudgeInput"),
+        content: Content::Json("JudgeDocument"),
+        handler: || post(judge_once::judge),
+        ..WRITE
+    },
+    Endpoint {
+        path: "/v1/templates",
+        summary: "The templates there are",
+        content: Content::Json("TemplateList"),
+        handler: || get(templates::list),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/templates/{name}",
+        summary: "One template with its text",
+        content: Content::Json("TemplateItem"),
+        handler: || get(templates::one),
+        ..READ
+    },
+    Endpoint {
+        path: "/metrics",
+        summary: "The daemon's own metrics in Prometheus' text format",
+        content: TEXT,
+        handler: || get(status::metrics),
+        ..READ
+    },
+    Endpoint {
+        path: "/healthz",
+        right: None,
+        summary: "Whether the process answers",
+        content: TEXT,
+        handler: || get(status::healthz),
+        ..READ
+    },
+    Endpoint {
+        path: "/readyz",
+        right: None,
+        summary: "Whether submissions can be taken",
+        answers: &[(200, "ready"), (503, "not ready, with the reasons")],
+        content: Content::Json("ReadyDocument"),
+        handler: || get(status::readyz),
+        ..READ
+    },
+    Endpoint {
+        path: "/openapi.json",
+        summary: "This description",
+        content: Content::Json("OpenApi"),
+        handler: || get(status::document),
+        ..READ
+    },
+    Endpoint {
+        path: "/",
+        summary: "Where to go",
+        content: TEXT,
+        handler: || get(status::index),
+        ..READ
+    },
+];
+
+/// Method, path and needed right of every endpoint.
+pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str, Option<Right>)> {
+    ENDPOINTS.iter().map(|endpoint| {
+        let method = match endpoint.method {
+            Method::Get => "GET",
+            Method::Post => "POST",
+        };
+        (method, endpoint.path, endpoint.right)
+    })
+}
+
+/// Every endpoint over `desk`, for a server of one's own; [`super::serve`] is the daemon's.
+pub fn router(desk: Desk) -> Router {
+    build(&Arc::new(Office::new(desk, CancellationToken::new())))
+}
+
+/// Every endpoint over `office`.
+pub(crate) fn build(office: &Arc<Office>) -> Router {
+    let mut router = Router::new();
+    for endpoint in ENDPOINTS {
+        let post = Post {
+            office: office.clone(),
+            endpoint,
+        };
+        let guarded = (endpoint.handler)().route_layer(from_fn_with_state(post, guard));
+        router = router.route(endpoint.path, guarded);
+    }
+    router
+        .fallback(status::nothing_here)
+        .method_not_allowed_fallback(status::wrong_method)
+        .layer(from_fn_with_state(office.clone(), observe))
+        .with_state(office.clone())
+}

@@ -1,0 +1,119 @@
+//! One metric's part of a batch, and which series in it belong to which arm.
+
+use crate::digest::Digest;
+use crate::judge::windows::{Arm, Batch, SUSPECT_MAX};
+use crate::plan::{Part, Plan};
+use crate::series::raw::{Answer, Labels, RawSeries, Sample, series_key};
+use crate::time::Timestamp;
+use regex::Regex;
+use std::collections::BTreeMap;
+
+/// What one batch says about one metric.
+pub(crate) struct Answers<'a> {
+    pub(crate) from: Timestamp,
+    pub(crate) to: Timestamp,
+    pub(crate) parts: Vec<(Part, &'a Answer)>,
+}
+
+impl<'a> Answers<'a> {
+    /// The answers to the queries of metric `metric_idx`, samples up to `to`.
+    pub(crate) fn of(batch: &'a Batch, metric_idx: usize, to: Timestamp) -> Self {
+        let mine = batch
+            .answers
+            .iter()
+            .filter(|(slot, _)| slot.metric_idx == metric_idx);
+        Self {
+            from: batch.from,
+            to,
+            parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
+        }
+    }
+
+    /// Whether that query was answered at all.
+    pub(crate) fn has(&self, part: Part) -> bool {
+        self.parts.iter().any(|(other, _)| *other == part)
+    }
+
+    /// The series of one query's answer.
+    pub(crate) fn series(&self, part: Part) -> impl Iterator<Item = &'a RawSeries> {
+        let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        mine.flat_map(|(_, answer)| &answer.series)
+    }
+}
+
+/// Samples of one arm's series, by series.
+pub(crate) type BySeries = BTreeMap<Digest, Vec<Sample>>;
+
+/// Samples of both arms.
+#[derive(Default)]
+pub(crate) struct Split {
+    pub(crate) baseline: BySeries,
+    pub(crate) canary: BySeries,
+}
+
+impl Split {
+    /// The samples of one arm.
+    pub(crate) fn of(&mut self, arm: Arm) -> &mut BySeries {
+        match arm {
+            Arm::Baseline => &mut self.baseline,
+            Arm::Canary => &mut self.canary,
+        }
+    }
+}
+
+/// Series in the order of their keys: when there are too many, the same ones are left out however
+/// the source listed them.
+pub(crate) fn by_key<'a>(
+    series: impl Iterator<Item = &'a RawSeries>,
+    except: Option<&str>,
+) -> Vec<(Digest, &'a RawSeries)> {
+    let keyed = series.map(|one| (series_key(&one.labels, except), one));
+    let mut out: Vec<_> = keyed.collect();
+    out.sort_by_key(|(key, _)| *key);
+    out
+}
+
+/// The arm whose scope selects these labels; `None` when neither or both do.
+pub(crate) fn arm_of(plan: &Plan, labels: &Labels) -> Option<Arm> {
+    let (baseline, canary) = (&plan.rollout.baseline, &plan.rollout.canary);
+    match (baseline.matches(labels), canary.matches(labels)) {
+        (true, false) => Some(Arm::Baseline),
+        (false, true) => Some(Arm::Canary),
+        _ => None,
+    }
+}
+
+/// Adds the warnings of a batch that nobody allowed.
+pub(crate) fn suspects(plan: &Plan, batch: &Batch, suspect_list: &mut Vec<String>) {
+    if batch
+        .answers
+        .iter()
+        .all(|(_, answer)| answer.warnings.is_empty())
+    {
+        return;
+    }
+    let allowed: Vec<Regex> = plan
+        .allowed_warnings
+        .iter()
+        .filter_map(|text| Regex::new(text).ok())
+        .collect();
+    for (slot, answer) in &batch.answers {
+        for warning in &answer.warnings {
+            if allowed.iter().any(|regex| regex.is_match(warning)) {
+                continue;
+            }
+            let name = plan
+                .metrics
+                .get(slot.metric_idx)
+                .map_or("?", |metric| metric.name.as_str());
+            suspect(suspect_list, format!("{name}: {warning}"));
+        }
+    }
+}
+
+/// Adds one entry, once.
+pub(crate) fn suspect(list: &mut Vec<String>, text: String) {
+    if list.len() < SUSPECT_MAX && !list.contains(&text) {
+        list.push(text);
+    }
+}

@@ -1,0 +1,399 @@
+//! Domain values that the tests of shapes and store are written against. The facts here are what
+//! `tests/recordings/v1` holds: they are as frozen as those files.
+
+use haldane::digest::Digest;
+use haldane::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::verdict::{Hold, Verdict};
+use haldane::engine::view::{DeliveryView, Status, View};
+use haldane::ids::{
+    AnalysisId, DeliveryId, DeployId, GroupName, MetricName, ObjectiveName, TemplateName,
+};
+use haldane::judge::judgement::{
+    ArmSummary, Effect, Evidence, Finding, Interval, Judgement, Label, Needs, ObjectiveFinding,
+    Outcome, RungFinding, TrafficFinding,
+};
+use haldane::judge::windows::Batch;
+use haldane::plan::rollout::{Deploy, Rollout};
+use haldane::plan::scope::{Matcher, Scope};
+use haldane::plan::{MetricPlan, Part, Plan, Queries, Slot, Timing};
+use haldane::secret::Secret;
+use haldane::series::raw::{Answer, RawSeries, Sample};
+use haldane::template::{Combine, GapPolicy, JudgeSpec, Method, MinEvidence, OnInconclusive, Role};
+use haldane::time::{Span, Step, Timestamp};
+use haldane::units::{Harm, MinEffect, Probability, Score, Weight};
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+pub(crate) const START: Timestamp = Timestamp::from_ms(1_772_366_400_000); // 2026-03-01T12:00:00Z
+
+pub(crate) fn id(text: &str) -> AnalysisId {
+    AnalysisId::new(text).unwrap()
+}
+
+fn share(value: f64) -> Probability {
+    Probability::new(value).unwrap()
+}
+
+pub(crate) fn rollout() -> Rollout {
+    Rollout {
+        deploy: Deploy {
+            id: DeployId::new("checkout-4711"),
+            service: "checkout".to_owned(),
+            environment: Some("production".to_owned()),
+            revision: Some("v2".to_owned()),
+            traffic_share: Probability::new(0.05),
+            traceparent: Some("00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01".to_owned()),
+            ..Deploy::default()
+        },
+        inputs: BTreeMap::from([("service".to_owned(), "checkout".to_owned())]),
+        baseline: Scope::new(vec![Matcher::equals("track", "stable").unwrap()]).unwrap(),
+        canary: Scope::new(vec![
+            Matcher::equals("track", "canary").unwrap(),
+            Matcher::regex("pod", "checkout-\"v2\"-.*\\d").unwrap(),
+        ])
+        .unwrap(),
+        start: START,
+        duration: Some(Span::from_s(1800)),
+    }
+}
+
+pub(crate) fn batch() -> Batch {
+    let at = |ms| START.plus(Span::from_ms(ms));
+    let sample = |ms, value| Sample { at: at(ms), value };
+    let stale = f64::from_bits(0x7ff0_0000_0000_0002);
+    let answer = Answer {
+        series: vec![
+            RawSeries {
+                labels: BTreeMap::from([
+                    ("pod".to_owned(), "checkout-v1-ä".to_owned()),
+                    ("track".to_owned(), "stable".to_owned()),
+                ]),
+                samples: vec![
+                    sample(0, 0.1 + 0.2),
+                    sample(15_000, f64::NAN),
+                    sample(30_000, f64::INFINITY),
+                    sample(45_001, -0.0),
+                    sample(60_000, stale),
+                ],
+            },
+            RawSeries {
+                labels: BTreeMap::new(),
+                samples: Vec::new(),
+            },
+        ],
+        warnings: vec!["PromQL warning: partial".to_owned()],
+        infos: vec!["metric might not be a counter".to_owned()],
+        histogram_series: 2,
+    };
+    let slot = |metric_idx, part| Slot { metric_idx, part };
+    Batch {
+        from: START,
+        to: at(60_000),
+        answers: vec![
+            (slot(0, Part::Grid), answer),
+            (slot(1, Part::Bad), Answer::default()),
+            (slot(1, Part::Total), Answer::default()),
+            (slot(2, Part::Buckets), Answer::default()),
+        ],
+    }
+}
+
+pub(crate) fn finding(name: &str, label: Label) -> Finding {
+    Finding {
+        metric: MetricName::new(name).unwrap(),
+        role: Role::Required,
+        group: GroupName::new("latency").unwrap(),
+        weight: Weight::ONE,
+        harm: Harm::Increase,
+        limit: MinEffect::Relative(0.1),
+        unit: "s".to_owned(),
+        label,
+        no_data: None,
+        baseline: ArmSummary {
+            n: 66,
+            n_eff: 19.25,
+            level: Some(0.212),
+            bad: None,
+            coverage: 1.0,
+            spark: vec![0.2; 12],
+        },
+        canary: ArmSummary {
+            n: 65,
+            n_eff: 18.5,
+            level: Some(0.278),
+            bad: None,
+            coverage: 0.984_848_484_848_484_8,
+            spark: vec![0.25, 0.3, f64::NAN],
+        },
+        effect: Some(Effect {
+            absolute: Interval {
+                value: 0.066,
+                low: 0.031,
+                high: f64::INFINITY,
+            },
+            relative: Some(Interval {
+                value: 0.31,
+                low: 0.18,
+                high: f64::INFINITY,
+            }),
+            confidence: share(0.99),
+        }),
+        evidence: Some(Evidence {
+            p_harm: 1.25e-7,
+            alpha: 0.002,
+            p_safe: 1.0,
+            beta: 0.1,
+        }),
+        test: "mann-whitney normal",
+        needs: Needs::Nothing,
+        both_degraded: false,
+        notes: vec!["3 counter resets".to_owned()],
+    }
+}
+
+pub(crate) fn judgement() -> Judgement {
+    let mut starved = finding("errors", Label::NoData);
+    starved.no_data = Some("canary has 3 events, needs 50".to_owned());
+    starved.limit = MinEffect::Absolute(0.005);
+    starved.effect = None;
+    starved.evidence = None;
+    starved.test = "conditional binomial";
+    starved.needs = Needs::Data(47);
+    Judgement {
+        look: 7,
+        covered_to: START.plus(Span::from_s(660)),
+        findings: vec![finding("latency_p99", Label::Worse), starved],
+        objectives: vec![ObjectiveFinding {
+            objective: ObjectiveName::new("availability").unwrap(),
+            metric: MetricName::new("errors").unwrap(),
+            target: share(0.999),
+            canary_burn: Some(3.1),
+            baseline_burn: None,
+            rungs: vec![RungFinding {
+                burn: 14.4,
+                long: Span::from_s(3600),
+                short: Span::from_s(300),
+                rolls_back: true,
+                burn_long: Some(1.2),
+                burn_short: None,
+                bad_short: 2,
+                log_e: f64::NEG_INFINITY,
+                proven: false,
+                unreachable: false,
+            }],
+            p_worse_than_baseline: 0.25,
+            worse_than_baseline: false,
+            baseline_burns_too: true,
+            log_bound: 4.605_170_185_988_092,
+        }],
+        traffic: Some(TrafficFinding {
+            declared: 0.05,
+            observed: Some(0.047),
+            mismatch: false,
+        }),
+        suspect: vec!["partial answer".to_owned()],
+        score: Score::new(40),
+        outcome: Outcome::Fail,
+    }
+}
+
+pub(crate) fn conclusion() -> Conclusion {
+    Conclusion {
+        verdict: Verdict::Rollback,
+        row: 2,
+        sentence: "latency_p99 is 31 % higher, at least 18 %; allowed 10 %".to_owned(),
+        hold: None,
+        author: None,
+        look: 7,
+        at: START.plus(Span::from_ms(661_234)),
+    }
+}
+
+/// Every kind of fact, with the name of its frozen file.
+pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
+    let receiver = |url: &str, secret| Receiver {
+        url: url.to_owned(),
+        secret,
+    };
+    let delivery = DeliveryId::new("a1-0").unwrap();
+    let settled = |end| Fact::Settled {
+        delivery: delivery.clone(),
+        attempts: 3,
+        end,
+    };
+    let submitted = Fact::Submitted {
+        key: Some("deploy:checkout-4711".to_owned()),
+        template_text: "metadata:\n  name: \"checkout\"\n".into(),
+        rollout: Box::new(rollout()),
+        plan_digest: Digest::of(b"plan"),
+        receivers: vec![
+            receiver("https://a.example/hook", SecretRef::Default),
+            receiver("https://b.example/hook", SecretRef::Named("ops".to_owned())),
+            receiver(
+                "https://c.example/hook",
+                SecretRef::Inline(Secret::new("whsec_aGFsZGFuZQ==")),
+            ),
+        ],
+    };
+    let held = Conclusion {
+        verdict: Verdict::Inconclusive,
+        hold: Some(Hold::TrafficMismatch),
+        author: Some("maja".to_owned()),
+        ..conclusion()
+    };
+    let detail = || "503 Service Unavailable".to_owned();
+    vec![
+        ("submitted", submitted),
+        ("captured", captured(1, batch())),
+        (
+            "source_failed",
+            Fact::SourceFailed {
+                look: 2,
+                message: "connection refused".to_owned(),
+            },
+        ),
+        ("judged", judged(judgement())),
+        (
+            "concluded",
+            Fact::Concluded {
+                conclusion: conclusion(),
+            },
+        ),
+        ("concluded-held", Fact::Concluded { conclusion: held }),
+        (
+            "ignored",
+            Fact::Ignored {
+                what: "samples for look 3".to_owned(),
+            },
+        ),
+        (
+            "attempted",
+            Fact::Attempted {
+                delivery: delivery.clone(),
+                attempt: 1,
+                detail: detail(),
+            },
+        ),
+        (
+            "settled-delivered",
+            settled(DeliveryEnd::Delivered { status: 202 }),
+        ),
+        (
+            "settled-refused",
+            settled(DeliveryEnd::Refused { detail: detail() }),
+        ),
+        (
+            "settled-expired",
+            settled(DeliveryEnd::Expired { detail: detail() }),
+        ),
+    ]
+}
+
+pub(crate) fn captured(look: u32, batch: Batch) -> Fact {
+    Fact::Captured {
+        look,
+        batch: Arc::new(batch),
+    }
+}
+
+pub(crate) fn judged(judgement: Judgement) -> Fact {
+    Fact::Judged {
+        judgement: Arc::new(judgement),
+    }
+}
+
+pub(crate) fn record(analysis: &str, fact: Fact) -> Record {
+    Record {
+        id: id(analysis),
+        at: START,
+        fact,
+    }
+}
+
+/// Facts of one analysis at consecutive places from `first` on.
+pub(crate) fn at(first: u64, analysis: &str, facts: Vec<Fact>) -> Vec<(Seq, Record)> {
+    (first..)
+        .map(Seq)
+        .zip(facts.into_iter().map(|fact| record(analysis, fact)))
+        .collect()
+}
+
+pub(crate) fn plan(metrics: &[&str]) -> Plan {
+    let metric = |name: &&str| MetricPlan {
+        name: MetricName::new(name).unwrap(),
+        role: Role::Required,
+        harm: Harm::Increase,
+        min_effect: MinEffect::Relative(0.1),
+        unit: "s".to_owned(),
+        group: GroupName::new("latency").unwrap(),
+        weight: Weight::ONE,
+        evidence: MinEvidence {
+            samples: 20,
+            events: 50,
+            coverage: share(0.8),
+        },
+        queries: Queries::Series {
+            query: format!("avg by (track) ({name}{{track=~\"stable|canary\"}})"),
+            combine: Combine::Mean,
+            gaps: GapPolicy::Drop,
+        },
+        alpha: share(0.01),
+    };
+    Plan {
+        template: TemplateName::new("checkout").unwrap(),
+        template_digest: Digest::of(b"template"),
+        rollout: rollout(),
+        timing: Timing {
+            start: START,
+            step: Step::new(Span::from_s(15)).unwrap(),
+            look_every: Span::from_s(60),
+            judged_from: START,
+            bake_until: START.plus(Span::from_s(600)),
+            deadline: START.plus(Span::from_s(1440)),
+            lag: Span::from_s(30),
+            source_grace: Span::from_s(300),
+        },
+        judge: JudgeSpec {
+            method: Method::MannWhitney,
+            false_rollback: share(0.01),
+            false_promote: share(0.05),
+            accept_no_harm: None,
+        },
+        metrics: metrics.iter().map(metric).collect(),
+        objectives: Vec::new(),
+        traffic: None,
+        allowed_warnings: Vec::new(),
+        on_inconclusive: OnInconclusive::Hold,
+        digest: Digest::of(b"plan"),
+    }
+}
+
+/// A concluded analysis of `judgement`.
+pub(crate) fn view(judgement: Judgement) -> View {
+    let names: Vec<String> = judgement
+        .findings
+        .iter()
+        .map(|finding| finding.metric.to_string())
+        .collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    View {
+        id: id("a1"),
+        plan: Arc::new(plan(&names)),
+        status: Status::Concluded,
+        submitted_at: START,
+        looks: judgement.look,
+        next_look_at: None,
+        judgement: Some(Arc::new(judgement)),
+        sentence: conclusion().sentence,
+        hold: None,
+        conclusion: Some(conclusion()),
+        source_fault: None,
+        deliveries: vec![DeliveryView {
+            delivery: DeliveryId::new("a1-0").unwrap(),
+            url: "https://a.example/hook".to_owned(),
+            attempts: 1,
+            end: Some(DeliveryEnd::Delivered { status: 202 }),
+            detail: None,
+        }],
+    }
+}
