@@ -83,7 +83,7 @@ fn submission(args: &SubmitArgs) -> Result<Value, Fault> {
         body.insert("duration".into(), duration.clone().into());
     }
     let webhook = |url: &String| match &args.webhook_key {
-        Some(key) => json!({"url": url, "secret": key}),
+        Some(key) => json!({"url": url, "secret_name": key}),
         None => json!({"url": url}),
     };
     if !args.webhooks.is_empty() {
