@@ -32,6 +32,18 @@ pub struct FieldProblem {
     pub field: String,
     /// Lower case, no full stop: the value, the limit, the way out.
     pub message: String,
+    /// The code of a template's diagnostic (`C003`), when it is one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub code: Option<String>,
+    /// One-based line in the text the field holds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub line: Option<usize>,
+    /// One-based column, in characters.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub column: Option<usize>,
+    /// The way out, when it is not in the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub help: Option<String>,
 }
 
 impl FieldProblem {
@@ -40,6 +52,10 @@ impl FieldProblem {
         Self {
             field: field.into(),
             message: message.into(),
+            code: None,
+            line: None,
+            column: None,
+            help: None,
         }
     }
 }

@@ -303,7 +303,7 @@ fn secret(input: &WebhookInput) -> Result<SecretRef, String> {
 }
 
 /// `00-<32 hex>-<16 hex>-<2 hex>`, lower case, neither id all zeros (W3C Trace Context, 3.2.2).
-fn is_traceparent(text: &str) -> bool {
+pub(crate) fn is_traceparent(text: &str) -> bool {
     let hex = |part: &str, len: usize| {
         part.len() == len
             && part

@@ -4,6 +4,7 @@
 mod check;
 mod scope_input;
 
+pub(crate) use check::is_traceparent;
 pub use scope_input::ScopeInput;
 
 use crate::engine::record::Receiver;
