@@ -7,8 +7,12 @@ use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
 use crate::plan::Plan;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::sync::Arc;
+
+/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
+/// looks back five minutes for a sample that still counts (`query.lookback-delta`).
+pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
 
 /// Samples to fetch: every query of the plan, in `(from, to]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -19,11 +23,13 @@ pub struct FetchOrder {
     pub look: u32,
     /// The plan whose queries to ask.
     pub plan: Arc<Plan>,
-    /// Samples after this instant (grid queries: from the next grid point on).
+    /// Samples after this instant. The first fetch begins [`ANCHOR_LOOKBACK`] before the start,
+    /// for an anchor of counters; grid queries then begin at the start, later ones at the next
+    /// grid point.
     pub from: Timestamp,
     /// The last instant to read, on the plan's grid.
     pub to: Timestamp,
-    /// Whether it is the first fetch: raw queries then reach back for an anchor before `from`.
+    /// Whether it is the first fetch.
     pub first: bool,
 }
 

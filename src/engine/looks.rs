@@ -7,6 +7,7 @@ use crate::engine::limits::SOURCE_NOTES_MAX;
 use crate::engine::record::Fact;
 use crate::engine::timers::Waiter;
 use crate::engine::verdict::Source;
+use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::{Engine, schedule};
 use crate::ids::AnalysisId;
 use crate::judge::judgement::Judgement;
@@ -79,11 +80,13 @@ impl Engine {
         let Some(windows) = &analysis.windows else {
             return;
         };
-        let from = windows.covered_to;
-        if to <= from {
+        let covered_to = windows.covered_to;
+        if to <= covered_to {
             // Nothing new on the grid: the look is taken on what there is.
             return self.order_judgement(id, look);
         }
+        let first = !analysis.has_samples;
+        let from = if first { covered_to.minus(ANCHOR_LOOKBACK) } else { covered_to };
         analysis.phase = Phase::Fetching { look, from, to };
         let order = FetchOrder {
             id: id.clone(),
@@ -91,7 +94,7 @@ impl Engine {
             plan: Arc::clone(&analysis.plan),
             from,
             to,
-            first: !analysis.has_samples,
+            first,
         };
         self.fetching.insert(id.clone());
         self.be_patient(id);

@@ -7,12 +7,8 @@ use crate::plan::{Part, Plan, Slot};
 use crate::prometheus::{Client, Fault, RangeQuery};
 use crate::series::raw::Answer;
 use crate::simulate::traffic::Traffic;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::sync::Arc;
-
-/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
-/// looks back five minutes for a sample that still counts (`query.lookback-delta`).
-pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
 
 /// A source of samples.
 #[derive(Clone)]
@@ -32,8 +28,7 @@ impl Source {
             .await
     }
 
-    /// Fetches `(from, to]` of every query of `plan`; `first` includes the grid point at `from`
-    /// and an anchor before it.
+    /// Fetches `(from, to]` of every query of `plan`; `first` as in a fetch order.
     pub async fn window(
         &self,
         plan: &Plan,
@@ -68,13 +63,6 @@ impl Source {
         for answer in futures_util::future::join_all(asked).await {
             answers.push(answer?);
         }
-        // The first batch says how far it looked back: a counter that first appears after such a
-        // look was born, not merely met.
-        let from = if first {
-            from.minus(ANCHOR_LOOKBACK)
-        } else {
-            from
-        };
         Ok(Batch { from, to, answers })
     }
 }
@@ -82,9 +70,9 @@ impl Source {
 /// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
 fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
     match (slot.part, first) {
-        (Part::Grid, true) | (Part::Bad | Part::Total | Part::Buckets, false) => from,
+        (Part::Grid, true) => plan.timing.start,
         (Part::Grid, false) => from.plus(plan.timing.step.span()),
-        (Part::Bad | Part::Total | Part::Buckets, true) => from.minus(ANCHOR_LOOKBACK),
+        (Part::Bad | Part::Total | Part::Buckets, _) => from,
     }
 }
 
