@@ -67,6 +67,7 @@ pub(crate) async fn judge(
         judgement,
         verdict,
         row,
+        hold: _,
         sentence,
     } = office.ask(asked).await?.map_err(|fault| source(&fault))?;
     Ok(ok(&JudgeDocument::new(

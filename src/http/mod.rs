@@ -56,6 +56,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
+/// The OpenAPI document of this door as JSON.
+pub fn openapi_json() -> String {
+    String::from_utf8_lossy(&office::json(&openapi::document())).into_owned()
+}
+
 /// The views published so far. Cheap to clone; readers never block writers for long.
 #[derive(Clone, Debug)]
 pub struct Readings {
@@ -79,6 +84,12 @@ impl Readings {
         views.insert(view.id.clone(), view);
         drop(views);
         self.changed.send_modify(|count| *count += 1);
+    }
+
+    /// Takes an analysis that concluded long ago out of sight; its records stay in the log.
+    pub fn forget(&self, id: &AnalysisId) {
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        views.remove(id);
     }
 
     /// The view of one analysis.

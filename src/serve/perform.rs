@@ -41,6 +41,7 @@ impl Performer {
                 }
                 self.readings.publish(view);
             }
+            Effect::Forget(id) => self.readings.forget(&id),
             // The loop keeps these two for itself.
             Effect::WakeAt(_) | Effect::Answer { .. } => {}
         }
