@@ -265,6 +265,7 @@ impl Driver {
                 },
                 verdict: Verdict::Inconclusive,
                 row: 9,
+                hold: None,
                 sentence: "no metric has data".to_owned(),
             }),
         }
