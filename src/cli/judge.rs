@@ -7,7 +7,7 @@ use crate::cli::{pair_csv, render};
 use crate::diagnostic::Diagnostic;
 use crate::engine::verdict::Verdict;
 use crate::http::OneShot;
-use crate::plan::bind::bind;
+use crate::plan::once::bind_once;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
 use crate::plan::{Plan, scope};
@@ -184,7 +184,7 @@ fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, 
         duration: Some(duration),
         ..rollout
     };
-    bind(&one_shot::judged_once(template, duration), &rollout).map_err(|diagnostics| {
+    bind_once(template, &rollout).map_err(|diagnostics| {
         let lines: Vec<String> = diagnostics.iter().map(ToString::to_string).collect();
         (Exit::Usage, lines.join("\n       "))
     })

@@ -1,13 +1,13 @@
 //! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
 
 use crate::engine::analysis::Phase;
+use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
 use crate::engine::event::SourceFault;
 use crate::engine::limits::SOURCE_NOTES_MAX;
 use crate::engine::record::Fact;
 use crate::engine::timers::Waiter;
 use crate::engine::verdict::Source;
-use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::{Engine, schedule};
 use crate::ids::AnalysisId;
 use crate::judge::judgement::Judgement;
@@ -86,7 +86,11 @@ impl Engine {
             return self.order_judgement(id, look);
         }
         let first = !analysis.has_samples;
-        let from = if first { covered_to.minus(ANCHOR_LOOKBACK) } else { covered_to };
+        let from = if first {
+            covered_to.minus(ANCHOR_LOOKBACK)
+        } else {
+            covered_to
+        };
         analysis.phase = Phase::Fetching { look, from, to };
         let order = FetchOrder {
             id: id.clone(),

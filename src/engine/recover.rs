@@ -96,6 +96,11 @@ impl<'a> Recovery<'a> {
         }
     }
 
+    /// The last place taken in the log; the next record comes after it, whatever was readable.
+    pub fn continue_after(&mut self, last: Seq) {
+        self.last = self.last.max(last);
+    }
+
     /// A place in the log that holds something the store could not read as a record.
     pub fn damaged(&mut self, seq: Seq, id: &AnalysisId, why: String) {
         self.last = self.last.max(seq);

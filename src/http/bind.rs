@@ -8,6 +8,7 @@ use crate::engine::record::{Receiver, SecretRef};
 use crate::ids::TemplateName;
 use crate::plan::Plan;
 use crate::plan::bind::bind;
+use crate::plan::once::bind_once;
 use crate::plan::rollout::Rollout;
 use crate::template::Template;
 use crate::template::parse::parse;
@@ -69,10 +70,18 @@ pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refu
 
 /// Template × rollout.
 pub(crate) fn plan(template: &Template, rollout: &Rollout) -> Result<Arc<Plan>, Refused> {
-    match bind(template, rollout) {
-        Ok(plan) => Ok(Arc::new(plan)),
-        Err(found) => Err(diagnosed(Code::InvalidPlan, "", &found)),
-    }
+    admitted(bind(template, rollout))
+}
+
+/// Template × rollout, with a single look.
+pub(crate) fn plan_once(template: &Template, rollout: &Rollout) -> Result<Arc<Plan>, Refused> {
+    admitted(bind_once(template, rollout))
+}
+
+fn admitted(bound: Result<Plan, Vec<Diagnostic>>) -> Result<Arc<Plan>, Refused> {
+    bound
+        .map(Arc::new)
+        .map_err(|found| diagnosed(Code::InvalidPlan, "", &found))
 }
 
 /// Diagnostics as a refusal; the detail is the first of them.

@@ -54,7 +54,7 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
-    let plan = bind::plan(&chosen.template, &rollout)?;
+    let plan = bind::plan_once(&chosen.template, &rollout)?;
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {
@@ -69,6 +69,7 @@ pub(crate) async fn judge(
         row,
         hold: _,
         sentence,
+        ..
     } = office.ask(asked).await?.map_err(|fault| source(&fault))?;
     Ok(ok(&JudgeDocument::new(
         &plan,

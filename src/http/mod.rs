@@ -56,9 +56,9 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// The OpenAPI document of this door as JSON.
+/// The OpenAPI document of the API, as text.
 pub fn openapi_json() -> String {
-    String::from_utf8_lossy(&office::json(&openapi::document())).into_owned()
+    openapi::document().to_pretty_json().unwrap_or_default()
 }
 
 /// The views published so far. Cheap to clone; readers never block writers for long.
@@ -86,10 +86,12 @@ impl Readings {
         self.changed.send_modify(|count| *count += 1);
     }
 
-    /// Takes an analysis that concluded long ago out of sight; its records stay in the log.
+    /// Drops an old view; it can still be read from the decision log.
     pub fn forget(&self, id: &AnalysisId) {
-        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.remove(id);
+        self.views
+            .write()
+            .unwrap_or_else(PoisonError::into_inner)
+            .remove(id);
     }
 
     /// The view of one analysis.

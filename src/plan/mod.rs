@@ -2,6 +2,7 @@
 
 pub mod bind;
 mod fingerprint;
+pub mod once;
 pub mod rollout;
 pub mod scope;
 

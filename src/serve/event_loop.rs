@@ -15,9 +15,9 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
 /// Events waiting for the engine; a full queue makes the tasks that report wait.
-pub(crate) const EVENTS_QUEUED_MAX: usize = 4096;
+pub(super) const EVENTS_QUEUED_MAX: usize = 4096;
 /// Questions waiting for the engine; a full queue makes the HTTP handlers wait.
-pub(crate) const ASKS_QUEUED_MAX: usize = 1024;
+pub(super) const ASKS_QUEUED_MAX: usize = 1024;
 
 /// Everything the loop owns.
 pub(crate) struct EventLoop {

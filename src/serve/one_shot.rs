@@ -1,5 +1,6 @@
 //! One judgement of a whole window, without a record: `haldane judge` and `POST /v1/judge`.
 
+use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::event::SourceFault;
 use crate::engine::verdict::{Situation, Source as Reached, Verdict, decide};
 use crate::http::OneShot;
@@ -7,18 +8,7 @@ use crate::judge::windows::{Batch, Windows};
 use crate::judge::{explain, judge};
 use crate::plan::Plan;
 use crate::serve::source::Source;
-use crate::template::Template;
-use crate::time::Span;
 use std::sync::Arc;
-
-/// The same template judged once: its only look is the last one, so that the whole error budget
-/// is spent there.
-pub fn judged_once(template: &Template, duration: Span) -> Template {
-    let mut once = template.clone();
-    once.schedule.look_every = duration.max(once.schedule.step.span());
-    once.schedule.bake = once.schedule.bake.min(duration);
-    once
-}
 
 /// Judges the plan's whole window as its last look.
 pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
@@ -41,7 +31,6 @@ pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
 
 /// Fetches the plan's whole window.
 pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
-    source
-        .window(plan, plan.timing.start, plan.timing.deadline, true)
-        .await
+    let from = plan.timing.start.minus(ANCHOR_LOOKBACK);
+    source.window(plan, from, plan.timing.deadline, true).await
 }

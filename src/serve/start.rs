@@ -110,6 +110,7 @@ pub async fn start(
             None => tracing::error!(why = %damage.message, "a record of no analysis is damaged"),
         }
     }
+    recovery.continue_after(loaded.last);
     for (from, to) in &loaded.holes {
         tracing::error!(
             from = from.0,

@@ -68,12 +68,16 @@ impl Fault {
     /// SQLite's refusal to `act` on `path`.
     pub(super) fn sqlite(act: &str, path: &Path, fault: &rusqlite::Error) -> Self {
         let path = path.display();
+        // Without room for the index of its write-ahead log SQLite says "disk I/O error".
+        let no_room = fault
+            .sqlite_error()
+            .is_some_and(|error| error.extended_code == rusqlite::ffi::SQLITE_IOERR_SHMSIZE);
         let (kind, way_out) = match fault.sqlite_error_code() {
             Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => (
                 FaultKind::Locked,
                 "another program holds it (a backup, a shell); close that program",
             ),
-            Some(ErrorCode::DiskFull) => (
+            code if no_room || code == Some(ErrorCode::DiskFull) => (
                 FaultKind::DiskFull,
                 "no room left; free disk space or raise the limit of its size",
             ),

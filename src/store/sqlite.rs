@@ -53,7 +53,7 @@ impl SqliteLog {
             self.connection
                 .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
         };
-        limit().map_err(|fault| Fault::sqlite("limit", &self.path, &fault))
+        limit().map_err(|fault| Fault::sqlite("limit its size", &self.path, &fault))
     }
 
     fn migrate(&mut self) -> Result<(), Problem> {
@@ -294,5 +294,52 @@ impl From<rusqlite::Error> for Problem {
 impl From<Fault> for Problem {
     fn from(fault: Fault) -> Self {
         Self::Fault(fault)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+    use super::*;
+    use crate::engine::record::{Fact, Record, Seq};
+    use crate::store::place::prepare;
+    use crate::time::Timestamp;
+
+    fn row(seq: u64) -> Row {
+        let what = "x".repeat(9000);
+        let record = Record {
+            id: AnalysisId::new("a1").unwrap(),
+            at: Timestamp::from_ms(0),
+            fact: Fact::Ignored { what },
+        };
+        Row::new(Seq(seq), &record)
+    }
+
+    #[test]
+    fn the_same_connection_writes_again_once_there_is_room() {
+        let dir = tempfile::tempdir().unwrap();
+        let options = Options {
+            bytes_max: Some(64 * 1024),
+            ..Options::new(dir.path().join("haldane.db"))
+        };
+        prepare(&options.path).unwrap();
+        let mut log = SqliteLog::open(&options).unwrap();
+        let (full, fault) = (1..100)
+            .find_map(|seq| Some((seq, log.commit(&[row(seq)]).err()?)))
+            .unwrap();
+        assert_eq!(fault.kind, FaultKind::DiskFull);
+        assert_eq!(log.commit(&[row(full)]), Err(fault));
+        log.set_bytes_max(None).unwrap();
+        assert_eq!(log.commit(&[row(full)]), Ok(()));
+        let rows = Reader::open(&options)
+            .unwrap()
+            .rows_of(&AnalysisId::new("a1").unwrap());
+        let expected: Vec<Row> = (1..=full).map(row).collect();
+        assert_eq!(rows.unwrap(), expected);
+    }
+
+    #[test]
+    fn the_schema_is_as_many_steps_old_as_there_are() {
+        assert_eq!(i64::try_from(MIGRATIONS.len()), Ok(SCHEMA_VERSION));
     }
 }

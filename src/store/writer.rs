@@ -3,6 +3,7 @@
 
 use crate::engine::record::{Record, Seq};
 use crate::store::{Fault, FaultKind, Log, Row};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
@@ -193,7 +194,7 @@ impl<L: Log> Committer<L> {
             Ok(()) => {
                 for (range, done) in accepted {
                     let own = rows.get(range).unwrap_or_default();
-                    done(Ok(Seq(own.last().map_or(self.last, |row| row.seq))));
+                    tell(done, Ok(Seq(own.last().map_or(self.last, |row| row.seq))));
                 }
             }
             Err(fault) if fault.kind == FaultKind::Conflict && accepted.len() > 1 => {
@@ -212,7 +213,7 @@ impl<L: Log> Committer<L> {
     fn alone(&mut self, rows: &[Row], done: Done) {
         let placed = place(rows, self.last);
         match placed.and_then(|_| self.commit(rows)) {
-            Ok(()) => done(Ok(Seq(rows.last().map_or(self.last, |row| row.seq)))),
+            Ok(()) => tell(done, Ok(Seq(rows.last().map_or(self.last, |row| row.seq)))),
             Err(fault) => self.refuse(done, fault),
         }
     }
@@ -231,8 +232,14 @@ impl<L: Log> Committer<L> {
 
     fn refuse(&self, done: Done, fault: Fault) {
         self.counters.failed.fetch_add(1, Ordering::Relaxed);
-        done(Err(fault));
+        tell(done, Err(fault));
     }
+}
+
+/// Answers one append. A panic in there was reported by the panic hook; it must not take the
+/// thread away from all other analyses (A11).
+fn tell(done: Done, result: Result<Seq, Fault>) {
+    let _ = catch_unwind(AssertUnwindSafe(|| done(result)));
 }
 
 /// Where the log ends after `records`, if they leave no hole after `end`. "All records up to and

@@ -7,9 +7,27 @@ use proptest::test_runner::TestRunner;
 
 fn path() -> impl Strategy<Value = String> {
     let known = prop::sample::select(vec![
-        "v1", "analyses", "a0001", "verdict", "events", "cancel", "override", "judge",
-        "templates", "checkout", "metrics", "healthz", "readyz", "openapi.json", "", "..", "%2e",
-        "%2F", "%ff", "%00", "~",
+        "v1",
+        "analyses",
+        "a0001",
+        "verdict",
+        "events",
+        "cancel",
+        "override",
+        "judge",
+        "templates",
+        "checkout",
+        "metrics",
+        "healthz",
+        "readyz",
+        "openapi.json",
+        "",
+        "..",
+        "%2e",
+        "%2F",
+        "%ff",
+        "%00",
+        "~",
     ]);
     let segment = prop_oneof![
         4 => known.prop_map(str::to_owned),
@@ -27,9 +45,20 @@ fn path() -> impl Strategy<Value = String> {
         let mut out = format!("/{}", segments.join("/"));
         for (idx, (name, value)) in query.iter().enumerate() {
             // A wait that is really waited for would only cost time here.
-            let value = if *name == "wait" { value.replace('s', "x") } else { value.clone() };
-            let value = if *name == "wait" && value.parse::<f64>().is_ok() { "0" } else { &value };
-            out.push_str(&format!("{}{name}={value}", if idx == 0 { '?' } else { '&' }));
+            let value = if *name == "wait" {
+                value.replace('s', "x")
+            } else {
+                value.clone()
+            };
+            let value = if *name == "wait" && value.parse::<f64>().is_ok() {
+                "0"
+            } else {
+                &value
+            };
+            out.push_str(&format!(
+                "{}{name}={value}",
+                if idx == 0 { '?' } else { '&' }
+            ));
         }
         out
     })
@@ -60,14 +89,18 @@ fn run<S: Strategy>(strategy: &S, bytes: impl Fn(S::Value) -> Vec<u8>) {
         door
     });
     TestRunner::default()
-        .run(strategy, |input| runtime.block_on(acceptable(&door, bytes(input))))
+        .run(strategy, |input| {
+            runtime.block_on(acceptable(&door, bytes(input)))
+        })
         .unwrap();
 }
 
 #[test]
 fn any_path_and_query() {
     let method = prop::sample::select(vec!["GET", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"]);
-    run(&(method, path()), |(method, path)| request(method, &path, "", "{}"));
+    run(&(method, path()), |(method, path)| {
+        request(method, &path, "", "{}")
+    });
 }
 
 #[test]
@@ -84,25 +117,52 @@ fn any_body() {
         let tail: String = tail.chars().skip(text.chars().count()).collect();
         format!("{head}{text}{tail}")
     });
-    let value = prop::sample::select(vec!["null", "1", "\"x\"", "[]", "{}", "1e999", "[[]]", "-0"]);
+    let value = prop::sample::select(vec![
+        "null", "1", "\"x\"", "[]", "{}", "1e999", "[[]]", "-0",
+    ]);
     let field = prop::sample::select(vec![
-        "template", "template_inline", "inputs", "baseline", "canary", "deploy", "start", "end",
-        "duration", "webhooks", "samples", "reason", "verdict", "author", "x",
+        "template",
+        "template_inline",
+        "inputs",
+        "baseline",
+        "canary",
+        "deploy",
+        "start",
+        "end",
+        "duration",
+        "webhooks",
+        "samples",
+        "reason",
+        "verdict",
+        "author",
+        "x",
     ]);
     let fields = prop::collection::vec((field, value), 0..5).prop_map(|fields| {
         let all: Vec<String> = fields.iter().map(|(k, v)| format!("\"{k}\":{v}")).collect();
         format!("{{{}}}", all.join(","))
     });
     let body = prop_oneof![cut, fields, ".{0,40}"];
-    run(&(path, body), |(path, body)| request("POST", path, "", &body));
+    run(&(path, body), |(path, body)| {
+        request("POST", path, "", &body)
+    });
 }
 
 #[test]
 fn any_header() {
     let name = prop::sample::select(vec![
-        "content-type", "idempotency-key", "traceparent", "authorization", "x-request-id",
-        "expect", "accept", "range", "if-none-match", "content-encoding",
+        "content-type",
+        "idempotency-key",
+        "traceparent",
+        "authorization",
+        "x-request-id",
+        "expect",
+        "accept",
+        "range",
+        "if-none-match",
+        "content-encoding",
     ]);
     let header = (name, "[ -~]{0,30}").prop_map(|(name, value)| format!("{name}: {value}\r\n"));
-    run(&header, |header| request("POST", "/v1/analyses", &header, &submission("")));
+    run(&header, |header| {
+        request("POST", "/v1/analyses", &header, &submission(""))
+    });
 }

@@ -188,18 +188,36 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Submit(submission));
                     let _ = reply.send(answer);
                 }
-                Ask::Cancel { id, author, reason, reply } => {
+                Ask::Cancel {
+                    id,
+                    author,
+                    reason,
+                    reply,
+                } => {
                     let answer = self.conclude(&id, Verdict::Inconclusive, &author);
-                    self.asked.lock().unwrap().push(Asked::Cancel(id, author, reason));
+                    self.asked
+                        .lock()
+                        .unwrap()
+                        .push(Asked::Cancel(id, author, reason));
                     let _ = reply.send(answer);
                 }
-                Ask::Override { id, verdict, author, reason, reply } => {
+                Ask::Override {
+                    id,
+                    verdict,
+                    author,
+                    reason,
+                    reply,
+                } => {
                     let answer = self.conclude(&id, verdict, &author);
                     let asked = Asked::Override(id, verdict, author, reason);
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
-                Ask::Judge { plan, samples, reply } => {
+                Ask::Judge {
+                    plan,
+                    samples,
+                    reply,
+                } => {
                     let answer = self.judge(&plan);
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
@@ -224,13 +242,19 @@ impl Driver {
                     let holder = holder.clone();
                     return Answer::Refused(Refusal::KeyConflict { holder });
                 }
-                return Answer::Accepted { view, repeated: true };
+                return Answer::Accepted {
+                    view,
+                    repeated: true,
+                };
             }
             self.keys.insert(key.clone(), submission.id.clone());
         }
         let view = Arc::new(waiting(&submission.id, &submission.plan));
         self.readings.publish(view.clone());
-        Answer::Accepted { view, repeated: false }
+        Answer::Accepted {
+            view,
+            repeated: false,
+        }
     }
 
     fn conclude(&self, id: &AnalysisId, verdict: Verdict, author: &str) -> Answer {
@@ -242,7 +266,10 @@ impl Driver {
         }
         let view = Arc::new(concluded(&view, verdict, Some(author)));
         self.readings.publish(view.clone());
-        Answer::Accepted { view, repeated: false }
+        Answer::Accepted {
+            view,
+            repeated: false,
+        }
     }
 
     fn judge(&self, plan: &Arc<Plan>) -> Result<OneShot, SourceFault> {
@@ -252,6 +279,7 @@ impl Driver {
                 message: "metric cpu: the source said no".to_owned(),
             }),
             _ => Ok(OneShot {
+                hold: None,
                 plan: plan.clone(),
                 judgement: Judgement {
                     look: 1,
@@ -324,13 +352,22 @@ impl Reply {
 
     /// A header's values, joined.
     pub(crate) fn header(&self, name: &str) -> String {
-        let lines = self.head.lines().skip(1).filter_map(|line| line.split_once(": "));
+        let lines = self
+            .head
+            .lines()
+            .skip(1)
+            .filter_map(|line| line.split_once(": "));
         let values = lines.filter(|(key, _)| key.eq_ignore_ascii_case(name));
-        values.map(|(_, value)| value).collect::<Vec<_>>().join(" | ")
+        values
+            .map(|(_, value)| value)
+            .collect::<Vec<_>>()
+            .join(" | ")
     }
 
     pub(crate) fn read(text: &str) -> Self {
-        let (head, body) = text.split_once("\r\n\r\n").unwrap_or_else(|| panic!("{text:?}"));
+        let (head, body) = text
+            .split_once("\r\n\r\n")
+            .unwrap_or_else(|| panic!("{text:?}"));
         let status = head.split(' ').nth(1).and_then(|word| word.parse().ok());
         Self {
             status: status.unwrap_or_else(|| panic!("{head}")),
@@ -378,7 +415,8 @@ impl Door {
     /// Publishes a verdict, as the driver does when the engine says so.
     pub(crate) fn conclude(&self, id: &str, verdict: Verdict) {
         let view = self.readings.get(&AnalysisId::new(id).unwrap()).unwrap();
-        self.readings.publish(Arc::new(concluded(&view, verdict, None)));
+        self.readings
+            .publish(Arc::new(concluded(&view, verdict, None)));
     }
 }
 

@@ -15,7 +15,15 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 
 /// Method, path, headers, body; status, code (empty: no problem), words in the answer.
-type Case<'a> = (&'a str, &'a str, &'a str, &'a str, u16, &'a str, &'a [&'a str]);
+type Case<'a> = (
+    &'a str,
+    &'a str,
+    &'a str,
+    &'a str,
+    u16,
+    &'a str,
+    &'a [&'a str],
+);
 
 async fn check(door: &Door, cases: &[Case<'_>]) {
     for (method, path, headers, body, status, code, words) in cases {
@@ -27,17 +35,28 @@ async fn check(door: &Door, cases: &[Case<'_>]) {
             problem(&reply, code, &what);
         }
         for word in *words {
-            assert!(format!("{}\n{}", reply.head, reply.body).contains(word), "{word}: {what}");
+            assert!(
+                format!("{}\n{}", reply.head, reply.body).contains(word),
+                "{word}: {what}"
+            );
         }
     }
 }
 
 fn problem(reply: &Reply, code: &str, what: &str) {
-    assert_eq!(reply.header("content-type"), "application/problem+json", "{what}");
+    assert_eq!(
+        reply.header("content-type"),
+        "application/problem+json",
+        "{what}"
+    );
     let json = reply.json();
     assert_eq!(json["code"], code, "{what}");
     assert_eq!(json["status"], reply.status, "{what}");
-    assert_eq!(json["type"], format!("urn:haldane:problem:{code}"), "{what}");
+    assert_eq!(
+        json["type"],
+        format!("urn:haldane:problem:{code}"),
+        "{what}"
+    );
     let detail = json["detail"].as_str().unwrap();
     assert!(!detail.is_empty() && !detail.ends_with('.'), "{what}");
     let known = Code::ALL.iter().find(|known| known.word() == code).unwrap();
@@ -52,54 +71,290 @@ async fn reading_and_what_is_wrong_with_it() {
     let one = format!("/v1/analyses/{id}");
     let verdict = format!("{one}/verdict");
     let long = format!("/v1/analyses/{}", "x".repeat(201));
-    let waits: Vec<String> = ["0", "0s", "1ms"].map(|w| format!("{verdict}?wait={w}")).into();
+    let waits: Vec<String> = ["0", "0s", "1ms"]
+        .map(|w| format!("{verdict}?wait={w}"))
+        .into();
     let bad_wait = format!("{verdict}?wait=soon");
     let unknown_query = format!("{verdict}?wiat=1s");
     let twice = format!("{verdict}?wait=0&wait=0");
     let pending = "\"verdict\":\"pending\"";
     let cases: &[Case<'_>] = &[
-        ("GET", &one, "", "", 200, "", &[pending, "\"deliveries\":[]", "application/json"]),
-        ("GET", &verdict, "", "", 200, "", &[pending, "\"final\":false", "no-store"]),
+        (
+            "GET",
+            &one,
+            "",
+            "",
+            200,
+            "",
+            &[pending, "\"deliveries\":[]", "application/json"],
+        ),
+        (
+            "GET",
+            &verdict,
+            "",
+            "",
+            200,
+            "",
+            &[pending, "\"final\":false", "no-store"],
+        ),
         ("GET", &waits[0], "", "", 200, "", &[pending]),
         ("GET", &waits[1], "", "", 200, "", &[pending]),
         ("GET", &waits[2], "", "", 200, "", &[pending]),
-        ("GET", &bad_wait, "", "", 400, "invalid_query", &["wait", "soon", "30s"]),
-        ("GET", &unknown_query, "", "", 400, "invalid_query", &["did you mean wait?"]),
-        ("GET", &twice, "", "", 400, "invalid_query", &["given twice"]),
-        ("GET", "/v1/analyses/nope", "", "", 404, "unknown_analysis", &["nope"]),
-        ("GET", "/v1/analyses/nope/verdict?wait=5s", "", "", 404, "unknown_analysis", &[]),
-        ("GET", "/v1/analyses/nope/events", "", "", 404, "unknown_analysis", &[]),
-        ("GET", "/v1/analyses/a%20b", "", "", 400, "invalid_id", &["a b", "letters"]),
+        (
+            "GET",
+            &bad_wait,
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["wait", "soon", "30s"],
+        ),
+        (
+            "GET",
+            &unknown_query,
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["did you mean wait?"],
+        ),
+        (
+            "GET",
+            &twice,
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["given twice"],
+        ),
+        (
+            "GET",
+            "/v1/analyses/nope",
+            "",
+            "",
+            404,
+            "unknown_analysis",
+            &["nope"],
+        ),
+        (
+            "GET",
+            "/v1/analyses/nope/verdict?wait=5s",
+            "",
+            "",
+            404,
+            "unknown_analysis",
+            &[],
+        ),
+        (
+            "GET",
+            "/v1/analyses/nope/events",
+            "",
+            "",
+            404,
+            "unknown_analysis",
+            &[],
+        ),
+        (
+            "GET",
+            "/v1/analyses/a%20b",
+            "",
+            "",
+            400,
+            "invalid_id",
+            &["a b", "letters"],
+        ),
         ("GET", "/v1/analyses/%ff", "", "", 400, "invalid_id", &[]),
         ("GET", &long, "", "", 400, "invalid_id", &["200", "…"]),
-        ("GET", "/v1/analyses/", "", "", 404, "unknown_path", &["did you mean /v1/analyses?"]),
-        ("GET", "/v1/analyses?verdict=maybe", "", "", 400, "invalid_query", &["pending"]),
-        ("GET", "/v1/analyses?status=done", "", "", 400, "invalid_query", &["concluded"]),
-        ("GET", "/v1/analyses?limit=501", "", "", 400, "invalid_query", &["501", "500"]),
-        ("GET", "/v1/analyses?limit=0", "", "", 400, "invalid_query", &["1 to 500"]),
-        ("GET", "/v1/analyses?after=%20", "", "", 400, "invalid_query", &["after"]),
-        ("GET", "/v1/analyses?servce=x", "", "", 400, "invalid_query", &["service"]),
-        ("GET", "/v1/templates", "", "", 200, "", &["\"checkout\"", "mann-whitney", "errors"]),
-        ("GET", "/v1/templates/checkout", "", "", 200, "", &["apiVersion", "the service label"]),
-        ("GET", "/v1/templates/chekout", "", "", 404, "unknown_template", &["mean checkout?"]),
-        ("GET", "/v1/templates/zzzzzzzz", "", "", 404, "unknown_template", &["/v1/templates"]),
+        (
+            "GET",
+            "/v1/analyses/",
+            "",
+            "",
+            404,
+            "unknown_path",
+            &["did you mean /v1/analyses?"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?verdict=maybe",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["pending"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?status=done",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["concluded"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?limit=501",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["501", "500"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?limit=0",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["1 to 500"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?after=%20",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["after"],
+        ),
+        (
+            "GET",
+            "/v1/analyses?servce=x",
+            "",
+            "",
+            400,
+            "invalid_query",
+            &["service"],
+        ),
+        (
+            "GET",
+            "/v1/templates",
+            "",
+            "",
+            200,
+            "",
+            &["\"checkout\"", "mann-whitney", "errors"],
+        ),
+        (
+            "GET",
+            "/v1/templates/checkout",
+            "",
+            "",
+            200,
+            "",
+            &["apiVersion", "the service label"],
+        ),
+        (
+            "GET",
+            "/v1/templates/chekout",
+            "",
+            "",
+            404,
+            "unknown_template",
+            &["mean checkout?"],
+        ),
+        (
+            "GET",
+            "/v1/templates/zzzzzzzz",
+            "",
+            "",
+            404,
+            "unknown_template",
+            &["/v1/templates"],
+        ),
         ("GET", "/v1/templates/a%20b", "", "", 400, "invalid_id", &[]),
-        ("GET", "/metrics", "", "", 200, "", &["text/plain; version=0.0.4", "haldane_up 1"]),
-        ("GET", "/healthz", "", "", 200, "", &["ok", "text/plain", "nosniff"]),
+        (
+            "GET",
+            "/metrics",
+            "",
+            "",
+            200,
+            "",
+            &["text/plain; version=0.0.4", "haldane_up 1"],
+        ),
+        (
+            "GET",
+            "/healthz",
+            "",
+            "",
+            200,
+            "",
+            &["ok", "text/plain", "nosniff"],
+        ),
         ("GET", "/readyz?probe=1", "", "", 200, "", &["\"ready\""]),
         ("GET", "/", "", "", 200, "", &["docs/http-api.md"]),
-        ("GET", "/healthz/", "", "", 404, "unknown_path", &["/healthz"]),
+        (
+            "GET",
+            "/healthz/",
+            "",
+            "",
+            404,
+            "unknown_path",
+            &["/healthz"],
+        ),
         ("GET", "//", "", "", 404, "unknown_path", &[]),
         ("GET", "/login", "", "", 404, "unknown_path", &["openapi"]),
-        ("DELETE", &one, "", "", 405, "method_not_allowed", &["allow: GET"]),
-        ("PUT", "/v1/analyses", "", "", 405, "method_not_allowed", &["allow: ", "POST", "GET"]),
-        ("POST", "/healthz", "", "{}", 405, "method_not_allowed", &["allow: GET"]),
-        ("GET", "/v1/judge", "", "", 405, "method_not_allowed", &["allow: POST"]),
-        ("BREW", "/v1/judge", "", "", 405, "method_not_allowed", &["BREW"]),
-        ("GET", "/healthz", "x-request-id: mine-1\r\n", "", 200, "", &["x-request-id: mine-1"]),
+        (
+            "DELETE",
+            &one,
+            "",
+            "",
+            405,
+            "method_not_allowed",
+            &["allow: GET"],
+        ),
+        (
+            "PUT",
+            "/v1/analyses",
+            "",
+            "",
+            405,
+            "method_not_allowed",
+            &["allow: ", "POST", "GET"],
+        ),
+        (
+            "POST",
+            "/healthz",
+            "",
+            "{}",
+            405,
+            "method_not_allowed",
+            &["allow: GET"],
+        ),
+        (
+            "GET",
+            "/v1/judge",
+            "",
+            "",
+            405,
+            "method_not_allowed",
+            &["allow: POST"],
+        ),
+        (
+            "BREW",
+            "/v1/judge",
+            "",
+            "",
+            405,
+            "method_not_allowed",
+            &["BREW"],
+        ),
+        (
+            "GET",
+            "/healthz",
+            "x-request-id: mine-1\r\n",
+            "",
+            200,
+            "",
+            &["x-request-id: mine-1"],
+        ),
     ];
     check(&door, cases).await;
-    let strange = door.send("GET", "/healthz", "x-request-id: a b\r\n", "").await;
+    let strange = door
+        .send("GET", "/healthz", "x-request-id: a b\r\n", "")
+        .await;
     assert_ne!(strange.header("x-request-id"), "a b");
 }
 
@@ -117,7 +372,10 @@ async fn submissions_that_are_refused() {
     let secret = hook(r#"{"url":"https://example.org/","secret":"hunter2"}"#);
     let inline = |text: &str| {
         let text = serde_json::to_string(text).unwrap();
-        good.replace(r#""template":"checkout""#, &format!(r#""template_inline":{text}"#))
+        good.replace(
+            r#""template":"checkout""#,
+            &format!(r#""template_inline":{text}"#),
+        )
     };
     let broken = inline("apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetdata: {}\n");
     let long_key = format!("idempotency-key: {}\r\n", "k".repeat(256));
@@ -130,37 +388,196 @@ async fn submissions_that_are_refused() {
     let fields = "invalid_submission";
     let cases: &[Case<'_>] = &[
         ("POST", path, "", "", 400, "malformed_json", &["empty"]),
-        ("POST", path, "", "{\n  \"template\": }", 400, "malformed_json", &["\"line\":2", "column"]),
-        ("POST", path, "", "{\"a\":1} x", 400, "malformed_json", &["trailing"]),
+        (
+            "POST",
+            path,
+            "",
+            "{\n  \"template\": }",
+            400,
+            "malformed_json",
+            &["\"line\":2", "column"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            "{\"a\":1} x",
+            400,
+            "malformed_json",
+            &["trailing"],
+        ),
         ("POST", path, "", "[]", 422, fields, &[]),
         ("POST", path, "", "null", 422, fields, &[]),
-        ("POST", path, "", "{}", 422, fields, &["template", "baseline", "deploy.service"]),
-        ("POST", path, bare, &good, 415, "unsupported_media_type", &["application/json"]),
-        ("POST", path, latin, &good, 415, "unsupported_media_type", &["latin1"]),
-        ("POST", path, "content-type: \r\n", &good, 415, "unsupported_media_type", &[]),
-        ("POST", path, "", &no_service, 422, fields, &["did you mean `service`?", "sevice"]),
-        ("POST", path, "", &misspelt, 422, fields, &["did you mean `duration`?"]),
-        ("POST", path, "", &same, 422, fields, &["\"field\":\"canary\""]),
-        ("POST", path, "", &unknown, 404, "unknown_template", &["did you mean checkout?"]),
-        ("POST", path, "", &private, 422, "invalid_receiver", &["webhooks[0].url", "private"]),
-        ("POST", path, "", &named, 422, "invalid_receiver", &["did you mean argo?"]),
-        ("POST", path, "", &file, 422, fields, &["webhooks[0].url", "https"]),
-        ("POST", path, "", &secret, 422, fields, &["webhooks[0].secret", "whsec_"]),
-        ("POST", path, "", &broken, 422, "invalid_template", &["\"line\":3", "\"code\":\"C0", "help"]),
-        ("POST", path, &long_key, &good, 400, "invalid_header", &["255"]),
-        ("POST", path, two_keys, &good, 400, "invalid_header", &["once"]),
-        ("POST", path, "idempotency-key: \r\n", &good, 400, "invalid_header", &[]),
-        ("POST", "/v1/analyses?dry=1", "", &good, 400, "invalid_query", &["takes"]),
+        (
+            "POST",
+            path,
+            "",
+            "{}",
+            422,
+            fields,
+            &["template", "baseline", "deploy.service"],
+        ),
+        (
+            "POST",
+            path,
+            bare,
+            &good,
+            415,
+            "unsupported_media_type",
+            &["application/json"],
+        ),
+        (
+            "POST",
+            path,
+            latin,
+            &good,
+            415,
+            "unsupported_media_type",
+            &["latin1"],
+        ),
+        (
+            "POST",
+            path,
+            "content-type: \r\n",
+            &good,
+            415,
+            "unsupported_media_type",
+            &[],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &no_service,
+            422,
+            fields,
+            &["did you mean `service`?", "sevice"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &misspelt,
+            422,
+            fields,
+            &["did you mean `duration`?"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &same,
+            422,
+            fields,
+            &["\"field\":\"canary\""],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &unknown,
+            404,
+            "unknown_template",
+            &["did you mean checkout?"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &private,
+            422,
+            "invalid_receiver",
+            &["webhooks[0].url", "private"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &named,
+            422,
+            "invalid_receiver",
+            &["did you mean argo?"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &file,
+            422,
+            fields,
+            &["webhooks[0].url", "https"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &secret,
+            422,
+            fields,
+            &["webhooks[0].secret", "whsec_"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &broken,
+            422,
+            "invalid_template",
+            &["\"line\":3", "\"code\":\"C0", "help"],
+        ),
+        (
+            "POST",
+            path,
+            &long_key,
+            &good,
+            400,
+            "invalid_header",
+            &["255"],
+        ),
+        (
+            "POST",
+            path,
+            two_keys,
+            &good,
+            400,
+            "invalid_header",
+            &["once"],
+        ),
+        (
+            "POST",
+            path,
+            "idempotency-key: \r\n",
+            &good,
+            400,
+            "invalid_header",
+            &[],
+        ),
+        (
+            "POST",
+            "/v1/analyses?dry=1",
+            "",
+            &good,
+            400,
+            "invalid_query",
+            &["takes"],
+        ),
         ("POST", path, more, &good, 201, "", &["/v1/analyses/a"]),
     ];
     check(&door, cases).await;
     let wrong_input = good.replace(r#"{"service":"shop"},"b"#, r#"{"servce":"shop"},"b"#);
     let reply = door.post(path, &wrong_input).await;
     problem(&reply, "invalid_plan", &reply.body);
-    assert!(reply.body.contains("C061") && reply.body.contains("C060"), "{reply:?}");
+    assert!(
+        reply.body.contains("C061") && reply.body.contains("C060"),
+        "{reply:?}"
+    );
     let shown = door.post(path, &secret).await;
     assert!(!shown.body.contains("hunter2"), "{shown:?}");
-    assert_eq!(door.asked.lock().unwrap().len(), 1, "nothing refused reached the driver");
+    assert_eq!(
+        door.asked.lock().unwrap().len(),
+        1,
+        "nothing refused reached the driver"
+    );
 }
 
 #[tokio::test]
@@ -169,7 +586,9 @@ async fn a_submission_reaches_the_driver_whole() {
     let trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01";
     let more = r#","duration":"20m","webhooks":[{"url":"https://example.org/"}]"#;
     let headers = format!("traceparent: {trace}\r\nidempotency-key: once\r\n");
-    let reply = door.send("POST", "/v1/analyses", &headers, &submission(more)).await;
+    let reply = door
+        .send("POST", "/v1/analyses", &headers, &submission(more))
+        .await;
     assert_eq!(reply.status, 201, "{reply:?}");
     assert_eq!(reply.header("location"), "/v1/analyses/a0001");
     let json = reply.json();
@@ -185,7 +604,10 @@ async fn a_submission_reaches_the_driver_whole() {
     };
     assert_eq!(submission.key.as_deref(), Some("key:once"));
     assert_eq!(submission.plan.rollout.start, NOW);
-    assert_eq!(submission.plan.rollout.deploy.traceparent.as_deref(), Some(trace));
+    assert_eq!(
+        submission.plan.rollout.deploy.traceparent.as_deref(),
+        Some(trace)
+    );
     assert_eq!(submission.receivers.len(), 1);
     assert_eq!(submission.receivers[0].secret, SecretRef::Default);
     assert!(submission.template_text.contains("kind: AnalysisTemplate"));
@@ -195,7 +617,9 @@ async fn a_submission_reaches_the_driver_whole() {
 async fn a_malformed_trace_context_is_as_good_as_none() {
     let door = open(Setup::default()).await;
     let headers = "traceparent: 00-00000000000000000000000000000000-b7ad6b7169203331-01\r\n";
-    let reply = door.send("POST", "/v1/analyses", headers, &submission("")).await;
+    let reply = door
+        .send("POST", "/v1/analyses", headers, &submission(""))
+        .await;
     assert_eq!(reply.status, 201, "{reply:?}");
     let asked = door.asked.lock().unwrap();
     assert!(
@@ -211,11 +635,24 @@ async fn the_same_key_gives_the_same_analysis_later_too() {
     // A controller comes back a minute later, with another trace and without a start.
     door.clock.fetch_add(60_000, Ordering::SeqCst);
     let trace = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01\r\n";
-    let again = door.send("POST", "/v1/analyses", trace, &deploy("d-1")).await;
-    assert_eq!((again.status, &again.json()["id"]), (200, &id.clone().into()), "{again:?}");
+    let again = door
+        .send("POST", "/v1/analyses", trace, &deploy("d-1"))
+        .await;
+    assert_eq!(
+        (again.status, &again.json()["id"]),
+        (200, &id.clone().into()),
+        "{again:?}"
+    );
     assert_eq!(again.header("location"), format!("/v1/analyses/{id}"));
     // A key in the header is another key, even with the same text.
-    let other = door.send("POST", "/v1/analyses", "idempotency-key: d-1\r\n", &deploy("d-1")).await;
+    let other = door
+        .send(
+            "POST",
+            "/v1/analyses",
+            "idempotency-key: d-1\r\n",
+            &deploy("d-1"),
+        )
+        .await;
     assert_eq!(other.status, 201, "{other:?}");
     // Another plan under the same key is a conflict.
     let changed = deploy("d-1").replace("stable", "old");
@@ -241,13 +678,23 @@ async fn a_receiver_without_a_key_needs_the_daemons() {
     })
     .await;
     let hook = |more: &str| {
-        submission(&format!(r#","webhooks":[{{"url":"https://example.org/"{more}}}]"#))
+        submission(&format!(
+            r#","webhooks":[{{"url":"https://example.org/"{more}}}]"#
+        ))
     };
     let key = r#","secret":"whsec_Y2FuYXJ5LWRhZW1vbi1leGFtcGxlLXNlY3JldC0zMmI=""#;
     let (none, own, named) = (hook(""), hook(key), hook(r#","secret_name":"argo""#));
     let path = "/v1/analyses";
     let cases: &[Case<'_>] = &[
-        ("POST", path, "", &none, 422, "invalid_receiver", &["webhooks[0].secret", "default key"]),
+        (
+            "POST",
+            path,
+            "",
+            &none,
+            422,
+            "invalid_receiver",
+            &["webhooks[0].secret", "default key"],
+        ),
         ("POST", path, "", &own, 201, "", &[]),
         ("POST", path, "", &named, 201, "", &[]),
     ];
@@ -269,17 +716,97 @@ async fn decisions() {
     let lines = r#"{"reason":"two\nlines"}"#;
     let huge = format!(r#"{{"reason":"{}"}}"#, "x".repeat(20_000));
     let cases: &[Case<'_>] = &[
-        ("POST", &cancel, "", "{}", 422, fields, &["\"field\":\"reason\""]),
+        (
+            "POST",
+            &cancel,
+            "",
+            "{}",
+            422,
+            fields,
+            &["\"field\":\"reason\""],
+        ),
         ("POST", &cancel, "", lines, 422, fields, &["one line"]),
-        ("POST", &cancel, "", r#"{"reson":"x"}"#, 422, fields, &["did you mean `reason`?"]),
-        ("POST", &cancel, "", &huge, 413, "body_too_large", &["16384"]),
-        ("POST", &cancel, "", r#"{"reason":" enough "}"#, 200, "", &["\"final\":true"]),
-        ("POST", &cancel, "", r#"{"reason":"again"}"#, 409, "concluded", &[&first]),
-        ("POST", &instead, "", r#"{"verdict":"yes","reason":"x"}"#, 422, fields, &["promote"]),
-        ("POST", &instead, "", nobody, 422, fields, &["\"field\":\"author\""]),
-        ("POST", &instead, "", whole, 200, "", &["\"verdict\":\"promote\"", "ada"]),
-        ("POST", "/v1/analyses/no/cancel", "", r#"{"reason":"x"}"#, 404, "unknown_analysis", &[]),
-        ("POST", "/v1/analyses/no/override", "", whole, 404, "unknown_analysis", &[]),
+        (
+            "POST",
+            &cancel,
+            "",
+            r#"{"reson":"x"}"#,
+            422,
+            fields,
+            &["did you mean `reason`?"],
+        ),
+        (
+            "POST",
+            &cancel,
+            "",
+            &huge,
+            413,
+            "body_too_large",
+            &["16384"],
+        ),
+        (
+            "POST",
+            &cancel,
+            "",
+            r#"{"reason":" enough "}"#,
+            200,
+            "",
+            &["\"final\":true"],
+        ),
+        (
+            "POST",
+            &cancel,
+            "",
+            r#"{"reason":"again"}"#,
+            409,
+            "concluded",
+            &[&first],
+        ),
+        (
+            "POST",
+            &instead,
+            "",
+            r#"{"verdict":"yes","reason":"x"}"#,
+            422,
+            fields,
+            &["promote"],
+        ),
+        (
+            "POST",
+            &instead,
+            "",
+            nobody,
+            422,
+            fields,
+            &["\"field\":\"author\""],
+        ),
+        (
+            "POST",
+            &instead,
+            "",
+            whole,
+            200,
+            "",
+            &["\"verdict\":\"promote\"", "ada"],
+        ),
+        (
+            "POST",
+            "/v1/analyses/no/cancel",
+            "",
+            r#"{"reason":"x"}"#,
+            404,
+            "unknown_analysis",
+            &[],
+        ),
+        (
+            "POST",
+            "/v1/analyses/no/override",
+            "",
+            whole,
+            404,
+            "unknown_analysis",
+            &[],
+        ),
     ];
     check(&door, cases).await;
     let asked = door.asked.lock().unwrap();
@@ -301,24 +828,69 @@ async fn the_drivers_no_is_passed_on() {
     let judge = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T02:30:00Z""#);
     let (submit, once) = ("/v1/analyses", "/v1/judge");
     let cases: &[(Mood, Case<'_>)] = &[
-        (Mood::Full, ("POST", submit, "", &good, 429, "too_many_analyses", &["retry-after: 5", "7"])),
+        (
+            Mood::Full,
+            (
+                "POST",
+                submit,
+                "",
+                &good,
+                429,
+                "too_many_analyses",
+                &["retry-after: 5", "7"],
+            ),
+        ),
         (
             Mood::StoreDown,
-            ("POST", submit, "", &good, 503, "store_unavailable", &["retry-after: 5", "/readyz"]),
+            (
+                "POST",
+                submit,
+                "",
+                &good,
+                503,
+                "store_unavailable",
+                &["retry-after: 5", "/readyz"],
+            ),
         ),
-        (Mood::SourceDown, ("POST", once, "", &judge, 503, "source_unavailable", &["cpu"])),
-        (Mood::QueryWrong, ("POST", once, "", &judge, 422, "source_refused", &["cpu"])),
+        (
+            Mood::SourceDown,
+            (
+                "POST",
+                once,
+                "",
+                &judge,
+                503,
+                "source_unavailable",
+                &["cpu"],
+            ),
+        ),
+        (
+            Mood::QueryWrong,
+            ("POST", once, "", &judge, 422, "source_refused", &["cpu"]),
+        ),
     ];
     for (mood, case) in cases {
         let mood = *mood;
-        let door = open(Setup { mood, ..Setup::default() }).await;
+        let door = open(Setup {
+            mood,
+            ..Setup::default()
+        })
+        .await;
         check(&door, &[*case]).await;
         let reply = door.send(case.0, case.1, case.2, case.3).await;
         assert!(!reply.body.contains("/secret/place"), "{reply:?}");
     }
     let door = open(Setup::default()).await;
     door.driver.abort();
-    let case: Case<'_> = ("POST", submit, "", &good, 503, "stopping", &["retry-after: 5"]);
+    let case: Case<'_> = (
+        "POST",
+        submit,
+        "",
+        &good,
+        503,
+        "stopping",
+        &["retry-after: 5"],
+    );
     check(&door, &[case]).await;
 }
 
@@ -328,11 +900,31 @@ async fn limits() {
         body_bytes_max: 2000,
         ..Limits::default()
     };
-    let door = open(Setup { limits, ..Setup::default() }).await;
+    let door = open(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
     let large = submission(&" ".repeat(3000));
     let cases: &[Case<'_>] = &[
-        ("POST", "/v1/analyses", "", &large, 413, "body_too_large", &["2000"]),
-        ("POST", "/v1/judge", "", &large, 413, "body_too_large", &["2000"]),
+        (
+            "POST",
+            "/v1/analyses",
+            "",
+            &large,
+            413,
+            "body_too_large",
+            &["2000"],
+        ),
+        (
+            "POST",
+            "/v1/judge",
+            "",
+            &large,
+            413,
+            "body_too_large",
+            &["2000"],
+        ),
         ("POST", "/v1/analyses", "", &submission(""), 201, "", &[]),
     ];
     check(&door, cases).await;
@@ -373,7 +965,11 @@ async fn pages() {
     loop {
         let json = door.get(&path).await.json();
         let items = json["items"].as_array().unwrap();
-        seen.extend(items.iter().map(|item| item["id"].as_str().unwrap().to_owned()));
+        seen.extend(
+            items
+                .iter()
+                .map(|item| item["id"].as_str().unwrap().to_owned()),
+        );
         let Some(next) = json["next"].as_str() else {
             break;
         };
@@ -406,10 +1002,26 @@ async fn readiness() {
         *lock.write().unwrap() = text.map(str::to_owned);
     };
     put(&door.health.source_fault, Some("prometheus is away"));
-    let ready: Case<'_> = ("GET", "/readyz", "", "", 200, "", &["source_fault", "is away"]);
+    let ready: Case<'_> = (
+        "GET",
+        "/readyz",
+        "",
+        "",
+        200,
+        "",
+        &["source_fault", "is away"],
+    );
     check(&door, &[ready]).await;
     put(&door.health.store_fault, Some("disk full"));
-    let store: Case<'_> = ("GET", "/readyz", "", "", 503, "", &["not_ready", "store_fault", "full"]);
+    let store: Case<'_> = (
+        "GET",
+        "/readyz",
+        "",
+        "",
+        503,
+        "",
+        &["not_ready", "store_fault", "full"],
+    );
     check(&door, &[store]).await;
     put(&door.health.store_fault, None);
     door.health.draining.store(true, Ordering::Release);
@@ -418,7 +1030,11 @@ async fn readiness() {
     door.health.draining.store(false, Ordering::Release);
     door.health.ready.store(false, Ordering::Release);
     let starting: Case<'_> = ("GET", "/readyz", "", "", 503, "", &["starting"]);
-    check(&door, &[starting, ("GET", "/healthz", "", "", 200, "", &["ok"])]).await;
+    check(
+        &door,
+        &[starting, ("GET", "/healthz", "", "", 200, "", &["ok"])],
+    )
+    .await;
 }
 
 /// Seconds of the sample at `n`, on the template's step of 30 s.
@@ -450,7 +1066,10 @@ async fn inline_samples_become_the_answers_of_a_source() {
     let batch = batch.unwrap();
     assert_eq!(plan.timing.start, Timestamp::from_s(at(-1)));
     assert_eq!(plan.timing.deadline, Timestamp::from_s(at(3)));
-    assert_eq!((batch.from, batch.to), (plan.timing.start, plan.timing.deadline));
+    assert_eq!(
+        (batch.from, batch.to),
+        (plan.timing.start, plan.timing.deadline)
+    );
     let [(_, answer)] = batch.answers.as_slice() else {
         panic!("{batch:?}");
     };
@@ -461,10 +1080,17 @@ async fn inline_samples_become_the_answers_of_a_source() {
     assert!(!plan.rollout.baseline.matches(&canary.labels));
     assert!(plan.rollout.canary.matches(&canary.labels));
     let values = |series: &haldane::series::raw::RawSeries| {
-        series.samples.iter().map(|s| (s.at.ms() / 1000, s.value)).collect::<Vec<_>>()
+        series
+            .samples
+            .iter()
+            .map(|s| (s.at.ms() / 1000, s.value))
+            .collect::<Vec<_>>()
     };
     assert_eq!(values(baseline), [(at(0), 1.0), (at(1), 2.0), (at(3), 4.0)]);
-    assert_eq!(values(canary), [(at(0), 5.0), (at(1), 6.0), (at(2), 7.5), (at(3), 8.0)]);
+    assert_eq!(
+        values(canary),
+        [(at(0), 5.0), (at(1), 6.0), (at(2), 7.5), (at(3), 8.0)]
+    );
 }
 
 #[tokio::test]
@@ -490,7 +1116,9 @@ async fn windows_and_samples_that_are_refused() {
     };
     let future = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T04:00:00Z""#);
     let backwards = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T01:00:00Z""#);
-    let both = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T02:20:00Z","duration":"1h""#);
+    let both = submission(
+        r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T02:20:00Z","duration":"1h""#,
+    );
     let two = &[at(0), at(1)];
     let (fine, misspelt) = (one("cpu", two, "[1,2]"), one("cpi", two, "[1,2]"));
     let timed = fine.replacen('{', r#"{"start":"2026-01-02T02:00:00Z","#, 1);
@@ -498,23 +1126,135 @@ async fn windows_and_samples_that_are_refused() {
     let hooked = fine.replacen('{', r#"{"webhooks":[{"url":"https://example.org/"}],"#, 1);
     let (path, fields, unfit) = ("/v1/judge", "invalid_submission", "invalid_samples");
     let cases: &[Case<'_>] = &[
-        ("POST", path, "", &submission(""), 422, fields, &["\"start\"", "\"end\"", "or samples"]),
-        ("POST", path, "", &future, 422, fields, &["has not come yet"]),
-        ("POST", path, "", &backwards, 422, fields, &["not after start"]),
+        (
+            "POST",
+            path,
+            "",
+            &submission(""),
+            422,
+            fields,
+            &["\"start\"", "\"end\"", "or samples"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &future,
+            422,
+            fields,
+            &["has not come yet"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &backwards,
+            422,
+            fields,
+            &["not after start"],
+        ),
         ("POST", path, "", &both, 422, fields, &["one of them"]),
         ("POST", path, "", "[]", 422, fields, &["no object"]),
-        ("POST", path, "", &samples("[]"), 422, fields, &["no object"]),
+        (
+            "POST",
+            path,
+            "",
+            &samples("[]"),
+            422,
+            fields,
+            &["no object"],
+        ),
         ("POST", path, "", &samples("{}"), 422, fields, &["empty"]),
-        ("POST", path, "", &one("cpu", &[], "[]"), 422, fields, &["samples.cpu", "at least one"]),
-        ("POST", path, "", &one("cpu", two, "[1]"), 422, fields, &["2 timestamps, 1 baseline"]),
-        ("POST", path, "", &one("cpu", two, "[1,\"x\"]"), 422, fields, &["samples.cpu"]),
-        ("POST", path, "", &one("cpu", &[at(1), at(0)], "[1,2]"), 422, fields, &["sort"]),
-        ("POST", path, "", &one("cpu", &[i64::MAX, 0], "[1,2]"), 422, fields, &["9999"]),
-        ("POST", path, "", &misspelt, 422, unfit, &["did you mean cpu?"]),
-        ("POST", path, "", &one("errors", two, "[1,2]"), 422, unfit, &["counted from events"]),
-        ("POST", path, "", &one("cpu", &[at(0), at(1) + 7], "[1,2]"), 422, unfit, &["step of 30s"]),
-        ("POST", path, "", &regex, 422, unfit, &["baseline", "leave it out"]),
-        ("POST", path, "", &timed, 422, fields, &["\"start\"", "own instants"]),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", &[], "[]"),
+            422,
+            fields,
+            &["samples.cpu", "at least one"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", two, "[1]"),
+            422,
+            fields,
+            &["2 timestamps, 1 baseline"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", two, "[1,\"x\"]"),
+            422,
+            fields,
+            &["samples.cpu"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", &[at(1), at(0)], "[1,2]"),
+            422,
+            fields,
+            &["sort"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", &[i64::MAX, 0], "[1,2]"),
+            422,
+            fields,
+            &["9999"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &misspelt,
+            422,
+            unfit,
+            &["did you mean cpu?"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("errors", two, "[1,2]"),
+            422,
+            unfit,
+            &["counted from events"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &one("cpu", &[at(0), at(1) + 7], "[1,2]"),
+            422,
+            unfit,
+            &["step of 30s"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &regex,
+            422,
+            unfit,
+            &["baseline", "leave it out"],
+        ),
+        (
+            "POST",
+            path,
+            "",
+            &timed,
+            422,
+            fields,
+            &["\"start\"", "own instants"],
+        ),
         ("POST", path, "", &hooked, 422, fields, &["\"webhooks\""]),
         ("POST", path, "", &fine, 200, "", &["haldane.judgement/1"]),
     ];
@@ -565,10 +1305,17 @@ fn every_code_endpoint_and_limit_is_documented() {
         assert!(text.contains(&row), "{row}");
     }
     for (method, path, _) in endpoints() {
-        assert!(text.contains(&format!("`{method} {path}`")), "{method} {path}");
+        assert!(
+            text.contains(&format!("`{method} {path}`")),
+            "{method} {path}"
+        );
     }
     let words: BTreeSet<&str> = Code::ALL.iter().map(|code| code.word()).collect();
-    assert_eq!(words.len(), Code::ALL.len(), "a code is a name of one thing");
+    assert_eq!(
+        words.len(),
+        Code::ALL.len(),
+        "a code is a name of one thing"
+    );
 }
 
 impl Reply {

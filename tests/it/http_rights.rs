@@ -53,7 +53,10 @@ async fn every_endpoint_with_every_right() {
                     let json = reply.json();
                     assert_eq!(json["code"], "forbidden", "{what}");
                     let detail = json["detail"].as_str().unwrap();
-                    assert!(detail.contains(&format!("needs {}", needed.word())), "{what}");
+                    assert!(
+                        detail.contains(&format!("needs {}", needed.word())),
+                        "{what}"
+                    );
                 }
                 _ => assert!(![401, 403].contains(&reply.status), "{what}"),
             }
@@ -97,12 +100,19 @@ async fn every_way_to_show_a_credential() {
 async fn the_author_is_the_credentials() {
     let door = open(guarded()).await;
     let (argo, ada) = (bearer("token-s"), bearer("token-o"));
-    let reply = door.send("POST", "/v1/analyses", &argo, &submission("")).await;
+    let reply = door
+        .send("POST", "/v1/analyses", &argo, &submission(""))
+        .await;
     let id = reply.json()["id"].as_str().unwrap().to_owned();
     let path = format!("/v1/analyses/{id}/override");
     let body = |author: &str| format!(r#"{{"verdict":"promote","reason":"x"{author}}}"#);
-    let wrong = door.send("POST", &path, &ada, &body(r#","author":"bob""#)).await;
-    assert_eq!((wrong.status, wrong.json()["errors"][0]["field"].as_str()), (422, Some("author")));
+    let wrong = door
+        .send("POST", &path, &ada, &body(r#","author":"bob""#))
+        .await;
+    assert_eq!(
+        (wrong.status, wrong.json()["errors"][0]["field"].as_str()),
+        (422, Some("author"))
+    );
     let right = door.send("POST", &path, &ada, &body("")).await;
     assert_eq!(right.status, 200, "{right:?}");
     let asked = door.asked.lock().unwrap();

@@ -36,7 +36,10 @@ async fn a_long_poll_ends_with_the_verdict() {
         door.submitted(&submission("")).await,
         door.submitted(&submission("")).await,
     );
-    let waits = [waiting_for(&door, &id, "60s").await, waiting_for(&door, &id, "60").await];
+    let waits = [
+        waiting_for(&door, &id, "60s").await,
+        waiting_for(&door, &id, "60").await,
+    ];
     // Another analysis' verdict wakes nobody for good.
     door.conclude(&other, Verdict::Promote);
     door.conclude(&id, Verdict::Rollback);
@@ -49,7 +52,11 @@ async fn a_long_poll_ends_with_the_verdict() {
         assert_eq!(json["reason"], "rollback it is");
     }
     // What is concluded is answered at once, however long the wait.
-    let reply = door.get(&format!("/v1/analyses/{id}/verdict?wait=9999999999999999999999")).await;
+    let reply = door
+        .get(&format!(
+            "/v1/analyses/{id}/verdict?wait=9999999999999999999999"
+        ))
+        .await;
     assert_eq!(reply.json()["verdict"], "rollback");
 }
 
@@ -61,7 +68,10 @@ async fn events_follow_the_analysis_to_its_end() {
     let mut stream = door.connect(&request("GET", &path, "", "")).await;
     let first = read_until(&mut stream, "\n\n").await;
     assert!(first.contains("content-type: text/event-stream"), "{first}");
-    assert!(first.contains("event: view") && first.contains("id: "), "{first}");
+    assert!(
+        first.contains("event: view") && first.contains("id: "),
+        "{first}"
+    );
     assert!(first.contains("\"verdict\":\"pending\""), "{first}");
     door.conclude(&id, Verdict::Promote);
     let last = rest(stream).await;
@@ -82,7 +92,9 @@ async fn a_stop_ends_every_wait_and_the_server() {
     // Nobody can see a poll wait, but the order on one connection is kept: the second request is
     // read only after the first was answered, so it would hang if the first did.
     let mut poll = waiting_for(&door, &id, "60s").await;
-    let mut idle = door.connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let mut idle = door
+        .connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
     read_until(&mut idle, "ok").await;
     let silent = door.connect(b"").await;
     door.stop.cancel();
@@ -93,7 +105,10 @@ async fn a_stop_ends_every_wait_and_the_server() {
     rest(stream).await;
     rest(idle).await;
     rest(silent).await;
-    assert!(TcpStream::connect(door.address).await.is_err(), "the port is free again");
+    assert!(
+        TcpStream::connect(door.address).await.is_err(),
+        "the port is free again"
+    );
 }
 
 #[tokio::test]
@@ -109,7 +124,9 @@ async fn requests_beyond_the_cap_are_shed_but_health_is_not() {
     })
     .await;
     let body = submission("");
-    let stuck = door.connect(&request("POST", "/v1/analyses", "", &body)).await;
+    let stuck = door
+        .connect(&request("POST", "/v1/analyses", "", &body))
+        .await;
     // The stuck request holds the only place from some moment on.
     let shed = loop {
         let reply = door.get("/v1/templates").await;
@@ -135,12 +152,21 @@ async fn connections_beyond_the_cap_wait_their_turn() {
         connections_max: 1,
         ..Limits::default()
     };
-    let door = open(Setup { limits, ..Setup::default() }).await;
-    let mut first = door.connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await;
+    let door = open(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
+    let mut first = door
+        .connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
     read_until(&mut first, "ok").await;
     let second = door.connect(&request("GET", "/healthz", "", "")).await;
     // The first is still served while the second waits.
-    first.write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n").await.unwrap();
+    first
+        .write_all(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await
+        .unwrap();
     read_until(&mut first, "ok").await;
     drop(first);
     assert_eq!(Reply::read(&rest(second).await).status, 200);
@@ -152,7 +178,11 @@ async fn long_polls_never_keep_others_out() {
         requests_max: 4,
         ..Limits::default()
     };
-    let door = open(Setup { limits, ..Setup::default() }).await;
+    let door = open(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
     let id = door.submitted(&submission("")).await;
     // Half the requests may wait; a further poll is answered with what is known.
     let mut polls = Vec::new();

@@ -6,7 +6,9 @@ use crate::wire_samples::{at, batch, captured, facts, id};
 use haldane::engine::record::{Fact, Seq};
 use haldane::store::{Options, Store};
 use std::fs;
+use std::io::{BufRead as _, BufReader};
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 /// Copies the database and its write-ahead log, not the index in shared memory: it is rebuilt.
 fn copy(path: &Path, name: &str) -> PathBuf {
@@ -92,4 +94,62 @@ fn a_store_that_is_dropped_has_run_every_answer() {
     assert!(results.iter().all(Result::is_ok));
     let (_store, loaded) = Store::open(Options::new(&path)).unwrap();
     assert_eq!(loaded.last, Seq(100));
+}
+
+/// Names the file to a child; see below.
+const CHILD: &str = "HALDANE_TEST_STORE_CHILD";
+
+/// The child of the test below: appends until it is killed, and says what is durable. Without a
+/// file it has its own, and stops after a few rounds.
+#[test]
+fn appends_until_killed() {
+    let (_dir, own) = place();
+    let (path, rounds) = match std::env::var_os(CHILD) {
+        Some(path) => (PathBuf::from(path), u64::MAX),
+        None => (own, 5),
+    };
+    let (store, loaded) = open(&path);
+    let mut end = loaded.last;
+    for _ in 0..rounds {
+        let records = at(end.0 + 1, "a1", two_facts());
+        let expected = Seq(end.0 + 2);
+        end = append(&store, records).unwrap();
+        assert_eq!(end, expected);
+        println!("durable {}", end.0);
+    }
+}
+
+#[test]
+fn a_killed_process_leaves_all_that_it_reported() {
+    let (_dir, path) = place();
+    let mut reported = 0;
+    for (round, lines) in [1, 2, 5, 11, 23].into_iter().enumerate() {
+        let mut child = Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "store_crash::appends_until_killed",
+                "--nocapture",
+            ])
+            .env(CHILD, &path)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let output = BufReader::new(child.stdout.take().unwrap());
+        let durable = output
+            .lines()
+            .map(Result::unwrap)
+            .filter_map(|line| Some(line.rsplit_once("durable ")?.1.parse::<u64>().unwrap()));
+        let last = durable.take(lines).last().unwrap();
+        child.kill().unwrap();
+        child.wait().unwrap();
+        assert!(last > reported, "round {round} went on from the one before");
+        reported = last;
+
+        let (store, loaded) = open(&path);
+        assert!(loaded.last.0 >= reported, "{:?} < {reported}", loaded.last);
+        assert_eq!(loaded.last.0 % 2, 0, "no half append");
+        assert_eq!((loaded.holes, loaded.damaged), (vec![], vec![]));
+        let records = store.records_of(&id("a1")).unwrap();
+        assert_eq!(records.len() as u64, loaded.last.0);
+    }
 }

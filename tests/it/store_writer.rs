@@ -166,6 +166,15 @@ fn after_a_crash_the_log_holds_what_was_reported_and_takes_it_again() {
 }
 
 #[test]
+fn a_panic_in_one_answer_does_not_stop_the_log() {
+    let log = MemoryLog::new();
+    let writer = Writer::start(log.clone(), Seq(0)).unwrap();
+    writer.append(note(1), Box::new(|_| panic!("asked for by a test")));
+    assert_eq!(append(&writer, note(2)).recv().unwrap(), Ok(Seq(2)));
+    assert_eq!(log.rows().len(), 2);
+}
+
+#[test]
 fn many_producers_share_commits_of_the_real_log() {
     const PRODUCERS: u64 = 16;
     const EACH: u64 = 40;

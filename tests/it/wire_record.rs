@@ -258,7 +258,7 @@ fn any_judgement() -> impl Strategy<Value = Judgement> {
                 MinEffect::Absolute(limit)
             };
             finding.notes = vec![text.clone(), text];
-            finding.canary.spark = n.clone();
+            finding.canary.spark.clone_from(&n);
             (finding.canary.n_eff, finding.canary.level) = (n[2], flag.then_some(n[3]));
             (finding.canary.coverage, finding.canary.bad) = (n[4], Some(count));
             let effect = finding.effect.as_mut().unwrap();

@@ -4,6 +4,7 @@ use crate::wire_samples::START;
 use haldane::engine::record::SecretRef;
 use haldane::plan::scope::Matcher;
 use haldane::time::{Span, Timestamp};
+use haldane::units::Probability;
 use haldane::wire::scope_text;
 use haldane::wire::submission::{
     CheckedSubmission, ScopeInput, SubmissionDocument, TemplateChoice, WEBHOOKS_MAX, parse,
@@ -59,7 +60,7 @@ fn a_whole_submission_is_taken() {
     assert_eq!(name.as_str(), "checkout");
     assert_eq!(taken.baseline.to_string(), "track=\"stable\",zone=\"a\"");
     assert_eq!(taken.canary.to_string(), "pod=~\"v2-.*\",track=\"canary\"");
-    assert_eq!(taken.deploy.traffic_share.unwrap().get(), 0.05);
+    assert_eq!(taken.deploy.traffic_share, Probability::new(0.05));
     assert_eq!(taken.duration, Some(Span::from_s(5400)));
     let [first, second, third] = taken.receivers.as_slice() else {
         panic!("{:?}", taken.receivers);
@@ -312,7 +313,8 @@ fn matchers_are_read_as_prometheus_reads_them() {
 
 #[test]
 fn matchers_that_cannot_be_read_say_where_and_why() {
-    let many: String = (0..40).map(|i| format!("l{i}=\"x\",")).collect();
+    let many: Vec<String> = (0..40).map(|i| format!("l{i}=\"x\",")).collect();
+    let many = many.concat();
     let cases = [
         ("", 1, "there is no matcher"),
         ("{}", 3, "there is no matcher"),
