@@ -67,7 +67,6 @@ pub(crate) async fn judge(
         judgement,
         verdict,
         row,
-        hold: _,
         sentence,
         ..
     } = office.ask(asked).await?.map_err(|fault| source(&fault))?;

@@ -16,6 +16,7 @@ use haldane::secret::Secret;
 use haldane::template::parse::parse;
 use haldane::time::Timestamp;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, RwLock};
@@ -134,9 +135,10 @@ pub(crate) async fn open(setup: Setup) -> Door {
         metrics: Arc::new(|| "haldane_up 1\n".to_owned()),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
-        check_receiver: Arc::new(|url| match url.contains("10.0.0.1") {
-            true => Err("10.0.0.1 is a private address; ask for webhooks.allow_private".to_owned()),
-            false => Ok(()),
+        check_receiver: Arc::new(|url| {
+            let private = url.contains("10.0.0.1");
+            let why = "10.0.0.1 is a private address; ask for webhooks.allow_private";
+            if private { Err(why.to_owned()) } else { Ok(()) }
         }),
         key_names: Arc::new(["argo".to_owned()]),
         receivers: Arc::new([]),
@@ -293,7 +295,6 @@ impl Driver {
                 },
                 verdict: Verdict::Inconclusive,
                 row: 9,
-                hold: None,
                 sentence: "no metric has data".to_owned(),
             }),
         }
@@ -427,7 +428,7 @@ pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Ve
         if !headers.contains("content-type") {
             all.push_str("content-type: application/json\r\n");
         }
-        all.push_str(&format!("content-length: {}\r\n", body.len()));
+        let _ = write!(all, "content-length: {}\r\n", body.len());
     }
     all.push_str("\r\n");
     all.push_str(body);

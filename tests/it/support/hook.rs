@@ -118,10 +118,14 @@ impl Hook {
     pub(crate) fn kept(&self) -> BTreeMap<String, Arrived> {
         let mut kept: BTreeMap<String, Arrived> = BTreeMap::new();
         for message in self.arrived() {
-            if let Some(first) = kept.get(&message.id) {
-                assert_eq!(first.body, message.body, "a repeat of {} differs", message.id);
+            if let Some(first) = kept.get(&message.id)
+                && first.body != message.body
+            {
+                let (first, repeat) = (first.event(), message.event());
+                assert_eq!(first, repeat, "a repeat of {} differs", message.id);
+                panic!("a repeat of {} has the same fields in other bytes", message.id);
             } else if message.accepted {
-                kept.insert(message.id.clone(), message);
+                kept.entry(message.id.clone()).or_insert(message);
             }
         }
         kept
