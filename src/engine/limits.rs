@@ -6,7 +6,8 @@ use crate::time::Span;
 /// 10,000 concurrent analyses.
 pub const ANALYSES_MAX: usize = 20_000;
 /// Concluded analyses kept in memory; beyond, the oldest whose messages have all come to an end is
-/// forgotten with [`crate::engine::effect::Effect::Forget`], and its key is free again. Their records stay in the log.
+/// forgotten with [`crate::engine::effect::Effect::Forget`], and its key is free again.
+/// Their records stay in the log.
 pub const CONCLUDED_MAX: usize = 10_000;
 /// Records not yet durable; at the limit no new look is begun and no submission accepted until the
 /// store has caught up. About ten seconds' worth of records at the design target.

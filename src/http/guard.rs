@@ -28,7 +28,7 @@ const ANSWER_TIME_MAX: Duration = Duration::from_secs(19);
 
 /// How long a judgement may take: two queries in a row at the source's default time-out of 30 s,
 /// twice.
-const JUDGE_TIME_MAX: Duration = Duration::from_secs(120);
+const JUDGE_TIME_MAX: Duration = Duration::from_mins(2);
 
 /// An endpoint together with the office, as the guard before it needs them.
 #[derive(Clone)]
@@ -83,6 +83,7 @@ async fn capped(office: &Office, request: Request, next: Next) -> Response<Body>
         return Refused::new(Code::Overloaded, detail)
             .retry_after(1)
             .into_response();
+<<<<<<< HEAD
     }
     match AssertUnwindSafe(next.run(request)).catch_unwind().await {
         Ok(response) => response,
@@ -90,7 +91,14 @@ async fn capped(office: &Office, request: Request, next: Next) -> Response<Body>
             let detail = "a mistake of the daemon's; its log holds the request id of this answer";
             Refused::new(Code::Internal, detail).into_response()
         }
+=======
+>>>>>>> http
     }
+    let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        let detail = "a mistake of the daemon's; its log holds the request id of this answer";
+        Refused::new(Code::Internal, detail).into_response()
+    })
 }
 
 /// In front of one endpoint: credentials, the query string, the time-out.
@@ -135,11 +143,9 @@ fn request_id(headers: &HeaderMap) -> HeaderValue {
                 .iter()
                 .all(|c| c.is_ascii_alphanumeric() || b"-_.".contains(c))
     };
-    match headers.get(REQUEST_ID).filter(legal) {
-        Some(value) => value.clone(),
-        None => {
-            let fresh = uuid::Uuid::now_v7().simple().to_string();
-            HeaderValue::from_str(&fresh).expect("RFC 9110: hexadecimal digits are header text")
-        }
+    if let Some(value) = headers.get(REQUEST_ID).filter(legal) {
+        return value.clone();
     }
+    let fresh = uuid::Uuid::now_v7().simple().to_string();
+    HeaderValue::from_str(&fresh).expect("RFC 9110: hexadecimal digits are header text")
 }

@@ -54,7 +54,11 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
+<<<<<<< HEAD
     let plan = bind::plan_once(&chosen.template, &rollout)?;
+=======
+    let plan = bind::plan(&whole(&chosen.template, &rollout, &window), &rollout)?;
+>>>>>>> http
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {
@@ -261,6 +265,19 @@ fn rollout(window: &Window, template: &Template, now: Timestamp) -> Result<Rollo
         return Err(invalid(vec![FieldProblem::new("end", why)]));
     }
     Ok(rollout)
+}
+
+/// The template for a window that is over: the bake time ends with it, since nothing comes after,
+/// and samples that somebody chose to send are all judged.
+fn whole(template: &Template, rollout: &Rollout, window: &Window) -> Template {
+    let mut template = template.clone();
+    if let Some(length) = rollout.duration {
+        template.schedule.bake = template.schedule.bake.min(length);
+    }
+    if window.samples.is_some() {
+        template.schedule.warmup = Span::ZERO;
+    }
+    template
 }
 
 fn known_metrics(samples: &Samples, template: &Template) -> Result<(), Vec<FieldProblem>> {

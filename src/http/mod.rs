@@ -243,6 +243,10 @@ pub struct Credential {
 
 /// The limits of the door; beyond each the request is refused with a status that says so.
 #[derive(Clone, Copy, Debug)]
+#[expect(
+    clippy::struct_field_names,
+    reason = "every limit is a named `..._max` (A7)"
+)]
 pub struct Limits {
     /// Largest request body in bytes (413).
     pub body_bytes_max: usize,
@@ -266,6 +270,9 @@ impl Default for Limits {
     }
 }
 
+/// Refuses a webhook's address: `Err` says why.
+pub type CheckReceiver = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+
 /// Everything a handler sees.
 #[derive(Clone)]
 pub struct Desk {
@@ -288,7 +295,7 @@ pub struct Desk {
     /// Makes the next analysis id.
     pub next_id: Arc<dyn Fn() -> AnalysisId + Send + Sync>,
     /// Refuses webhook addresses at submission: `Err` says why.
-    pub check_receiver: Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>,
+    pub check_receiver: CheckReceiver,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,
     /// Receivers that hear of every verdict, besides those of the submission.

@@ -56,13 +56,9 @@ impl Query {
         let Some(value) = self.get(name) else {
             return Ok(None);
         };
-        match known.iter().find(|word| **word == value) {
-            Some(word) => Ok(Some(word)),
-            None => {
-                let all = known.join(", ");
-                Err(bad(name, &format!("{} is none of {all}", shown(value))))
-            }
-        }
+        let found = known.iter().find(|word| **word == value).copied();
+        let why = || format!("{} is none of {}", shown(value), known.join(", "));
+        found.map(Some).ok_or_else(|| bad(name, &why()))
     }
 
     /// `wait` as `30s`, `1m30s` or whole seconds; zero without one, never more than `longest`.
@@ -73,6 +69,7 @@ impl Query {
         let digits = value.bytes().all(|c| c.is_ascii_digit());
         let seconds = digits.then(|| value.parse().unwrap_or(u64::MAX));
         let span = || Span::parse(value).map(|span| u64::try_from(span.ms()).unwrap_or(0));
+<<<<<<< HEAD
         match seconds
             .map(Duration::from_secs)
             .or_else(|| span().map(Duration::from_millis))
@@ -83,6 +80,13 @@ impl Query {
                 Err(bad("wait", &why))
             }
         }
+=======
+        let wait = seconds.map(Duration::from_secs);
+        let wait = wait.or_else(|| span().map(Duration::from_millis));
+        let why = || format!("{} is no length of time; write 30s", shown(value));
+        let wait = wait.ok_or_else(|| bad("wait", &why()))?;
+        Ok(wait.min(longest))
+>>>>>>> http
     }
 
     /// `name` as a number of 1 to `most`; `default` without one.

@@ -38,7 +38,7 @@ pub(crate) async fn list(State(office): State<Arc<Office>>) -> Response<Body> {
         .map(|file| item(&file.template))
         .collect();
     drop(templates);
-    ok(&TemplateList { items })
+    ok(&TemplateList { templates: items })
 }
 
 pub(crate) async fn one(

@@ -57,7 +57,7 @@ pub(crate) fn path_segment(text: &str) -> String {
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct AnalysisList {
     /// The analyses, without their metrics.
-    pub items: Vec<VerdictDocument>,
+    pub analyses: Vec<VerdictDocument>,
     /// The value of `after` that gives the next page; null on the last.
     pub next: Option<String>,
 }
@@ -115,7 +115,7 @@ pub struct WindowInput {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct TemplateList {
     /// By name.
-    pub items: Vec<TemplateItem>,
+    pub templates: Vec<TemplateItem>,
 }
 
 /// One template; its text only where one was asked for by name.

@@ -228,7 +228,8 @@ fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limi
     let limits = Limits::difference(limit, level);
     let word = if median == 0.0 { "mean" } else { "median" };
     notes.push(format!(
-        "some values are not above zero: the limit is {limit} of the baseline's {word} as a fixed {}",
+        "some values are not above zero: the limit is {limit} of the baseline's {word} as a \
+         fixed {}",
         crate::units::trim_number(limits.up)
     ));
     (Scale::Difference, limits)

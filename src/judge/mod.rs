@@ -5,7 +5,7 @@
 //! | question | module |
 //! |---|---|
 //! | how much error may this look spend? | [`look`] |
-//! | is one arm worse, on the values of a series? | [`mann_whitney`] over [`ranked`] and [`noise`] |
+//! | is one arm worse, on the values of a series? | [`mann_whitney`], [`ranked`], [`noise`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |

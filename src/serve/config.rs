@@ -250,7 +250,7 @@ fn explain(message: &str, path: &Path, has_file: bool) -> String {
     match suggestion {
         Some(word) => format!("configuration ({origin}): {message}; did you mean `{word}`?"),
         None => format!(
-            "configuration ({origin}): {message}; `haldane config` prints every key with its default"
+            "configuration ({origin}): {message}; `haldane config` prints every key and default"
         ),
     }
 }

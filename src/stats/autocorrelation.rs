@@ -88,7 +88,8 @@ pub fn lag1_corrected(series: &[Option<f64>]) -> Option<f64> {
 ///
 /// n / (1 + 2 Σ ρ_k), the sum cut by Geyer's initial monotone sequence (Statistical Science 7,
 /// 1992): sums of two neighbouring lags are positive and falling for a reversible process, so it
-/// stops where noise takes over. A constant series shows no correlation and counts in full, as does one
+/// stops where noise takes over. A constant series shows no correlation and counts in full, as does
+/// one
 /// of fewer than [`VALUES_MIN`] values.
 pub fn effective_size(series: &[Option<f64>]) -> f64 {
     let Some(deviations) = Deviations::of(series) else {

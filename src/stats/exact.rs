@@ -109,7 +109,8 @@ pub struct TiedTails {
 /// Exact conditional tails with ties, by the shift algorithm of Streitberg and Röhmel (1986): the
 /// distribution of the sum of `n` of the pooled doubled mid-ranks, built rank by rank.
 ///
-/// `x` and `y` are sorted and not empty; n + m ≤ [`EXACT_TIED_MAX`]. Whole numbers throughout, so exact.
+/// `x` and `y` are sorted and not empty; n + m ≤ [`EXACT_TIED_MAX`]. Whole numbers throughout, so
+/// exact.
 #[expect(clippy::cast_precision_loss, reason = "probabilities, rounded once")]
 pub(super) fn tied_tails(x: &[f64], y: &[f64]) -> TiedTails {
     if x.len() > y.len() {

@@ -1,7 +1,8 @@
 //! Alpha spending: how much of the error budget may be used up by a given share of the time.
 //!
 //! Lan and DeMets (Biometrika 70, 1983). Two uses: boundaries by joint integration (group
-//! sequential tests), and, as here, a union bound: each look is given the [`Spending::increment`] since the
+//! sequential tests), and, as here, a union bound: each look is given the
+//! [`Spending::increment`] since the
 //! look before and tests at that level. By Boole's inequality the looks together then err with
 //! probability at most alpha, whatever their dependence; the price against joint integration is
 //! some power, the gain is that autocorrelation cannot break it.

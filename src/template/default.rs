@@ -135,7 +135,8 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
             group: GroupName::new("default").expect("a legal name"),
             weight: Weight::ONE,
             evidence: MinEvidence {
-                samples: 5, // the fewest with which an exact one-sided p falls below 1 %: 1 / C(10, 5)
+                // The fewest with which an exact one-sided p falls below 1 %: 1 / C(10, 5).
+                samples: 5,
                 ..evidence()
             },
             measure: Measure::Series {

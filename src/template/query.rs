@@ -123,7 +123,10 @@ fn hole_fault(edit: &Edit<'_>, inputs: &[&str]) -> Option<Fault> {
 
 /// An aggregation that keeps no label merges the two arms.
 fn lost_labels(lexed: &Lexed<'_>) -> Option<Fault> {
-    let is_word = |token: &Token<'_>, word: &str| matches!(token, Token::Word(text) if text.eq_ignore_ascii_case(word));
+    let is_word = |token: &Token<'_>, word: &str| match token {
+        Token::Word(text) => text.eq_ignore_ascii_case(word),
+        _ => false,
+    };
     if lexed
         .tokens
         .iter()

@@ -5,7 +5,9 @@
 //! the log says.
 
 use crate::engine_plans::plan;
-use haldane::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder};
+use haldane::engine::effect::{
+    ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder,
+};
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
 use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
 use haldane::engine::recover::{Recovery, Unreadable};
@@ -187,8 +189,10 @@ impl Desk {
                 _ => None,
             });
         // What was captured and is durable is not asked for again.
-        let seen = captured.last().unwrap_or(order.plan.timing.start);
-        assert!(order.from >= seen);
+        let before = order.plan.timing.start.minus(ANCHOR_LOOKBACK);
+        let seen = captured.last();
+        assert!(order.from >= seen.unwrap_or(before));
+        assert_eq!(order.first, order.from == before);
         self.fetches.push(order);
     }
 

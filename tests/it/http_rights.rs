@@ -29,7 +29,7 @@ fn basic(user: &str, password: &str) -> String {
 async fn every_endpoint_with_every_right() {
     let door = open(guarded()).await;
     let shown = [
-        (None, "".to_owned()),
+        (None, String::new()),
         (None, bearer("nonsense")),
         (Some(Right::Read), bearer("token-r")),
         (Some(Right::Submit), bearer("token-s")),

@@ -20,6 +20,7 @@ mod floors;
 mod kill;
 mod http_anything;
 mod http_fixture;
+mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
