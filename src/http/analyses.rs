@@ -101,19 +101,11 @@ pub(crate) async fn list(
         .next()
         .and(page.last())
         .map(|view| view.id.to_string());
-<<<<<<< HEAD
-    let items = page
-        .iter()
-        .map(|view| VerdictDocument::from_view(view, false))
-        .collect();
-    Ok(ok(&AnalysisList { items, next }))
-=======
     let analyses = page
         .iter()
         .map(|view| VerdictDocument::from_view(view, false))
         .collect();
     Ok(ok(&AnalysisList { analyses, next }))
->>>>>>> http
 }
 
 fn verdict_word(view: &View) -> &'static str {

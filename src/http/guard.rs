@@ -83,16 +83,6 @@ async fn capped(office: &Office, request: Request, next: Next) -> Response<Body>
         return Refused::new(Code::Overloaded, detail)
             .retry_after(1)
             .into_response();
-<<<<<<< HEAD
-    }
-    match AssertUnwindSafe(next.run(request)).catch_unwind().await {
-        Ok(response) => response,
-        Err(_) => {
-            let detail = "a mistake of the daemon's; its log holds the request id of this answer";
-            Refused::new(Code::Internal, detail).into_response()
-        }
-=======
->>>>>>> http
     }
     let answered = AssertUnwindSafe(next.run(request)).catch_unwind().await;
     answered.unwrap_or_else(|_| {

@@ -69,24 +69,11 @@ impl Query {
         let digits = value.bytes().all(|c| c.is_ascii_digit());
         let seconds = digits.then(|| value.parse().unwrap_or(u64::MAX));
         let span = || Span::parse(value).map(|span| u64::try_from(span.ms()).unwrap_or(0));
-<<<<<<< HEAD
-        match seconds
-            .map(Duration::from_secs)
-            .or_else(|| span().map(Duration::from_millis))
-        {
-            Some(wait) => Ok(wait.min(longest)),
-            None => {
-                let why = format!("{} is no length of time; write 30s", shown(value));
-                Err(bad("wait", &why))
-            }
-        }
-=======
         let wait = seconds.map(Duration::from_secs);
         let wait = wait.or_else(|| span().map(Duration::from_millis));
         let why = || format!("{} is no length of time; write 30s", shown(value));
         let wait = wait.ok_or_else(|| bad("wait", &why()))?;
         Ok(wait.min(longest))
->>>>>>> http
     }
 
     /// `name` as a number of 1 to `most`; `default` without one.

@@ -6,6 +6,22 @@ use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use utoipa::ToSchema;
 
+/// A body of this door.
+pub(crate) trait Input: serde::de::DeserializeOwned {}
+
+impl Input for CancelInput {}
+impl Input for OverrideInput {}
+
+/// The body's shape.
+pub(crate) fn read<T: Input>(bytes: &[u8]) -> Result<T, serde_json::Error> {
+    serde_json::from_slice(bytes)
+}
+
+/// Whether `bytes` are JSON at all, whatever they say.
+pub(crate) fn well_formed(bytes: &[u8]) -> Result<(), serde_json::Error> {
+    serde_json::from_slice::<serde::de::IgnoredAny>(bytes).map(drop)
+}
+
 /// An analysis that was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct SubmittedDocument {

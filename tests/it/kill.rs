@@ -222,7 +222,7 @@ impl Load {
     fn note(&self, answer: &Answer) {
         assert_eq!(answer.status, 200, "{answer:?}");
         let mut world = self.world.lock().unwrap();
-        for document in answer.body["items"].as_array().unwrap() {
+        for document in answer.body["analyses"].as_array().unwrap() {
             if document["final"] == true {
                 world.saw(document);
             }
@@ -236,7 +236,7 @@ impl Load {
             let path = format!("/v1/analyses?limit=500{after}");
             let answer = self.ask(Method::GET, &path, "", None).await;
             self.note(&answer);
-            items.extend(answer.body["items"].as_array().unwrap().iter().cloned());
+            items.extend(answer.body["analyses"].as_array().unwrap().iter().cloned());
             match answer.body["next"].as_str() {
                 Some(next) => after = format!("&after={next}"),
                 None => return items,
