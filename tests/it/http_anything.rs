@@ -55,15 +55,8 @@ fn path() -> impl Strategy<Value = String> {
             } else {
                 &value
             };
-<<<<<<< HEAD
-            out.push_str(&format!(
-                "{}{name}={value}",
-                if idx == 0 { '?' } else { '&' }
-            ));
-=======
             out.push(if idx == 0 { '?' } else { '&' });
             out.push_str(&[*name, value].join("="));
->>>>>>> http
         }
         out
     })

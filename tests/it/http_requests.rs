@@ -9,11 +9,7 @@ use std::path::Path;
 use std::sync::atomic::Ordering;
 
 /// Method, path, headers, body; status, code (empty: no problem), words in the answer.
-<<<<<<< HEAD
-type Case<'a> = (
-=======
 pub(crate) type Case<'a> = (
->>>>>>> http
     &'a str,
     &'a str,
     &'a str,
@@ -78,277 +74,45 @@ async fn reading_and_what_is_wrong_with_it() {
     let pending = "\"verdict\":\"pending\"";
     #[rustfmt::skip] // one line, one case
     let cases: &[Case<'_>] = &[
-        (
-            "GET",
-            &one,
-            "",
-            "",
-            200,
-            "",
-            &[pending, "\"deliveries\":[]", "application/json"],
-        ),
-        (
-            "GET",
-            &verdict,
-            "",
-            "",
-            200,
-            "",
-            &[pending, "\"final\":false", "no-store"],
-        ),
+        ("GET", &one, "", "", 200, "", &[pending, "\"deliveries\":[]", "application/json"]),
+        ("GET", &verdict, "", "", 200, "", &[pending, "\"final\":false", "no-store"]),
         ("GET", &waits[0], "", "", 200, "", &[pending]),
         ("GET", &waits[1], "", "", 200, "", &[pending]),
         ("GET", &waits[2], "", "", 200, "", &[pending]),
-        (
-            "GET",
-            &bad_wait,
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["wait", "soon", "30s"],
-        ),
-        (
-            "GET",
-            &unknown_query,
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["did you mean wait?"],
-        ),
-        (
-            "GET",
-            &twice,
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["given twice"],
-        ),
-        (
-            "GET",
-            "/v1/analyses/nope",
-            "",
-            "",
-            404,
-            "unknown_analysis",
-            &["nope"],
-        ),
-        (
-            "GET",
-            "/v1/analyses/nope/verdict?wait=5s",
-            "",
-            "",
-            404,
-            "unknown_analysis",
-            &[],
-        ),
-        (
-            "GET",
-            "/v1/analyses/nope/events",
-            "",
-            "",
-            404,
-            "unknown_analysis",
-            &[],
-        ),
-        (
-            "GET",
-            "/v1/analyses/a%20b",
-            "",
-            "",
-            400,
-            "invalid_id",
-            &["a b", "letters"],
-        ),
+        ("GET", &bad_wait, "", "", 400, "invalid_query", &["wait", "soon", "30s"]),
+        ("GET", &unknown_query, "", "", 400, "invalid_query", &["did you mean wait?"]),
+        ("GET", &twice, "", "", 400, "invalid_query", &["given twice"]),
+        ("GET", "/v1/analyses/nope", "", "", 404, "unknown_analysis", &["nope"]),
+        ("GET", "/v1/analyses/nope/verdict?wait=5s", "", "", 404, "unknown_analysis", &[]),
+        ("GET", "/v1/analyses/nope/events", "", "", 404, "unknown_analysis", &[]),
+        ("GET", "/v1/analyses/a%20b", "", "", 400, "invalid_id", &["a b", "letters"]),
         ("GET", "/v1/analyses/%ff", "", "", 400, "invalid_id", &[]),
         ("GET", &long, "", "", 400, "invalid_id", &["200", "…"]),
-        (
-            "GET",
-            "/v1/analyses/",
-            "",
-            "",
-            404,
-            "unknown_path",
-            &["did you mean /v1/analyses?"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?verdict=maybe",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["pending"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?status=done",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["concluded"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?limit=501",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["501", "500"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?limit=0",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["1 to 500"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?after=%20",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["after"],
-        ),
-        (
-            "GET",
-            "/v1/analyses?servce=x",
-            "",
-            "",
-            400,
-            "invalid_query",
-            &["service"],
-        ),
-        (
-            "GET",
-            "/v1/templates",
-            "",
-            "",
-            200,
-            "",
-            &["\"checkout\"", "mann-whitney", "errors"],
-        ),
-        (
-            "GET",
-            "/v1/templates/checkout",
-            "",
-            "",
-            200,
-            "",
-            &["apiVersion", "the service label"],
-        ),
-        (
-            "GET",
-            "/v1/templates/chekout",
-            "",
-            "",
-            404,
-            "unknown_template",
-            &["mean checkout?"],
-        ),
-        (
-            "GET",
-            "/v1/templates/zzzzzzzz",
-            "",
-            "",
-            404,
-            "unknown_template",
-            &["/v1/templates"],
-        ),
+        ("GET", "/v1/analyses/", "", "", 404, "unknown_path", &["did you mean /v1/analyses?"]),
+        ("GET", "/v1/analyses?verdict=maybe", "", "", 400, "invalid_query", &["pending"]),
+        ("GET", "/v1/analyses?status=done", "", "", 400, "invalid_query", &["concluded"]),
+        ("GET", "/v1/analyses?limit=501", "", "", 400, "invalid_query", &["501", "500"]),
+        ("GET", "/v1/analyses?limit=0", "", "", 400, "invalid_query", &["1 to 500"]),
+        ("GET", "/v1/analyses?after=%20", "", "", 400, "invalid_query", &["after"]),
+        ("GET", "/v1/analyses?servce=x", "", "", 400, "invalid_query", &["service"]),
+        ("GET", "/v1/templates", "", "", 200, "", &["\"checkout\"", "mann-whitney", "errors"]),
+        ("GET", "/v1/templates/checkout", "", "", 200, "", &["apiVersion", "the service label"]),
+        ("GET", "/v1/templates/chekout", "", "", 404, "unknown_template", &["mean checkout?"]),
+        ("GET", "/v1/templates/zzzzzzzz", "", "", 404, "unknown_template", &["/v1/templates"]),
         ("GET", "/v1/templates/a%20b", "", "", 400, "invalid_id", &[]),
-        (
-            "GET",
-            "/metrics",
-            "",
-            "",
-            200,
-            "",
-            &["text/plain; version=0.0.4", "haldane_up 1"],
-        ),
-        (
-            "GET",
-            "/healthz",
-            "",
-            "",
-            200,
-            "",
-            &["ok", "text/plain", "nosniff"],
-        ),
+        ("GET", "/metrics", "", "", 200, "", &["text/plain; version=0.0.4", "haldane_up 1"]),
+        ("GET", "/healthz", "", "", 200, "", &["ok", "text/plain", "nosniff"]),
         ("GET", "/readyz?probe=1", "", "", 200, "", &["\"ready\""]),
         ("GET", "/", "", "", 200, "", &["docs/http-api.md"]),
-        (
-            "GET",
-            "/healthz/",
-            "",
-            "",
-            404,
-            "unknown_path",
-            &["/healthz"],
-        ),
+        ("GET", "/healthz/", "", "", 404, "unknown_path", &["/healthz"]),
         ("GET", "//", "", "", 404, "unknown_path", &[]),
         ("GET", "/login", "", "", 404, "unknown_path", &["openapi"]),
-        (
-            "DELETE",
-            &one,
-            "",
-            "",
-            405,
-            "method_not_allowed",
-            &["allow: GET"],
-        ),
-        (
-            "PUT",
-            "/v1/analyses",
-            "",
-            "",
-            405,
-            "method_not_allowed",
-            &["allow: ", "POST", "GET"],
-        ),
-        (
-            "POST",
-            "/healthz",
-            "",
-            "{}",
-            405,
-            "method_not_allowed",
-            &["allow: GET"],
-        ),
-        (
-            "GET",
-            "/v1/judge",
-            "",
-            "",
-            405,
-            "method_not_allowed",
-            &["allow: POST"],
-        ),
-        (
-            "BREW",
-            "/v1/judge",
-            "",
-            "",
-            405,
-            "method_not_allowed",
-            &["BREW"],
-        ),
-        (
-            "GET",
-            "/healthz",
-            "x-request-id: mine-1\r\n",
-            "",
-            200,
-            "",
-            &["x-request-id: mine-1"],
-        ),
+        ("DELETE", &one, "", "", 405, "method_not_allowed", &["allow: GET"]),
+        ("PUT", "/v1/analyses", "", "", 405, "method_not_allowed", &["allow: ", "POST", "GET"]),
+        ("POST", "/healthz", "", "{}", 405, "method_not_allowed", &["allow: GET"]),
+        ("GET", "/v1/judge", "", "", 405, "method_not_allowed", &["allow: POST"]),
+        ("BREW", "/v1/judge", "", "", 405, "method_not_allowed", &["BREW"]),
+        ("GET", "/healthz", "x-request-id: mine-1\r\n", "", 200, "", &["x-request-id: mine-1"]),
     ];
     check(&door, cases).await;
     let strange = door
@@ -388,179 +152,27 @@ async fn submissions_that_are_refused() {
     #[rustfmt::skip] // one line, one case
     let cases: &[Case<'_>] = &[
         ("POST", path, "", "", 400, "malformed_json", &["empty"]),
-        (
-            "POST",
-            path,
-            "",
-            "{\n  \"template\": }",
-            400,
-            "malformed_json",
-            &["\"line\":2", "column"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            "{\"a\":1} x",
-            400,
-            "malformed_json",
-            &["trailing"],
-        ),
+        ("POST", path, "", "{\n  \"template\": }", 400, "malformed_json", &["\"line\":2", "column"]),
+        ("POST", path, "", "{\"a\":1} x", 400, "malformed_json", &["trailing"]),
         ("POST", path, "", "[]", 422, fields, &[]),
         ("POST", path, "", "null", 422, fields, &[]),
-        (
-            "POST",
-            path,
-            "",
-            "{}",
-            422,
-            fields,
-            &["template", "baseline", "deploy.service"],
-        ),
-        (
-            "POST",
-            path,
-            bare,
-            &good,
-            415,
-            "unsupported_media_type",
-            &["application/json"],
-        ),
-        (
-            "POST",
-            path,
-            latin,
-            &good,
-            415,
-            "unsupported_media_type",
-            &["latin1"],
-        ),
-        (
-            "POST",
-            path,
-            "content-type: \r\n",
-            &good,
-            415,
-            "unsupported_media_type",
-            &[],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &no_service,
-            422,
-            fields,
-            &["did you mean `service`?", "sevice"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &misspelt,
-            422,
-            fields,
-            &["did you mean `duration`?"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &same,
-            422,
-            fields,
-            &["\"field\":\"canary\""],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &unknown,
-            404,
-            "unknown_template",
-            &["did you mean checkout?"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &private,
-            422,
-            "invalid_receiver",
-            &["webhooks[0].url", "private"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &named,
-            422,
-            "invalid_receiver",
-            &["did you mean argo?"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &file,
-            422,
-            fields,
-            &["webhooks[0].url", "https"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &secret,
-            422,
-            fields,
-            &["webhooks[0].secret", "whsec_"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &broken,
-            422,
-            "invalid_template",
-            &["\"line\":3", "\"code\":\"C0", "help"],
-        ),
-        (
-            "POST",
-            path,
-            &long_key,
-            &good,
-            400,
-            "invalid_header",
-            &["255"],
-        ),
-        (
-            "POST",
-            path,
-            two_keys,
-            &good,
-            400,
-            "invalid_header",
-            &["once"],
-        ),
-        (
-            "POST",
-            path,
-            "idempotency-key: \r\n",
-            &good,
-            400,
-            "invalid_header",
-            &[],
-        ),
-        (
-            "POST",
-            "/v1/analyses?dry=1",
-            "",
-            &good,
-            400,
-            "invalid_query",
-            &["takes"],
-        ),
+        ("POST", path, "", "{}", 422, fields, &["template", "baseline", "deploy.service"]),
+        ("POST", path, bare, &good, 415, "unsupported_media_type", &["application/json"]),
+        ("POST", path, latin, &good, 415, "unsupported_media_type", &["latin1"]),
+        ("POST", path, "content-type: \r\n", &good, 415, "unsupported_media_type", &[]),
+        ("POST", path, "", &no_service, 422, fields, &["did you mean `service`?", "sevice"]),
+        ("POST", path, "", &misspelt, 422, fields, &["did you mean `duration`?"]),
+        ("POST", path, "", &same, 422, fields, &["\"field\":\"canary\""]),
+        ("POST", path, "", &unknown, 404, "unknown_template", &["did you mean checkout?"]),
+        ("POST", path, "", &private, 422, "invalid_receiver", &["webhooks[0].url", "private"]),
+        ("POST", path, "", &named, 422, "invalid_receiver", &["did you mean argo?"]),
+        ("POST", path, "", &file, 422, fields, &["webhooks[0].url", "https"]),
+        ("POST", path, "", &secret, 422, fields, &["webhooks[0].secret", "whsec_"]),
+        ("POST", path, "", &broken, 422, "invalid_template", &["\"line\":3", "\"code\":\"C0", "help"]),
+        ("POST", path, &long_key, &good, 400, "invalid_header", &["255"]),
+        ("POST", path, two_keys, &good, 400, "invalid_header", &["once"]),
+        ("POST", path, "idempotency-key: \r\n", &good, 400, "invalid_header", &[]),
+        ("POST", "/v1/analyses?dry=1", "", &good, 400, "invalid_query", &["takes"]),
         ("POST", path, more, &good, 201, "", &["/v1/analyses/a"]),
     ];
     check(&door, cases).await;
@@ -687,15 +299,7 @@ async fn a_receiver_without_a_key_needs_the_daemons() {
     let path = "/v1/analyses";
     #[rustfmt::skip] // one line, one case
     let cases: &[Case<'_>] = &[
-        (
-            "POST",
-            path,
-            "",
-            &none,
-            422,
-            "invalid_receiver",
-            &["webhooks[0].secret", "default key"],
-        ),
+        ("POST", path, "", &none, 422, "invalid_receiver", &["webhooks[0].secret", "default key"]),
         ("POST", path, "", &own, 201, "", &[]),
         ("POST", path, "", &named, 201, "", &[]),
     ];
@@ -718,97 +322,17 @@ async fn decisions() {
     let huge = format!(r#"{{"reason":"{}"}}"#, "x".repeat(20_000));
     #[rustfmt::skip] // one line, one case
     let cases: &[Case<'_>] = &[
-        (
-            "POST",
-            &cancel,
-            "",
-            "{}",
-            422,
-            fields,
-            &["\"field\":\"reason\""],
-        ),
+        ("POST", &cancel, "", "{}", 422, fields, &["\"field\":\"reason\""]),
         ("POST", &cancel, "", lines, 422, fields, &["one line"]),
-        (
-            "POST",
-            &cancel,
-            "",
-            r#"{"reson":"x"}"#,
-            422,
-            fields,
-            &["did you mean `reason`?"],
-        ),
-        (
-            "POST",
-            &cancel,
-            "",
-            &huge,
-            413,
-            "body_too_large",
-            &["16384"],
-        ),
-        (
-            "POST",
-            &cancel,
-            "",
-            r#"{"reason":" enough "}"#,
-            200,
-            "",
-            &["\"final\":true"],
-        ),
-        (
-            "POST",
-            &cancel,
-            "",
-            r#"{"reason":"again"}"#,
-            409,
-            "concluded",
-            &[&first],
-        ),
-        (
-            "POST",
-            &instead,
-            "",
-            r#"{"verdict":"yes","reason":"x"}"#,
-            422,
-            fields,
-            &["promote"],
-        ),
-        (
-            "POST",
-            &instead,
-            "",
-            nobody,
-            422,
-            fields,
-            &["\"field\":\"author\""],
-        ),
-        (
-            "POST",
-            &instead,
-            "",
-            whole,
-            200,
-            "",
-            &["\"verdict\":\"promote\"", "ada"],
-        ),
-        (
-            "POST",
-            "/v1/analyses/no/cancel",
-            "",
-            r#"{"reason":"x"}"#,
-            404,
-            "unknown_analysis",
-            &[],
-        ),
-        (
-            "POST",
-            "/v1/analyses/no/override",
-            "",
-            whole,
-            404,
-            "unknown_analysis",
-            &[],
-        ),
+        ("POST", &cancel, "", r#"{"reson":"x"}"#, 422, fields, &["did you mean `reason`?"]),
+        ("POST", &cancel, "", &huge, 413, "body_too_large", &["16384"]),
+        ("POST", &cancel, "", r#"{"reason":" enough "}"#, 200, "", &["\"final\":true"]),
+        ("POST", &cancel, "", r#"{"reason":"again"}"#, 409, "concluded", &[&first]),
+        ("POST", &instead, "", r#"{"verdict":"yes","reason":"x"}"#, 422, fields, &["promote"]),
+        ("POST", &instead, "", nobody, 422, fields, &["\"field\":\"author\""]),
+        ("POST", &instead, "", whole, 200, "", &["\"verdict\":\"promote\"", "ada"]),
+        ("POST", "/v1/analyses/no/cancel", "", r#"{"reason":"x"}"#, 404, "unknown_analysis", &[]),
+        ("POST", "/v1/analyses/no/override", "", whole, 404, "unknown_analysis", &[]),
     ];
     check(&door, cases).await;
     let asked = door.asked.lock().unwrap();
@@ -831,46 +355,13 @@ async fn the_drivers_no_is_passed_on() {
     let (submit, once) = ("/v1/analyses", "/v1/judge");
     #[rustfmt::skip] // one line, one case
     let cases: &[(Mood, Case<'_>)] = &[
-        (
-            Mood::Full,
-            (
-                "POST",
-                submit,
-                "",
-                &good,
-                429,
-                "too_many_analyses",
-                &["retry-after: 5", "7"],
-            ),
-        ),
+        (Mood::Full, ("POST", submit, "", &good, 429, "too_many_analyses", &["retry-after: 5", "7"])),
         (
             Mood::StoreDown,
-            (
-                "POST",
-                submit,
-                "",
-                &good,
-                503,
-                "store_unavailable",
-                &["retry-after: 5", "/readyz"],
-            ),
+            ("POST", submit, "", &good, 503, "store_unavailable", &["retry-after: 5", "/readyz"]),
         ),
-        (
-            Mood::SourceDown,
-            (
-                "POST",
-                once,
-                "",
-                &judge,
-                503,
-                "source_unavailable",
-                &["cpu"],
-            ),
-        ),
-        (
-            Mood::QueryWrong,
-            ("POST", once, "", &judge, 422, "source_refused", &["cpu"]),
-        ),
+        (Mood::SourceDown, ("POST", once, "", &judge, 503, "source_unavailable", &["cpu"])),
+        (Mood::QueryWrong, ("POST", once, "", &judge, 422, "source_refused", &["cpu"])),
     ];
     for (mood, case) in cases {
         let mood = *mood;
@@ -911,24 +402,8 @@ async fn limits() {
     let large = submission(&" ".repeat(3000));
     #[rustfmt::skip] // one line, one case
     let cases: &[Case<'_>] = &[
-        (
-            "POST",
-            "/v1/analyses",
-            "",
-            &large,
-            413,
-            "body_too_large",
-            &["2000"],
-        ),
-        (
-            "POST",
-            "/v1/judge",
-            "",
-            &large,
-            413,
-            "body_too_large",
-            &["2000"],
-        ),
+        ("POST", "/v1/analyses", "", &large, 413, "body_too_large", &["2000"]),
+        ("POST", "/v1/judge", "", &large, 413, "body_too_large", &["2000"]),
         ("POST", "/v1/analyses", "", &submission(""), 201, "", &[]),
     ];
     check(&door, cases).await;
@@ -968,11 +443,7 @@ async fn pages() {
     let mut path = "/v1/analyses?limit=2".to_owned();
     loop {
         let json = door.get(&path).await.json();
-<<<<<<< HEAD
-        let items = json["items"].as_array().unwrap();
-=======
         let items = json["analyses"].as_array().unwrap();
->>>>>>> http
         seen.extend(
             items
                 .iter()
@@ -1043,233 +514,6 @@ async fn readiness() {
         &[starting, ("GET", "/healthz", "", "", 200, "", &["ok"])],
     )
     .await;
-<<<<<<< HEAD
-}
-
-/// Seconds of the sample at `n`, on the template's step of 30 s.
-fn at(n: i64) -> i64 {
-    NOW.ms() / 1000 - 3600 + 30 * n
-}
-
-fn judged(door: &Door) -> (Arc<Plan>, Option<Batch>) {
-    match door.asked.lock().unwrap().pop() {
-        Some(Asked::Judge(plan, samples)) => (plan, samples.map(|samples| *samples)),
-        other => panic!("{other:?}"),
-    }
-}
-
-#[tokio::test]
-async fn inline_samples_become_the_answers_of_a_source() {
-    let door = open(Setup::default()).await;
-    let times: Vec<i64> = (0..4).map(at).collect();
-    let body = format!(
-        r#"{{"template":"checkout","inputs":{{"service":"shop"}},"deploy":{{"service":"shop"}},
-        "samples":{{"cpu":{{"timestamps_s":{times:?},"baseline":[1,2,null,4],"canary":[5,6,7.5,8]}}}}}}"#
-    );
-    let reply = door.post("/v1/judge", &body).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    let json = reply.json();
-    assert_eq!(json["verdict"], "inconclusive");
-    assert_eq!(json["reason"], "no metric has data");
-    let (plan, batch) = judged(&door);
-    let batch = batch.unwrap();
-    assert_eq!(plan.timing.start, Timestamp::from_s(at(-1)));
-    assert_eq!(plan.timing.deadline, Timestamp::from_s(at(3)));
-    assert_eq!(
-        (batch.from, batch.to),
-        (plan.timing.start, plan.timing.deadline)
-    );
-    let [(_, answer)] = batch.answers.as_slice() else {
-        panic!("{batch:?}");
-    };
-    let [baseline, canary] = answer.series.as_slice() else {
-        panic!("{answer:?}");
-    };
-    assert!(plan.rollout.baseline.matches(&baseline.labels));
-    assert!(!plan.rollout.baseline.matches(&canary.labels));
-    assert!(plan.rollout.canary.matches(&canary.labels));
-    let values = |series: &haldane::series::raw::RawSeries| {
-        series
-            .samples
-            .iter()
-            .map(|s| (s.at.ms() / 1000, s.value))
-            .collect::<Vec<_>>()
-    };
-    assert_eq!(values(baseline), [(at(0), 1.0), (at(1), 2.0), (at(3), 4.0)]);
-    assert_eq!(
-        values(canary),
-        [(at(0), 5.0), (at(1), 6.0), (at(2), 7.5), (at(3), 8.0)]
-    );
-}
-
-#[tokio::test]
-async fn a_window_that_is_over_is_asked_of_the_source() {
-    let door = open(Setup::default()).await;
-    let window = r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T02:20:00Z""#;
-    let reply = door.post("/v1/judge", &submission(window)).await;
-    assert_eq!(reply.status, 200, "{reply:?}");
-    let (plan, batch) = judged(&door);
-    assert!(batch.is_none());
-    assert_eq!(plan.timing.start.to_string(), "2026-01-02T02:00:00Z");
-    assert_eq!(plan.timing.deadline.to_string(), "2026-01-02T02:20:00Z");
-}
-
-#[tokio::test]
-async fn windows_and_samples_that_are_refused() {
-    let door = open(Setup::default()).await;
-    let samples = |text: &str| submission(&format!(r#","samples":{text}"#));
-    let one = |metric: &str, times: &[i64], values: &str| {
-        samples(&format!(
-            r#"{{"{metric}":{{"timestamps_s":{times:?},"baseline":{values},"canary":{values}}}}}"#
-        ))
-    };
-    let future = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T04:00:00Z""#);
-    let backwards = submission(r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T01:00:00Z""#);
-    let both = submission(
-        r#","start":"2026-01-02T02:00:00Z","end":"2026-01-02T02:20:00Z","duration":"1h""#,
-    );
-    let two = &[at(0), at(1)];
-    let (fine, misspelt) = (one("cpu", two, "[1,2]"), one("cpi", two, "[1,2]"));
-    let timed = fine.replacen('{', r#"{"start":"2026-01-02T02:00:00Z","#, 1);
-    let regex = fine.replace(r#"{"track":"stable"}"#, r#""track=~\"sta.*\"""#);
-    let hooked = fine.replacen('{', r#"{"webhooks":[{"url":"https://example.org/"}],"#, 1);
-    let (path, fields, unfit) = ("/v1/judge", "invalid_submission", "invalid_samples");
-    let cases: &[Case<'_>] = &[
-        (
-            "POST",
-            path,
-            "",
-            &submission(""),
-            422,
-            fields,
-            &["\"start\"", "\"end\"", "or samples"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &future,
-            422,
-            fields,
-            &["has not come yet"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &backwards,
-            422,
-            fields,
-            &["not after start"],
-        ),
-        ("POST", path, "", &both, 422, fields, &["one of them"]),
-        ("POST", path, "", "[]", 422, fields, &["no object"]),
-        (
-            "POST",
-            path,
-            "",
-            &samples("[]"),
-            422,
-            fields,
-            &["no object"],
-        ),
-        ("POST", path, "", &samples("{}"), 422, fields, &["empty"]),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", &[], "[]"),
-            422,
-            fields,
-            &["samples.cpu", "at least one"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", two, "[1]"),
-            422,
-            fields,
-            &["2 timestamps, 1 baseline"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", two, "[1,\"x\"]"),
-            422,
-            fields,
-            &["samples.cpu"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", &[at(1), at(0)], "[1,2]"),
-            422,
-            fields,
-            &["sort"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", &[i64::MAX, 0], "[1,2]"),
-            422,
-            fields,
-            &["9999"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &misspelt,
-            422,
-            unfit,
-            &["did you mean cpu?"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("errors", two, "[1,2]"),
-            422,
-            unfit,
-            &["counted from events"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &one("cpu", &[at(0), at(1) + 7], "[1,2]"),
-            422,
-            unfit,
-            &["step of 30s"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &regex,
-            422,
-            unfit,
-            &["baseline", "leave it out"],
-        ),
-        (
-            "POST",
-            path,
-            "",
-            &timed,
-            422,
-            fields,
-            &["\"start\"", "own instants"],
-        ),
-        ("POST", path, "", &hooked, 422, fields, &["\"webhooks\""]),
-        ("POST", path, "", &fine, 200, "", &["haldane.judgement/1"]),
-    ];
-    check(&door, cases).await;
-=======
->>>>>>> http
 }
 
 #[tokio::test]
