@@ -32,12 +32,21 @@ impl Site {
         let dir = tempfile::tempdir().unwrap();
         std::fs::create_dir(dir.path().join("templates")).unwrap();
         std::fs::write(dir.path().join("key.whsec"), SECRET).unwrap();
-        let mut site = Self { dir, settings: Vec::new() };
+        let mut site = Self {
+            dir,
+            settings: Vec::new(),
+        };
         let own = [
             ("server.listen", "127.0.0.1:0".to_owned()),
             ("store.path", site.store().display().to_string()),
-            ("templates.dir", site.path("templates").display().to_string()),
-            ("webhooks.key", format!("file:{}", site.path("key.whsec").display())),
+            (
+                "templates.dir",
+                site.path("templates").display().to_string(),
+            ),
+            (
+                "webhooks.key",
+                format!("file:{}", site.path("key.whsec").display()),
+            ),
             ("webhooks.allow_private", "true".to_owned()),
         ];
         for (key, value) in own {
@@ -90,19 +99,31 @@ impl Site {
             let plain = ["true", "false"].contains(&value.as_str())
                 || value.bytes().all(|c| c.is_ascii_digit())
                 || value.starts_with('[');
-            let text = if plain { value.clone() } else { format!("{value:?}") };
+            let text = if plain {
+                value.clone()
+            } else {
+                format!("{value:?}")
+            };
             writeln!(file.entry(section).or_default(), "{name} = {text}").unwrap();
         }
-        let text: String =
-            file.iter().map(|(section, lines)| format!("[{section}]\n{lines}\n")).collect();
+        let text: String = file
+            .iter()
+            .map(|(section, lines)| format!("[{section}]\n{lines}\n"))
+            .collect();
         std::fs::write(self.path("haldane.toml"), text).unwrap();
-        command.arg("serve").arg("--config").arg(self.path("haldane.toml"));
+        command
+            .arg("serve")
+            .arg("--config")
+            .arg(self.path("haldane.toml"));
         command
     }
 
     /// Starts the daemon and waits until it takes submissions.
     pub(crate) async fn start(&self) -> Daemon {
-        let daemon = self.spawn().await.unwrap_or_else(|ended| panic!("no start: {ended:?}"));
+        let daemon = self
+            .spawn()
+            .await
+            .unwrap_or_else(|ended| panic!("no start: {ended:?}"));
         daemon.ready().await;
         daemon
     }
@@ -116,7 +137,11 @@ impl Site {
     pub(crate) async fn spawn_under(&self, limits: &str) -> Result<Daemon, Ended> {
         let serve = self.serve();
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("{limits}; exec \"$@\"")).arg("sh").arg(serve.get_program());
+        shell
+            .arg("-c")
+            .arg(format!("{limits}; exec \"$@\""))
+            .arg("sh")
+            .arg(serve.get_program());
         shell.args(serve.get_args()).env_remove("HALDANE_CONFIG");
         launch(shell).await
     }
@@ -146,7 +171,9 @@ pub(crate) async fn haldane(args: &[&str]) -> Said {
 pub(crate) async fn haldane_in(dir: &Path, args: &[&str]) -> Said {
     let mut command = program();
     command.args(args).current_dir(dir).stdin(Stdio::null());
-    let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
+    let output = tokio::task::spawn_blocking(move || command.output().unwrap())
+        .await
+        .unwrap();
     Said::from(&output)
 }
 
@@ -201,7 +228,10 @@ pub(crate) struct Starting {
 
 impl Starting {
     fn new(mut command: Command) -> Self {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
         let mut child = command.spawn().unwrap();
         let said = Arc::new(Mutex::new(String::new()));
         let (told, listens) = oneshot::channel();
@@ -219,7 +249,12 @@ impl Starting {
                 text.push('\n');
             }
         });
-        Self { child, said, listens, reader }
+        Self {
+            child,
+            said,
+            listens,
+            reader,
+        }
     }
 
     /// Kills it wherever it is, and reaps it.
@@ -243,9 +278,17 @@ impl Starting {
                 let status = self.child.wait().unwrap();
                 self.reader.join().unwrap();
                 let mut out = String::new();
-                self.child.stdout.take().unwrap().read_to_string(&mut out).unwrap();
+                self.child
+                    .stdout
+                    .take()
+                    .unwrap()
+                    .read_to_string(&mut out)
+                    .unwrap();
                 let said = out + &self.said.lock().unwrap();
-                Err(Ended { code: status.code(), said })
+                Err(Ended {
+                    code: status.code(),
+                    said,
+                })
             }
         }
     }
@@ -253,13 +296,19 @@ impl Starting {
 
 async fn launch(command: Command) -> Result<Daemon, Ended> {
     let starting = Starting::new(command);
-    tokio::time::timeout(START_MAX, starting.listening()).await.expect("a start takes seconds")
+    tokio::time::timeout(START_MAX, starting.listening())
+        .await
+        .expect("a start takes seconds")
 }
 
 /// An HTTP client for tests.
 pub(crate) fn client() -> reqwest::Client {
     haldane::prometheus::install_crypto();
-    reqwest::Client::builder().no_proxy().timeout(Duration::from_secs(60)).build().unwrap()
+    reqwest::Client::builder()
+        .no_proxy()
+        .timeout(Duration::from_secs(60))
+        .build()
+        .unwrap()
 }
 
 /// An answer of the API.
@@ -284,7 +333,10 @@ impl Answer {
 
     /// A text field.
     pub(crate) fn text(&self, field: &str) -> String {
-        self.body[field].as_str().unwrap_or_else(|| panic!("no {field}: {self:?}")).to_owned()
+        self.body[field]
+            .as_str()
+            .unwrap_or_else(|| panic!("no {field}: {self:?}"))
+            .to_owned()
     }
 }
 
@@ -328,7 +380,9 @@ impl Daemon {
     pub(crate) async fn post(&self, path: &str, body: &Value) -> Answer {
         let body = Some(body.to_string().into_bytes());
         let json = [("content-type", "application/json")];
-        request(&self.client, &self.url, Method::POST, path, &json, body).await.unwrap()
+        request(&self.client, &self.url, Method::POST, path, &json, body)
+            .await
+            .unwrap()
     }
 
     /// Submits and gives the analysis' id.
@@ -341,7 +395,10 @@ impl Daemon {
     /// Waits for the final verdict; the document without metrics.
     pub(crate) async fn verdict(&self, id: &str) -> Value {
         for _ in 0..6 {
-            let answer = self.get(&format!("/v1/analyses/{id}/verdict?wait=20s")).await.unwrap();
+            let answer = self
+                .get(&format!("/v1/analyses/{id}/verdict?wait=20s"))
+                .await
+                .unwrap();
             assert_eq!(answer.status, 200, "{answer:?}");
             if answer.body["final"] == true {
                 return answer.body;
@@ -374,7 +431,10 @@ impl Daemon {
         let status = tokio::time::timeout(within, waiting).await;
         let said = said.lock().unwrap().clone();
         let status = status.unwrap_or_else(|_| panic!("still there after {within:?}:\n{said}"));
-        Ended { code: status.unwrap().code(), said }
+        Ended {
+            code: status.unwrap().code(),
+            said,
+        }
     }
 
     /// SIGTERM, waits for the end, and checks that it was a clean one.

@@ -74,9 +74,15 @@ impl Hook {
         });
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
-        let app = Router::new().route("/hook/{name}", post(take)).with_state(Arc::clone(&inner));
+        let app = Router::new()
+            .route("/hook/{name}", post(take))
+            .with_state(Arc::clone(&inner));
         let server = tokio::spawn(async move { axum::serve(listener, app).await.unwrap() });
-        Self { address, inner, server }
+        Self {
+            address,
+            inner,
+            server,
+        }
     }
 
     /// An address of it; `flaky` fails each message's first attempt whatever the mood.
@@ -110,7 +116,11 @@ impl Hook {
         let mut counted = self.inner.count.subscribe();
         let enough = counted.wait_for(|seen| *seen >= count);
         let done = tokio::time::timeout(Duration::from_secs(60), enough).await;
-        assert!(done.is_ok(), "{count} messages never came, only {}", self.arrived().len());
+        assert!(
+            done.is_ok(),
+            "{count} messages never came, only {}",
+            self.arrived().len()
+        );
     }
 
     /// What a receiver that drops repeats keeps: the first accepted of each id. Repeats must have
@@ -123,7 +133,10 @@ impl Hook {
             {
                 let (first, repeat) = (first.event(), message.event());
                 assert_eq!(first, repeat, "a repeat of {} differs", message.id);
-                panic!("a repeat of {} has the same fields in other bytes", message.id);
+                panic!(
+                    "a repeat of {} has the same fields in other bytes",
+                    message.id
+                );
             } else if message.accepted {
                 kept.entry(message.id.clone()).or_insert(message);
             }
@@ -160,7 +173,12 @@ async fn take(
             Mood::Hang => 0,
         };
         let accepted = status == 200;
-        arrived.push(Arrived { path: name, id, body: body.to_vec(), accepted });
+        arrived.push(Arrived {
+            path: name,
+            id,
+            body: body.to_vec(),
+            accepted,
+        });
         inner.count.send_replace(arrived.len());
         status
     };

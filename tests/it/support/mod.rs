@@ -7,4 +7,5 @@ pub(crate) mod hook;
 pub(crate) mod openmetrics;
 pub(crate) mod prometheus_server;
 pub(crate) mod stand_in;
+pub(crate) mod tap;
 pub(crate) mod tls;
