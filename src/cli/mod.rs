@@ -49,11 +49,16 @@ pub fn run() -> ExitCode {
         }
     };
     crate::prometheus::install_crypto();
+    // These take the signal themselves, and drain.
+    let drains = match &args.command {
+        Command::Serve(_) => true,
+        Command::Demo(demo) => demo.keep,
+        _ => false,
+    };
     let exit = runtime.block_on(async {
         tokio::select! {
             exit = dispatch(args.command, &mut output) => exit,
-            // `serve` and `demo --keep` take the signal themselves, before this one is polled.
-            _ = interrupted() => Exit::Interrupted,
+            () = interrupted(), if !drains => Exit::Interrupted,
         }
     });
     runtime.shutdown_timeout(std::time::Duration::from_secs(1));
@@ -65,8 +70,6 @@ async fn interrupted() {
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending::<()>().await;
     }
-    // Give commands that drain on the same signal the time to do so.
-    tokio::time::sleep(std::time::Duration::from_secs(60)).await;
 }
 
 async fn dispatch(command: Command, output: &mut Output) -> Exit {

@@ -10,6 +10,7 @@ use crate::cli::judge::inputs;
 use crate::cli::output::Output;
 use crate::cli::render::{painted, symbol};
 use crate::time::Span;
+use crate::units::trim_number;
 use comfy_table::{Table, presets};
 use serde_json::{Map, Value, json};
 use std::fmt::Write as _;
@@ -83,7 +84,7 @@ fn submission(args: &SubmitArgs) -> Result<Value, Fault> {
         body.insert("duration".into(), duration.clone().into());
     }
     let webhook = |url: &String| match &args.webhook_key {
-        Some(key) => json!({"url": url, "secret": key}),
+        Some(key) => json!({"url": url, "secret_name": key}),
         None => json!({"url": url}),
     };
     if !args.webhooks.is_empty() {
@@ -265,48 +266,75 @@ fn show(document: &Value, format: Format, output: &mut Output) {
         );
         let _ = writeln!(out, "  {}", text(document, "reason"));
     }
-    for metric in document
-        .get("metrics")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let label = text(metric, "label");
+    for metric in list(document, "metrics") {
         let bullet = if format == Format::Markdown { "-" } else { " " };
-        let _ = writeln!(
-            out,
-            "{bullet} {} {}: {}",
-            symbol(&label),
-            text(metric, "name"),
-            text(metric, "summary")
-        );
+        let _ = writeln!(out, "{bullet} {}", metric_line(metric));
     }
     output.data(&out);
 }
 
-/// The list of analyses.
-fn table_of(list: &Value, color: bool) -> String {
-    let mut table = Table::new();
-    table.load_style(presets::NOTHING);
-    table.set_header(["", "id", "service", "status", "look", "reason"]);
-    for document in list
-        .get("analyses")
+/// One metric in a line, such as `✖ errors: worse; baseline 0.01, canary 0.2; +1900 % [+1200 %, +2600 %]`
+fn metric_line(metric: &Value) -> String {
+    let label = text(metric, "label");
+    let mut out = format!("{} {}: {label}", symbol(&label), text(metric, "name"));
+    if let Some(why) = metric.get("no_data").and_then(Value::as_str) {
+        let _ = write!(out, "; {why}");
+    }
+    let number = |path: &str| metric.pointer(path).and_then(Value::as_f64);
+    let levels = (number("/baseline/level"), number("/canary/level"));
+    if let (Some(baseline), Some(canary)) = levels {
+        let unit = text(metric, "unit");
+        let shown = |value: f64| {
+            format!("{} {unit}", trim_number(value))
+                .trim_end()
+                .to_owned()
+        };
+        let _ = write!(
+            out,
+            "; baseline {}, canary {}",
+            shown(baseline),
+            shown(canary)
+        );
+    }
+    if let Some(value) = number("/effect/relative/value") {
+        let percent = |share: f64| format!("{:+} %", (share * 1000.0).round() / 10.0);
+        let bound = |name: &str| {
+            let share = number(&format!("/effect/relative/{name}"));
+            share.map_or_else(|| "∞".to_owned(), percent)
+        };
+        let _ = write!(
+            out,
+            "; {} [{}, {}]",
+            percent(value),
+            bound("low"),
+            bound("high")
+        );
+    }
+    out
+}
+
+fn list<'a>(document: &'a Value, key: &str) -> impl Iterator<Item = &'a Value> {
+    document
+        .get(key)
         .and_then(Value::as_array)
         .into_iter()
         .flatten()
-    {
+}
+
+/// The list of analyses.
+fn table_of(page: &Value, color: bool) -> String {
+    let mut table = Table::new();
+    table.load_style(presets::NOTHING);
+    table.set_header(["", "id", "service", "status", "look", "reason"]);
+    for document in list(page, "analyses") {
         let word = text(document, "verdict");
-        let look = document.get("look").and_then(Value::as_u64).unwrap_or(0);
-        let planned = document
-            .get("looks_planned")
-            .and_then(Value::as_u64)
-            .unwrap_or(0);
+        let count = |key: &str| document.get(key).and_then(Value::as_u64).unwrap_or(0);
         table.add_row([
             painted(&format!("{} {word}", symbol(&word)), &word, color),
             text(document, "id"),
             text(document, "service"),
             text(document, "status"),
-            format!("{look}/{planned}"),
+            format!("{}/{}", count("look"), count("looks_planned")),
             text(document, "reason"),
         ]);
     }

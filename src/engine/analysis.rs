@@ -165,7 +165,8 @@ impl Analysis {
                 seq.0
             ));
         }
-        self.looks = self.looks.saturating_add(1);
+        // Not a count: of a concluded analysis a restart reads the newest judgement only.
+        self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
         Ok(())
     }
@@ -178,6 +179,9 @@ impl Analysis {
             .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
             .collect();
         self.conclusion = Some(conclusion.clone());
+        // Nothing is read any more, so nothing fails any more; and a restart, which does not read
+        // the captures of a concluded analysis, could not tell whether it had passed before.
+        self.source_fault = None;
         self.windows = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;

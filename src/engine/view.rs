@@ -56,7 +56,7 @@ pub struct View {
     pub status: Status,
     /// When it was accepted.
     pub submitted_at: Timestamp,
-    /// Looks judged so far.
+    /// The newest look that was judged; 0 before the first. Looks that were missed are skipped.
     pub looks: u32,
     /// When the next look is due, while there is one.
     pub next_look_at: Option<Timestamp>,

@@ -11,6 +11,7 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::sync::CancellationToken;
 
@@ -33,6 +34,10 @@ pub(crate) struct EventLoop {
     pub(crate) wake_at: Option<Timestamp>,
 }
 
+/// How often the gauges are brought up to date: they walk over all analyses, and nobody scrapes
+/// more often.
+const COUNT_EVERY: Duration = Duration::from_secs(1);
+
 /// One thing to do next.
 enum Next {
     Event(Event),
@@ -45,8 +50,16 @@ impl EventLoop {
     /// asked for.
     pub(crate) async fn run(mut self, owed: Vec<Effect>) {
         self.perform(owed);
+        let mut count = tokio::time::interval(COUNT_EVERY);
         loop {
-            match self.next().await {
+            let next = tokio::select! {
+                next = self.next() => next,
+                _ = count.tick() => {
+                    self.performer.note_counts(&self.engine);
+                    continue;
+                }
+            };
+            match next {
                 Next::Event(event) => self.handle(event),
                 Next::Ask(ask) => self.ask(ask),
                 Next::Stop => break,
@@ -142,7 +155,10 @@ impl EventLoop {
                 other => self.performer.perform(other),
             }
         }
+<<<<<<< HEAD
         Performer::note_counts(&self.engine);
+=======
+>>>>>>> kill
     }
 
     /// Lets what is under way end: no new looks, but records become durable and messages that
@@ -151,19 +167,24 @@ impl EventLoop {
         self.health.draining.store(true, Ordering::Release);
         self.performer.close();
         loop {
-            tokio::select! {
-                () = self.performer.idle() => break,
-                Some(event) = self.events.recv() => {
-                    let mut effects = Vec::new();
-                    self.engine.handle(self.clock.now(), event, &mut effects);
-                    // New looks and messages wait for the next start; they are owed, not lost.
-                    effects.retain(|effect| !matches!(
-                        effect,
-                        Effect::Fetch(_) | Effect::Send(_) | Effect::WakeAt(_)
-                    ));
-                    self.perform(effects);
-                }
-            }
+            let event = tokio::select! {
+                biased; // what has been reported is heard, even when nothing else is under way
+                Some(event) = self.events.recv() => event,
+                () = self.performer.idle() => match self.events.try_recv() {
+                    Ok(event) => event,
+                    Err(_) => break,
+                },
+            };
+            let mut effects = Vec::new();
+            self.engine.handle(self.clock.now(), event, &mut effects);
+            // New looks and messages wait for the next start; they are owed, not lost.
+            effects.retain(|effect| {
+                !matches!(
+                    effect,
+                    Effect::Fetch(_) | Effect::Send(_) | Effect::WakeAt(_)
+                )
+            });
+            self.perform(effects);
         }
     }
 }

@@ -72,7 +72,7 @@ pub struct VerdictDocument {
     pub template: TemplateDocument,
     /// SHA-256 of the plan; equal plans have equal digests.
     pub plan_digest: String,
-    /// Looks judged so far.
+    /// The newest look that was judged, 1 to `looks_planned`; 0 before the first.
     pub look: u32,
     /// Looks there are at most.
     pub looks_planned: u32,
