@@ -6,16 +6,16 @@
 //! | floor | modules | what |
 //! |---|---|---|
 //! | 0 words | [`units`] [`time`] [`ids`] [`digest`] [`diagnostic`] [`secret`] | valid values |
-//! | 1 numbers | [`stats`] [`series`] | statistics over slices; series on a grid, counts from counters |
-//! | 2 objectives | `slo` | objectives, error budgets, burn rates |
-//! | 3 templates | `template` | YAML to template, with diagnostics |
-//! | 4 plans | `plan` | template × rollout: every query concrete |
-//! | 5 judgement | `judge` | windows in, judgement out |
-//! | 6 engine | `engine` | events in, effects out; the verdict table |
-//! | 7 wire | `wire` | the JSON shapes of the above |
-//! | 8 doors | [`prometheus`] `store` `webhook` `http` `telemetry` | the outside world, one door each |
-//! | 9 drivers | `serve` `simulate` | the engine run live, and on simulated traffic |
-//! | 11 entry | `cli` | the command line |
+//! | 1 numbers | [`stats`] [`series`] | statistics over slices; grids, counts from counters |
+//! | 2 objectives | [`slo`] | objectives, error budgets, burn rates |
+//! | 3 templates | [`template`] | YAML to template, with diagnostics |
+//! | 4 plans | [`plan`] | template × rollout: every query concrete |
+//! | 5 judgement | [`judge`] | windows in, judgement out |
+//! | 6 engine | [`engine`] | events in, effects out; the verdict table |
+//! | 7 wire | [`wire`] | the JSON shapes of the above |
+//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] | the outside world |
+//! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
+//! | 11 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.

@@ -54,7 +54,7 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
-    let plan = bind::plan_once(&chosen.template, &rollout)?;
+    let plan = bind::plan_once(&fitted(&chosen.template, &window), &rollout)?;
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {
@@ -263,13 +263,9 @@ fn rollout(window: &Window, template: &Template, now: Timestamp) -> Result<Rollo
     Ok(rollout)
 }
 
-/// The template for a window that is over: the bake time ends with it, since nothing comes after,
-/// and samples that somebody chose to send are all judged.
-fn whole(template: &Template, rollout: &Rollout, window: &Window) -> Template {
+/// The template for a window: samples that somebody chose to send are all judged.
+fn fitted(template: &Template, window: &Window) -> Template {
     let mut template = template.clone();
-    if let Some(length) = rollout.duration {
-        template.schedule.bake = template.schedule.bake.min(length);
-    }
     if window.samples.is_some() {
         template.schedule.warmup = Span::ZERO;
     }

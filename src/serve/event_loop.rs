@@ -55,7 +55,7 @@ impl EventLoop {
             let next = tokio::select! {
                 next = self.next() => next,
                 _ = count.tick() => {
-                    self.performer.note_counts(&self.engine);
+                    Performer::note_counts(&self.engine);
                     continue;
                 }
             };

@@ -1,6 +1,7 @@
 //! Webhook keys and receivers from the configuration.
 
 use crate::engine::record::{Receiver, SecretRef};
+use crate::http::CheckReceiver;
 use crate::secret::Secret;
 use crate::serve::config::{self, SecretText, WebhooksConfig};
 use crate::webhook::address_guard::{Policy, check_url};
@@ -75,9 +76,7 @@ pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
 }
 
 /// Refuses an address at submission, so that the submitter hears of it and not a log.
-pub(crate) fn receiver_check(
-    config: &WebhooksConfig,
-) -> Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync> {
+pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
     let policy = policy(config);
     Arc::new(move |text| {
         let url = url::Url::parse(text).map_err(|fault| fault.to_string())?;

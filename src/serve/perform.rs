@@ -176,7 +176,7 @@ impl Performer {
     }
 
     /// Gauges of the engine's state.
-    pub(crate) fn note_counts(&self, engine: &Engine) {
+    pub(crate) fn note_counts(engine: &Engine) {
         let counts = engine.stats();
         metrics::gauge!("haldane_analyses", "status" => "waiting").set(counts.waiting as f64);
         metrics::gauge!("haldane_analyses", "status" => "looking").set(counts.looking as f64);

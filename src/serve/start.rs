@@ -1,8 +1,9 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
-use crate::engine::Limits as EngineLimits;
+use crate::engine::effect::Effect;
 use crate::engine::recover::Recovery;
-use crate::http::{self, Credential, Desk, Health, Right};
+use crate::engine::{Engine, Limits as EngineLimits};
+use crate::http::{self, Ask, Credential, Desk, Health, Right, Templates};
 use crate::ids::AnalysisId;
 use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config};
@@ -11,11 +12,14 @@ use crate::serve::outbox::Outbox;
 use crate::serve::perform::Performer;
 use crate::serve::source::Source;
 use crate::serve::{keys, sources, templates};
-use crate::store::{self, Store};
+use crate::store::{self, Loaded, Store};
+use crate::time::Timestamp;
+use crate::webhook::Sender;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
 use tokio::task::JoinHandle;
@@ -41,7 +45,7 @@ pub struct Daemon {
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
     store: Arc<Store>,
-    drain: std::time::Duration,
+    drain: Duration,
 }
 
 impl Daemon {
@@ -64,104 +68,34 @@ impl Daemon {
     }
 }
 
+/// Renders the daemon's own metrics.
+pub type RenderMetrics = Arc<dyn Fn() -> String + Send + Sync>;
+
 /// Starts the daemon. `source` stands in for the configured one (the demo brings its own).
 pub async fn start(
     config: &Config,
     clock: Clock,
     source: Option<Source>,
-    metrics: Arc<dyn Fn() -> String + Send + Sync>,
+    metrics: RenderMetrics,
 ) -> Result<Daemon, StartFault> {
-    // Parse: everything a person wrote, before anything is touched.
-    let credentials = credentials(config).map_err(StartFault::Config)?;
-    let keys = keys::read(&config.webhooks).map_err(StartFault::Config)?;
-    let sender = keys::sender(&config.webhooks).map_err(StartFault::Config)?;
-    let check_receiver = keys::receiver_check(&config.webhooks);
-    let drain = config::span("limits.drain", &config.limits.drain).map_err(StartFault::Config)?;
-    let templates = templates::load(&config.templates.dir).map_err(StartFault::Config)?;
-    let source = match source {
-        Some(source) => source,
-        None => sources::open(&config.source).map_err(StartFault::Config)?,
-    };
-    // Open: the port first, because it is the cheapest thing that can be taken already.
-    let listener = TcpListener::bind(&config.server.listen)
-        .await
-        .map_err(|fault| {
-            StartFault::World(format!(
-                "server.listen {}: {fault}; stop what listens there or choose another address",
-                config.server.listen
-            ))
-        })?;
-    let address = listener
-        .local_addr()
-        .map_err(|fault| StartFault::World(format!("server.listen: {fault}")))?;
+    let parsed = parse(config, source).map_err(StartFault::Config)?;
+    // The port first, because it is the cheapest thing that can be taken already.
+    let (listener, address) = listen(&config.server.listen).await?;
     let (store, loaded) = Store::open(store::Options::new(&config.store.path))
         .map_err(|fault| StartFault::World(fault.message))?;
     let store = Arc::new(store);
-    // Recover: fold the log, learn what is owed.
-    let limits = EngineLimits {
-        analyses_max: config.limits.analyses_max,
-        ..EngineLimits::default()
-    };
     let mut owed = Vec::new();
-    let mut recovery = Recovery::new(limits);
-    for damage in loaded.damaged {
-        match AnalysisId::new(&damage.analysis) {
-            Some(id) => recovery.damaged(damage.seq, &id, damage.message),
-            None => tracing::error!(why = %damage.message, "a record of no analysis is damaged"),
-        }
-    }
-    recovery.continue_after(loaded.last);
-    for (from, to) in &loaded.holes {
-        tracing::error!(
-            from = from.0,
-            to = to.0,
-            "records are missing from the decision log"
-        );
-    }
-    for (seq, record) in &loaded.records {
-        recovery.record(*seq, record);
-    }
-    let (engine, unreadable) = recovery.finish(clock.now(), &mut owed);
-    for lost in &unreadable {
-        tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
-    }
-    // Run.
+    let engine = recover(config, loaded, clock.now(), &mut owed);
+
     let (ask, asks) = mpsc::channel(ASKS_QUEUED_MAX);
     let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let stop = CancellationToken::new();
-    let desk = Desk {
-        readings: http::Readings::default(),
-        templates,
-        ask,
-        credentials: credentials.into(),
-        health: Arc::new(Health::default()),
-        limits: http::Limits {
-            body_bytes_max: config.server.body_bytes_max,
-            connections_max: config.server.connections_max,
-            requests_max: config.server.requests_max,
-            ..http::Limits::default()
-        },
-        metrics,
-        now: {
-            let clock = clock.clone();
-            Arc::new(move || clock.now())
-        },
-        next_id: Arc::new(next_id),
-        check_receiver,
-        key_names: config.webhooks.keys.keys().cloned().collect(),
-        receivers: keys::receivers(&config.webhooks).into(),
-        has_default_key: !keys.default.is_empty(),
-    };
+    let drain = parsed.drain;
+    let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
     let performer = Performer {
-        source,
+        source: parsed.source.clone(),
         store: store.clone(),
-        outbox: Arc::new(Outbox {
-            sender,
-            clock: clock.clone(),
-            default_keys: keys.default,
-            named_keys: keys.named,
-            source: config.webhooks.source.clone(),
-        }),
+        outbox: Arc::new(outbox(config, parsed, clock.clone())),
         readings: desk.readings.clone(),
         health: desk.health.clone(),
         events: events_in,
@@ -179,8 +113,7 @@ pub async fn start(
         next_ticket: 1,
         wake_at: None,
     };
-    let health = desk.health.clone();
-    let readings = desk.readings.clone();
+    let (health, readings) = (desk.health.clone(), desk.readings.clone());
     let over = CancellationToken::new();
     let guard = over.clone().drop_guard();
     let tasks = vec![
@@ -192,7 +125,6 @@ pub async fn start(
     ];
     health.ready.store(true, Ordering::Release);
     tracing::info!(%address, "listening");
-    let drain = std::time::Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0));
     Ok(Daemon {
         address,
         readings,
@@ -202,6 +134,110 @@ pub async fn start(
         store,
         drain,
     })
+}
+
+/// Everything a person wrote, read before anything is touched.
+struct Parsed {
+    credentials: Vec<Credential>,
+    keys: keys::Keys,
+    sender: Sender,
+    drain: Duration,
+    templates: Templates,
+    source: Source,
+}
+
+fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
+    let drain = config::span("limits.drain", &config.limits.drain)?;
+    Ok(Parsed {
+        credentials: credentials(config)?,
+        keys: keys::read(&config.webhooks)?,
+        sender: keys::sender(&config.webhooks)?,
+        drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
+        templates: templates::load(&config.templates.dir)?,
+        source: match source {
+            Some(source) => source,
+            None => sources::open(&config.source)?,
+        },
+    })
+}
+
+async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> {
+    let bound = match TcpListener::bind(address).await {
+        Ok(listener) => listener.local_addr().map(|at| (listener, at)),
+        Err(fault) => Err(fault),
+    };
+    bound.map_err(|fault| {
+        StartFault::World(format!(
+            "server.listen {address}: {fault}; stop what listens there or choose another address"
+        ))
+    })
+}
+
+/// Folds the log. What cannot be read is said and left alone (A11).
+fn recover(limits: EngineLimits, loaded: Loaded, now: Timestamp, owed: &mut Vec<Effect>) -> Engine {
+    let mut recovery = Recovery::new(limits);
+    for damage in loaded.damaged {
+        if let Some(id) = AnalysisId::new(&damage.analysis) {
+            recovery.damaged(damage.seq, &id, damage.message);
+        } else {
+            tracing::error!(why = %damage.message, "a record of no analysis is damaged");
+        }
+    }
+    recovery.continue_after(loaded.last);
+    for (from, to) in &loaded.holes {
+        tracing::error!(
+            from = from.0,
+            to = to.0,
+            "records are missing from the decision log"
+        );
+    }
+    for (seq, record) in &loaded.records {
+        recovery.record(*seq, record);
+    }
+    let (engine, unreadable) = recovery.finish(now, owed);
+    for lost in &unreadable {
+        tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
+    }
+    engine
+}
+
+/// What signs and sends messages.
+fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
+    Outbox {
+        sender: parsed.sender,
+        clock,
+        default_keys: parsed.keys.default,
+        named_keys: parsed.keys.named,
+        source: config.webhooks.source.clone(),
+    }
+}
+
+/// What the HTTP door sees.
+fn desk(
+    config: &Config,
+    parsed: &Parsed,
+    (clock, ask, metrics): (Clock, mpsc::Sender<Ask>, RenderMetrics),
+) -> Desk {
+    Desk {
+        readings: http::Readings::default(),
+        templates: parsed.templates.clone(),
+        ask,
+        credentials: parsed.credentials.clone().into(),
+        health: Arc::new(Health::default()),
+        limits: http::Limits {
+            body_bytes_max: config.server.body_bytes_max,
+            connections_max: config.server.connections_max,
+            requests_max: config.server.requests_max,
+            ..http::Limits::default()
+        },
+        metrics,
+        now: Arc::new(move || clock.now()),
+        next_id: Arc::new(next_id),
+        check_receiver: keys::receiver_check(&config.webhooks),
+        key_names: config.webhooks.keys.keys().cloned().collect(),
+        receivers: keys::receivers(&config.webhooks).into(),
+        has_default_key: !parsed.keys.default.is_empty(),
+    }
 }
 
 /// A fresh id: time-ordered (UUID version 7), so that a list of ids is a list in time.

@@ -14,7 +14,7 @@ pub(crate) fn load(dir: &Path) -> Result<Templates, String> {
     let entries = match std::fs::read_dir(dir) {
         Ok(entries) => entries,
         Err(fault) if fault.kind() == std::io::ErrorKind::NotFound => {
-            tracing::warn!(dir = %dir.display(), "no templates folder; every submission must bring one");
+            tracing::warn!(dir = %dir.display(), "no templates folder; submissions bring them");
             return Ok(Arc::default());
         }
         Err(fault) => return Err(format!("templates.dir {}: {fault}", dir.display())),
