@@ -81,6 +81,11 @@ fn describe() {
         "delivery attempts that failed"
     );
     describe_counter!("haldane_deliveries_settled_total", "deliveries that ended");
+    describe_counter!(
+        "haldane_http_requests_total",
+        "requests answered, by route and status"
+    );
+    describe_histogram!("haldane_http_request_seconds", "time to answer a request");
     describe_histogram!(
         "haldane_fetch_seconds",
         "time to fetch the samples of one look"

@@ -1,13 +1,13 @@
 //! Request bodies: JSON that says it is, of bounded size, in bounded time.
 
 use super::refused::{Code, Refused};
+use super::wire;
 use crate::diagnostic::closest;
 use crate::wire::problem::FieldProblem;
 use axum::body::{Body, Bytes};
 use axum::http::HeaderMap;
 use axum::http::header::{CONTENT_LENGTH, CONTENT_TYPE};
 use http_body_util::{BodyExt, LengthLimitError, Limited};
-use serde::de::{DeserializeOwned, IgnoredAny};
 use std::time::Duration;
 
 /// How long a body may take to arrive: 8 MiB at 0.5 MiB/s, rounded up.
@@ -40,15 +40,15 @@ pub(crate) async fn json_bytes(
             return Err(Refused::new(Code::BodyTimeout, detail));
         }
     };
-    match serde_json::from_slice::<IgnoredAny>(&bytes) {
-        Ok(_) => Ok(bytes),
+    match wire::well_formed(&bytes) {
+        Ok(()) => Ok(bytes),
         Err(fault) => Err(malformed(&bytes, &fault)),
     }
 }
 
 /// A body of one of this door's own shapes.
-pub(crate) fn shape<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, Refused> {
-    serde_json::from_slice(bytes).map_err(|fault| {
+pub(crate) fn shape<T: wire::Input>(bytes: &[u8]) -> Result<T, Refused> {
+    wire::read(bytes).map_err(|fault| {
         let message = fault.to_string();
         let mut error = FieldProblem::new("", message);
         error.line = Some(fault.line());

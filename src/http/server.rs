@@ -14,7 +14,7 @@ use hyper_util::server::graceful::{GracefulShutdown, Watcher};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 
@@ -22,7 +22,7 @@ use tower::ServiceExt;
 /// the 15 s at which the slowest-polling controller comes back on the same connection.
 const HEAD_TIME_MAX: Duration = Duration::from_secs(30);
 
-/// How long connections may take to end after a stop; what is left is dropped.
+/// How long connections may take to end after a stop; what is left is cut.
 const CLOSE_TIME_MAX: Duration = Duration::from_secs(10);
 
 /// Bytes of a request's head; a larger one is answered 431.
@@ -42,26 +42,16 @@ pub async fn serve(listener: TcpListener, desk: Desk, stop: CancellationToken) {
     let office = Arc::new(Office::new(desk, stop.clone()));
     let router = routes::build(&office);
     let graceful = GracefulShutdown::new();
-    loop {
-        // A connection beyond the limit waits in the kernel's queue.
-        let Ok(place) = places.clone().acquire_owned().await else {
-            break;
-        };
-        let accepted = tokio::select! {
-            accepted = listener.accept() => accepted,
-            () = stop.cancelled() => break,
-        };
-        let stream = match accepted {
-            Ok((stream, _)) => stream,
-            Err(fault) => {
-                tracing::warn!(%fault, "cannot accept a connection");
-                tokio::time::sleep(ACCEPT_PAUSE).await;
-                continue;
-            }
-        };
-        let (router, watcher) = (router.clone(), graceful.watcher());
+    let cut = CancellationToken::new();
+    let _cut_when_done = cut.clone().drop_guard();
+    while let Some((stream, place)) = next(&listener, &places, &stop).await {
+        let conversation = converse(stream, router.clone(), graceful.watcher());
+        let cut = cut.clone();
         tokio::spawn(async move {
-            converse(stream, router, watcher).await;
+            tokio::select! {
+                () = conversation => {}
+                () = cut.cancelled() => {}
+            }
             drop(place);
         });
     }
@@ -69,8 +59,33 @@ pub async fn serve(listener: TcpListener, desk: Desk, stop: CancellationToken) {
     tokio::select! {
         () = graceful.shutdown() => {}
         () = tokio::time::sleep(CLOSE_TIME_MAX) => {
-            tracing::warn!("some connections did not end in time and are dropped");
+            tracing::warn!("some connections did not end in time and are cut");
         }
+    }
+}
+
+/// The next connection with its place among [`super::Limits::connections_max`]; beyond that they
+/// wait in the kernel's queue. `None` once `stop` has fired.
+async fn next(
+    listener: &TcpListener,
+    places: &Arc<Semaphore>,
+    stop: &CancellationToken,
+) -> Option<(TcpStream, OwnedSemaphorePermit)> {
+    let taken = async {
+        let place = places.clone().acquire_owned().await.ok()?;
+        loop {
+            match listener.accept().await {
+                Ok((stream, _)) => return Some((stream, place)),
+                Err(fault) => {
+                    tracing::warn!(%fault, "cannot accept a connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    };
+    tokio::select! {
+        taken = taken => taken,
+        () = stop.cancelled() => None,
     }
 }
 

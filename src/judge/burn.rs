@@ -43,9 +43,9 @@ pub fn find(
     let intervals = windows.judged_events(plan, objective.metric_idx);
     let phi = dispersion_of(&intervals, look.step());
     let log_bound = -libm::log(objective.alpha.get());
-    let of = |arm| Arm {
+    let of = |counts| Arm {
         intervals: &intervals,
-        arm,
+        counts,
         phi,
     };
     let (canary, baseline) = (of(|i| i.canary), of(|i| i.baseline));
@@ -82,7 +82,7 @@ pub fn find(
 /// One arm's judged intervals.
 struct Arm<'w> {
     intervals: &'w [EventInterval],
-    arm: ArmOf,
+    counts: ArmOf,
     phi: f64,
 }
 
@@ -90,7 +90,7 @@ impl Arm<'_> {
     fn sum(&self, window: Span, look: &Look) -> Rate {
         let from = look.covered_to.minus(window);
         let inside = self.intervals.iter().filter(|i| i.at > from);
-        sums(inside.filter_map(|i| (self.arm)(i)))
+        sums(inside.filter_map(|i| (self.counts)(i)))
     }
 
     /// The ratio over a window that ends now; `None` without events.

@@ -21,7 +21,8 @@ use crate::stats::summary;
 use crate::time::Span;
 use crate::units::{Harm, MinEffect};
 
-/// Up to this share of bad events their number is as good as Poisson (statistics reference 6.2).
+/// Up to this share of bad events their number is as good as Poisson; beyond it the likelihood
+/// ratio of two binomials is tested, because the conditional test grows blunt.
 pub const POISSON_MAX: f64 = 0.1;
 
 /// Blocks of this length are compared with each other for the dispersion: shorter ones would miss
@@ -37,7 +38,7 @@ pub fn paired(intervals: &[EventInterval]) -> (Rate, Rate) {
         let held = intervals
             .iter()
             .filter(|i| i.baseline.is_some() && i.canary.is_some());
-        sums(held.filter_map(|i| arm(i)))
+        sums(held.filter_map(arm))
     };
     (both(|i| i.canary), both(|i| i.baseline))
 }
@@ -120,7 +121,7 @@ pub fn find(
 }
 
 fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Counts>) -> ArmSummary {
-    let held: Vec<Counts> = intervals.iter().filter_map(|i| arm(i)).collect();
+    let held: Vec<Counts> = intervals.iter().filter_map(arm).collect();
     let sum = sums(held.iter().copied());
     let ratios: Vec<f64> = held
         .iter()
@@ -361,7 +362,7 @@ fn difference(mut test: Likelihood, levels: Levels, confidence: f64) -> Decision
     }
 }
 
-/// Whether the second half of one arm lies beyond the limit over its first half, at `level`.
+/// Whether the last third of one arm lies beyond the limit over its first third, at `level`.
 pub fn degraded(
     intervals: &[EventInterval],
     arm: fn(&EventInterval) -> Option<Counts>,
@@ -369,9 +370,11 @@ pub fn degraded(
     level: f64,
 ) -> bool {
     let (limit, harm, least) = metric;
-    let (first, second) = intervals.split_at(intervals.len() / 2);
+    let length = intervals.len() / TRAILING_PART;
+    let (first, _) = intervals.split_at(length);
+    let (_, second) = intervals.split_at(intervals.len() - length);
     let sum = |part: &[EventInterval]| {
-        let held: Vec<Counts> = part.iter().filter_map(|i| arm(i)).collect();
+        let held: Vec<Counts> = part.iter().filter_map(arm).collect();
         sums(held.iter().copied())
     };
     let (first, second) = (sum(first), sum(second));

@@ -8,7 +8,7 @@ use crate::judge::windows::{MetricData, Windows};
 use crate::plan::Plan;
 use crate::stats::beta;
 
-/// The level at which an arm's second half is held against its first. Small, because the question
+/// The level at which an arm's last third is held against its first. Small, because the question
 /// is asked at every look; what follows is a hold, never a rollback.
 const DEGRADED_LEVEL: f64 = 0.001;
 
@@ -19,8 +19,8 @@ const TRAFFIC_LEVEL: f64 = 0.0001;
 ///
 /// - an objective on this metric has a rung proven for the canary, the same rung is proven for the
 ///   baseline, and the canary is not worse than it; or
-/// - the metric is a gate, and in *each* arm the second half of the window lies beyond the limit
-///   over the first half, in the direction of harm, at [`DEGRADED_LEVEL`].
+/// - the metric is a gate, and in *each* arm the last third of the window lies beyond the limit
+///   over the first third, in the direction of harm, at [`DEGRADED_LEVEL`].
 pub fn both_degraded(
     plan: &Plan,
     metric_idx: usize,
@@ -48,7 +48,7 @@ pub fn both_degraded(
     alike(|i| i.baseline) && alike(|i| i.canary)
 }
 
-/// Events per half below which nothing is said of its ratio.
+/// Events per third below which nothing is said of its ratio.
 const EVENTS_MIN: u64 = 50;
 
 /// The observed share of traffic, and whether it contradicts the declared one: outside

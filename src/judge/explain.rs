@@ -3,6 +3,7 @@
 //! It leads with the worst metric, its effect with interval and the limit; one sentence, without a
 //! full stop, in ASCII but for `×`, `±` and what a metric's unit brings.
 
+use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{Finding, Judgement, Label, ObjectiveFinding, RungFinding};
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
 use crate::plan::Plan;
@@ -68,7 +69,11 @@ pub fn headline(finding: &Finding) -> String {
             bounds(finding),
             base(finding)
         ),
-        _ => format!("{} ({})", estimate(finding), bounds(finding)),
+        _ => {
+            let accepted = finding.notes.iter().find(|note| note.starts_with(ACCEPTED));
+            let how = accepted.map_or_else(String::new, |note| format!("; {note}"));
+            format!("{} ({}{how})", estimate(finding), bounds(finding))
+        }
     }
 }
 

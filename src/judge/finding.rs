@@ -93,7 +93,7 @@ pub fn settle(
         if power >= wanted.get() && !harm_found {
             finding.label = Label::Within;
             finding.notes.push(format!(
-                "accepted as no harm found: power to find the limit {}, {wanted} asked for",
+                "{ACCEPTED}: power to find the limit {}, {wanted} asked for",
                 share_text(power)
             ));
             return;
@@ -103,6 +103,9 @@ pub fn settle(
         at.levels(plan, metric)
     });
 }
+
+/// How the note begins that tells a *within* by "no harm found" from one that was shown.
+pub const ACCEPTED: &str = "no harm found";
 
 /// `97 %`, never rounded up to 100.
 fn share_text(share: f64) -> String {

@@ -13,7 +13,7 @@ use crate::judge::classify::{Comparison, Decision, Limits, decide};
 use crate::judge::finding::{self, Scale};
 use crate::judge::judgement::{ArmSummary, Evidence, Finding, Label, Needs};
 use crate::judge::look::{Levels, Look};
-use crate::judge::noise::{self, Noise};
+use crate::judge::noise::Noise;
 use crate::judge::ranked::Ranked;
 use crate::judge::windows::{Arm, MetricWindow};
 use crate::plan::{MetricPlan, Plan, Queries};
@@ -49,7 +49,7 @@ pub fn find(
         let values: Vec<f64> = points.iter().flatten().copied().collect();
         ArmSummary {
             n: values.len() as u64,
-            n_eff: noise::effective(points),
+            n_eff: values.len() as f64,
             level: summary::median(&values),
             bad: None,
             coverage: values.len() as f64 / points.len().max(1) as f64,
@@ -143,13 +143,12 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
         return;
     }
     let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
-    let noise = noise::join(
-        (usize_of(out.canary.n), out.canary.n_eff),
-        (usize_of(out.baseline.n), out.baseline.n_eff),
-    );
-    let mut whole = Ranked::new(&arms.canary, &arms.baseline, scale, noise.dependence);
+    let noise = Noise::of(&arms.canary, &arms.baseline);
+    out.canary.n_eff = noise.worth(out.canary.n);
+    out.baseline.n_eff = noise.worth(out.baseline.n);
+    let mut whole = Ranked::new(&arms.canary, &arms.baseline, scale, noise.dependence());
     let mut late_name = None;
-    let decision = match trailing(arms, scale, noise, metric, look) {
+    let decision = match trailing(arms, scale, metric, look) {
         None => decide(&mut whole, limits, metric.harm, levels),
         Some(mut last) => {
             let (for_whole, for_last) = finding::split(levels);
@@ -172,10 +171,6 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
     };
     out.test = late_name.unwrap_or_else(|| whole.name());
     finding::settle(out, plan, metric, &decision, (scale, limits), look);
-}
-
-fn usize_of(n: u64) -> usize {
-    usize::try_from(n).unwrap_or(usize::MAX)
 }
 
 fn all_equal(arms: &Arms) -> bool {
@@ -235,55 +230,53 @@ fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limi
     (Scale::Difference, limits)
 }
 
-/// The trailing third, where looks repeat and it holds enough values. The noise of its arms is
-/// at least that of the baseline's whole window: a third is too short to show slow noise, and the
-/// canary's whole window would take the fault itself for noise.
-fn trailing(
-    arms: &Arms,
-    scale: Scale,
-    noise: Noise,
-    metric: &MetricPlan,
-    look: &Look,
-) -> Option<Ranked> {
+/// The trailing third, where looks repeat and it holds enough values. Its noise is taken from
+/// itself and from the leading third, and the worse counts: a third alone may be too short to show
+/// slow noise, and the whole would take the fault itself for noise.
+fn trailing(arms: &Arms, scale: Scale, metric: &MetricPlan, look: &Look) -> Option<Ranked> {
     if look.is_only() {
         return None;
     }
-    let part = |points: &[Option<f64>]| -> Vec<Option<f64>> {
-        points
-            .get(points.len() - points.len() / TRAILING_PART..)
-            .unwrap_or(&[])
-            .to_vec()
+    let thirds = |points: &[Option<f64>]| -> (Vec<Option<f64>>, Vec<Option<f64>>) {
+        let length = points.len() / TRAILING_PART;
+        let (leading, _) = points.split_at(length);
+        let (_, trailing) = points.split_at(points.len() - length);
+        (leading.to_vec(), trailing.to_vec())
     };
-    let (canary, baseline) = (part(&arms.canary), part(&arms.baseline));
+    let (early_canary, canary) = thirds(&arms.canary);
+    let (early_baseline, baseline) = thirds(&arms.baseline);
     let count = |points: &[Option<f64>]| points.iter().flatten().count();
     let least = metric.evidence.samples.max(TRAILING_MIN);
     if count(&canary) < least || count(&baseline) < least {
         return None;
     }
-    let usual = noise.baseline / count(&arms.baseline).max(1) as f64;
-    let worth = |points: &[Option<f64>]| {
-        let n = count(points);
-        (n, noise::effective(points).min(usual * n as f64).max(1.0))
-    };
-    let joined = noise::join(worth(&canary), worth(&baseline));
-    Some(Ranked::new(&canary, &baseline, scale, joined.dependence))
+    let early = Noise::of(&early_canary, &early_baseline);
+    let noise = Noise::of(&canary, &baseline).or_worse(early);
+    Some(Ranked::new(&canary, &baseline, scale, noise.dependence()))
 }
 
-/// Whether the second half of an arm lies beyond the limit over its first half, at `level`.
+/// Whether the last third of an arm lies beyond the limit over its first third, at `level`: the
+/// third between them gives the change room to begin.
 pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64) -> bool {
-    let (first, second) = points.split_at(points.len() / 2);
+    let length = points.len() / TRAILING_PART;
+    let (first, _) = points.split_at(length);
+    let (_, second) = points.split_at(points.len() - length);
     let count = |points: &[Option<f64>]| points.iter().flatten().count();
     if count(first) < TRAILING_MIN || count(second) < TRAILING_MIN {
         return false;
     }
-    let halves = Arms {
+    let thirds = Arms {
         baseline: first.to_vec(),
         canary: second.to_vec(),
     };
-    let (scale, limits) = scale(limit, &halves, &mut Vec::new());
-    let worth = |points: &[Option<f64>]| (count(points), noise::effective(points));
-    let noise = noise::join(worth(second), worth(first));
-    let mut ranked = Ranked::new(second, first, scale, noise.dependence);
+    let (scale, limits) = scale(limit, &thirds, &mut Vec::new());
+    // Student's tails of so few values would never let a change be seen; two arms that agree make
+    // up for the sharper normal ones.
+    let noise = Noise {
+        df: None,
+        ..Noise::apart(second, first)
+    };
+    let mut ranked = Ranked::new(second, first, scale, noise.dependence());
     match harm {
         Harm::Increase => ranked.p_above_below(limits.up).0 <= level,
         Harm::Decrease => ranked.p_above_below(limits.down).1 <= level,

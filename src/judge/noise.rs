@@ -1,60 +1,118 @@
-//! How much the values of two arms are worth, given that neighbours in time resemble each other.
+//! How much the values of two arms are worth, given that neighbours in time resemble each other,
+//! and that both arms may move together.
+//!
+//! All of it is taken on ranks within each arm, because a rank test follows: a single spike would
+//! otherwise hide the correlation of all the rest, and a lasting difference of the arms is none of
+//! the noise. A comparison of two arms varies as the difference of their ranks at the same
+//! instants does, summed over all distances in time; what moves both at once (a day's course,
+//! a shared dependency) cancels in it (statistics reference 2, the paired form of Dehling and Fried
+//! 2012). Where the arms hold too few instants in common, each arm is taken for itself.
 
 use crate::stats::autocorrelation;
 use crate::stats::mann_whitney::Dependence;
 use crate::stats::rank::pooled_mid_ranks;
+use crate::stats::summary;
 
-/// What the autocorrelation of both arms does to a comparison of them.
+/// What autocorrelation does to a comparison of two arms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Noise {
-    /// Effective values of the canary.
-    pub canary: f64,
-    /// Effective values of the baseline.
-    pub baseline: f64,
-    /// What the rank test needs to know.
-    pub dependence: Dependence,
+    /// Factor on the variance of the rank test, at least 1.
+    pub vif: f64,
+    /// Degrees of freedom of its estimate; `None` when no correlation is seen.
+    pub df: Option<f64>,
 }
 
-/// Below this many values per arm the correlation is hardly known, and Student's tails alone
-/// carry the doubt.
+/// The share of the scarcer arm's values that have a partner at the same instant, below which
+/// pairs do not speak for the arms.
+const PAIRED_MIN: f64 = 0.8;
+
+/// Degrees of freedom are at least this: one effective value still has Cauchy's tails.
 const FREEDOM_MIN: f64 = 1.0;
 
-/// Effective number of values of a series on its grid, gaps as `None`, in 1 ..= n.
-///
-/// Taken on the ranks of the values, because a rank test follows: a single spike would otherwise
-/// hide the correlation of all the rest. The smaller of two estimates counts: Geyer's sum over all
-/// lags, which sees any shape but is biased upward in short series, and the one from the lag-1
-/// correlation with its bias removed.
-pub fn effective(series: &[Option<f64>]) -> f64 {
-    let values: Vec<f64> = series.iter().flatten().copied().collect();
-    let mut ranks = pooled_mid_ranks(&values, &[]).into_iter();
-    let ranked: Vec<Option<f64>> = series
-        .iter()
-        .map(|value| value.and_then(|_| ranks.next()))
-        .collect();
-    let by_sum = autocorrelation::effective_size(&ranked);
-    let rho = autocorrelation::lag1_corrected(&ranked).unwrap_or(0.0);
-    by_sum.min(autocorrelation::effective_size_ar1(values.len(), rho))
+impl Noise {
+    /// What the rank test needs to know.
+    pub fn dependence(self) -> Dependence {
+        Dependence {
+            vif: self.vif,
+            df: self.df,
+        }
+    }
+
+    /// The noise of comparing two arms on the same grid, gaps as `None`.
+    pub fn of(canary: &[Option<f64>], baseline: &[Option<f64>]) -> Self {
+        let (c, b) = (ranks(canary), ranks(baseline));
+        let gaps: Vec<Option<f64>> = c.iter().zip(&b).map(|(c, b)| Some((*c)? - (*b)?)).collect();
+        let scarcer = count(&c).min(count(&b)) as f64;
+        let variances = variance(&c) + variance(&b);
+        if (count(&gaps) as f64) < PAIRED_MIN * scarcer || variances <= 0.0 {
+            return Self::of_ranks(&c, &b);
+        }
+        let worth = effective(&gaps);
+        let slowness = count(&gaps) as f64 / worth.max(1.0);
+        let vif = (variance(&gaps) / variances * slowness).max(1.0);
+        let df = (slowness > 1.0 || vif > 1.0).then(|| freedom(worth));
+        Self { vif, df }
+    }
+
+    /// Each arm for itself: the variance of a comparison goes with 1/n of each arm, so the
+    /// inflation is the ratio of the sums of 1/n_eff and 1/n.
+    pub fn apart(canary: &[Option<f64>], baseline: &[Option<f64>]) -> Self {
+        Self::of_ranks(&ranks(canary), &ranks(baseline))
+    }
+
+    fn of_ranks(canary: &[Option<f64>], baseline: &[Option<f64>]) -> Self {
+        let part = |n: f64| 1.0 / n.max(1.0);
+        let (c, b) = (effective(canary), effective(baseline));
+        let plain = part(count(canary) as f64) + part(count(baseline) as f64);
+        let vif = ((part(c) + part(b)) / plain).max(1.0);
+        Self {
+            vif,
+            df: (vif > 1.0).then(|| freedom(c.min(b))),
+        }
+    }
+
+    /// The worse of two estimates of the same noise.
+    #[must_use]
+    pub fn or_worse(self, other: Self) -> Self {
+        if other.vif > self.vif { other } else { self }
+    }
+
+    /// What `n` values are worth in this noise.
+    pub fn worth(self, n: u64) -> f64 {
+        n as f64 / self.vif
+    }
 }
 
-/// Joins the effective sizes of two arms of `canary.0` and `baseline.0` values.
-///
-/// The variance of a comparison goes with 1/n of each arm, so the inflation is the ratio of the
-/// sums of 1/n_eff and 1/n. Degrees of freedom are those of a two-sample comparison of so many
-/// independent values.
-pub fn join(canary: (usize, f64), baseline: (usize, f64)) -> Noise {
-    let plain = 1.0 / canary.0.max(1) as f64 + 1.0 / baseline.0.max(1) as f64;
-    let effective = 1.0 / canary.1.max(1.0) + 1.0 / baseline.1.max(1.0);
-    let vif = (effective / plain).max(1.0);
-    let df = (canary.1 + baseline.1 - 2.0).max(FREEDOM_MIN);
-    let dependence = if vif > 1.0 {
-        Dependence { vif, df: Some(df) }
-    } else {
-        Dependence::NONE
-    };
-    Noise {
-        canary: canary.1,
-        baseline: baseline.1,
-        dependence,
-    }
+/// Of a variance estimated from so many independent values.
+fn freedom(worth: f64) -> f64 {
+    (worth - 1.0).max(FREEDOM_MIN)
+}
+
+fn count(points: &[Option<f64>]) -> usize {
+    points.iter().flatten().count()
+}
+
+fn variance(points: &[Option<f64>]) -> f64 {
+    let values: Vec<f64> = points.iter().flatten().copied().collect();
+    summary::variance(&values).unwrap_or(0.0)
+}
+
+/// Ranks within one arm as shares of its size, gaps kept.
+fn ranks(series: &[Option<f64>]) -> Vec<Option<f64>> {
+    let values: Vec<f64> = series.iter().flatten().copied().collect();
+    let size = values.len().max(1) as f64;
+    let mut ranks = pooled_mid_ranks(&values, &[]).into_iter();
+    series
+        .iter()
+        .map(|value| value.and_then(|_| Some(ranks.next()? / size)))
+        .collect()
+}
+
+/// Effective number of values, in 1 ..= n: the smaller of two estimates. Geyer's sum over all
+/// lags sees any shape but errs upward in short series; the lag-1 correlation with its bias
+/// removed sees only the nearest neighbour.
+fn effective(series: &[Option<f64>]) -> f64 {
+    let by_sum = autocorrelation::effective_size(series);
+    let rho = autocorrelation::lag1_corrected(series).unwrap_or(0.0);
+    by_sum.min(autocorrelation::effective_size_ar1(count(series), rho))
 }

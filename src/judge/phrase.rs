@@ -127,8 +127,15 @@ fn more(span: Span) -> String {
     format!("{count} more {unit}{}", if count == 1 { "" } else { "s" })
 }
 
+/// A share in percent; what would need an exponent is nothing.
 pub(super) fn percent(share: f64) -> String {
-    format!("{} %", trim_number(rounded(share * 100.0)))
+    let value = share * 100.0;
+    let shown = if value.abs() < 1e-4 {
+        0.0
+    } else {
+        rounded(value)
+    };
+    format!("{} %", trim_number(shown))
 }
 
 fn with_unit(number: String, unit: &str) -> String {

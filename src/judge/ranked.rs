@@ -35,7 +35,10 @@ impl Ranked {
                 Scale::Difference => values.copied().collect(),
             }
         };
-        let (x, y) = (on_scale(canary), on_scale(baseline));
+        let (mut x, mut y) = (on_scale(canary), on_scale(baseline));
+        // Every question sorts them again, which is cheap for what is sorted already.
+        x.sort_unstable_by(f64::total_cmp);
+        y.sort_unstable_by(f64::total_cmp);
         let largest = x
             .iter()
             .chain(&y)

@@ -178,8 +178,12 @@ pub struct Likelihood {
     pub margin: Margin,
 }
 
-/// Halvings of an interval of ratios: to about 1e-15 of it.
-const HALVINGS: u32 = 50;
+/// Halvings of an interval of margins: to about 1e-12 of it.
+const HALVINGS: u32 = 40;
+
+/// Halvings in search of the likeliest ratio: the likelihood is flat there, so that 1e-9 of the
+/// interval is 1e-18 of it.
+const HALVINGS_FLAT: u32 = 30;
 
 impl Likelihood {
     /// The line p_canary = a + s · p_baseline of a margin: (a, s).
@@ -206,7 +210,7 @@ impl Likelihood {
             let p1 = a + s * p2;
             s * (part(bad, p1) - part(n1 - bad, 1.0 - p1)) + part(x2, p2) - part(n2 - x2, 1.0 - p2)
         };
-        for _ in 0..HALVINGS {
+        for _ in 0..HALVINGS_FLAT {
             let middle = 0.5 * (low + high);
             if slope(middle) > 0.0 {
                 low = middle;

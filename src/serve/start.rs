@@ -174,7 +174,11 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> 
 }
 
 /// Folds the log. What cannot be read is said and left alone (A11).
-fn recover(limits: EngineLimits, loaded: Loaded, now: Timestamp, owed: &mut Vec<Effect>) -> Engine {
+fn recover(config: &Config, loaded: Loaded, now: Timestamp, owed: &mut Vec<Effect>) -> Engine {
+    let limits = EngineLimits {
+        analyses_max: config.limits.analyses_max,
+        ..EngineLimits::default()
+    };
     let mut recovery = Recovery::new(limits);
     for damage in loaded.damaged {
         if let Some(id) = AnalysisId::new(&damage.analysis) {

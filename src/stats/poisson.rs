@@ -3,6 +3,7 @@
 use super::beta;
 
 /// Terms of the series or the continued fraction; enough for means up to about 1e9.
+/// Beyond, the value reached so far is returned.
 const TERMS_MAX: u32 = 1_000_000;
 
 /// (P(a, x), Q(a, x)): the regularised incomplete gamma function and its complement, a > 0.

@@ -376,6 +376,7 @@ pub(super) fn words(all: &[&str]) -> String {
 
 /// Text short enough for a message, without anything a terminal would act on.
 pub(super) fn shorten(text: &str) -> String {
+    /// Letters of a text that is quoted in a message; the rest is cut off.
     const SHOWN_MAX: usize = 60;
     let mut out: String = text
         .chars()

@@ -21,10 +21,10 @@ pub const RUNGS_MAX: usize = 8;
 /// The longest period or burn window; a longer one is refused (C010).
 const PERIOD_MAX: Span = Span::from_s(366 * 86_400);
 
-/// The most bad events `min_bad_events` may ask for.
+/// The most bad events `min_bad_events` may ask for; more is refused (C008).
 const BAD_EVENTS_MAX: u32 = 1_000_000;
 
-/// The largest traffic factor: beyond it the check cannot fail.
+/// The largest traffic factor; a larger one is refused (C008), for the check could not fail.
 const TOLERANCE_FACTOR_MAX: f64 = 1000.0;
 
 const FIELDS: [&str; 6] = [

@@ -88,6 +88,7 @@ pub(crate) struct Setup {
     pub(crate) credentials: Vec<Credential>,
     pub(crate) limits: Limits,
     pub(crate) has_default_key: bool,
+    pub(crate) metrics_panic: bool,
 }
 
 impl Default for Setup {
@@ -97,6 +98,7 @@ impl Default for Setup {
             credentials: Vec::new(),
             limits: Limits::default(),
             has_default_key: true,
+            metrics_panic: false,
         }
     }
 }
@@ -132,7 +134,10 @@ pub(crate) async fn open(setup: Setup) -> Door {
         credentials: setup.credentials.into(),
         health: health.clone(),
         limits: setup.limits,
-        metrics: Arc::new(|| "haldane_up 1\n".to_owned()),
+        metrics: Arc::new(move || {
+            assert!(!setup.metrics_panic, "a mistake, for once on purpose");
+            "haldane_up 1\n".to_owned()
+        }),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
         check_receiver: Arc::new(|url| {

@@ -89,14 +89,14 @@ async fn a_stop_ends_every_wait_and_the_server() {
     let path = format!("/v1/analyses/{id}/events");
     let mut stream = door.connect(&request("GET", &path, "", "")).await;
     read_until(&mut stream, "\n\n").await;
-    // Nobody can see a poll wait, but the order on one connection is kept: the second request is
-    // read only after the first was answered, so it would hang if the first did.
+    // Nobody can see a poll wait, but connections are taken in order: once the last of them was
+    // answered, those before it have been taken and read.
+    let silent = door.connect(b"").await;
     let mut poll = waiting_for(&door, &id, "60s").await;
     let mut idle = door
         .connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
         .await;
     read_until(&mut idle, "ok").await;
-    let silent = door.connect(b"").await;
     door.stop.cancel();
     door.server.await.unwrap();
     let reply = Reply::read(&read_until(&mut poll, "}").await);
@@ -170,6 +170,58 @@ async fn connections_beyond_the_cap_wait_their_turn() {
     read_until(&mut first, "ok").await;
     drop(first);
     assert_eq!(Reply::read(&rest(second).await).status, 200);
+}
+
+#[tokio::test]
+async fn a_stop_is_noticed_while_every_place_is_taken() {
+    let limits = Limits {
+        connections_max: 1,
+        ..Limits::default()
+    };
+    let door = open(Setup {
+        limits,
+        ..Setup::default()
+    })
+    .await;
+    let mut idle = door
+        .connect(b"GET /healthz HTTP/1.1\r\nhost: x\r\n\r\n")
+        .await;
+    read_until(&mut idle, "ok").await;
+    door.stop.cancel();
+    door.server.await.unwrap();
+    assert_eq!(rest(idle).await, "");
+}
+
+#[tokio::test]
+async fn a_mistake_in_one_answer_stays_there() {
+    let door = open(Setup {
+        metrics_panic: true,
+        ..Setup::default()
+    })
+    .await;
+    for _ in 0..2 {
+        let reply = door.get("/metrics").await;
+        assert_eq!(reply.status, 500, "{reply:?}");
+        assert_eq!(reply.json()["code"], "internal");
+        assert!(!reply.body.contains("on purpose"), "{reply:?}");
+    }
+    assert_eq!(door.get("/v1/templates").await.status, 200);
+}
+
+#[tokio::test]
+async fn both_versions_of_the_protocol_are_spoken() {
+    let door = open(Setup::default()).await;
+    let address = format!("http://{}/healthz", door.address);
+    // The client wants one even where nothing is encrypted; another test may have been first.
+    let _second = tokio_rustls::rustls::crypto::ring::default_provider().install_default();
+    for client in [
+        reqwest::Client::builder().http1_only(),
+        reqwest::Client::builder().http2_prior_knowledge(),
+    ] {
+        let reply = client.build().unwrap().get(&address).send().await.unwrap();
+        assert_eq!(reply.status(), 200);
+        assert_eq!(reply.text().await.unwrap(), "ok");
+    }
 }
 
 #[tokio::test]

@@ -176,10 +176,6 @@ pub(crate) fn windows(plan: &Plan, metrics: Vec<MetricWindow>, points: i64) -> W
     windows
 }
 
-pub(crate) fn some(values: &[f64]) -> Vec<Option<f64>> {
-    values.iter().copied().map(Some).collect()
-}
-
 /// splitmix64 (Steele, Lea and Flood 2014): the tests' own noise, the same on every machine.
 pub(crate) struct Noise(pub(crate) u64);
 

@@ -7,9 +7,19 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod judge_burn;
+mod judge_cases;
+mod judge_look;
+mod judge_null;
+mod judge_plans;
+mod stats_evidence;
+mod stats_small;
+mod stats_vectors;
 
 mod burn;
 mod cases;
+mod deploy;
+mod docs;
 mod engine_cases;
 mod engine_desk;
 mod engine_plans;
@@ -23,9 +33,6 @@ mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
-mod judge_cases;
-mod judge_null;
-mod judge_plans;
 mod kill;
 mod prometheus_decode;
 mod prometheus_faults;
@@ -33,9 +40,6 @@ mod prometheus_manners;
 mod prometheus_real;
 mod series;
 mod serve;
-mod stats_evidence;
-mod stats_small;
-mod stats_vectors;
 mod store;
 mod store_crash;
 mod store_writer;
