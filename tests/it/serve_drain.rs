@@ -69,11 +69,21 @@ async fn a_drain_ends_in_time_and_owes_what_hangs() {
     let begun = Instant::now();
     daemon.terminate();
     let answer = waited.await.unwrap().unwrap();
-    assert_eq!((&answer["verdict"], &answer["final"]), (&json!("pending"), &json!(false)));
+    assert_eq!(
+        (&answer["verdict"], &answer["final"]),
+        (&json!("pending"), &json!(false))
+    );
     let ended = daemon.ended(Duration::from_secs(6)).await;
     assert_eq!(ended.code, Some(0), "{}", ended.said);
-    assert!(begun.elapsed() >= Duration::from_secs(2), "the delivery got no time to end");
-    assert!(ended.said.contains("owed at the next start"), "{}", ended.said);
+    assert!(
+        begun.elapsed() >= Duration::from_secs(2),
+        "the delivery got no time to end"
+    );
+    assert!(
+        ended.said.contains("owed at the next start"),
+        "{}",
+        ended.said
+    );
 
     hook.mood(Mood::Accept);
     let daemon = site.start().await;
@@ -85,7 +95,10 @@ async fn a_drain_ends_in_time_and_owes_what_hangs() {
     hook.check_signatures();
     let after = daemon.verdict(&decided).await;
     assert_eq!(after, verdict);
-    let goes_on = daemon.get(&format!("/v1/analyses/{running}/verdict")).await.unwrap();
+    let goes_on = daemon
+        .get(&format!("/v1/analyses/{running}/verdict"))
+        .await
+        .unwrap();
     assert_eq!(goes_on.body["verdict"], "pending");
     daemon.stop().await;
 }
@@ -106,7 +119,12 @@ async fn a_receiver_that_fails_is_tried_again_and_one_that_is_gone_stops_nothing
     let path = format!("/v1/analyses/{id}");
     let ends = async || {
         let body = daemon.get(&path).await.unwrap().body;
-        let state = |idx: usize| body["deliveries"][idx]["state"].as_str().unwrap().to_owned();
+        let state = |idx: usize| {
+            body["deliveries"][idx]["state"]
+                .as_str()
+                .unwrap()
+                .to_owned()
+        };
         (state(0), state(1), body)
     };
     let mut seen = ends().await;
@@ -119,9 +137,16 @@ async fn a_receiver_that_fails_is_tried_again_and_one_that_is_gone_stops_nothing
         seen = ends().await;
     }
     let (first, second, body) = seen;
-    assert_eq!((first.as_str(), second.as_str()), ("delivered", "pending"), "{body}");
+    assert_eq!(
+        (first.as_str(), second.as_str()),
+        ("delivered", "pending"),
+        "{body}"
+    );
     let detail = body["deliveries"][1]["detail"].as_str().unwrap();
-    assert!(detail.contains("127.0.0.1:9") || detail.contains("refused"), "{detail}");
+    assert!(
+        detail.contains("127.0.0.1:9") || detail.contains("refused"),
+        "{detail}"
+    );
     assert_eq!(hook.kept().len(), 1);
     daemon.stop().await;
 }

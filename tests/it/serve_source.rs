@@ -50,7 +50,10 @@ fn history() -> History {
 
 fn prometheus() -> PrometheusServer {
     let history = history();
-    PrometheusServer::start(&Wanted { history: Some(&history), ..Wanted::default() })
+    PrometheusServer::start(&Wanted {
+        history: Some(&history),
+        ..Wanted::default()
+    })
 }
 
 async fn check(daemon: &Daemon, id: &str, parts: &[&str]) {
@@ -70,7 +73,12 @@ async fn a_query_that_is_wrong_or_empty_is_never_promoted() {
     let judge = async |text: &str| {
         let path = site.path("t.yaml");
         std::fs::write(&path, text).unwrap();
-        let arms = ["--baseline", "track=\"stable\"", "--canary", "track=\"canary\""];
+        let arms = [
+            "--baseline",
+            "track=\"stable\"",
+            "--canary",
+            "track=\"canary\"",
+        ];
         let window = ["--start", "-30s", "--end", "-1s", "--prometheus"];
         let url = prometheus.url().to_string();
         let rest = ["judge", "-t", path.to_str().unwrap()];
@@ -78,23 +86,40 @@ async fn a_query_that_is_wrong_or_empty_is_never_promoted() {
     };
     let wrong = template("no_such_function(latency{${selector}})", SHORT);
     let id = daemon.submit(&body(&wrong)).await;
-    check(&daemon, &id, &["400", "unknown function", "no_such_function"]).await;
-    judge(&wrong).await.check(2, &["metric latency", "400", "unknown function"]);
+    check(
+        &daemon,
+        &id,
+        &["400", "unknown function", "no_such_function"],
+    )
+    .await;
+    judge(&wrong)
+        .await
+        .check(2, &["metric latency", "400", "unknown function"]);
 
     let empty = template("latencies{${selector}}", SHORT);
     let id = daemon.submit(&body(&empty)).await;
-    check(&daemon, &id, &["latency"]).await;
+    check(&daemon, &id, &["no metric has data of either arm"]).await;
     let judged = judge(&empty).await;
-    assert!(judged.code == Some(3) || judged.code == Some(5), "{judged:?}");
+    assert!(
+        judged.code == Some(3) || judged.code == Some(5),
+        "{judged:?}"
+    );
 
     // One arm only.
     let half = template("latency{track=\"stable\",${selector}}", SHORT);
     let id = daemon.submit(&body(&half)).await;
     let verdict = daemon.verdict(&id).await;
-    assert_eq!((&verdict["verdict"], &verdict["hold"]), (&json!("inconclusive"), &json!("arm_absent")));
-    assert!(verdict["reason"].as_str().unwrap().contains("canary"), "{verdict}");
+    assert_eq!(
+        (&verdict["verdict"], &verdict["hold"]),
+        (&json!("inconclusive"), &json!("arm_absent"))
+    );
+    assert!(
+        verdict["reason"].as_str().unwrap().contains("canary"),
+        "{verdict}"
+    );
 
-    let fine = template("latency{${selector}}", SHORT);
+    let longer = "step: 1s, look_every: 4s, bake: 8s, deadline: 12s, lag: 0s";
+    let fine = template("latency{${selector}}", longer);
     let id = daemon.submit(&body(&fine)).await;
     let verdict = daemon.verdict(&id).await;
     assert_eq!(verdict["verdict"], "promote", "{verdict}");
@@ -104,7 +129,11 @@ async fn a_query_that_is_wrong_or_empty_is_never_promoted() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_source_that_is_away_makes_the_verdict_wait_and_then_inconclusive() {
-    let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
+    let port = TcpListener::bind("127.0.0.1:0")
+        .unwrap()
+        .local_addr()
+        .unwrap()
+        .port();
     let nobody = format!("http://127.0.0.1:{port}");
     let site = Site::new(&[("source.url", &nobody), ("source.attempts_max", "1")]);
     let daemon = site.start().await;
@@ -112,12 +141,25 @@ async fn a_source_that_is_away_makes_the_verdict_wait_and_then_inconclusive() {
     let id = daemon.submit(&fine(SHORT)).await;
     check(&daemon, &id, &["no sample was ever read", "127.0.0.1"]).await;
     let ready = daemon.get("/readyz").await.unwrap();
-    assert_eq!(ready.status, 200, "a source that is away is no reason to refuse: {ready:?}");
+    assert_eq!(
+        ready.status, 200,
+        "a source that is away is no reason to refuse: {ready:?}"
+    );
     daemon.stop().await;
     let said = haldane(&[
-        "judge", "-t", site.template("t", &template("latency{${selector}}", SHORT)).to_str().unwrap(),
-        "--baseline", "track=\"stable\"", "--canary", "track=\"canary\"", "--start", "-30s",
-        "--prometheus", &nobody,
+        "judge",
+        "-t",
+        site.template("t", &template("latency{${selector}}", SHORT))
+            .to_str()
+            .unwrap(),
+        "--baseline",
+        "track=\"stable\"",
+        "--canary",
+        "track=\"canary\"",
+        "--start",
+        "-30s",
+        "--prometheus",
+        &nobody,
     ])
     .await;
     said.check(4, &["metric latency", "127.0.0.1"]);
@@ -135,20 +177,33 @@ async fn a_source_that_is_away_makes_the_verdict_wait_and_then_inconclusive() {
     let end = daemon.submit(&fine(last)).await;
     let looked = async {
         loop {
-            let document = daemon.get(&format!("/v1/analyses/{end}/verdict")).await.unwrap().body;
+            let document = daemon
+                .get(&format!("/v1/analyses/{end}/verdict"))
+                .await
+                .unwrap()
+                .body;
             if document["look"].as_u64().unwrap() > 0 {
                 return document;
             }
             tokio::time::sleep(std::time::Duration::from_millis(50)).await;
         }
     };
-    let document = tokio::time::timeout(std::time::Duration::from_secs(20), looked).await.unwrap();
+    let document = tokio::time::timeout(std::time::Duration::from_secs(20), looked)
+        .await
+        .unwrap();
     assert_eq!(document["verdict"], "pending", "{document}");
     drop(server);
     for id in [middle, end] {
-        check(&daemon, &id, &["samples can no longer be read", "127.0.0.1"]).await;
+        check(
+            &daemon,
+            &id,
+            &["latency", "then the source failed", "127.0.0.1"],
+        )
+        .await;
         let verdict = daemon.verdict(&id).await;
         assert_eq!(verdict["row"], 6, "{verdict}");
+        let reason = verdict["reason"].as_str().unwrap();
+        assert!(!reason.contains("time is up"), "it was not: {reason}");
     }
     daemon.stop().await;
 }

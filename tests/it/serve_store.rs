@@ -27,12 +27,21 @@ async fn what_is_taken_is_not_taken_over() {
     let daemon = site.start().await;
     let ended = site.spawn().await.err().unwrap();
     let path = site.store().display().to_string();
-    check_ended(&ended, &[&path, "another haldane has it open", "another path"]);
+    check_ended(
+        &ended,
+        &[&path, "another haldane has it open", "another path"],
+    );
     let address = daemon.url().trim_start_matches("http://").to_owned();
     site.set("server.listen", &address);
     site.set("store.path", &site.path("other.db").display().to_string());
     let ended = site.spawn().await.err().unwrap();
-    check_ended(&ended, &[&address, "stop what listens there or choose another address"]);
+    check_ended(
+        &ended,
+        &[
+            &address,
+            "stop what listens there or choose another address",
+        ],
+    );
     assert!(!site.path("other.db").exists());
     check_unharmed(&daemon).await;
     daemon.stop().await;
@@ -44,15 +53,23 @@ async fn a_file_that_is_not_ours_is_left_alone() {
     site.start().await.stop().await;
     let connection = Connection::open(site.store()).unwrap();
     connection.pragma_update(None, "user_version", 99).unwrap();
-    connection.query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(())).unwrap();
+    connection
+        .query_row("PRAGMA wal_checkpoint(TRUNCATE)", [], |_| Ok(()))
+        .unwrap();
     drop(connection);
     let before = std::fs::read(site.store()).unwrap();
     let ended = site.spawn().await.err().unwrap();
-    check_ended(&ended, &["schema 99", "this program knows up to 1", "newer one"]);
+    check_ended(
+        &ended,
+        &["schema 99", "this program knows up to 1", "newer one"],
+    );
     assert_eq!(std::fs::read(site.store()).unwrap(), before);
     std::fs::write(site.store(), "my shopping list").unwrap();
     let ended = site.spawn().await.err().unwrap();
-    check_ended(&ended, &["no SQLite database", "left as it is", "choose another path"]);
+    check_ended(
+        &ended,
+        &["no SQLite database", "left as it is", "choose another path"],
+    );
     assert_eq!(std::fs::read(site.store()).unwrap(), b"my shopping list");
 }
 
@@ -64,14 +81,29 @@ async fn a_locked_store_refuses_and_recovers() {
     daemon.verdict(&known).await;
     let other = Connection::open(site.store()).unwrap();
     other.execute_batch("BEGIN EXCLUSIVE").unwrap();
+    // What met the lock waits to become durable; what comes after it is refused at once.
+    let first = daemon.post_later("/v1/analyses", &submission(120, &[]));
+    daemon.not_ready(&["store"]).await;
     let refused = daemon.post("/v1/analyses", &submission(120, &[])).await;
-    refused.check(503, "store_unavailable", &["nothing was recorded", "/readyz"]);
-    let ready = daemon.get("/readyz").await.unwrap();
-    assert_eq!(ready.status, 503, "{ready:?}");
-    assert!(daemon.log().contains("the decision log cannot be written"), "{}", daemon.log());
+    refused.check(
+        503,
+        "store_unavailable",
+        &["nothing was recorded", "/readyz"],
+    );
+    assert!(
+        daemon.log().contains("the decision log cannot be written"),
+        "{}",
+        daemon.log()
+    );
     assert_eq!(daemon.verdict(&known).await["final"], true);
     other.execute_batch("ROLLBACK").unwrap();
+    let first = first.await.unwrap();
+    assert_eq!(first.status, 201, "{first:?}");
     daemon.ready().await;
+    assert_eq!(
+        daemon.verdict(&first.text("id")).await["verdict"],
+        "promote"
+    );
     check_unharmed(&daemon).await;
     daemon.stop().await;
     // Locked at the start as well.
@@ -94,15 +126,22 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     let daemon = site.spawn_under(FULL).await.unwrap();
     daemon.ready().await;
     let mut taken: Vec<String> = Vec::new();
-    let refused = loop {
-        let answer = daemon.post("/v1/analyses", &submission(120, &[])).await;
-        if answer.status != 201 {
-            break answer;
+    loop {
+        let asked = daemon.post_later("/v1/analyses", &submission(120, &[]));
+        tokio::select! {
+            answer = asked => {
+                let answer = answer.unwrap();
+                if answer.status == 503 {
+                    answer.check(503, "store_unavailable", &["nothing was recorded"]);
+                    break;
+                }
+                assert_eq!(answer.status, 201, "{answer:?}");
+                taken.push(answer.text("id"));
+            }
+            () = daemon.not_ready(&["store"]) => {}
         }
-        taken.push(answer.text("id"));
         assert!(taken.len() < 1000, "the disk was never full");
-    };
-    refused.check(503, "store_unavailable", &["nothing was recorded"]);
+    }
     assert!(!taken.is_empty());
     assert_eq!(daemon.get("/readyz").await.unwrap().status, 503);
     assert_eq!(daemon.get("/healthz").await.unwrap().status, 200);
@@ -125,7 +164,8 @@ async fn a_full_disk_refuses_and_loses_nothing() {
     }
     daemon.stop().await;
     let connection = Connection::open(site.store()).unwrap();
-    let sound: String =
-        connection.query_row("PRAGMA integrity_check", [], |row| row.get(0)).unwrap();
+    let sound: String = connection
+        .query_row("PRAGMA integrity_check", [], |row| row.get(0))
+        .unwrap();
     assert_eq!(sound, "ok");
 }
