@@ -3,6 +3,7 @@
 use crate::cli::args::DaemonArgs;
 use crate::cli::exit_code::Exit;
 use serde_json::Value;
+use std::fmt::Write as _;
 use std::time::Duration;
 
 /// A fault with its exit code.
@@ -134,9 +135,9 @@ fn problem(body: &Value) -> String {
             .filter(|word| !word.is_empty())
             .collect::<Vec<_>>()
             .join(":");
-        out.push_str(&format!("\n       {place} {}", part("message")));
+        let _ = write!(out, "\n       {place} {}", part("message"));
         if !part("help").is_empty() {
-            out.push_str(&format!("; {}", part("help")));
+            let _ = write!(out, "; {}", part("help"));
         }
     }
     out

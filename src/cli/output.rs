@@ -11,6 +11,10 @@ pub(crate) struct Output {
     pub(crate) terminal: bool,
 }
 
+#[expect(
+    clippy::unused_self,
+    reason = "whoever holds it may write, nobody else"
+)]
 impl Output {
     /// The process' own streams.
     pub(crate) fn standard(choice: ColorChoice) -> Self {

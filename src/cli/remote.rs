@@ -29,7 +29,7 @@ pub(crate) async fn submit(args: &SubmitArgs, output: &mut Output) -> Exit {
             match args.output {
                 Format::Json => output.data(&answer.to_string()),
                 Format::Table | Format::Markdown => {
-                    output.data(&format!("{id}"));
+                    output.data(&id);
                     output.note(&format!("wait for it with: haldane wait {id}"));
                 }
             }
@@ -100,22 +100,17 @@ fn submission(args: &SubmitArgs) -> Result<Value, Fault> {
 pub(crate) async fn status(args: &StatusArgs, output: &mut Output) -> Exit {
     let done = async {
         let client = Client::new(&args.daemon)?;
-        match &args.id {
-            Some(id) => {
-                let document = client.get(&format!("v1/analyses/{id}")).await?;
-                show(&document, args.output, output);
-            }
-            None => {
-                let list = client.get("v1/analyses").await?;
-                match args.output {
-                    Format::Json => output.data(&list.to_string()),
-                    Format::Table | Format::Markdown => {
-                        let shown = table_of(&list, output.color);
-                        output.data(&shown);
-                    }
-                }
-            }
+        if let Some(id) = &args.id {
+            let document = client.get(&format!("v1/analyses/{id}")).await?;
+            show(&document, args.output, output);
+            return Ok(Exit::Clean);
         }
+        let list = client.get("v1/analyses").await?;
+        let shown = match args.output {
+            Format::Json => list.to_string(),
+            Format::Table | Format::Markdown => table_of(&list, output.color),
+        };
+        output.data(&shown);
         Ok(Exit::Clean)
     };
     finish(done.await, output)
@@ -273,7 +268,8 @@ fn show(document: &Value, format: Format, output: &mut Output) {
     output.data(&out);
 }
 
-/// One metric in a line, such as `✖ errors: worse; baseline 0.01, canary 0.2; +1900 % [+1200 %, +2600 %]`
+/// One metric in a line, such as
+/// `✖ errors: worse; baseline 0.01, canary 0.2; +1900 % [+1200 %, +2600 %]`
 fn metric_line(metric: &Value) -> String {
     let label = text(metric, "label");
     let mut out = format!("{} {}: {label}", symbol(&label), text(metric, "name"));

@@ -22,7 +22,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 13] = [
+const RULES: [Rule; 14] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -35,6 +35,7 @@ const RULES: [Rule; 13] = [
     looks_off_the_grid,
     outlandish_error_shares,
     no_margin,
+    wide_margin,
     unused_inputs,
 ];
 
@@ -301,6 +302,27 @@ fn no_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let help = "name the smallest difference worth a rollback: with enough data any \
                     difference is found, and none can be ruled out";
         found.push(warn("C050", place, message, help));
+    }
+}
+
+/// C052: `min_effect: { relative: 20 }` is 2000 %, where 20 % was meant: nearly everything would be
+/// within the limit, and promoted.
+fn wide_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let MinEffect::Relative(margin) = metric.min_effect else {
+            continue;
+        };
+        if margin <= 1.0 {
+            continue;
+        }
+        let percent = trim_number(margin * 100.0);
+        let message = format!("metric `{}` may change by {percent} %", metric.name);
+        let place = subject.place(&["spec", "metrics", &idx.to_string(), "min_effect"]);
+        let help = format!(
+            "a number without `%` is a share; write `{}%`",
+            trim_number(margin)
+        );
+        found.push(warn("C052", place, message, &help));
     }
 }
 

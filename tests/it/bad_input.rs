@@ -227,6 +227,15 @@ async fn a_bad_submission_is_refused_with_its_field() {
     daemon.stop().await;
 }
 
+/// Body, headers, and what has to be answered.
+type Raw<'a> = (
+    &'a str,
+    Vec<(&'a str, &'a str)>,
+    u16,
+    &'a str,
+    &'a [&'a str],
+);
+
 /// Requests whose bytes or headers are wrong.
 async fn check_bytes(daemon: &Daemon, good: &Value) {
     let json = ("content-type", "application/json");
@@ -235,7 +244,7 @@ async fn check_bytes(daemon: &Daemon, good: &Value) {
     let open = "[".repeat(100_000);
     let deep = format!("{{\"inputs\": {open}{}}}", "]".repeat(100_000));
     let long_key = "k".repeat(256);
-    let cases: Vec<(&str, Vec<(&str, &str)>, u16, &str, &[&str])> = vec![
+    let cases: Vec<Raw<'_>> = vec![
         (
             &large,
             vec![json],
@@ -374,4 +383,41 @@ async fn a_bad_configuration_does_not_start() {
         );
         assert!(!site.store().exists(), "{key} = {value} touched the store");
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_environment_is_read_as_strictly_as_the_file() {
+    let site = simulated();
+    let cases: [(&str, &str, &[&str]); 3] = [
+        (
+            "HALDANE__SERVER__LISEN",
+            "127.0.0.1:1",
+            &["lisen", "did you mean `listen`"],
+        ),
+        ("HALDANE__LIMITS__ANALYSES_MAX", "many", &["many"]),
+        ("HALDANE__LOG__FORMAT", "xml", &["log.format", "xml"]),
+    ];
+    for (name, value, parts) in cases {
+        let ended = site.spawn_with(&[(name, value)]).await.err().unwrap();
+        assert_eq!(ended.code, Some(2), "{ended:?}");
+        for part in parts {
+            assert!(ended.said.contains(part), "{part:?} in {}", ended.said);
+        }
+    }
+    // What Kubernetes makes for a Service named `haldane` is none of ours, and text is read as
+    // what the key needs.
+    let names = [
+        ("HALDANE_PORT", "tcp://10.0.0.1:7070"),
+        ("HALDANE__LIMITS__ANALYSES_MAX", "1"),
+        ("HALDANE__WEBHOOKS__ALLOW_PRIVATE", "false"),
+    ];
+    let daemon = site.spawn_with(&names).await.unwrap();
+    daemon.ready().await;
+    let hooks = ["http://127.0.0.1:80/".to_owned()];
+    let refused = daemon.post("/v1/analyses", &submission(0, &hooks)).await;
+    refused.check(422, "invalid_receiver", &[]);
+    daemon.submit(&submission(0, &[])).await;
+    let refused = daemon.post("/v1/analyses", &submission(0, &[])).await;
+    refused.check(429, "too_many_analyses", &["the limit is 1"]);
+    daemon.stop().await;
 }

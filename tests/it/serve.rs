@@ -1,7 +1,7 @@
 //! The daemon and the commands that talk to it, over a real Prometheus: from a submission to a
 //! verdict, the same sentence everywhere, and no sample asked for twice.
 
-use crate::support::daemon::{Daemon, Said, Site, haldane};
+use crate::support::daemon::{Daemon, Said, Site, haldane, interrupted};
 use crate::support::hook::Hook;
 use crate::support::openmetrics::History;
 use crate::support::prometheus_server::{PrometheusServer, Wanted};
@@ -361,6 +361,32 @@ async fn people_decide_and_the_commands_say_so() {
     command(&["status", "nobody"])
         .await
         .check(2, &["no analysis nobody", "[unknown_analysis]"]);
+    // Ctrl-C ends the waiting at once, not the analysis.
+    let arms = arms("murky");
+    let mut submit = vec![
+        "submit",
+        "-t",
+        "web",
+        "--service",
+        "murky",
+        "--wait",
+        "--server",
+        &url,
+    ];
+    submit.extend(arms.iter().map(String::as_str));
+    let begun = std::time::Instant::now();
+    assert_eq!(interrupted(&submit).await.code(), Some(130));
+    assert!(
+        begun.elapsed() < std::time::Duration::from_secs(5),
+        "it took {:?}",
+        begun.elapsed()
+    );
+    let list = daemon
+        .get("/v1/analyses?status=waiting")
+        .await
+        .unwrap()
+        .body;
+    assert_eq!(list["analyses"].as_array().unwrap().len(), 1, "{list}");
     daemon.stop().await;
     command(&["status"])
         .await

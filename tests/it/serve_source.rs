@@ -40,8 +40,8 @@ fn body(template: &str) -> Value {
 fn history() -> History {
     let now = jiff::Timestamp::now().as_second();
     let mut history = History::default();
-    for (arm, track) in ["stable", "canary"].into_iter().enumerate() {
-        let noise = |s: i64| ((s * 7919 + arm as i64 * 31) % 101) as f64 / 5000.0;
+    for (arm, track) in [(0, "stable"), (1, "canary")] {
+        let noise = |s: i64| ((s * 7919 + arm * 31) % 101) as f64 / 5000.0;
         let samples = (now - 60..now + 240).map(|s| (s as f64, 0.2 + noise(s)));
         history.series("latency", &[("track", track)], samples);
     }

@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, Output, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -107,10 +107,10 @@ impl Site {
             };
             writeln!(file.entry(section).or_default(), "{name} = {text}").unwrap();
         }
-        let text: String = file
-            .iter()
-            .map(|(section, lines)| format!("[{section}]\n{lines}\n"))
-            .collect();
+        let mut text = String::new();
+        for (section, lines) in &file {
+            writeln!(text, "[{section}]\n{lines}").unwrap();
+        }
         std::fs::write(self.path("haldane.toml"), text).unwrap();
         command
             .arg("serve")
@@ -132,6 +132,13 @@ impl Site {
     /// Starts it and waits until it listens, or has ended.
     pub(crate) async fn spawn(&self) -> Result<Daemon, Ended> {
         launch(self.serve()).await
+    }
+
+    /// The same with these environment variables.
+    pub(crate) async fn spawn_with(&self, names: &[(&str, &str)]) -> Result<Daemon, Ended> {
+        let mut command = self.serve();
+        command.envs(names.iter().copied());
+        launch(command).await
     }
 
     /// The same under a shell that runs `limits` first (`ulimit`); it becomes the daemon.
@@ -176,6 +183,39 @@ pub(crate) async fn haldane_in(dir: &Path, args: &[&str]) -> Said {
         .await
         .unwrap();
     Said::from(&output)
+}
+
+/// Starts a command, interrupts it (Ctrl-C) once it has said something on stderr, and waits for
+/// its end.
+pub(crate) async fn interrupted(args: &[&str]) -> ExitStatus {
+    let mut command = program();
+    command
+        .args(args)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let pid = child.id();
+    let ended = tokio::task::spawn_blocking(move || {
+        let mut line = String::new();
+        BufReader::new(child.stderr.take().unwrap())
+            .read_line(&mut line)
+            .unwrap();
+        assert!(!line.is_empty(), "it ended by itself");
+        signal("-INT", pid);
+        child.wait().unwrap()
+    });
+    let ended = tokio::time::timeout(Duration::from_secs(50), ended).await;
+    ended.expect("an interrupted command ends").unwrap()
+}
+
+/// Sends a signal to a child of ours.
+fn signal(name: &str, pid: u32) {
+    let status = Command::new("kill")
+        .args([name, &pid.to_string()])
+        .status()
+        .unwrap();
+    assert!(status.success());
 }
 
 /// How a command ended.
@@ -268,30 +308,28 @@ impl Starting {
     /// Waits until it listens, or has ended.
     pub(crate) async fn listening(mut self) -> Result<Daemon, Ended> {
         let listens = (&mut self.listens).await;
-        match listens {
-            Ok(url) => Ok(Daemon {
+        if let Ok(url) = listens {
+            return Ok(Daemon {
                 url,
                 child: self.child,
                 said: self.said,
                 client: client(),
-            }),
-            Err(_) => {
-                let status = self.child.wait().unwrap();
-                self.reader.join().unwrap();
-                let mut out = String::new();
-                self.child
-                    .stdout
-                    .take()
-                    .unwrap()
-                    .read_to_string(&mut out)
-                    .unwrap();
-                let said = out + &self.said.lock().unwrap();
-                Err(Ended {
-                    code: status.code(),
-                    said,
-                })
-            }
+            });
         }
+        let status = self.child.wait().unwrap();
+        self.reader.join().unwrap();
+        let mut out = String::new();
+        self.child
+            .stdout
+            .take()
+            .unwrap()
+            .read_to_string(&mut out)
+            .unwrap();
+        let said = out + &self.said.lock().unwrap();
+        Err(Ended {
+            code: status.code(),
+            said,
+        })
     }
 }
 
@@ -451,9 +489,7 @@ impl Daemon {
 
     /// SIGTERM.
     pub(crate) fn terminate(&self) {
-        let pid = self.child.id().to_string();
-        let status = Command::new("kill").args(["-TERM", &pid]).status().unwrap();
-        assert!(status.success());
+        signal("-TERM", self.child.id());
     }
 
     /// Waits for its end.
