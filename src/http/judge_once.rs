@@ -54,11 +54,7 @@ pub(crate) async fn judge(
     let chosen = bind::chosen(&office, &window.submission.template)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
-<<<<<<< HEAD
     let plan = bind::plan_once(&fitted(&chosen.template, &window), &rollout)?;
-=======
-    let plan = bind::plan_once(&chosen.template, &rollout)?;
->>>>>>> kill
     let samples = window.samples.as_ref().map(|samples| batch(&plan, samples));
     let samples = samples.transpose().map_err(unfit)?.map(Box::new);
     let asked = |reply| Ask::Judge {

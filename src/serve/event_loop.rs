@@ -55,7 +55,7 @@ impl EventLoop {
             let next = tokio::select! {
                 next = self.next() => next,
                 _ = count.tick() => {
-                    self.performer.note_counts(&self.engine);
+                    Performer::note_counts(&self.engine);
                     continue;
                 }
             };
@@ -155,10 +155,6 @@ impl EventLoop {
                 other => self.performer.perform(other),
             }
         }
-<<<<<<< HEAD
-        Performer::note_counts(&self.engine);
-=======
->>>>>>> kill
     }
 
     /// Lets what is under way end: no new looks, but records become durable and messages that

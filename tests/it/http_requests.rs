@@ -111,11 +111,8 @@ async fn reading_and_what_is_wrong_with_it() {
         ("PUT", "/v1/analyses", "", "", 405, "method_not_allowed", &["allow: ", "POST", "GET"]),
         ("POST", "/healthz", "", "{}", 405, "method_not_allowed", &["allow: GET"]),
         ("GET", "/v1/judge", "", "", 405, "method_not_allowed", &["allow: POST"]),
-<<<<<<< HEAD
         ("HEAD", "/healthz", "", "", 200, "", &["content-length: 2"]),
         ("OPTIONS", "/v1/judge", "", "", 405, "method_not_allowed", &["allow: POST"]),
-=======
->>>>>>> kill
         ("BREW", "/v1/judge", "", "", 405, "method_not_allowed", &["BREW"]),
         ("GET", "/healthz", "x-request-id: mine-1\r\n", "", 200, "", &["x-request-id: mine-1"]),
     ];
