@@ -1,4 +1,4 @@
-"""The same pairs of samples in SciPy: one JSON line per measurement, like the Rust benchmark.
+"""The same work in SciPy: one JSON line per measurement, like the Rust benchmark.
 
 usage: peers.py N [N ...]
 """
@@ -8,7 +8,7 @@ import sys
 import time
 
 import numpy
-from scipy.stats import mannwhitneyu
+from scipy.stats import mannwhitneyu, rankdata
 
 PAIRS = 64
 REPEATS = 9
@@ -50,3 +50,30 @@ for n in map(int, sys.argv[1:]):
     measure(
         f"scipy_vectorised/{n}", PAIRS, lambda: mannwhitneyu(x, y, method="asymptotic", axis=1)
     )
+
+    # What a look of ten metrics asks at least: ten p-values, without any interval.
+    def ten():
+        for pair in range(10):
+            mannwhitneyu(x[pair], y[pair], method="asymptotic")
+
+    measure(f"scipy_ten_metrics/{n}", 1, ten)
+    pooled = numpy.concatenate([x, y], axis=1)
+
+    def ranks():
+        global turn
+        turn = (turn + 1) % PAIRS
+        rankdata(pooled[turn])
+
+    measure(f"scipy_ranks/{n}", 1, ranks)
+
+# An answer of 20 series of 1,440 points, read as a script reads it: JSON, then arrays.
+if "1440" in sys.argv[1:]:
+    values = [[1_700_000_000.781 + p * 15, repr((p * 0.618033988749895) % 1)] for p in range(1440)]
+    result = [{"metric": {"job": "app", "pod": f"v2-{s}"}, "values": values} for s in range(20)]
+    body = json.dumps({"status": "success", "data": {"resultType": "matrix", "result": result}})
+
+    def decode():
+        for series in json.loads(body)["data"]["result"]:
+            numpy.array([float(value) for _, value in series["values"]])
+
+    measure("python_decode/20x1440", 1, decode)

@@ -2,6 +2,7 @@
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
 use tracing_subscriber::EnvFilter;
@@ -21,6 +22,7 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
         .map_err(|fault| format!("log.filter `{filter}`: {fault}; write info or haldane=debug"))?;
     let builder = tracing_subscriber::fmt()
         .with_env_filter(parsed)
+        .with_ansi(std::io::stderr().is_terminal())
         .with_writer(std::io::stderr);
     let done = match format {
         LogFormat::Text => builder.with_target(false).try_init(),

@@ -238,7 +238,12 @@ impl Analysis {
     pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
         let decision = self.decision(source);
         let verdict = decision.verdict?;
-        let mut sentence = self.sentence(decision.stand());
+        // A source that is lost ends an analysis before its time is up.
+        let stand = match (decision.row, decision.stand()) {
+            (6, Stand::Inconclusive) => Stand::Pending,
+            (_, stand) => stand,
+        };
+        let mut sentence = self.sentence(stand);
         if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
             sentence = match &self.judgement {
                 Some(_) => format!("{sentence}; then the source failed: {fault}"),

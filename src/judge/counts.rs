@@ -26,7 +26,7 @@ use crate::units::{Harm, MinEffect};
 pub const POISSON_MAX: f64 = 0.1;
 
 /// Blocks of this length are compared with each other for the dispersion: shorter ones would miss
-/// clusters that last longer than a scrape (statistics reference 6.4).
+/// clusters that last longer than a scrape. Retry storms last about a minute; `docs/statistics.md`.
 const BLOCK: Span = Span::from_s(60);
 
 /// The trailing window is this part of the judged one.

@@ -1,7 +1,8 @@
 //! How much more counts scatter than independent events would: retries and shared causes come
 //! in clusters.
 
-/// Shrinkage toward 1, as so many halves of a residual (statistics reference 6.4).
+/// Shrinkage toward 1, as so many halves of a residual: with it the count tests kept their level
+/// on Poisson and on clustered counts in simulation (`docs/statistics.md`).
 const PRIOR: f64 = 5.0;
 
 /// One block of time: events on the canary out of the events on both arms, and the share of the

@@ -97,7 +97,8 @@ pub enum AddressError {
     Port,
     /// An address that is not for us to call, given as such or found by DNS.
     #[error(
-        "the webhook host `{host}` {shown}is forbidden: {why}; allow the host or its network",
+        "the webhook host `{host}` {shown}is forbidden: {why}; `webhooks.allow_private` \
+         allows loopback and private ones",
         shown = Shown(*ip)
     )]
     Forbidden {

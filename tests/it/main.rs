@@ -7,6 +7,7 @@
     clippy::too_many_lines,
     reason = "tests do I/O, read clocks and stop at the first surprise"
 )]
+mod bad_input;
 mod judge_burn;
 mod judge_cases;
 mod judge_look;
@@ -40,6 +41,9 @@ mod prometheus_manners;
 mod prometheus_real;
 mod series;
 mod serve;
+mod serve_drain;
+mod serve_source;
+mod serve_store;
 mod store;
 mod store_crash;
 mod store_writer;

@@ -317,6 +317,6 @@ fn messages_name_the_way_out_and_hide_the_path() {
     assert_eq!(
         error.to_string(),
         "the webhook host `hook.test` resolves to 10.0.0.1, which is forbidden: \
-         private (RFC 1918); allow the host or its network"
+         private (RFC 1918); `webhooks.allow_private` allows loopback and private ones"
     );
 }

@@ -10,6 +10,7 @@ use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
+use tokio::task::JoinHandle;
 
 /// The daemon's default key in tests: `whsec_` and 32 bytes in base64.
 pub(crate) const SECRET: &str = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSwMfKQ9r8GKYo=";
@@ -383,6 +384,41 @@ impl Daemon {
         request(&self.client, &self.url, Method::POST, path, &json, body)
             .await
             .unwrap()
+    }
+
+    /// The same without waiting for the answer.
+    pub(crate) fn post_later(&self, path: &str, body: &Value) -> JoinHandle<Answer> {
+        let (client, url, path) = (self.client.clone(), self.url.clone(), path.to_owned());
+        let body = Some(body.to_string().into_bytes());
+        tokio::spawn(async move {
+            let json = [("content-type", "application/json")];
+            request(&client, &url, Method::POST, &path, &json, body)
+                .await
+                .unwrap()
+        })
+    }
+
+    /// Waits until `/readyz` says no, and why.
+    pub(crate) async fn not_ready(&self, parts: &[&str]) {
+        let asked = async {
+            loop {
+                let answer = self.get("/readyz").await.unwrap();
+                if answer.status == 503 {
+                    return answer;
+                }
+                // Nothing announces it but this answer.
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        };
+        let answer = tokio::time::timeout(START_MAX, asked)
+            .await
+            .expect("it stays ready");
+        for part in parts {
+            assert!(
+                answer.body.to_string().contains(part),
+                "{part:?} in {answer:?}"
+            );
+        }
     }
 
     /// Submits and gives the analysis' id.
