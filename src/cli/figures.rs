@@ -111,6 +111,16 @@ pub(crate) fn level(arm: &ArmDocument, unit: &str) -> String {
     }
 }
 
+/// Both arms as bars on one scale, which is at least twice the limit high.
+pub(crate) fn sparks(metric: &MetricDocument, style: Style) -> [String; 2] {
+    let (baseline, canary) = (&metric.baseline, &metric.canary);
+    let limit = match metric.limit {
+        LimitDocument::Relative(share) => share * baseline.level.unwrap_or(0.0).abs(),
+        LimitDocument::Absolute(value) => value,
+    };
+    style.sparks([&baseline.spark, &canary.spark], 2.0 * limit)
+}
+
 /// `66/19`: samples and effective ones of the scarcer arm; of events, both arms.
 pub(crate) fn sizes(metric: &MetricDocument) -> String {
     let (baseline, canary) = (&metric.baseline, &metric.canary);

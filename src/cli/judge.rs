@@ -8,7 +8,7 @@ use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::cli::{explain, markdown, pair_csv, table};
 use crate::diagnostic::Diagnostic;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::Hold;
 use crate::http::OneShot;
 use crate::plan::once::bind_once;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -73,10 +73,9 @@ fn text(shot: &OneShot, args: &JudgeArgs, style: Style) -> Result<String, Fault>
 }
 
 fn exit_of(shot: &OneShot, args: &JudgeArgs) -> Exit {
-    match (&shot.hold, shot.verdict) {
-        (Some(_), Verdict::Inconclusive) => Exit::Held,
-        (_, verdict) => Exit::of(verdict, args.inconclusive_as.exit()),
-    }
+    let hold = shot.hold.as_ref().map(Hold::word);
+    let has_data = shot.judgement.score.is_some();
+    Exit::concluded(shot.verdict, hold, has_data, args.inconclusive_as.exit())
 }
 
 /// Reading and judging a long file takes a while, and stdin may take for ever: neither may keep

@@ -34,7 +34,7 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
     out.push_str("\n| | metric | baseline | canary | effect | interval | limit | n/n_eff |\n");
     out.push_str("|---|---|---:|---:|---:|---:|---:|---:|\n");
     for metric in card.worst_first() {
-        let sparks = style.sparks([&metric.baseline.spark, &metric.canary.spark]);
+        let sparks = figures::sparks(metric, style);
         let arms = [&metric.baseline, &metric.canary];
         let mut cells = vec![style.symbol(&metric.label).to_owned(), metric.name.clone()];
         for (arm, spark) in arms.into_iter().zip(sparks) {

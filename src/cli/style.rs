@@ -62,12 +62,15 @@ impl Style {
         }
     }
 
-    /// Both arms as bars on one scale, so that their heights can be compared.
-    pub(crate) fn sparks(self, arms: [&[Option<f64>]; 2]) -> [String; 2] {
+    /// Both arms as bars on one scale, so that their heights can be compared. The scale is at least
+    /// `least` high: what is smaller than the limit should not look like a mountain.
+    pub(crate) fn sparks(self, arms: [&[Option<f64>]; 2], least: f64) -> [String; 2] {
         let bars = if self.unicode { BARS } else { BARS_ASCII };
         let values = || arms.iter().flat_map(|arm| arm.iter()).flatten().copied();
         let low = values().fold(f64::INFINITY, f64::min);
         let high = values().fold(f64::NEG_INFINITY, f64::max);
+        let widen = ((least - (high - low)) / 2.0).max(0.0);
+        let (low, high) = (low - widen, high + widen);
         arms.map(|arm| {
             arm.iter()
                 .map(|value| value.map_or(' ', |value| bar(bars, (value - low) / (high - low))))
@@ -149,10 +152,11 @@ mod tests {
     fn sparks_share_one_scale() {
         let up = [Some(0.0), Some(1.0), None, Some(2.0)];
         let flat = [Some(4.0); 3];
-        assert_eq!(WIDE.sparks([&up, &flat]), ["▁▃ ▅", "███"]);
-        assert_eq!(ASCII.sparks([&up, &flat]), [".- +", "@@@"]);
-        assert_eq!(WIDE.sparks([&flat, &[]]), ["▅▅▅", ""]);
-        assert_eq!(WIDE.sparks([&[None], &[]]), [" ", ""]);
+        assert_eq!(WIDE.sparks([&up, &flat], 0.0), ["▁▃ ▅", "███"]);
+        assert_eq!(ASCII.sparks([&up, &flat], 0.0), [".- +", "@@@"]);
+        assert_eq!(WIDE.sparks([&flat, &[]], 0.0), ["▅▅▅", ""]);
+        assert_eq!(WIDE.sparks([&up, &[]], 20.0), ["▄▅ ▅", ""]);
+        assert_eq!(WIDE.sparks([&[None], &[]], 0.0), [" ", ""]);
     }
 
     #[test]

@@ -163,7 +163,7 @@ fn row(metric: &MetricDocument, layout: &[Extra], style: Style) -> Vec<String> {
     let mut levels =
         [&metric.baseline, &metric.canary].map(|arm| figures::level(arm, &metric.unit));
     if layout.contains(&Extra::Sparks) {
-        let sparks = style.sparks([&metric.baseline.spark, &metric.canary.spark]);
+        let sparks = figures::sparks(metric, style);
         for (level, spark) in levels.iter_mut().zip(sparks) {
             let both = format!("{spark} {level}");
             both.trim().clone_into(level);

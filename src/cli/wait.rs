@@ -112,12 +112,10 @@ async fn concluded(
 
 /// The exit code of a final verdict.
 fn exit_of(document: &VerdictDocument, inconclusive_as: Exit) -> Exit {
-    match (Verdict::from_word(&document.verdict), &document.hold) {
-        (Some(Verdict::Inconclusive), Some(_)) => Exit::Held,
-        (Some(verdict), _) => Exit::of(verdict, inconclusive_as),
-        // A word of a later version; doubt is the only honest answer (A5).
-        (None, _) => inconclusive_as,
-    }
+    // A word of a later version: doubt is the only honest answer (A5).
+    let verdict = Verdict::from_word(&document.verdict).unwrap_or(Verdict::Inconclusive);
+    let hold = document.hold.as_deref();
+    Exit::concluded(verdict, hold, document.score.is_some(), inconclusive_as)
 }
 
 /// What waiting needs to remember.
