@@ -13,13 +13,17 @@ use std::fmt::Write as _;
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Extra {
     Sparks,
+    ShortSparks,
     Interval,
     Sizes,
     Evidence,
 }
 
+/// Bars of a short sparkline.
+const SHORT_BARS: usize = 7;
+
 /// From everything to the least: the first that fits is taken.
-const LAYOUTS: [&[Extra]; 5] = [
+const LAYOUTS: [&[Extra]; 7] = [
     &[
         Extra::Sparks,
         Extra::Interval,
@@ -27,6 +31,8 @@ const LAYOUTS: [&[Extra]; 5] = [
         Extra::Evidence,
     ],
     &[Extra::Sparks, Extra::Interval, Extra::Sizes],
+    &[Extra::ShortSparks, Extra::Interval, Extra::Sizes],
+    &[Extra::ShortSparks, Extra::Interval],
     &[Extra::Interval, Extra::Sizes],
     &[Extra::Interval],
     &[],
@@ -162,10 +168,15 @@ fn row(metric: &MetricDocument, layout: &[Extra], style: Style) -> Vec<String> {
     };
     let mut levels =
         [&metric.baseline, &metric.canary].map(|arm| figures::level(arm, &metric.unit));
-    if layout.contains(&Extra::Sparks) {
+    let bars = match layout.first() {
+        Some(Extra::Sparks) => usize::MAX,
+        Some(Extra::ShortSparks) => SHORT_BARS,
+        _ => 0,
+    };
+    if bars > 0 {
         let sparks = figures::sparks(metric, style);
         for (level, spark) in levels.iter_mut().zip(sparks) {
-            let both = format!("{spark} {level}");
+            let both = format!("{} {level}", thinned(&spark, bars));
             both.trim().clone_into(level);
         }
     }
@@ -188,6 +199,18 @@ fn row(metric: &MetricDocument, layout: &[Extra], style: Style) -> Vec<String> {
         out.push(evidence(metric, style));
     }
     out
+}
+
+/// At most `bars` of the bars, evenly spaced, the first and the last among them.
+fn thinned(spark: &str, bars: usize) -> String {
+    let all: Vec<char> = spark.chars().collect();
+    if all.len() <= bars {
+        return spark.to_owned();
+    }
+    let last = all.len() - 1;
+    (0..bars)
+        .filter_map(|idx| all.get(idx * last / (bars - 1).max(1)))
+        .collect()
 }
 
 /// `p 0.0004 ≤ 0.0125`: the p-value of what was shown, or is nearest to being shown.
