@@ -219,6 +219,7 @@ pub struct JudgeArgs {
     #[arg(
         long,
         value_name = "EFFECT",
+        allow_hyphen_values = true,
         default_value = "10%",
         conflicts_with = "template",
         requires = "csv"

@@ -25,7 +25,7 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
         escaped(&title),
         escaped(card.sentence)
     );
-    if let Some(hold) = card.hold {
+    if let Some(hold) = card.hold.filter(|hold| *hold != "arm_absent") {
         let _ = writeln!(out, "\nHeld: {}", hold.replace('_', " "));
     }
     if card.metrics.is_empty() {

@@ -63,7 +63,8 @@ pub(crate) fn headline(card: &Card<'_>, style: Style) -> String {
 pub(crate) fn whole(card: &Card<'_>, style: Style) -> String {
     let mut out = headline(card, style);
     let _ = writeln!(out, "\n  {}", plain(card.sentence));
-    if let Some(hold) = card.hold {
+    // That an arm is absent is the sentence already.
+    if let Some(hold) = card.hold.filter(|hold| *hold != "arm_absent") {
         let _ = writeln!(out, "  held: {}", hold.replace('_', " "));
     }
     if !card.metrics.is_empty() {

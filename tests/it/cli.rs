@@ -248,7 +248,7 @@ fn a_demo_on_a_taken_port_says_so() {
     assert!(said.contains(&taken), "{said}");
 }
 
-/// `haldane config` prints the defaults; a source that is away is a warning, not a fault.
+/// Two lines per analysis on a narrow terminal, one on a wide one; and what one shows.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_list_of_analyses_fits_the_width() {
     let scenario = read("simulations/demo.yaml");
