@@ -3,7 +3,7 @@
 //!
 //! A file in `tests/cases/cli/*.session` holds commands (`$ …`), what they print (`! ` before lines
 //! of stderr) and the exit code (`-> …`). `UPDATE_CASES=1` rewrites what the commands print; the
-//! reviewed diff is the change of behaviour. `#` begins a comment.
+//! reviewed diff is the change of behaviour. `// ` begins a comment.
 
 use crate::docs::{read, root};
 use crate::support::daemon::{Site, haldane};
@@ -43,7 +43,7 @@ fn prefixed(prefix: &str, bytes: &[u8]) -> String {
 fn played(session: &str) -> String {
     let mut out = String::new();
     for line in session.lines() {
-        if line.starts_with('#') {
+        if line.starts_with("// ") {
             writeln!(out, "{line}").unwrap();
         }
         let Some(line) = line.strip_prefix("$ ") else {
