@@ -63,8 +63,10 @@ pub fn run() -> ExitCode {
     let drains = args.command.drains();
     let exit = runtime.block_on(async {
         tokio::select! {
-            exit = dispatch(args.command, &mut output) => exit,
+            // In this order the signal is listened for before anything has begun.
+            biased;
             () = interrupted(), if !drains => Exit::Interrupted,
+            exit = dispatch(args.command, &mut output) => exit,
         }
     });
     if exit == Exit::Interrupted {

@@ -87,8 +87,9 @@ fn welcome(config: &Config, daemon: &Daemon) -> String {
         count => format!("{count} tokens"),
     };
     format!(
-        "haldane listens on http://{}\n  source       {source}\n  templates    {templates} in {}\n  \
-         store        {}\n  credentials  {credentials}",
+        "haldane listens on http://{}\n  source       {source}\n  \
+         templates    {templates} in {}\n  store        {}\n  \
+         credentials  {credentials}",
         daemon.address,
         config.templates.dir.display(),
         config.store.path.display()

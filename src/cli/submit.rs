@@ -112,7 +112,8 @@ mod tests {
 
     fn document(flags: &str) -> Result<SubmissionDocument, Fault> {
         let line = format!(
-            "haldane submit -t web --service web --baseline track=\"a\" --canary track=\"b\" {flags}"
+            "haldane submit -t web --service web --baseline track=\"a\" \
+             --canary track=\"b\" {flags}"
         );
         let args = Args::try_parse_from(line.split_whitespace()).unwrap();
         let Command::Submit(args) = args.command else {
@@ -129,7 +130,7 @@ mod tests {
         );
         let body = serde_json::to_vec(&sent.unwrap()).unwrap();
         let checked = crate::wire::submission::parse(&body).unwrap();
-        assert_eq!(checked.deploy.traffic_share.unwrap().get(), 0.1);
+        assert_eq!(checked.deploy.traffic_share, Probability::new(0.1));
         assert_eq!(checked.inputs.get("a").unwrap(), "b=c");
         let receiver = checked.receivers.first().unwrap();
         assert_eq!(
