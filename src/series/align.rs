@@ -7,6 +7,7 @@ use crate::series::census::Census;
 use crate::series::grid::Grid;
 use crate::series::raw::Sample;
 use crate::series::samples::Series;
+use ndarray::{Array2, ArrayView1};
 use std::borrow::Cow;
 
 /// Samples in strictly rising time, finite, one per instant. Instants that came with different
@@ -69,29 +70,35 @@ pub fn align(grid: Grid, samples: &[Sample], census: &mut Census) -> Series {
 /// What several values at one grid point become; the slice is sorted and never empty.
 pub type Fold = fn(&[f64]) -> f64;
 
+/// Several series as one batch, series × time, gaps as `None`; shorter ones end in gaps.
+pub fn frame(series: &[Series]) -> Array2<Option<f64>> {
+    let len = series.iter().map(|one| one.values().len()).max();
+    let mut batch = Array2::from_elem((series.len(), len.unwrap_or(0)), None);
+    for (mut row, one) in batch.rows_mut().into_iter().zip(series) {
+        for (cell, value) in row.iter_mut().zip(one.values()) {
+            *cell = *value;
+        }
+    }
+    batch
+}
+
 /// One value per grid point from those of the series that have one there; a gap where none has.
 /// Values are sorted before they are folded, so the order of the series has no influence (A6).
-/// All series stand on grids of the same length.
+/// All series stand on grids of the same step and start.
 pub fn combine(series: &[Series], fold: Fold) -> Vec<Option<f64>> {
-    let len = series
-        .iter()
-        .map(|one| one.values().len())
-        .max()
-        .unwrap_or(0);
     let mut here = Vec::with_capacity(series.len());
-    (0..len)
-        .map(|idx| {
-            here.clear();
-            here.extend(
-                series
-                    .iter()
-                    .filter_map(|one| one.values().get(idx).copied().flatten()),
-            );
-            here.sort_unstable_by(f64::total_cmp);
-            (!here.is_empty())
-                .then(|| fold(&here))
-                .filter(|value| value.is_finite())
-        })
+    let at_one_instant = |column: ArrayView1<'_, Option<f64>>| {
+        here.clear();
+        here.extend(column.iter().copied().flatten());
+        here.sort_unstable_by(f64::total_cmp);
+        (!here.is_empty())
+            .then(|| fold(&here))
+            .filter(|value| value.is_finite())
+    };
+    frame(series)
+        .columns()
+        .into_iter()
+        .map(at_one_instant)
         .collect()
 }
 
