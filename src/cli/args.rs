@@ -1,5 +1,6 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -7,7 +8,15 @@ use std::path::PathBuf;
 
 /// Judges a canary against its baseline and says promote or rollback, and why.
 #[derive(Debug, Parser)]
-#[command(name = "haldane", version, about, after_help = exit_code::TABLE)]
+#[command(
+    name = "haldane",
+    version,
+    about,
+    after_help = exit_code::TABLE,
+    max_term_width = 100,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 pub struct Args {
     /// Colour on stdout; NO_COLOR is honoured
     #[arg(long, value_enum, default_value_t = ColorChoice::Auto, global = true)]
@@ -32,32 +41,51 @@ pub enum ColorChoice {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Show the whole job on simulated traffic: two rollouts, two verdicts, signed and verified
+    #[command(after_help = examples::DEMO)]
     Demo(DemoArgs),
     /// Run the daemon
+    #[command(after_help = examples::SERVE)]
     Serve(ServeArgs),
     /// Judge once, from Prometheus or from a CSV file
+    #[command(after_help = examples::JUDGE)]
     Judge(JudgeArgs),
     /// Ask a daemon to analyse a rollout
+    #[command(after_help = examples::SUBMIT)]
     Submit(SubmitArgs),
     /// Show the analyses of a daemon, or one of them
+    #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
     /// Wait for a verdict and end with its exit code
+    #[command(after_help = examples::WAIT)]
     Wait(WaitArgs),
     /// Stop an analysis; it concludes inconclusive
+    #[command(after_help = examples::CANCEL)]
     Cancel(CancelArgs),
     /// Decide an analysis by hand; the log keeps who and why
+    #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
     /// Check templates
+    #[command(after_help = examples::LINT)]
     Lint(LintArgs),
     /// Print every configuration key with its default
+    #[command(after_help = examples::CONFIG)]
     Config,
     /// Print the OpenAPI document of the HTTP API
+    #[command(after_help = examples::OPENAPI)]
     Openapi,
     /// Print a completion script
+    #[command(after_help = examples::COMPLETIONS)]
     Completions {
         /// For which shell
         shell: clap_complete::Shell,
     },
+}
+
+impl Command {
+    /// Whether it takes the signal itself, because it has something to drain.
+    pub(crate) const fn drains(&self) -> bool {
+        matches!(self, Self::Serve(_) | Self::Demo(_))
+    }
 }
 
 /// `haldane demo`
@@ -78,7 +106,7 @@ pub struct DemoArgs {
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// Configuration file; ./haldane.toml is read when it exists
-    #[arg(long, env = "HALDANE_CONFIG")]
+    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Where to listen (server.listen)
     #[arg(long)]
@@ -132,7 +160,7 @@ impl InconclusiveAs {
 }
 
 /// `haldane judge`
-#[derive(Debug, clap::Args)]
+#[derive(Clone, Debug, clap::Args)]
 pub struct JudgeArgs {
     /// The template; without one --csv is judged by a built-in template of one metric
     #[arg(short = 't', long)]
@@ -141,35 +169,68 @@ pub struct JudgeArgs {
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
     /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"
-    #[arg(long, required_unless_present = "csv")]
+    #[arg(
+        long,
+        value_name = "MATCHERS",
+        required_unless_present = "csv",
+        conflicts_with = "csv"
+    )]
     pub baseline: Option<String>,
     /// Label matchers of the canary
-    #[arg(long, required_unless_present = "csv")]
+    #[arg(
+        long,
+        value_name = "MATCHERS",
+        required_unless_present = "csv",
+        conflicts_with = "csv"
+    )]
     pub canary: Option<String>,
     /// The Prometheus to ask; source settings come from the configuration otherwise
-    #[arg(long, conflicts_with = "csv")]
+    #[arg(long, value_name = "URL", conflicts_with = "csv")]
     pub prometheus: Option<String>,
     /// Configuration file (for source.*)
-    #[arg(long, env = "HALDANE_CONFIG")]
+    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// Start of the window: RFC 3339, seconds since the epoch, or relative to now (-30m)
-    #[arg(long, allow_hyphen_values = true, default_value = "-30m")]
+    #[arg(
+        long,
+        value_name = "INSTANT",
+        allow_hyphen_values = true,
+        default_value = "-30m",
+        conflicts_with = "csv"
+    )]
     pub start: String,
     /// End of the window
-    #[arg(long, allow_hyphen_values = true, default_value = "now")]
+    #[arg(
+        long,
+        value_name = "INSTANT",
+        allow_hyphen_values = true,
+        default_value = "now",
+        conflicts_with = "csv"
+    )]
     pub end: String,
     /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
     /// With --csv and no template: the direction of harm
-    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase")]
+    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
+        conflicts_with = "template", requires = "csv")]
     pub harm: String,
     /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
-    #[arg(long, default_value = "10%")]
+    #[arg(
+        long,
+        value_name = "EFFECT",
+        allow_hyphen_values = true,
+        default_value = "10%",
+        conflicts_with = "template",
+        requires = "csv"
+    )]
     pub min_effect: String,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+    /// With the table: which test said what of each metric, and what it would take to pass
+    #[arg(long)]
+    pub explain: bool,
     /// What an inconclusive verdict ends with
     #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
     pub inconclusive_as: InconclusiveAs,
@@ -179,10 +240,20 @@ pub struct JudgeArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct DaemonArgs {
     /// The daemon's address
-    #[arg(long, env = "HALDANE_SERVER", default_value = "http://127.0.0.1:7070")]
+    #[arg(
+        long,
+        env = "HALDANE_SERVER",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7070"
+    )]
     pub server: String,
     /// A file with a bearer token
-    #[arg(long, env = "HALDANE_TOKEN_FILE", value_name = "FILE")]
+    #[arg(
+        long,
+        env = "HALDANE_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub token_file: Option<PathBuf>,
 }
 
@@ -225,9 +296,12 @@ pub struct SubmitArgs {
     /// Where the verdict is sent
     #[arg(long = "webhook", value_name = "URL")]
     pub webhooks: Vec<String>,
-    /// The name of the configured key that signs it
-    #[arg(long)]
+    /// The name of the key that signs it, of the daemon's webhooks.keys; its default key without
+    #[arg(long, value_name = "NAME")]
     pub webhook_key: Option<String>,
+    /// When the canary began to take traffic (RFC 3339); now without
+    #[arg(long, value_name = "INSTANT")]
+    pub start: Option<String>,
     /// Ends earlier or later than the template says
     #[arg(long)]
     pub duration: Option<String>,
@@ -237,6 +311,9 @@ pub struct SubmitArgs {
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+    /// What an inconclusive verdict ends with
+    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own, requires = "wait")]
+    pub inconclusive_as: InconclusiveAs,
 }
 
 /// `haldane status`
@@ -285,6 +362,9 @@ pub struct CancelArgs {
     /// Who, when the daemon asks for no credentials
     #[arg(long)]
     pub author: Option<String>,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
 }
 
 /// `haldane override`
@@ -304,12 +384,15 @@ pub struct OverrideArgs {
     /// Who, when the daemon asks for no credentials
     #[arg(long)]
     pub author: Option<String>,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    pub output: Format,
 }
 
 /// `haldane lint`
 #[derive(Debug, clap::Args)]
 pub struct LintArgs {
-    /// Templates
+    /// Templates, or folders of them
     #[arg(required = true)]
     pub files: Vec<PathBuf>,
     /// Warnings fail too
@@ -327,6 +410,8 @@ pub enum LintFormat {
     Text,
     /// For programs.
     Json,
+    /// Annotations of GitHub Actions.
+    Github,
 }
 
 /// Prints the completion script of a shell.

@@ -2,7 +2,9 @@
 
 use crate::cli::args::DaemonArgs;
 use crate::cli::exit_code::Exit;
-use serde_json::Value;
+use crate::cli::style::plain;
+use crate::wire::problem::Problem;
+use reqwest::header::CONTENT_TYPE;
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -11,6 +13,25 @@ pub(crate) type Fault = (Exit, String);
 
 /// Answers larger than this are refused: no document of ours is.
 const ANSWER_BYTES_MAX: usize = 64 << 20;
+
+/// How long one request may take: the longest long poll of the API is 60 s.
+const REQUEST_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// A document as the daemon wrote it; `--output json` prints these bytes.
+pub(crate) struct Reply(pub(crate) String);
+
+impl Reply {
+    /// The document, read.
+    pub(crate) fn read<T: serde::de::DeserializeOwned>(&self) -> Result<T, Fault> {
+        serde_json::from_str(&self.0).map_err(|fault| {
+            let message = format!(
+                "the daemon answered with a document this version cannot read ({fault}); \
+                 use the same version of haldane on both sides"
+            );
+            (Exit::Unavailable, message)
+        })
+    }
+}
 
 /// A daemon, by address.
 pub(crate) struct Client {
@@ -54,13 +75,14 @@ impl Client {
     }
 
     /// `GET path`.
-    pub(crate) async fn get(&self, path: &str) -> Result<Value, Fault> {
+    pub(crate) async fn get(&self, path: &str) -> Result<Reply, Fault> {
         self.call(self.http.get(self.address(path)?)).await
     }
 
     /// `POST path` with a JSON body.
-    pub(crate) async fn post(&self, path: &str, body: &Value) -> Result<Value, Fault> {
-        self.call(self.http.post(self.address(path)?).json(body))
+    pub(crate) async fn post(&self, path: &str, body: String) -> Result<Reply, Fault> {
+        let request = self.http.post(self.address(path)?);
+        self.call(request.header(CONTENT_TYPE, "application/json").body(body))
             .await
     }
 
@@ -70,7 +92,7 @@ impl Client {
             .map_err(|fault| (Exit::Usage, format!("{path}: {fault}")))
     }
 
-    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Value, Fault> {
+    async fn call(&self, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {
         let away = |what: &str| {
             let message = format!(
                 "no daemon at {} ({what}); start one with `haldane serve` or name it with --server",
@@ -83,61 +105,80 @@ impl Client {
             None => request,
         };
         let answer = request
-            .timeout(Duration::from_secs(90))
+            .timeout(REQUEST_TIME_MAX)
             .send()
             .await
-            .map_err(|fault| {
-                away(if fault.is_timeout() {
-                    "no answer in time"
-                } else {
-                    "connection refused"
-                })
-            })?;
+            .map_err(|fault| away(&cause(&fault)))?;
         let status = answer.status();
-        let bytes = answer
-            .bytes()
-            .await
-            .map_err(|fault| away(&fault.to_string()))?;
-        if bytes.len() > ANSWER_BYTES_MAX {
-            return Err(away("its answer is larger than 64 MiB"));
-        }
-        let body: Value = serde_json::from_slice(&bytes)
-            .map_err(|_| away(&format!("answered {status} without JSON; is it Haldane?")))?;
+        let bytes = body(answer).await.map_err(|what| away(&what))?;
+        let text = String::from_utf8(bytes)
+            .map_err(|_| away(&format!("answered {status} in no text; is it Haldane?")))?;
         if status.is_success() {
-            return Ok(body);
+            return Ok(Reply(text));
         }
         let exit = if status.is_server_error() {
             Exit::Unavailable
         } else {
             Exit::Usage
         };
-        Err((exit, problem(&body)))
+        match serde_json::from_str::<Problem>(&text) {
+            Ok(problem) => Err((exit, shown(&problem))),
+            Err(_) => Err(away(&format!(
+                "answered {status} without a reason; is it Haldane?"
+            ))),
+        }
     }
 }
 
+/// The body, unless it is larger than any document of ours.
+async fn body(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
+    let mut out = Vec::new();
+    loop {
+        match answer.chunk().await {
+            Ok(Some(chunk)) => out.extend_from_slice(&chunk),
+            Ok(None) => return Ok(out),
+            Err(fault) => return Err(cause(&fault)),
+        }
+        if out.len() > ANSWER_BYTES_MAX {
+            return Err("its answer is larger than 64 MiB".to_owned());
+        }
+    }
+}
+
+/// The last cause: the outer ones only say that a request failed.
+fn cause(fault: &reqwest::Error) -> String {
+    if fault.is_timeout() {
+        return "no answer in time".to_owned();
+    }
+    let mut cause: &dyn std::error::Error = fault;
+    while let Some(inner) = cause.source() {
+        cause = inner;
+    }
+    cause.to_string()
+}
+
 /// The detail of a problem and of each of its errors.
-fn problem(body: &Value) -> String {
-    let text = |key: &str| body.get(key).and_then(Value::as_str).unwrap_or_default();
-    let mut out = format!("{} [{}]", text("detail"), text("code"));
-    for error in body
-        .get("errors")
-        .and_then(Value::as_array)
-        .into_iter()
-        .flatten()
-    {
-        let part = |key: &str| match error.get(key) {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Null) | None => String::new(),
-            Some(other) => other.to_string(),
-        };
-        let place = [part("field"), part("line"), part("column")]
-            .into_iter()
-            .filter(|word| !word.is_empty())
-            .collect::<Vec<_>>()
-            .join(":");
-        let _ = write!(out, "\n       {place} {}", part("message"));
-        if !part("help").is_empty() {
-            let _ = write!(out, "; {}", part("help"));
+fn shown(problem: &Problem) -> String {
+    let mut out = format!("{} [{}]", plain(&problem.detail), problem.code);
+    for error in &problem.errors {
+        let number = |number: Option<usize>| number.map(|number| number.to_string());
+        let place = [
+            Some(error.field.clone()),
+            number(error.line),
+            number(error.column),
+        ];
+        let place: Vec<String> = place.into_iter().flatten().collect();
+        let _ = write!(
+            out,
+            "\n       {}: {}",
+            place.join(":"),
+            plain(&error.message)
+        );
+        if let Some(code) = &error.code {
+            let _ = write!(out, " [{code}]");
+        }
+        if let Some(help) = &error.help {
+            let _ = write!(out, "; {}", plain(help));
         }
     }
     out

@@ -2,20 +2,25 @@
 //! store; only the clock is fast and the traffic is made up.
 
 use crate::cli::args::DemoArgs;
+use crate::cli::card::Card;
+use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::receiver::Receiver;
-use crate::cli::{render, serve};
+use crate::cli::serve::{self, stop_signal};
+use crate::cli::style::Style;
+use crate::cli::table;
 use crate::engine::view::View;
 use crate::ids::AnalysisId;
 use crate::serve::clock::Clock;
 use crate::serve::config;
 use crate::serve::source::Source;
-use crate::serve::start::{Daemon, StartFault, start};
+use crate::serve::start::{Daemon, start};
 use crate::simulate::traffic::Traffic;
 use crate::telemetry::{self, LogFormat};
-use crate::time::{Span, Step};
+use crate::time::{Span, Step, Timestamp};
 use crate::webhook::signature::{SigningKey, secret_text};
+use crate::wire::verdict::VerdictDocument;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 use std::path::Path;
@@ -37,27 +42,71 @@ struct Shown {
     truth: String,
 }
 
-/// Runs the command.
-pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Exit {
-    match demo(args, output).await {
-        Ok(exit) => exit,
-        Err(message) => {
-            output.complain(&message);
-            Exit::Internal
-        }
-    }
+/// Everything under way.
+struct Stage {
+    daemon: Daemon,
+    receiver: Receiver,
+    shown: Vec<Shown>,
+    clock: Clock,
 }
 
-async fn demo(args: &DemoArgs, output: &mut Output) -> Result<Exit, String> {
-    telemetry::init_logs("warn", LogFormat::Text)?;
-    let dir = tempfile::tempdir().map_err(|fault| format!("temporary directory: {fault}"))?;
-    let minute = Step::new(Span::from_s(60)).ok_or("a minute is a step")?;
+/// Runs the command.
+pub(crate) async fn run(args: &DemoArgs, output: &mut Output) -> Exit {
+    let done = demo(args, output).await;
+    crate::cli::ended(done, output)
+}
+
+async fn demo(args: &DemoArgs, output: &mut Output) -> Result<Exit, Fault> {
+    telemetry::init_logs("warn", LogFormat::Text).map_err(internal)?;
+    let dir = tempfile::tempdir()
+        .map_err(|fault| (Exit::Unavailable, format!("temporary directory: {fault}")))?;
+    // One signal ends it wherever it is; the daemon is drained and its folder goes with it.
+    let stopped = stop_signal();
+    tokio::pin!(stopped);
+    let stage = tokio::select! {
+        biased;
+        () = &mut stopped => return Ok(Exit::Interrupted),
+        stage = set_up(args, dir.path(), output) => stage?,
+    };
+    let told = async {
+        watch(&stage, output).await;
+        let exit = report(&stage, output);
+        if args.keep {
+            let server = format!("http://{}", stage.daemon.address);
+            output.note(&format!(
+                "the daemon goes on at {server} until Ctrl-C; try: haldane status --server {server}"
+            ));
+        }
+        exit
+    };
+    let ended = tokio::select! {
+        biased;
+        () = &mut stopped => None,
+        exit = told => Some(exit),
+    };
+    if ended.is_some() && args.keep {
+        stopped.await;
+    }
+    tokio::select! {
+        () = stage.daemon.stop() => {}
+        () = stop_signal() => {}
+    }
+    Ok(ended.unwrap_or(Exit::Interrupted))
+}
+
+fn internal(message: String) -> Fault {
+    (Exit::Internal, message)
+}
+
+/// Daemon, receiver, and one submission per service of the scenario.
+async fn set_up(args: &DemoArgs, dir: &Path, output: &mut Output) -> Result<Stage, Fault> {
+    let minute = Step::new(Span::from_s(60)).expect("a minute is a step");
     let clock = Clock::fast(Clock::system().now().align_down(minute), args.speed);
-    let (key, key_file) = make_key(dir.path())?;
+    let (key, key_file) = make_key(dir).map_err(internal)?;
     let (receiver, hook) = Receiver::start(key, clock.clone())
         .await
-        .map_err(|f| format!("receiver: {f}"))?;
-    let traffic = Traffic::parse(SCENARIO)?;
+        .map_err(|fault| (Exit::Unavailable, format!("receiver: {fault}")))?;
+    let traffic = Traffic::parse(SCENARIO).map_err(internal)?;
     let truths: Vec<(String, String)> = traffic
         .scenario()
         .spec
@@ -65,29 +114,26 @@ async fn demo(args: &DemoArgs, output: &mut Output) -> Result<Exit, String> {
         .iter()
         .map(|service| (service.name.clone(), service.truth.clone()))
         .collect();
-    let daemon = start_daemon(args, dir.path(), &key_file, clock.clone(), traffic).await?;
+    let daemon = start_daemon(args, dir, &key_file, clock.clone(), traffic).await?;
     output.note(&format!(
         "daemon on http://{}, store in {}, receiver on http://{hook}/hook, clock {}× life",
         daemon.address,
-        dir.path().display(),
+        dir.display(),
         args.speed
     ));
     let mut shown = Vec::new();
     for (service, truth) in truths {
-        let id = submit(&daemon, &service, &clock, &hook.to_string()).await?;
+        let id = submit(&daemon, &service, &clock, &hook.to_string())
+            .await
+            .map_err(internal)?;
         shown.push(Shown { id, service, truth });
     }
-    watch(&daemon, &receiver, &shown, &clock, output).await;
-    let exit = report(&daemon, &receiver, &shown, output);
-    if args.keep {
-        output.note(&format!(
-            "the daemon goes on at http://{} until Ctrl-C; try: haldane status --server http://{}",
-            daemon.address, daemon.address
-        ));
-        serve::stop_signal().await;
-    }
-    daemon.stop().await;
-    Ok(exit)
+    Ok(Stage {
+        daemon,
+        receiver,
+        shown,
+        clock,
+    })
 }
 
 /// A fresh key, in a file as the configuration wants it.
@@ -110,10 +156,11 @@ async fn start_daemon(
     key_file: &Path,
     clock: Clock,
     traffic: Traffic,
-) -> Result<Daemon, String> {
+) -> Result<Daemon, Fault> {
     let templates = dir.join("templates");
-    std::fs::create_dir(&templates).map_err(|fault| format!("templates: {fault}"))?;
-    std::fs::write(templates.join("demo.yaml"), TEMPLATE).map_err(|f| format!("templates: {f}"))?;
+    std::fs::create_dir(&templates)
+        .and_then(|()| std::fs::write(templates.join("demo.yaml"), TEMPLATE))
+        .map_err(|fault| (Exit::Unavailable, format!("templates: {fault}")))?;
     let flags = [
         ("server.listen", args.listen.clone()),
         ("store.path", dir.join("demo.db").display().to_string()),
@@ -121,19 +168,13 @@ async fn start_daemon(
         ("webhooks.key", format!("file:{}", key_file.display())),
         ("webhooks.allow_private", "true".to_owned()),
     ];
-    let config = config::load(None, &flags)?;
+    let config = config::load(None, &flags).map_err(|message| (Exit::Usage, message))?;
     let handle = telemetry::metrics();
     let source = Source::Simulated(Arc::new(traffic));
-    start(
-        &config,
-        clock,
-        Some(source),
-        Arc::new(move || handle.render()),
-    )
-    .await
-    .map_err(|fault| match fault {
-        StartFault::Config(message) | StartFault::World(message) => message,
-    })
+    let metrics = Arc::new(move || handle.render());
+    start(&config, clock, Some(source), metrics)
+        .await
+        .map_err(serve::fault)
 }
 
 async fn submit(
@@ -174,24 +215,18 @@ async fn submit(
 }
 
 /// Draws the table until both verdicts have arrived.
-async fn watch(
-    daemon: &Daemon,
-    receiver: &Receiver,
-    shown: &[Shown],
-    clock: &Clock,
-    output: &mut Output,
-) {
+async fn watch(stage: &Stage, output: &mut Output) {
     let mut drawn = Frame::default();
     for _ in 0..FRAMES_MAX {
-        let views: Vec<Arc<View>> = shown
+        let views: Vec<Arc<View>> = stage
+            .shown
             .iter()
-            .filter_map(|one| daemon.readings.get(&one.id))
+            .filter_map(|one| stage.daemon.readings.get(&one.id))
             .collect();
-        drawn.draw(&views, clock, output);
-        if shown
-            .iter()
-            .all(|one| receiver.verdict_of(one.id.as_str()).is_some())
-        {
+        let heard = |one: &Shown| stage.receiver.verdict_of(one.id.as_str()).is_some();
+        let done = stage.shown.iter().all(heard);
+        drawn.draw(&views, &stage.clock, done, output);
+        if done {
             return;
         }
         tokio::time::sleep(FRAME).await;
@@ -206,70 +241,77 @@ struct Frame {
 }
 
 impl Frame {
-    fn draw(&mut self, views: &[Arc<View>], clock: &Clock, output: &mut Output) {
+    fn draw(&mut self, views: &[Arc<View>], clock: &Clock, last: bool, output: &mut Output) {
         let looks: Vec<(u32, bool)> = views
             .iter()
             .map(|view| (view.looks, view.conclusion.is_some()))
             .collect();
-        // A log is spared most of the looks: every fifth, and each conclusion.
-        let concluded = looks.iter().filter(|(_, done)| *done).count();
-        let before = self.looks.iter().filter(|(_, done)| *done).count();
-        let fifth = looks != self.looks && looks.iter().any(|(look, done)| !done && look % 5 == 1);
-        if !output.terminal && concluded == before && !fifth {
+        if !output.terminal {
+            // A log is spared most of the looks: every tenth, and each conclusion.
+            let concluded = |looks: &[(u32, bool)]| looks.iter().filter(|(_, done)| *done).count();
+            let tenth = |(look, done): &(u32, bool)| !done && look % 10 == 1;
+            let is_new = looks != self.looks && looks.iter().any(tenth);
+            let is_worth = is_new || concluded(&looks) != concluded(&self.looks);
+            self.looks = looks;
+            if is_worth {
+                output.data(&text(views, clock.now(), output.style));
+            }
             return;
         }
-        self.looks = looks;
-        let mut text = String::new();
-        for view in views {
-            text.push_str(&panel(view, clock, output.color));
-        }
-        if output.terminal && self.lines > 0 {
-            // Up to where the last frame began, and clear from there.
-            let up = format!("\u{1b}[{}A\u{1b}[J", self.lines);
-            output.data(&format!("{up}{text}"));
+        let (width, height) = Output::size();
+        let style = Style {
+            width,
+            ..output.style
+        };
+        let text = text(views, clock.now(), style);
+        // What is redrawn must fit: a line that wraps or scrolls away cannot be gone back to. The
+        // last frame stays, and may be as long as it likes.
+        let limit = if last {
+            usize::MAX
         } else {
-            output.data(&text);
+            height.saturating_sub(1).max(1)
+        };
+        let mut frame = String::new();
+        if self.lines > 0 {
+            let _ = write!(frame, "\u{1b}[{}A", self.lines);
         }
-        self.lines = text.lines().count();
+        self.lines = 0;
+        for line in text.lines().take(limit) {
+            let shown = if last {
+                line.to_owned()
+            } else {
+                style.cut(line, width)
+            };
+            let _ = writeln!(frame, "{shown}\u{1b}[K");
+            self.lines += 1;
+        }
+        frame.push_str("\u{1b}[J");
+        output.write(&frame);
     }
 }
 
-fn panel(view: &View, clock: &Clock, color: bool) -> String {
-    let plan = &view.plan;
-    let word = view
-        .conclusion
-        .as_ref()
-        .map_or("pending", |c| c.verdict.word());
-    let left = plan.timing.deadline.since(clock.now());
-    let time = if view.conclusion.is_some() {
-        "done".to_owned()
-    } else {
-        format!("at most {} left", Span::from_s(left.ms() / 1000))
-    };
-    let mut out = String::new();
-    let _ = writeln!(
-        out,
-        "{}   look {} of {}, {time}",
-        render::headline(word, plan, color),
-        view.looks,
-        plan.timing.looks_planned()
-    );
-    let _ = writeln!(out, "  {}", view.sentence);
-    if let Some(judgement) = &view.judgement {
-        out.push_str(&render::findings(plan, judgement, color));
-    }
-    out.push('\n');
-    out
+fn text(views: &[Arc<View>], now: Timestamp, style: Style) -> String {
+    views.iter().fold(String::new(), |mut out, view| {
+        let document = VerdictDocument::from_view(view, true);
+        let _ = writeln!(
+            out,
+            "{}",
+            table::whole(&Card::of_analysis(&document, now), style)
+        );
+        out
+    })
 }
 
 /// What came of it: the sentence as the receiver got it, against the truth of the scenario.
-fn report(daemon: &Daemon, receiver: &Receiver, shown: &[Shown], output: &mut Output) -> Exit {
+fn report(stage: &Stage, output: &mut Output) -> Exit {
+    let style = output.style;
     let mut text = String::from("what the receiver got, each signature verified:\n");
     let mut right = true;
-    for one in shown {
-        let Some(event) = receiver.verdict_of(one.id.as_str()) else {
-            let state = daemon.readings.get(&one.id);
-            let _ = writeln!(text, "  {}: nothing yet ({state:?})", one.service);
+    for one in &stage.shown {
+        let Some(event) = stage.receiver.verdict_of(one.id.as_str()) else {
+            let reason = stage.daemon.readings.get(&one.id);
+            let reason = reason.map_or_else(String::new, |view| view.sentence.clone());
+            let _ = writeln!(text, "  {}: nothing yet ({reason})", one.service);
             right = false;
             continue;
         };
@@ -285,13 +327,13 @@ fn report(daemon: &Daemon, receiver: &Receiver, shown: &[Shown], output: &mut Ou
         let _ = writeln!(
             text,
             "  {} {} {}: {}",
-            render::painted(render::symbol(&verdict), &verdict, output.color),
+            style.painted(style.symbol(&verdict), &verdict),
             one.service,
             verdict,
             field("reason")
         );
     }
-    for refused in receiver.refused() {
+    for refused in stage.receiver.refused() {
         let _ = writeln!(text, "  refused: {refused}");
         right = false;
     }

@@ -1,6 +1,6 @@
 //! Exit codes: one per class of end, listed in `haldane --help`.
 
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::{Hold, Verdict};
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -59,10 +59,58 @@ impl Exit {
             Verdict::Inconclusive => inconclusive_as,
         }
     }
+
+    /// The code of a final verdict with what held it (the word of the hold) and whether any
+    /// metric had data. An absent arm is no data rather than a gate. Whatever
+    /// `--inconclusive-as` says, no data never ends like a promote (A5).
+    pub fn concluded(
+        verdict: Verdict,
+        hold: Option<&str>,
+        has_data: bool,
+        inconclusive_as: Self,
+    ) -> Self {
+        let absent = hold == Some(Hold::ArmAbsent.word());
+        match verdict {
+            Verdict::Inconclusive if hold.is_some() && !absent => Self::Held,
+            Verdict::Inconclusive if (absent || !has_data) && inconclusive_as == Self::Clean => {
+                Self::Inconclusive
+            }
+            verdict => Self::of(verdict, inconclusive_as),
+        }
+    }
 }
 
 impl From<Exit> for ExitCode {
     fn from(exit: Exit) -> Self {
         Self::from(exit.code())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_end_of_an_analysis_has_its_code() {
+        use Verdict::{Inconclusive, Promote, Rollback};
+        let own = Exit::Inconclusive;
+        for (verdict, hold, has_data, inconclusive_as, wanted) in [
+            (Promote, None, true, own, 0),
+            (Rollback, None, true, own, 1),
+            (Rollback, Some("environment_degraded"), true, own, 1),
+            (Inconclusive, None, true, own, 3),
+            (Inconclusive, None, true, Exit::Rollback, 1),
+            (Inconclusive, None, true, Exit::Clean, 0),
+            (Inconclusive, None, false, own, 3),
+            (Inconclusive, None, false, Exit::Rollback, 1),
+            (Inconclusive, None, false, Exit::Clean, 3),
+            (Inconclusive, Some("arm_absent"), true, own, 3),
+            (Inconclusive, Some("arm_absent"), true, Exit::Clean, 3),
+            (Inconclusive, Some("traffic_mismatch"), true, own, 5),
+            (Inconclusive, Some("budget_burning"), true, Exit::Clean, 5),
+        ] {
+            let exit = Exit::concluded(verdict, hold, has_data, inconclusive_as);
+            assert_eq!(exit.code(), wanted, "{verdict:?} {hold:?} {has_data}");
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! `haldane judge`: one judgement, from Prometheus or from a file.
 
 use crate::cli::args::{Format, JudgeArgs};
+use crate::cli::card::Card;
+use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
-use crate::cli::{pair_csv, render};
+use crate::cli::style::Style;
+use crate::cli::{explain, markdown, pair_csv, table};
 use crate::diagnostic::Diagnostic;
-use crate::engine::verdict::Verdict;
+use crate::engine::verdict::Hold;
 use crate::http::OneShot;
 use crate::plan::once::bind_once;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -20,61 +23,100 @@ use crate::template::parse::parse;
 use crate::time::{Span, Timestamp};
 use crate::units::{Harm, MinEffect};
 use crate::wire::scope_text;
+use crate::wire::verdict::JudgeDocument;
 use std::collections::BTreeMap;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
-/// A fault with its exit code.
-type Fault = (Exit, String);
+/// Bytes of a CSV file; a longer one is refused. Four times what the longest legal one needs with
+/// numbers written out in full.
+const CSV_BYTES_MAX: u64 = 4 << 20;
 
 /// Runs the command.
 pub(crate) async fn run(args: &JudgeArgs, output: &mut Output) -> Exit {
     let judged = match &args.csv {
-        Some(file) => from_csv(args, file, output),
+        Some(file) => from_csv(args, file, output).await,
         None => from_source(args).await,
     };
-    match judged {
-        Ok(shot) => {
-            let text = match args.output {
-                Format::Table => render::one_shot_table(&shot, output.color),
-                Format::Json => render::one_shot_json(&shot),
-                Format::Markdown => render::one_shot_markdown(&shot),
-            };
-            output.data(&text);
-            exit_of(&shot, args)
-        }
-        Err((exit, message)) => {
-            output.complain(&message);
-            exit
+    let done = judged.and_then(|shot| {
+        output.data(&text(&shot, args, output.style)?);
+        Ok(exit_of(&shot, args))
+    });
+    crate::cli::ended(done, output)
+}
+
+fn text(shot: &OneShot, args: &JudgeArgs, style: Style) -> Result<String, Fault> {
+    let verdict = shot.verdict.word();
+    let document = JudgeDocument::new(
+        &shot.plan,
+        &shot.judgement,
+        verdict,
+        shot.row,
+        &shot.sentence,
+    );
+    let document = document.held(shot.hold.as_ref());
+    let card = Card::of_judgement(&document);
+    match args.output {
+        Format::Json => serde_json::to_string_pretty(&document)
+            .map_err(|fault| (Exit::Internal, format!("the judgement: {fault}"))),
+        Format::Markdown => Ok(markdown::whole(&card)),
+        Format::Table => {
+            let mut out = table::whole(&card, style);
+            if args.explain {
+                // A file was never asked: the query of its template would only mislead.
+                out.push_str(&explain::whole(&card, args.csv.is_none(), style));
+            }
+            Ok(out)
         }
     }
 }
 
 fn exit_of(shot: &OneShot, args: &JudgeArgs) -> Exit {
-    match (&shot.hold, shot.verdict) {
-        (Some(_), Verdict::Inconclusive) => Exit::Held,
-        (_, verdict) => Exit::of(verdict, args.inconclusive_as.exit()),
-    }
+    let hold = shot.hold.as_ref().map(Hold::word);
+    let has_data = shot.judgement.score.is_some();
+    Exit::concluded(shot.verdict, hold, has_data, args.inconclusive_as.exit())
 }
 
-fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneShot, Fault> {
-    let usage = |message: String| (Exit::Usage, format!("{}: {message}", file.display()));
-    let mut bytes = Vec::new();
-    if file == Path::new("-") {
-        std::io::stdin()
-            .read_to_end(&mut bytes)
-            .map_err(|fault| usage(fault.to_string()))?;
+/// Reading and judging a long file takes a while, and stdin may take for ever: neither may keep
+/// Ctrl-C waiting.
+async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneShot, Fault> {
+    let (args, file) = (args.clone(), file.to_owned());
+    let judged = tokio::task::spawn_blocking(move || judge_csv(&args, &file)).await;
+    let (shot, note) = judged.map_err(|fault| (Exit::Internal, fault.to_string()))??;
+    if let Some(note) = note {
+        output.note(note);
+    }
+    Ok(shot)
+}
+
+/// The judgement of a file, and what to say about the file.
+fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
+    let shown = if file == Path::new("-") {
+        "stdin".to_owned()
     } else {
-        bytes = std::fs::read(file).map_err(|fault| usage(fault.to_string()))?;
+        file.display().to_string()
+    };
+    let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
+    let mut bytes = Vec::new();
+    let opened: std::io::Result<Box<dyn std::io::Read>> = if file == Path::new("-") {
+        Ok(Box::new(std::io::stdin()))
+    } else {
+        std::fs::File::open(file).map(|file| Box::new(file) as Box<dyn std::io::Read>)
+    };
+    opened
+        .and_then(|reader| reader.take(CSV_BYTES_MAX + 1).read_to_end(&mut bytes))
+        .map_err(|fault| usage(fault.to_string()))?;
+    if bytes.len() as u64 > CSV_BYTES_MAX {
+        return Err(usage(format!(
+            "it has more than {CSV_BYTES_MAX} bytes; judge a shorter window"
+        )));
     }
     let pair = pair_csv::read(&bytes).map_err(usage)?;
     let grid = pair.gridded().map_err(usage)?;
-    if grid.irregular {
-        output.note(
-            "note: the timestamps are not on one step; rows are taken as samples in their order",
-        );
-    }
+    let note = grid.irregular.then_some(
+        "note: the timestamps are not on one step; rows are taken as samples in their order",
+    );
     let mut template = match &args.template {
         Some(path) => read_template(path)?,
         None => one_metric(harm(args), min_effect(args)?, grid.step),
@@ -85,10 +127,10 @@ fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneSho
             .and_then(|matcher| Scope::new(vec![matcher]))
             .expect("`arm` is a legal label")
     };
-    let points = i64::try_from(grid.len - 1).unwrap_or(i64::MAX);
+    let points = i64::try_from(grid.len.saturating_sub(1)).unwrap_or(i64::MAX);
     let rollout = Rollout {
         deploy: Deploy {
-            service: file.display().to_string(),
+            service: shown.clone(),
             ..Deploy::default()
         },
         inputs: inputs(&args.inputs)?,
@@ -111,7 +153,7 @@ fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneSho
     let length = step.times(points).max(step.times(need).plus(warmup));
     let plan = bound(&template, rollout, length)?;
     let batch = pair.batch(&plan, &grid).map_err(usage)?;
-    Ok(one_shot::judge_batch(Arc::new(plan), &batch))
+    Ok((one_shot::judge_batch(Arc::new(plan), &batch), note))
 }
 
 async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {

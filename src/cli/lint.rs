@@ -3,80 +3,178 @@
 use crate::cli::args::{LintArgs, LintFormat};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
+use crate::cli::style::Style;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::template::lint::lint;
 use crate::template::parse::parse;
+use serde_json::{Value, json};
+use std::path::{Path, PathBuf};
+
+/// What was found so far.
+#[derive(Default)]
+struct Tally {
+    files: usize,
+    errors: usize,
+    warnings: usize,
+    unreadable: bool,
+    documents: Vec<Value>,
+}
 
 /// Runs the command.
 pub(crate) fn run(args: &LintArgs, output: &mut Output) -> Exit {
-    let (mut errors, mut warnings, mut unreadable) = (0, 0, false);
-    let mut documents = Vec::new();
+    let mut tally = Tally::default();
     for path in &args.files {
-        let shown = path.display().to_string();
-        let text = match std::fs::read_to_string(path) {
-            Ok(text) => text,
-            Err(fault) => {
-                output.complain(&format!("{shown}: {fault}"));
-                unreadable = true;
-                continue;
+        match templates(path) {
+            Ok(files) => {
+                for file in files {
+                    check(&file, args.output, &mut tally, output);
+                }
             }
-        };
-        let (template, mut found) = parse(&text);
-        if let Some(template) = &template {
-            found.extend(lint(template, &text));
-        }
-        for diagnostic in &found {
-            match diagnostic.severity {
-                Severity::Error => errors += 1,
-                Severity::Warning => warnings += 1,
-            }
-            match args.output {
-                LintFormat::Text => output.data(&diagnostic.render(&shown, &text)),
-                LintFormat::Json => documents.push(document(&shown, diagnostic)),
+            Err(message) => {
+                output.complain(&message);
+                tally.unreadable = true;
             }
         }
     }
+    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
+    let summary = format!(
+        "{}, {}, {}",
+        count(tally.files, "file"),
+        count(tally.errors, "error"),
+        count(tally.warnings, "warning")
+    );
     match args.output {
-        LintFormat::Text => {
-            let files = args.files.len();
+        LintFormat::Text => output.data(&summary),
+        LintFormat::Json => {
             output.data(&format!(
-                "{files} {}, {errors} {}, {warnings} {}",
-                plural(files, "file"),
-                plural(errors, "error"),
-                plural(warnings, "warning")
+                "{:#}",
+                Value::Array(std::mem::take(&mut tally.documents))
             ));
         }
-        LintFormat::Json => output.data(&serde_json::Value::Array(documents).to_string()),
+        // Annotations are commands on stdout; what is not one goes beside them.
+        LintFormat::Github => output.note(&summary),
     }
-    match (unreadable, errors, warnings) {
+    exit_of(&tally, args.deny_warnings)
+}
+
+fn exit_of(tally: &Tally, deny_warnings: bool) -> Exit {
+    match (tally.unreadable, tally.errors, tally.warnings) {
         (true, ..) => Exit::Usage,
         (_, 0, 0) => Exit::Clean,
-        (_, 0, _) if !args.deny_warnings => Exit::Clean,
+        (_, 0, _) if !deny_warnings => Exit::Clean,
         (_, 0, _) => Exit::Inconclusive,
         _ => Exit::Rollback,
     }
 }
 
-fn plural(n: usize, word: &str) -> String {
-    if n == 1 {
-        word.to_owned()
-    } else {
-        format!("{word}s")
+/// The file itself, or every template of a folder, in the order of their names.
+fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
+    if !path.is_dir() {
+        return Ok(vec![path.to_owned()]);
+    }
+    let entries =
+        std::fs::read_dir(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
+    let is_template = |file: &PathBuf| {
+        let extension = file.extension();
+        extension.is_some_and(|e| e == "yaml" || e == "yml") && file.is_file()
+    };
+    let files = entries.flatten().map(|entry| entry.path());
+    let mut files: Vec<PathBuf> = files.filter(is_template).collect();
+    files.sort();
+    if files.is_empty() {
+        let shown = path.display();
+        return Err(format!(
+            "{shown}: no *.yaml in this folder; name a file or another folder"
+        ));
+    }
+    Ok(files)
+}
+
+fn check(path: &Path, format: LintFormat, tally: &mut Tally, output: &mut Output) {
+    let shown = path.display().to_string();
+    let text = match std::fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(fault) => {
+            output.complain(&format!("{shown}: {fault}"));
+            tally.unreadable = true;
+            return;
+        }
+    };
+    tally.files += 1;
+    let (template, mut found) = parse(&text);
+    if let Some(template) = &template {
+        found.extend(lint(template, &text));
+    }
+    found.sort_by_key(|diagnostic| diagnostic.place);
+    for diagnostic in &found {
+        match diagnostic.severity {
+            Severity::Error => tally.errors += 1,
+            Severity::Warning => tally.warnings += 1,
+        }
+        match format {
+            LintFormat::Text => {
+                let rendered = diagnostic.render(&shown, &text);
+                output.data(&format!(
+                    "{}\n",
+                    colored(&rendered, diagnostic, output.style)
+                ));
+            }
+            LintFormat::Github => output.data(&annotation(&shown, diagnostic)),
+            LintFormat::Json => tally.documents.push(document(&shown, diagnostic)),
+        }
     }
 }
 
-fn document(file: &str, diagnostic: &Diagnostic) -> serde_json::Value {
-    serde_json::json!({
+const fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Error => "error",
+        Severity::Warning => "warning",
+    }
+}
+
+/// The first word, which says how bad it is, in colour.
+fn colored(rendered: &str, diagnostic: &Diagnostic, style: Style) -> String {
+    let word = word(diagnostic.severity);
+    match rendered.strip_prefix(word) {
+        Some(rest) => format!("{}{rest}", style.painted(word, word)),
+        None => rendered.to_owned(),
+    }
+}
+
+fn document(file: &str, diagnostic: &Diagnostic) -> Value {
+    json!({
         "file": file,
         "code": diagnostic.code,
-        "severity": match diagnostic.severity {
-            Severity::Error => "error",
-            Severity::Warning => "warning",
-        },
+        "severity": word(diagnostic.severity),
         "line": diagnostic.place.map(|place| place.line),
         "column": diagnostic.place.map(|place| place.column),
         "length": diagnostic.place.map(|place| place.len),
         "message": diagnostic.message,
         "help": diagnostic.help,
     })
+}
+
+/// A workflow command of GitHub Actions ("Workflow commands: setting an error message").
+fn annotation(file: &str, diagnostic: &Diagnostic) -> String {
+    let data = |text: &str| {
+        text.replace('%', "%25")
+            .replace('\r', "%0D")
+            .replace('\n', "%0A")
+    };
+    let property = |text: &str| data(text).replace(':', "%3A").replace(',', "%2C");
+    let place = diagnostic.place.map_or_else(String::new, |place| {
+        let end = place.column + place.len;
+        format!(",line={},col={},endColumn={end}", place.line, place.column)
+    });
+    let help = diagnostic
+        .help
+        .as_ref()
+        .map_or_else(String::new, |help| format!("; {help}"));
+    format!(
+        "::{} file={}{place},title={}::{}",
+        word(diagnostic.severity),
+        property(file),
+        diagnostic.code,
+        data(&format!("{}{help}", diagnostic.message))
+    )
 }

@@ -3,19 +3,30 @@
 #![allow(clippy::disallowed_methods, reason = "entry: owns the process")]
 
 pub mod args;
+mod card;
 mod client;
+mod decide;
 mod demo;
+mod examples;
 pub mod exit_code;
+mod explain;
+mod figures;
 mod judge;
 mod lint;
+mod markdown;
 mod output;
 mod pair_csv;
 mod receiver;
-mod remote;
-mod render;
+pub mod reference;
 mod serve;
+mod status;
+mod style;
+mod submit;
+mod table;
+mod wait;
 
 use crate::cli::args::{Args, Command};
+use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use clap::Parser as _;
@@ -49,19 +60,21 @@ pub fn run() -> ExitCode {
         }
     };
     crate::prometheus::install_crypto();
-    // These take the signal themselves, and drain.
-    let drains = match &args.command {
-        Command::Serve(_) => true,
-        Command::Demo(demo) => demo.keep,
-        _ => false,
-    };
+    let drains = args.command.drains();
     let exit = runtime.block_on(async {
         tokio::select! {
-            exit = dispatch(args.command, &mut output) => exit,
+            // In this order the signal is listened for before anything has begun.
+            biased;
             () = interrupted(), if !drains => Exit::Interrupted,
+            exit = dispatch(args.command, &mut output) => exit,
         }
     });
-    runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    if exit == Exit::Interrupted {
+        // Nothing under way is waited for, such as a read of stdin.
+        runtime.shutdown_background();
+    } else {
+        runtime.shutdown_timeout(std::time::Duration::from_secs(1));
+    }
     exit.into()
 }
 
@@ -72,16 +85,24 @@ async fn interrupted() {
     }
 }
 
+/// The exit code of what was done; a fault is said first.
+fn ended(done: Result<Exit, Fault>, output: &mut Output) -> Exit {
+    done.unwrap_or_else(|(exit, message)| {
+        output.complain(&message);
+        exit
+    })
+}
+
 async fn dispatch(command: Command, output: &mut Output) -> Exit {
     match command {
         Command::Demo(args) => demo::run(&args, output).await,
         Command::Serve(args) => serve::run(&args, output).await,
         Command::Judge(args) => judge::run(&args, output).await,
-        Command::Submit(args) => remote::submit(&args, output).await,
-        Command::Status(args) => remote::status(&args, output).await,
-        Command::Wait(args) => remote::wait(&args, output).await,
-        Command::Cancel(args) => remote::cancel(&args, output).await,
-        Command::Override(args) => remote::decide(&args, output).await,
+        Command::Submit(args) => submit::run(&args, output).await,
+        Command::Status(args) => status::run(&args, output).await,
+        Command::Wait(args) => wait::run(&args, output).await,
+        Command::Cancel(args) => decide::cancel(&args, output).await,
+        Command::Override(args) => decide::decide(&args, output).await,
         Command::Lint(args) => lint::run(&args, output),
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),

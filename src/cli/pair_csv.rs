@@ -11,6 +11,9 @@ pub(crate) const ROWS_MAX: usize = 11_000;
 /// How far a distance may be from a whole number of steps before the rows count as irregular.
 const JITTER: f64 = 0.02;
 
+/// The step of a file with fewer than two rows: the usual scrape interval at most.
+const STEP_DEFAULT_S: f64 = 60.0;
+
 /// The label that tells the arms of a file apart.
 pub(crate) const ARM_LABEL: &str = "arm";
 
@@ -91,12 +94,6 @@ pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
         pair.baseline.push(value(baseline, line, "baseline")?);
         pair.canary.push(value(canary, line, "canary")?);
     }
-    if pair.seconds.len() < 2 {
-        return Err(format!(
-            "{} rows of samples; at least 2 are needed",
-            pair.seconds.len()
-        ));
-    }
     Ok(pair)
 }
 
@@ -120,7 +117,10 @@ impl Pair {
             .collect();
         let mut sorted = gaps.clone();
         sorted.sort_by(f64::total_cmp);
-        let usual = sorted.get(sorted.len() / 2).copied().unwrap_or(1.0);
+        let usual = sorted
+            .get(sorted.len() / 2)
+            .copied()
+            .unwrap_or(STEP_DEFAULT_S);
         let whole = |gap: f64| {
             let steps = (gap / usual).round();
             steps >= 1.0 && (gap / usual - steps).abs() <= JITTER * steps.max(1.0)
@@ -132,7 +132,8 @@ impl Pair {
         let step = span_of(usual)
             .and_then(Step::new)
             .ok_or_else(|| format!("rows {usual} s apart are closer than a millisecond"))?;
-        let mut idx = vec![0_usize];
+        // No row or one has no distance: it is still a window, only without enough evidence.
+        let mut idx: Vec<usize> = self.seconds.first().map(|_| 0).into_iter().collect();
         for gap in &gaps {
             let before = idx.last().copied().unwrap_or(0);
             idx.push(before + if irregular { 1 } else { steps_of(gap / usual) });
@@ -141,7 +142,7 @@ impl Pair {
         let start = Timestamp::from_seconds(first)
             .unwrap_or(Timestamp::from_s(0))
             .align_up(step);
-        let len = idx.last().copied().unwrap_or(0) + 1;
+        let len = idx.last().map_or(0, |last| last + 1);
         Ok(Gridded {
             step,
             start,
@@ -194,7 +195,7 @@ impl Pair {
             metric_idx: *metric_idx,
             part: Part::Grid,
         };
-        let last = i64::try_from(grid.len - 1).unwrap_or(i64::MAX);
+        let last = i64::try_from(grid.len.saturating_sub(1)).unwrap_or(i64::MAX);
         let to = plan.timing.start.plus(grid.step.span().times(last));
         Ok(Batch {
             from: plan.timing.start,
@@ -229,7 +230,6 @@ mod tests {
         for (text, wanted) in [
             ("", "no column `timestamp_s`"),
             ("time,baseline,canary\n1,2,3\n", "no column `timestamp_s`"),
-            ("timestamp_s,baseline,canary\n1,2,3\n", "1 rows"),
             (
                 "timestamp_s,baseline,canary\n1,2,3\n1,2,3\n",
                 "line 3: timestamp_s 1 is not after",
@@ -264,5 +264,13 @@ mod tests {
         let odd = read(b"timestamp_s,baseline,canary\n0,1,1\n60,1,1\n97,1,1\n191,1,1\n");
         let grid = odd.unwrap().gridded().unwrap();
         assert_eq!((grid.len, grid.irregular), (4, true));
+        for (rows, wanted) in [("", 0), ("7,1,2\n", 1)] {
+            let text = format!("timestamp_s,baseline,canary\n{rows}");
+            let short = read(text.as_bytes()).unwrap().gridded().unwrap();
+            assert_eq!(
+                (short.len, short.idx.len(), short.irregular),
+                (wanted, wanted, false)
+            );
+        }
     }
 }

@@ -1,65 +1,111 @@
 //! `haldane serve`: the daemon in the foreground, drained on SIGTERM and Ctrl-C.
 
 use crate::cli::args::ServeArgs;
+use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config, DEFAULTS};
-use crate::serve::start::{StartFault, start};
+use crate::serve::source::Source;
+use crate::serve::sources;
+use crate::serve::start::{Daemon, StartFault, start};
 use crate::telemetry::{self, LogFormat};
 use std::sync::Arc;
 
 /// Runs the command.
 pub(crate) async fn run(args: &ServeArgs, output: &mut Output) -> Exit {
-    let config = match load(args) {
-        Ok(config) => config,
-        Err(message) => {
-            output.complain(&message);
-            return Exit::Usage;
-        }
-    };
+    let done = serve(args, output).await;
+    crate::cli::ended(done, output)
+}
+
+async fn serve(args: &ServeArgs, output: &mut Output) -> Result<Exit, Fault> {
+    let usage = |message: String| (Exit::Usage, message);
+    let config = load(args).map_err(usage)?;
     let format = match config.log.format.as_str() {
         "text" => LogFormat::Text,
         "json" => LogFormat::Json,
         other => {
-            output.complain(&format!("log.format: `{other}` is none of text, json"));
-            return Exit::Usage;
+            return Err(usage(format!(
+                "log.format: `{other}` is none of text, json"
+            )));
         }
     };
-    if let Err(message) = telemetry::init_logs(&config.log.filter, format) {
-        output.complain(&message);
-        return Exit::Usage;
-    }
-    let handle = telemetry::metrics();
-    let render = Arc::new(move || handle.render());
-    let daemon = match start(&config, Clock::system(), None, render).await {
-        Ok(daemon) => daemon,
-        Err(StartFault::Config(message)) => {
-            output.complain(&message);
-            return Exit::Usage;
-        }
-        Err(StartFault::World(message)) => {
-            output.complain(&message);
-            return Exit::Unavailable;
-        }
-    };
-    output.note(&format!("haldane listens on http://{}", daemon.address));
+    telemetry::init_logs(&config.log.filter, format).map_err(usage)?;
     let stopped = stop_signal();
     tokio::pin!(stopped);
+    let handle = telemetry::metrics();
+    let render = Arc::new(move || handle.render());
+    let daemon = start(&config, Clock::system(), None, render)
+        .await
+        .map_err(fault)?;
+    output.note(&welcome(&config, &daemon));
+    let probe = probe(&config);
+    tokio::pin!(probe);
+    let mut probing = true;
     let mut upkeep = tokio::time::interval(telemetry::UPKEEP_EVERY);
     loop {
         tokio::select! {
             () = &mut stopped => break,
             () = daemon.ended() => {
-                output.complain("the daemon's loop ended by itself; this is a bug");
-                return Exit::Internal;
+                let message = "the daemon's loop ended by itself; this is a bug".to_owned();
+                return Err((Exit::Internal, message));
             }
             _ = upkeep.tick() => telemetry::upkeep(),
+            warning = &mut probe, if probing => {
+                probing = false;
+                if let Some(warning) = warning {
+                    output.note(&format!("warning: {warning}"));
+                }
+            }
         }
     }
-    output.note("draining");
-    daemon.stop().await;
-    Exit::Clean
+    output.note("draining; a second signal ends at once");
+    tokio::select! {
+        () = daemon.stop() => Ok(Exit::Clean),
+        () = stop_signal() => Ok(Exit::Interrupted),
+    }
+}
+
+/// The exit code of a start that failed.
+pub(crate) fn fault(fault: StartFault) -> Fault {
+    match fault {
+        StartFault::Config(message) => (Exit::Usage, message),
+        StartFault::World(message) => (Exit::Unavailable, message),
+    }
+}
+
+/// What somebody who has just started it wants to know.
+fn welcome(config: &Config, daemon: &Daemon) -> String {
+    let source = match config.source.kind.as_str() {
+        "simulated" => format!("simulated traffic of {}", config.source.scenario),
+        kind => format!("{kind} at {}", config.source.url),
+    };
+    let templates = daemon.templates;
+    let credentials = match config.server.credentials.len() {
+        0 => "none: whoever reaches the address may do everything".to_owned(),
+        1 => "1 token".to_owned(),
+        count => format!("{count} tokens"),
+    };
+    format!(
+        "haldane listens on http://{}\n  source       {source}\n  \
+         templates    {templates} in {}\n  store        {}\n  \
+         credentials  {credentials}",
+        daemon.address,
+        config.templates.dir.display(),
+        config.store.path.display()
+    )
+}
+
+/// Asks the source who it is; the answer is only a warning, because a source may come later.
+async fn probe(config: &Config) -> Option<String> {
+    let Ok(Source::Prometheus(client)) = sources::open(&config.source) else {
+        return None;
+    };
+    let fault = client.build_info().await.err()?;
+    Some(format!(
+        "the source does not answer yet ({}); analyses wait for it for their source_grace",
+        fault.message
+    ))
 }
 
 /// Resolves at SIGTERM or SIGINT.

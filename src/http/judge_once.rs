@@ -67,16 +67,11 @@ pub(crate) async fn judge(
         judgement,
         verdict,
         row,
+        hold,
         sentence,
-        ..
     } = office.ask(asked).await?.map_err(|fault| source(&fault))?;
-    Ok(ok(&JudgeDocument::new(
-        &plan,
-        &judgement,
-        verdict.word(),
-        row,
-        &sentence,
-    )))
+    let document = JudgeDocument::new(&plan, &judgement, verdict.word(), row, &sentence);
+    Ok(ok(&document.held(hold.as_ref())))
 }
 
 fn source(fault: &SourceFault) -> Refused {

@@ -120,6 +120,7 @@ pub(super) fn needs(needs: Needs) -> String {
 fn more(span: Span) -> String {
     let seconds = span.ms() / 1000;
     let (count, unit) = match seconds {
+        60 => (1, "minute"),
         0..120 => (seconds.max(1), "second"),
         120..7200 => ((seconds + 59) / 60, "minute"),
         _ => ((seconds + 3599) / 3600, "hour"),

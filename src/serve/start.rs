@@ -17,8 +17,8 @@ use crate::time::Timestamp;
 use crate::webhook::Sender;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::mpsc;
@@ -41,6 +41,8 @@ pub struct Daemon {
     pub address: SocketAddr,
     /// The views it has published.
     pub readings: http::Readings,
+    /// How many templates it has.
+    pub templates: usize,
     over: CancellationToken,
     stop: CancellationToken,
     tasks: Vec<JoinHandle<()>>,
@@ -91,6 +93,7 @@ pub async fn start(
     let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let stop = CancellationToken::new();
     let drain = parsed.drain;
+    let templates = count(&parsed.templates);
     let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
     let performer = Performer {
         source: parsed.source.clone(),
@@ -128,6 +131,7 @@ pub async fn start(
     Ok(Daemon {
         address,
         readings,
+        templates,
         over,
         stop,
         tasks,
@@ -159,6 +163,11 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
             None => sources::open(&config.source)?,
         },
     })
+}
+
+fn count(templates: &Templates) -> usize {
+    let templates = templates.read();
+    templates.unwrap_or_else(PoisonError::into_inner).len()
 }
 
 async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> {

@@ -19,6 +19,7 @@ mod stats_vectors;
 
 mod burn;
 mod cases;
+mod cli;
 mod deploy;
 mod docs;
 mod engine_cases;

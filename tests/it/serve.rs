@@ -184,16 +184,14 @@ async fn check_verdict(daemon: &Daemon, hook: &Hook, service: &str, verdict: &st
         let found = said.out.lines().any(|found| found == line);
         assert!(found, "{line:?} is no line of {}", said.out);
         for metric in ["latency", "errors", "slow"] {
-            assert!(
-                said.out.contains(&format!("{metric}: ")),
-                "{metric} in {}",
-                said.out
-            );
+            assert!(said.out.contains(metric), "{metric} in {}", said.out);
         }
     }
     assert_eq!(status.code, Some(0));
+    // The list has 80 columns where there is no terminal; a longer sentence ends in a mark.
+    let start: String = reason.chars().take(60).collect();
     assert!(
-        all.out.contains(id) && all.out.contains(reason),
+        all.out.contains(id) && all.out.contains(&start),
         "{}",
         all.out
     );

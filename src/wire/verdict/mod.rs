@@ -13,6 +13,7 @@ pub use metric::{
 };
 pub use objective::{ObjectiveDocument, RungDocument, TrafficDocument};
 
+use crate::engine::verdict::Hold;
 use crate::engine::view::View;
 use crate::judge::judgement::{Finding, Judgement};
 use crate::plan::Plan;
@@ -262,6 +263,9 @@ pub struct JudgeDocument {
     pub reason: String,
     /// The row of the verdict table that gave the verdict.
     pub row: u8,
+    /// What held a promote back, when something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<String>,
     /// `pass`, `marginal`, `fail` or `no_data`.
     pub outcome: String,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
@@ -303,6 +307,7 @@ impl JudgeDocument {
             score: judgement.score.map(Score::get),
             reason: sentence.to_owned(),
             row,
+            hold: None,
             outcome: evidence.outcome,
             on_inconclusive: plan.on_inconclusive.word().to_owned(),
             service: plan.rollout.deploy.service.clone(),
@@ -317,6 +322,15 @@ impl JudgeDocument {
             objectives: evidence.objectives,
             traffic: evidence.traffic,
             suspect: judgement.suspect.clone(),
+        }
+    }
+
+    /// The same with what held a promote back.
+    #[must_use]
+    pub fn held(self, hold: Option<&Hold>) -> Self {
+        Self {
+            hold: hold.map(|hold| hold.word().to_owned()),
+            ..self
         }
     }
 }
