@@ -12,7 +12,7 @@ use crate::stats::beta;
 /// is asked at every look; what follows is a hold, never a rollback.
 const DEGRADED_LEVEL: f64 = 0.001;
 
-/// The level at which a traffic share contradicts the declared one; see [`DEGRADED_LEVEL`].
+/// The level at which a traffic share contradicts the declared one; see `DEGRADED_LEVEL`.
 const TRAFFIC_LEVEL: f64 = 0.0001;
 
 /// Whether both arms degraded alike: the canary is not shown worse than the baseline, and either
@@ -20,7 +20,7 @@ const TRAFFIC_LEVEL: f64 = 0.0001;
 /// - an objective on this metric has a rung proven for the canary, the same rung is proven for the
 ///   baseline, and the canary is not worse than it; or
 /// - the metric is a gate, and in *each* arm the last third of the window lies beyond the limit
-///   over the first third, in the direction of harm, at [`DEGRADED_LEVEL`].
+///   over the first third, in the direction of harm, at `DEGRADED_LEVEL`.
 pub fn both_degraded(
     plan: &Plan,
     metric_idx: usize,
@@ -52,7 +52,7 @@ pub fn both_degraded(
 const EVENTS_MIN: u64 = 50;
 
 /// The observed share of traffic, and whether it contradicts the declared one: outside
-/// `declared / tolerance ..= declared × tolerance`, and by more than chance at [`TRAFFIC_LEVEL`]
+/// `declared / tolerance ..= declared × tolerance`, and by more than chance at `TRAFFIC_LEVEL`
 /// (exact binomial tail at the nearer bound, requests that come in bursts counting for less).
 pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
     let traffic = plan.traffic?;

@@ -140,7 +140,7 @@ impl Look {
     }
 
     /// Looks still to come, as (how much longer, the factor by which the data will have grown),
-    /// thinned to [`FORECASTS_MAX`].
+    /// thinned to `FORECASTS_MAX`.
     pub fn future(&self) -> impl Iterator<Item = (Span, f64, Self)> + '_ {
         let every = self.timing.look_every.ms().max(self.step().ms());
         let left = self

@@ -6,8 +6,8 @@
 //! the noise. A comparison of two arms varies as the difference of their ranks at the same
 //! instants does, summed over all distances in time; what moves both at once (a day's course,
 //! a shared dependency) cancels in it (the paired form of Dehling and Fried 2012, J. Multivariate
-//! Analysis 105, who give the two-sample test under dependence). Where the arms hold too few instants in common, each
-//! arm is taken for itself.
+//! Analysis 105, who give the two-sample test under dependence). Where the arms hold too few
+//! instants in common, each arm is taken for itself.
 
 use crate::stats::autocorrelation;
 use crate::stats::mann_whitney::Dependence;

@@ -69,7 +69,7 @@ impl World {
     fn new(seed: u64) -> Self {
         let limits = Limits {
             analyses_max: 12,
-            concluded_max: if seed % 2 == 0 { 4 } else { 10_000 },
+            concluded_max: if seed.is_multiple_of(2) { 4 } else { 10_000 },
             unacked_max: 24,
             fetches_max: 3,
             sends_max: 3,

@@ -249,7 +249,7 @@ fn holds_are_read_off_the_judgement() {
     let burning = |rolls_back, worse, both| {
         move |j: &mut Judgement| {
             j.objectives
-                .push(objective(worse, both, vec![rung(rolls_back)]))
+                .push(objective(worse, both, vec![rung(rolls_back)]));
         }
     };
     check(

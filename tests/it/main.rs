@@ -5,7 +5,11 @@
     clippy::expect_used,
     clippy::print_stdout,
     clippy::too_many_lines,
-    reason = "tests do I/O, read clocks and stop at the first surprise"
+    clippy::match_bool,
+    clippy::format_push_string,
+    clippy::format_collect,
+    clippy::match_wild_err_arm,
+    reason = "tests do I/O, read clocks, build expected text by hand and stop at the first surprise"
 )]
 mod bad_input;
 mod judge_burn;
