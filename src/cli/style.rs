@@ -14,8 +14,9 @@ pub(crate) struct Style {
     pub(crate) width: usize,
 }
 
-/// Columns of a stream that does not say: the terminals of old, and CI logs.
-pub(crate) const WIDTH_DEFAULT: usize = 80;
+/// Columns where nobody says how many there are: a log or a job's summary has no edge, and a
+/// table with everything in it fits a VT100's wide lines.
+pub(crate) const WIDTH_DEFAULT: usize = 132;
 
 /// Bars of a sparkline, rising.
 const BARS: [char; 8] = ['▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];

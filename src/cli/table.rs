@@ -22,7 +22,7 @@ enum Extra {
 /// Bars of a short sparkline.
 const SHORT_BARS: usize = 7;
 
-/// From everything to the least: the first that fits is taken.
+/// From everything to the least: the first that fits is taken. What was decided on goes last.
 const LAYOUTS: [&[Extra]; 7] = [
     &[
         Extra::Sparks,
@@ -30,10 +30,15 @@ const LAYOUTS: [&[Extra]; 7] = [
         Extra::Sizes,
         Extra::Evidence,
     ],
-    &[Extra::Sparks, Extra::Interval, Extra::Sizes],
-    &[Extra::ShortSparks, Extra::Interval, Extra::Sizes],
+    &[
+        Extra::ShortSparks,
+        Extra::Interval,
+        Extra::Sizes,
+        Extra::Evidence,
+    ],
+    &[Extra::Interval, Extra::Sizes, Extra::Evidence],
+    &[Extra::Interval, Extra::Evidence],
     &[Extra::ShortSparks, Extra::Interval],
-    &[Extra::Interval, Extra::Sizes],
     &[Extra::Interval],
     &[],
 ];
