@@ -153,7 +153,8 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     let length = step.times(points).max(step.times(need).plus(warmup));
     let plan = bound(&template, rollout, length)?;
     let batch = pair.batch(&plan, &grid).map_err(usage)?;
-    Ok((one_shot::judge_batch(Arc::new(plan), &batch), note))
+    let judged = one_shot::judge_batch(Arc::new(plan), &batch);
+    Ok((judged.map_err(internal)?, note))
 }
 
 async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
@@ -218,7 +219,12 @@ async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault
         };
         (exit, fault.message)
     })?;
-    Ok(one_shot::judge_batch(plan, &batch))
+    one_shot::judge_batch(plan, &batch).map_err(internal)
+}
+
+/// A failure of the judge itself, which no input of the user should bring about.
+fn internal(message: String) -> Fault {
+    (Exit::Internal, format!("{message}; this is a bug"))
 }
 
 fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {

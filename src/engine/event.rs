@@ -120,6 +120,15 @@ pub enum Event {
         /// The judgement; it names its look.
         judgement: Arc<Judgement>,
     },
+    /// A judgement could not be computed; the look goes without one.
+    JudgeFailed {
+        /// For which analysis.
+        id: AnalysisId,
+        /// For which look.
+        look: u32,
+        /// What went wrong, in a few words.
+        message: String,
+    },
     /// All records up to and including this one are durable.
     Appended {
         /// The last durable record.

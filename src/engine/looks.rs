@@ -1,6 +1,6 @@
 //! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
 
-use crate::engine::analysis::Phase;
+use crate::engine::analysis::{JUDGE_FAILED, Phase};
 use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
 use crate::engine::event::SourceFault;
@@ -72,11 +72,13 @@ impl Engine {
         };
         let timing = &analysis.plan.timing;
         let newest = schedule::newest_due(timing, self.clock);
-        let Some(look) = newest.filter(|look| *look > analysis.judged_look()) else {
+        let Some(look) = newest.filter(|look| *look > analysis.ended_look()) else {
             analysis.phase = Phase::Resting;
             return self.rest(id);
         };
-        let to = timing.readable_to(self.clock);
+        // A look that comes late reads no more than it would have in time: what it may spend ends at
+        // its planned instant, and what lies beyond belongs to the next look.
+        let to = timing.readable_to(schedule::due(timing, look));
         let Some(windows) = &analysis.windows else {
             return;
         };
@@ -132,7 +134,11 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
-        analysis.absorb();
+        if let Err(why) = analysis.absorb() {
+            let message = format!("{JUDGE_FAILED}: samples could not be taken in: {why}");
+            self.write(id, Fact::SourceFailed { look, message });
+            return self.decide(id, Source::Lost);
+        }
         let Some(windows) = &analysis.windows else {
             return;
         };
@@ -193,6 +199,37 @@ impl Engine {
         self.judging.remove(id);
         self.write(id, Fact::Judged { judgement });
         self.decide(id, Source::Answering);
+    }
+
+    /// A judgement could not be computed. The look goes without one; when it was the last, nothing
+    /// is left that could show anything, and the analysis ends inconclusive (A5, A11).
+    pub(super) fn on_judge_failed(&mut self, id: &AnalysisId, look: u32, why: &str) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        if analysis.phase != (Phase::Judging { look }) {
+            return self.ignore(id, format!("a failed judgement of look {look}"));
+        }
+        analysis.phase = Phase::Resting;
+        self.judging.remove(id);
+        let message = format!("{JUDGE_FAILED}: {why}");
+        self.write(id, Fact::SourceFailed { look, message });
+        self.decide_after_failure(id);
+    }
+
+    /// Decides after looks of which the newest may have gone without a judgement.
+    pub(super) fn decide_after_failure(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        let last = analysis.plan.timing.looks_planned();
+        let over = analysis.unjudged_look >= last && analysis.judged_look() < last;
+        let source = if over {
+            Source::Lost
+        } else {
+            Source::Answering
+        };
+        self.decide(id, source);
     }
 
     /// Asks the verdict table; concludes, or waits for the next look.

@@ -346,6 +346,14 @@ impl Desk {
         });
     }
 
+    pub(crate) fn judge_fails(&mut self, order: &JudgeOrder, message: &str) {
+        self.tell(Event::JudgeFailed {
+            id: order.id.clone(),
+            look: order.look,
+            message: message.to_owned(),
+        });
+    }
+
     pub(crate) fn judged(&mut self, order: &JudgeOrder, label: Label) {
         self.judged_but(order, label, |_| {});
     }
