@@ -45,11 +45,7 @@ impl Engine {
             }
             Phase::Fetching { look, .. } => {
                 let message = format!("no answer within {}", self.limits.patience);
-                let fault = SourceFault {
-                    transient: true,
-                    message,
-                };
-                self.on_fetch_failed(id, look, &fault);
+                self.on_fetch_failed(id, look, &SourceFault::passing(message));
             }
             Phase::Judging { look } => self.order_judgement(id, look),
             Phase::Queued(_) | Phase::Over => {}
@@ -155,9 +151,9 @@ impl Engine {
     }
 
     /// Samples could not be had. Tried again inside the look's time; inconclusive once that has
-    /// lasted longer than the grace. An error that trying again cannot mend ends an analysis that
-    /// never had an answer at once (its queries are wrong); one that had answers keeps the grace
-    /// (somebody may be changing the source's rules).
+    /// lasted longer than the grace. A refused query ends an analysis that never had an answer at
+    /// once (its queries are wrong); one that had answers keeps the grace (somebody may be changing
+    /// the source's rules), and so does every other fault (somebody may be mending the source).
     pub(super) fn on_fetch_failed(&mut self, id: &AnalysisId, look: u32, fault: &SourceFault) {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
@@ -170,7 +166,7 @@ impl Engine {
         analysis.retries = retries.saturating_add(1);
         analysis.phase = Phase::Resting;
         let ends = since.plus(analysis.plan.timing.source_grace);
-        let hopeless = !fault.transient && !analysis.has_samples;
+        let hopeless = fault.query && !analysis.has_samples;
         let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
         let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
         self.fetching.remove(id);
@@ -182,7 +178,14 @@ impl Engine {
             return self.decide(id, Source::Lost);
         }
         let wait = SOURCE_RETRY_FIRST.times(1_i64 << retries.min(16));
-        let again = self.clock.plus(wait.min(SOURCE_RETRY_MAX)).min(ends);
+        // The source's own wish counts, but not beyond what the engine waits for any answer: a
+        // source with a wrong clock must not silence an analysis.
+        let wish = fault
+            .retry_after
+            .unwrap_or(Span::ZERO)
+            .min(self.limits.patience);
+        let wait = wait.min(SOURCE_RETRY_MAX).max(wish);
+        let again = self.clock.plus(wait).min(ends);
         self.timers.set(Waiter::Analysis(id.clone()), again);
     }
 

@@ -282,10 +282,13 @@ impl Driver {
 
     fn judge(&self, plan: &Arc<Plan>) -> Result<OneShot, OnceFault> {
         match self.mood {
-            Mood::SourceDown | Mood::QueryWrong => Err(OnceFault::Source(SourceFault {
-                transient: self.mood == Mood::SourceDown,
-                message: "metric cpu: the source said no".to_owned(),
-            })),
+            Mood::SourceDown | Mood::QueryWrong => {
+                let message = "metric cpu: the source said no";
+                Err(OnceFault::Source(match self.mood {
+                    Mood::SourceDown => SourceFault::passing(message),
+                    _ => SourceFault::of_query(message),
+                }))
+            }
             Mood::JudgeBroken => Err(OnceFault::Judge("the judge failed: a panic".to_owned())),
             _ => Ok(OneShot {
                 hold: None,
