@@ -21,7 +21,12 @@ const MESSAGE_CHARS_MAX: usize = 300;
 
 #[cfg(test)]
 mod tests {
-    #![allow(clippy::panic, clippy::indexing_slicing, reason = "tests of panics")]
+    #![allow(
+        clippy::panic,
+        clippy::unwrap_used,
+        clippy::indexing_slicing,
+        reason = "tests of panics"
+    )]
     use super::*;
 
     #[test]

@@ -72,8 +72,8 @@ impl Engine {
             analysis.phase = Phase::Resting;
             return self.rest(id);
         };
-        // A look that comes late reads no more than it would have in time: what it may spend ends at
-        // its planned instant, and what lies beyond belongs to the next look.
+        // A look that comes late reads no more than it would have in time: what it may spend
+        // ends at its planned instant, and what lies beyond belongs to the next look.
         let to = timing.readable_to(schedule::due(timing, look));
         let Some(windows) = &analysis.windows else {
             return;

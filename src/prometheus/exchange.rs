@@ -260,7 +260,7 @@ async fn read_body(mut response: Response, options: &Options) -> Result<Vec<u8>,
                     body.len(),
                     causes(&error)
                 );
-                // The connection broke, not the query: the same question may well be answered next time.
+                // The connection broke, not the query: it may well be answered next time.
                 return Err(Failure::new(FaultKind::Unavailable, true, message));
             }
         }
