@@ -76,6 +76,10 @@ fn describe() {
     describe_counter!("haldane_submissions_total", "submissions accepted");
     describe_counter!("haldane_looks_total", "looks judged");
     describe_counter!("haldane_verdicts_total", "verdicts by word");
+    describe_counter!(
+        "haldane_judge_failures_total",
+        "looks that the judge failed at"
+    );
     describe_counter!("haldane_source_faults_total", "fetches that failed");
     describe_counter!("haldane_store_faults_total", "appends that failed");
     describe_counter!(

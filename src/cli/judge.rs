@@ -10,6 +10,7 @@ use crate::cli::{explain, markdown, pair_csv, table};
 use crate::diagnostic::Diagnostic;
 use crate::engine::verdict::Hold;
 use crate::http::OneShot;
+use crate::judge::windows::Batch;
 use crate::plan::once::bind_once;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
@@ -153,7 +154,7 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     let length = step.times(points).max(step.times(need).plus(warmup));
     let plan = bound(&template, rollout, length)?;
     let batch = pair.batch(&plan, &grid).map_err(usage)?;
-    Ok((one_shot::judge_batch(Arc::new(plan), &batch), note))
+    Ok((judge_batch(plan, &batch)?, note))
 }
 
 async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
@@ -218,7 +219,13 @@ async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault
         };
         (exit, fault.message)
     })?;
-    Ok(one_shot::judge_batch(plan, &batch))
+    judge_batch(plan, &batch)
+}
+
+/// Judges; a failure of the judge itself is one that no input should bring about.
+fn judge_batch(plan: impl Into<Arc<Plan>>, batch: &Batch) -> Result<OneShot, Fault> {
+    one_shot::judge_batch(plan.into(), batch)
+        .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))
 }
 
 fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {

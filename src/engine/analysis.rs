@@ -5,6 +5,7 @@
 //! for a fact to get in here.
 
 use crate::engine::delivery::Delivery;
+use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
@@ -16,6 +17,10 @@ use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
+
+/// How the message of a look that could not be judged begins. Such a failure is recorded like one
+/// of the source, so that recordings keep their form; no message of a source begins like this.
+pub(super) const JUDGE_FAILED: &str = "the judge failed";
 
 /// What an analysis is doing right now; not a fact, and gone after a crash.
 #[derive(Clone, Debug, PartialEq)]
@@ -57,6 +62,8 @@ pub(super) struct Analysis {
     pub(super) judgement: Option<Arc<Judgement>>,
     pub(super) conclusion: Option<Conclusion>,
     pub(super) source_fault: Option<String>,
+    /// The newest look that could not be judged; 0 while there is none.
+    pub(super) unjudged_look: u32,
     /// Source failures recorded since samples were last read.
     pub(super) source_notes: u32,
     /// Stale events recorded as ignored.
@@ -97,6 +104,7 @@ impl Analysis {
             judgement: None,
             conclusion: None,
             source_fault: None,
+            unjudged_look: 0,
             source_notes: 0,
             ignored: 0,
             deliveries: Vec::new(),
@@ -126,6 +134,10 @@ impl Analysis {
                 self.source_notes = 0;
                 self.unabsorbed.push(Arc::clone(batch));
                 return Ok(self.source_fault.take().is_some());
+            }
+            Fact::SourceFailed { look, message } if message.starts_with(JUDGE_FAILED) => {
+                self.unjudged_look = self.unjudged_look.max(*look);
+                self.source_fault = Some(message.clone());
             }
             Fact::SourceFailed { message, .. } => {
                 self.source_notes = self.source_notes.saturating_add(1);
@@ -199,15 +211,19 @@ impl Analysis {
         self.deliveries.iter().any(|message| message.end.is_none())
     }
 
-    /// Brings the windows up to the captured batches.
-    pub(super) fn absorb(&mut self) {
+    /// Brings the windows up to the captured batches, or says what keeps them from being taken in;
+    /// the windows are then not to be used any more (A11).
+    pub(super) fn absorb(&mut self) -> Result<(), String> {
         let Some(windows) = &mut self.windows else {
-            return;
+            return Ok(());
         };
-        let seen = Arc::make_mut(windows);
-        for batch in self.unabsorbed.drain(..) {
-            seen.absorb(&self.plan, &batch);
-        }
+        let (plan, batches) = (&self.plan, &mut self.unabsorbed);
+        guarded(|| {
+            let seen = Arc::make_mut(windows);
+            for batch in batches.drain(..) {
+                seen.absorb(plan, &batch);
+            }
+        })
     }
 
     /// The look of the newest judgement; 0 before the first.
@@ -215,9 +231,14 @@ impl Analysis {
         self.judgement.as_ref().map_or(0, |j| j.look)
     }
 
-    /// When the look after the newest judged one is due.
+    /// The newest look that is over, with a judgement or without; 0 before the first.
+    pub(super) fn ended_look(&self) -> u32 {
+        self.judged_look().max(self.unjudged_look)
+    }
+
+    /// When the look after the newest one that is over is due.
     pub(super) fn next_look_at(&self) -> Timestamp {
-        schedule::due(&self.plan.timing, self.judged_look().saturating_add(1))
+        schedule::due(&self.plan.timing, self.ended_look().saturating_add(1))
     }
 
     /// What the verdict table says of the newest judgement.
@@ -245,7 +266,10 @@ impl Analysis {
         };
         let mut sentence = self.sentence(stand);
         if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
+            let judge = fault.starts_with(JUDGE_FAILED);
             sentence = match &self.judgement {
+                Some(_) if judge => format!("{sentence}; then {fault}"),
+                None if judge => format!("no look was ever judged, {fault}"),
                 Some(_) => format!("{sentence}; then the source failed: {fault}"),
                 None => format!("no sample was ever read, the source failed: {fault}"),
             };

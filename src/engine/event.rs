@@ -53,10 +53,38 @@ pub enum SendReply {
 /// Why samples could not be fetched.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SourceFault {
-    /// Whether trying again can help (a query error cannot).
+    /// Whether trying again can help without anyone changing anything.
     pub transient: bool,
+    /// Whether the source understood the query and refused it: the template's own mistake, which
+    /// no wait mends. Everything else (an address, a credential, a broken answer) somebody else
+    /// may mend while the analysis waits.
+    pub query: bool,
+    /// How long the source asked to be left alone.
+    pub retry_after: Option<Span>,
     /// The thing, the value, the limit, the way out.
     pub message: String,
+}
+
+impl SourceFault {
+    /// A fault of the query itself.
+    pub fn of_query(message: impl Into<String>) -> Self {
+        Self {
+            transient: false,
+            query: true,
+            retry_after: None,
+            message: message.into(),
+        }
+    }
+
+    /// A fault that may pass by itself.
+    pub fn passing(message: impl Into<String>) -> Self {
+        Self {
+            transient: true,
+            query: false,
+            retry_after: None,
+            message: message.into(),
+        }
+    }
 }
 
 /// Everything that can happen.
@@ -119,6 +147,15 @@ pub enum Event {
         id: AnalysisId,
         /// The judgement; it names its look.
         judgement: Arc<Judgement>,
+    },
+    /// A judgement could not be computed; the look goes without one.
+    JudgeFailed {
+        /// For which analysis.
+        id: AnalysisId,
+        /// For which look.
+        look: u32,
+        /// What went wrong, in a few words.
+        message: String,
     },
     /// All records up to and including this one are durable.
     Appended {

@@ -1,6 +1,6 @@
 //! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
 
-use crate::engine::analysis::Phase;
+use crate::engine::analysis::{JUDGE_FAILED, Phase};
 use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
 use crate::engine::event::SourceFault;
@@ -45,11 +45,7 @@ impl Engine {
             }
             Phase::Fetching { look, .. } => {
                 let message = format!("no answer within {}", self.limits.patience);
-                let fault = SourceFault {
-                    transient: true,
-                    message,
-                };
-                self.on_fetch_failed(id, look, &fault);
+                self.on_fetch_failed(id, look, &SourceFault::passing(message));
             }
             Phase::Judging { look } => self.order_judgement(id, look),
             Phase::Queued(_) | Phase::Over => {}
@@ -72,11 +68,13 @@ impl Engine {
         };
         let timing = &analysis.plan.timing;
         let newest = schedule::newest_due(timing, self.clock);
-        let Some(look) = newest.filter(|look| *look > analysis.judged_look()) else {
+        let Some(look) = newest.filter(|look| *look > analysis.ended_look()) else {
             analysis.phase = Phase::Resting;
             return self.rest(id);
         };
-        let to = timing.readable_to(self.clock);
+        // A look that comes late reads no more than it would have in time: what it may spend
+        // ends at its planned instant, and what lies beyond belongs to the next look.
+        let to = timing.readable_to(schedule::due(timing, look));
         let Some(windows) = &analysis.windows else {
             return;
         };
@@ -132,7 +130,11 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
-        analysis.absorb();
+        if let Err(why) = analysis.absorb() {
+            let message = format!("{JUDGE_FAILED}: samples could not be taken in: {why}");
+            self.write(id, Fact::SourceFailed { look, message });
+            return self.decide(id, Source::Lost);
+        }
         let Some(windows) = &analysis.windows else {
             return;
         };
@@ -149,9 +151,9 @@ impl Engine {
     }
 
     /// Samples could not be had. Tried again inside the look's time; inconclusive once that has
-    /// lasted longer than the grace. An error that trying again cannot mend ends an analysis that
-    /// never had an answer at once (its queries are wrong); one that had answers keeps the grace
-    /// (somebody may be changing the source's rules).
+    /// lasted longer than the grace. A refused query ends an analysis that never had an answer at
+    /// once (its queries are wrong); one that had answers keeps the grace (somebody may be changing
+    /// the source's rules), and so does every other fault (somebody may be mending the source).
     pub(super) fn on_fetch_failed(&mut self, id: &AnalysisId, look: u32, fault: &SourceFault) {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
@@ -164,7 +166,7 @@ impl Engine {
         analysis.retries = retries.saturating_add(1);
         analysis.phase = Phase::Resting;
         let ends = since.plus(analysis.plan.timing.source_grace);
-        let hopeless = !fault.transient && !analysis.has_samples;
+        let hopeless = fault.query && !analysis.has_samples;
         let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
         let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
         self.fetching.remove(id);
@@ -176,7 +178,14 @@ impl Engine {
             return self.decide(id, Source::Lost);
         }
         let wait = SOURCE_RETRY_FIRST.times(1_i64 << retries.min(16));
-        let again = self.clock.plus(wait.min(SOURCE_RETRY_MAX)).min(ends);
+        // The source's own wish counts, but not beyond what the engine waits for any answer: a
+        // source with a wrong clock must not silence an analysis.
+        let wish = fault
+            .retry_after
+            .unwrap_or(Span::ZERO)
+            .min(self.limits.patience);
+        let wait = wait.min(SOURCE_RETRY_MAX).max(wish);
+        let again = self.clock.plus(wait).min(ends);
         self.timers.set(Waiter::Analysis(id.clone()), again);
     }
 
@@ -193,6 +202,37 @@ impl Engine {
         self.judging.remove(id);
         self.write(id, Fact::Judged { judgement });
         self.decide(id, Source::Answering);
+    }
+
+    /// A judgement could not be computed. The look goes without one; when it was the last, nothing
+    /// is left that could show anything, and the analysis ends inconclusive (A5, A11).
+    pub(super) fn on_judge_failed(&mut self, id: &AnalysisId, look: u32, why: &str) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        if analysis.phase != (Phase::Judging { look }) {
+            return self.ignore(id, format!("a failed judgement of look {look}"));
+        }
+        analysis.phase = Phase::Resting;
+        self.judging.remove(id);
+        let message = format!("{JUDGE_FAILED}: {why}");
+        self.write(id, Fact::SourceFailed { look, message });
+        self.decide_after_failure(id);
+    }
+
+    /// Decides after looks of which the newest may have gone without a judgement.
+    pub(super) fn decide_after_failure(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        let last = analysis.plan.timing.looks_planned();
+        let over = analysis.unjudged_look >= last && analysis.judged_look() < last;
+        let source = if over {
+            Source::Lost
+        } else {
+            Source::Answering
+        };
+        self.decide(id, source);
     }
 
     /// Asks the verdict table; concludes, or waits for the next look.

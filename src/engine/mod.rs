@@ -20,6 +20,7 @@ mod analysis;
 pub mod delivery;
 pub mod effect;
 pub mod event;
+pub mod guard;
 mod ledger;
 pub mod limits;
 mod looks;
@@ -120,6 +121,7 @@ impl Engine {
             Event::Fetched { id, look, batch } => self.on_fetched(&id, look, &batch),
             Event::FetchFailed { id, look, fault } => self.on_fetch_failed(&id, look, &fault),
             Event::Judged { id, judgement } => self.on_judged(&id, judgement),
+            Event::JudgeFailed { id, look, message } => self.on_judge_failed(&id, look, &message),
             Event::Appended { up_to } => self.on_appended(up_to),
             Event::AppendFailed { message } => self.on_append_failed(message),
             Event::Sent {

@@ -7,8 +7,8 @@ use crate::diagnostic::Diagnostic;
 use crate::digest::Digest;
 use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::effect::Effect;
+use crate::engine::guard::guarded;
 use crate::engine::record::{Fact, Record, Seq};
-use crate::engine::verdict::Source;
 use crate::engine::{Engine, Limits};
 use crate::ids::AnalysisId;
 use crate::plan::Plan;
@@ -87,11 +87,12 @@ impl<'a> Recovery<'a> {
         }
         let lives = self.engine.limits.message_life;
         let done = match (self.engine.analyses.get_mut(&record.id), &record.fact) {
-            (Some(analysis), _) => analysis.apply(seq, record, lives).map(|_| ()),
-            (None, Fact::Submitted { .. }) => self.submitted(seq, record),
-            (None, _) => Err(format!("record {} precedes its submission", seq.0)),
+            (Some(analysis), _) => guarded(|| analysis.apply(seq, record, lives).map(|_| ())),
+            (None, Fact::Submitted { .. }) => guarded(|| self.submitted(seq, record)),
+            (None, _) => Ok(Err(format!("record {} precedes its submission", seq.0))),
         };
-        if let Err(why) = done {
+        // A panic on one analysis' records is that analysis' damage (A11).
+        if let Err(why) = done.flatten() {
             self.damaged(seq, &record.id, why);
         }
     }
@@ -146,7 +147,7 @@ impl<'a> Recovery<'a> {
         let Self {
             engine: read,
             last,
-            unreadable,
+            mut unreadable,
             ..
         } = self;
         let mut engine = Engine {
@@ -156,7 +157,9 @@ impl<'a> Recovery<'a> {
         };
         let ids: Vec<AnalysisId> = engine.analyses.keys().cloned().collect();
         for id in &ids {
-            engine.readmit(id);
+            if let Err(why) = engine.readmit(id) {
+                unreadable.insert(id.clone(), why);
+            }
         }
         engine.keys = engine.newest_keys();
         for id in &ids {
@@ -173,12 +176,19 @@ impl<'a> Recovery<'a> {
 
 impl Engine {
     /// Enters a recovered analysis everywhere it is looked up, and shows it: all of it is durable.
-    fn readmit(&mut self, id: &AnalysisId) {
+    /// One whose evidence cannot be taken in, or not be shown, is let go of, with the reason (A11).
+    fn readmit(&mut self, id: &AnalysisId) -> Result<(), String> {
         let Some(analysis) = self.analyses.get_mut(id) else {
-            return;
+            return Ok(());
         };
-        analysis.absorb();
-        let view = Arc::new(analysis.view());
+        let taken_in = analysis.absorb().and_then(|()| guarded(|| analysis.view()));
+        let view = match taken_in {
+            Ok(view) => Arc::new(view),
+            Err(why) => {
+                self.analyses.remove(id);
+                return Err(format!("its samples cannot be taken in: {why}"));
+            }
+        };
         analysis.published = Some(Arc::clone(&view));
         match &analysis.conclusion {
             None => self.open += 1,
@@ -190,6 +200,7 @@ impl Engine {
             self.messages.insert(message.name.clone(), id.clone());
         }
         self.out.push(Effect::Publish(view));
+        Ok(())
     }
 
     /// The newest holder of each key: a key that was free again may have been used again.
@@ -213,7 +224,7 @@ impl Engine {
         } else {
             // The log may end between a judgement and the conclusion it called for. If it ends
             // between samples and their judgement, the look is still due and is taken again.
-            self.decide(id, Source::Answering);
+            self.decide_after_failure(id);
         }
     }
 }

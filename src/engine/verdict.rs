@@ -246,8 +246,7 @@ impl Situation {
                 .any(|o| o.worse_than_baseline && o.rungs.iter().any(abort)),
             environment_degraded: objective_alike || gates().any(|f| f.both_degraded),
             population: population(seen),
-            // The data end on the grid, so the bake time is compared on the grid as well.
-            bake_over: seen.covered_to >= timing.bake_until.align_down(timing.step),
+            bake_over: seen.covered_to >= timing.bake_until,
             deadline: seen.look >= timing.looks_planned(),
             all_within: complete && gates().all(|f| f.label == Label::Within && evident(f)),
             suspect: !seen.suspect.is_empty(),

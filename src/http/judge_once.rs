@@ -9,7 +9,7 @@ use super::refused::{Code, Refused};
 use super::wire::SamplesInput;
 use crate::diagnostic::closest;
 use crate::engine::event::SourceFault;
-use crate::http::{Ask, OneShot};
+use crate::http::{Ask, OnceFault, OneShot};
 use crate::judge::windows::Batch;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::Scope;
@@ -69,7 +69,10 @@ pub(crate) async fn judge(
         row,
         hold,
         sentence,
-    } = office.ask(asked).await?.map_err(|fault| source(&fault))?;
+    } = office.ask(asked).await?.map_err(|fault| match fault {
+        OnceFault::Source(fault) => source(&fault),
+        OnceFault::Judge(message) => Refused::new(Code::Internal, message),
+    })?;
     let document = JudgeDocument::new(&plan, &judgement, verdict.word(), row, &sentence);
     Ok(ok(&document.held(hold.as_ref())))
 }

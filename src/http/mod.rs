@@ -172,8 +172,17 @@ pub enum Ask {
         /// Inline samples; without them the plan's queries are asked.
         samples: Option<Box<Batch>>,
         /// Where the answer goes.
-        reply: oneshot::Sender<Result<OneShot, SourceFault>>,
+        reply: oneshot::Sender<Result<OneShot, OnceFault>>,
     },
+}
+
+/// Why a judgement made once came to nothing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum OnceFault {
+    /// Samples could not be read.
+    Source(SourceFault),
+    /// The judge failed, which is a mistake of ours.
+    Judge(String),
 }
 
 /// A judgement made once, with the verdict its table gives at the end of the window.

@@ -170,13 +170,22 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
 fn timing(template: &Template, rollout: &Rollout) -> Timing {
     let schedule = &template.schedule;
     let start = rollout.start.align_up(schedule.step);
+    let deadline = start.plus(rollout.duration.unwrap_or(schedule.deadline));
+    let bake_until = start.plus(schedule.bake);
     Timing {
         start,
         step: schedule.step,
         look_every: schedule.look_every,
         judged_from: start.plus(schedule.warmup),
-        bake_until: start.plus(schedule.bake),
-        deadline: start.plus(rollout.duration.unwrap_or(schedule.deadline)),
+        // Data end on the grid, and a bake time is over when the data reach past it, not when they
+        // nearly do. Only a bake time as long as the whole window ends with the window's last grid
+        // point: there is nothing after it to wait for.
+        bake_until: if bake_until == deadline {
+            deadline.align_down(schedule.step)
+        } else {
+            bake_until.align_up(schedule.step)
+        },
+        deadline,
         lag: schedule.lag,
         source_grace: schedule.source_grace,
     }
@@ -300,8 +309,8 @@ fn traffic(template: &Template, rollout: &Rollout) -> Option<TrafficPlan> {
 
 /// The part of `judge.false_rollback` one required metric gets: it is divided over everything
 /// that can roll back alone (union bound), a critical metric counting three times and an
-/// objective with a rollback rung once. Metrics and objectives that cannot roll back are
-/// labelled with the same part but take none of it.
+/// objective with a rollback rung once. What cannot roll back takes none of it: such metrics are
+/// labelled at the whole of `judge.false_rollback` (see `judge::look`).
 fn share_of_required(template: &Template) -> f64 {
     let metrics: f64 = template
         .metrics

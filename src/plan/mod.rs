@@ -52,11 +52,12 @@ pub struct Timing {
     pub look_every: Span,
     /// Samples before it are not judged.
     pub judged_from: Timestamp,
-    /// No promote before it.
+    /// No promote before it; on the step grid.
     pub bake_until: Timestamp,
     /// An undecided analysis ends with the look at this instant.
     pub deadline: Timestamp,
-    /// A look at `now` reads samples up to `now − lag`, aligned down to the step.
+    /// A look is taken this long after its planned instant and reads samples up to that instant,
+    /// aligned down to the step.
     pub lag: Span,
     /// How long the source may fail.
     pub source_grace: Span,
@@ -72,7 +73,8 @@ impl Timing {
             .max(1)
     }
 
-    /// The last instant a look at `now` may read: on the grid, never past the deadline.
+    /// The last instant that can be read at `now`: on the grid, never past the deadline. A look
+    /// reads up to what it could read when it was due, however late it is taken.
     pub fn readable_to(&self, now: Timestamp) -> Timestamp {
         now.minus(self.lag).min(self.deadline).align_down(self.step)
     }
@@ -109,7 +111,8 @@ pub struct MetricPlan {
     /// Concrete queries.
     pub queries: Queries,
     /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
-    /// with the share of one required metric, which is not taken from the gates.
+    /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
+    /// gates, and this share of it is not used.
     pub alpha: Probability,
 }
 

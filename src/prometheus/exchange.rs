@@ -260,7 +260,8 @@ async fn read_body(mut response: Response, options: &Options) -> Result<Vec<u8>,
                     body.len(),
                     causes(&error)
                 );
-                return Err(Failure::new(FaultKind::Malformed, false, message));
+                // The connection broke, not the query: it may well be answered next time.
+                return Err(Failure::new(FaultKind::Unavailable, true, message));
             }
         }
     }

@@ -28,13 +28,13 @@ pub enum FaultKind {
     Auth,
     /// The source is there but has too much to do (429, 503).
     Overloaded,
-    /// Nothing there, or it failed inside: connection, name lookup, 5xx.
+    /// Nothing there, or it failed inside: connection, name lookup, an answer cut short, 5xx.
     Unavailable,
     /// No answer in time, by our clock or by the source's.
     Timeout,
     /// The answer is larger than a limit of ours (or of the source: 413).
     TooLarge,
-    /// What came back is not an answer of this API: garbage, cut short, HTML, a redirect.
+    /// What came back is not an answer of this API: garbage, HTML, a redirect.
     Malformed,
 }
 

@@ -2,6 +2,7 @@
 
 use crate::engine::effect::ANCHOR_LOOKBACK;
 use crate::engine::event::SourceFault;
+use crate::engine::guard::guarded;
 use crate::engine::verdict::{Situation, Source as Reached, Verdict, decide};
 use crate::http::OneShot;
 use crate::judge::windows::{Batch, Windows};
@@ -10,8 +11,13 @@ use crate::plan::Plan;
 use crate::serve::source::Source;
 use std::sync::Arc;
 
-/// Judges the plan's whole window as its last look.
-pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> OneShot {
+/// Judges the plan's whole window as its last look; what a panicking judge said is the error, and
+/// the process goes on (A11).
+pub fn judge_batch(plan: Arc<Plan>, batch: &Batch) -> Result<OneShot, String> {
+    guarded(|| judge_whole(plan, batch)).map_err(|why| format!("the judge failed: {why}"))
+}
+
+fn judge_whole(plan: Arc<Plan>, batch: &Batch) -> OneShot {
     let mut windows = Windows::new(&plan);
     windows.absorb(&plan, batch);
     let judgement = judge(&plan, &windows, plan.timing.looks_planned());

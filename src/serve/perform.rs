@@ -2,11 +2,13 @@
 
 use crate::engine::Engine;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
-use crate::engine::event::{Event, SourceFault};
+use crate::engine::event::Event;
+use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
-use crate::http::{Health, OneShot, Readings};
+use crate::http::{Health, OnceFault, OneShot, Readings};
 use crate::judge::judge;
-use crate::judge::windows::Batch;
+use crate::judge::judgement::Judgement;
+use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
 use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
@@ -116,23 +118,15 @@ impl Performer {
         let (told, heard) = oneshot::channel();
         rayon::spawn(move || {
             let begun = std::time::Instant::now();
-            let judgement = judge(&order.plan, &order.windows, order.look);
+            let event = judged(order, judge);
             metrics::histogram!("haldane_judge_seconds").record(begun.elapsed().as_secs_f64());
-            drop(told.send((order.id, judgement)));
+            drop(told.send(event));
         });
         self.tasks.spawn(async move {
-            // A judge that panicked drops its channel: that one look goes without a judgement and
-            // the analysis ends inconclusive at its deadline, never promoted (A5, A11).
-            let Ok((id, judgement)) = heard.await else {
-                tracing::error!("a judgement ended without a result; this is a bug");
-                return;
+            let Ok(event) = heard.await else {
+                return; // cannot be: the work above always tells
             };
-            let _ = events
-                .send(Event::Judged {
-                    id,
-                    judgement: Arc::new(judgement),
-                })
-                .await;
+            let _ = events.send(event).await;
         });
     }
 
@@ -156,7 +150,7 @@ impl Performer {
         &self,
         plan: Arc<Plan>,
         samples: Option<Box<Batch>>,
-        reply: oneshot::Sender<Result<OneShot, SourceFault>>,
+        reply: oneshot::Sender<Result<OneShot, OnceFault>>,
     ) {
         let source = self.source.clone();
         self.tasks.spawn(async move {
@@ -167,11 +161,17 @@ impl Performer {
             let batch = match batch {
                 Ok(batch) => batch,
                 Err(fault) => {
-                    drop(reply.send(Err(fault)));
+                    drop(reply.send(Err(OnceFault::Source(fault))));
                     return;
                 }
             };
-            rayon::spawn(move || drop(reply.send(Ok(one_shot::judge_batch(plan, &batch)))));
+            rayon::spawn(move || {
+                let judged = one_shot::judge_batch(plan, &batch);
+                if let Err(message) = &judged {
+                    tracing::error!(%message, "the judge failed; this is a bug");
+                }
+                drop(reply.send(judged.map_err(OnceFault::Judge)));
+            });
         });
     }
 
@@ -193,6 +193,28 @@ impl Performer {
     /// Resolves when everything under way has ended.
     pub(crate) async fn idle(&self) {
         self.tasks.wait().await;
+    }
+}
+
+/// The event that ends a judge order. A panic of the judge would end the process from a thread of
+/// the pool; caught here it costs one look of one analysis, which is then never promoted (A5, A11).
+fn judged(order: JudgeOrder, judge: impl FnOnce(&Plan, &Windows, u32) -> Judgement) -> Event {
+    let JudgeOrder {
+        id,
+        look,
+        plan,
+        windows,
+    } = order;
+    match guarded(|| judge(&plan, &windows, look)) {
+        Ok(judgement) => Event::Judged {
+            id,
+            judgement: Arc::new(judgement),
+        },
+        Err(message) => {
+            tracing::error!(analysis = %id, look, %message, "the judge failed; this is a bug");
+            metrics::counter!("haldane_judge_failures_total").increment(1);
+            Event::JudgeFailed { id, look, message }
+        }
     }
 }
 

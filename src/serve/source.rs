@@ -4,7 +4,7 @@ use crate::engine::effect::FetchOrder;
 use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
-use crate::prometheus::{Client, Fault, RangeQuery};
+use crate::prometheus::{Client, Fault, FaultKind, RangeQuery};
 use crate::series::raw::Answer;
 use crate::simulate::traffic::Traffic;
 use crate::time::Timestamp;
@@ -52,10 +52,7 @@ impl Source {
                         reach(plan, *slot, from, first),
                         to,
                     )
-                    .map_err(|message| SourceFault {
-                        transient: false,
-                        message,
-                    }),
+                    .map_err(SourceFault::of_query),
             }?;
             Ok::<(Slot, Answer), SourceFault>((*slot, answer))
         });
@@ -105,6 +102,8 @@ fn named(plan: &Plan, slot: Slot, fault: &Fault) -> SourceFault {
         .map_or("?", |metric| metric.name.as_str());
     SourceFault {
         transient: fault.kind.is_transient(),
+        query: fault.kind == FaultKind::BadQuery,
+        retry_after: fault.retry_after,
         message: format!("metric {metric}: {}", fault.message),
     }
 }

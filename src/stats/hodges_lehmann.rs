@@ -15,7 +15,8 @@ use super::mann_whitney::{Dependence, Method, standard_deviation};
 use super::rank::{Scratch, SortedPair};
 use super::selection::kth_difference;
 
-/// The shift of the first sample against the second, in the unit of the values.
+/// The shift of the first sample against the second, in the unit of the values. A difference that
+/// overflows counts as the largest there is, so a two-sided shift is always finite.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Shift {
     /// Median of all differences.

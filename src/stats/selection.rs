@@ -21,6 +21,18 @@ pub(super) struct Mark {
     above: f64,
 }
 
+/// The difference of two finite values; one that overflows counts as the largest there is, so that
+/// every difference is finite and has a rank.
+fn difference(a: f64, b: f64) -> f64 {
+    (a - b).clamp(-f64::MAX, f64::MAX)
+}
+
+/// What raw differences are compared with in place of `at`, so that those that overflow compare as
+/// if they were cut to [`difference`]: the loops need not cut each one.
+fn ceiling(at: f64) -> f64 {
+    if at >= f64::MAX { f64::INFINITY } else { at }
+}
+
 /// Counts aimed by the density; after these the bracket is halved, from difference to difference.
 /// Continuous samples need two to four.
 const AIMED_MAX: u32 = 8;
@@ -31,6 +43,7 @@ const AIMED_MAX: u32 = 8;
 /// step waits for the one before.
 fn count_up_to(x: &[f64], y: &[f64], at: f64) -> usize {
     let m = y.len();
+    let at = ceiling(at);
     let (mut i, mut j, mut i_end, mut j_end, mut count) = (0, 0, x.len(), m, 0);
     while i < i_end && j < j_end {
         let forth = x[i] - y[j] <= at;
@@ -50,12 +63,12 @@ fn count_closely(x: &[f64], y: &[f64], at: f64) -> Mark {
     let (mut j, mut count) = (0, 0);
     let (mut below, mut above) = (f64::NEG_INFINITY, f64::INFINITY);
     for &a in x {
-        while j < y.len() && a - y[j] > at {
-            above = above.min(a - y[j]);
+        while j < y.len() && difference(a, y[j]) > at {
+            above = above.min(difference(a, y[j]));
             j += 1;
         }
         if let Some(b) = y.get(j) {
-            below = below.max(a - b);
+            below = below.max(difference(a, *b));
             count += y.len() - j;
         }
     }
@@ -71,7 +84,12 @@ fn count_closely(x: &[f64], y: &[f64], at: f64) -> Mark {
 /// [`count_up_to`] does.
 fn edges(x: &[f64], y: &[f64], at: f64, edge: &mut Vec<usize>) {
     edge.clear();
+    if at < -f64::MAX {
+        edge.resize(x.len(), y.len()); // below every difference
+        return;
+    }
     edge.resize(x.len(), 0);
+    let at = ceiling(at);
     let (mut i, mut j, mut i_end, mut j_end) = (0, 0, x.len(), y.len());
     // Until one row is left, so that the walks never write to the same one.
     while i + 1 < i_end && j < j_end {
@@ -141,7 +159,7 @@ fn pick(scratch: &mut Scratch, low: f64, high: f64, place: usize) -> (f64, Optio
     edges(x, y, low, until);
     candidates.clear();
     for ((a, &from), &until) in x.iter().zip(from.iter()).zip(until.iter()) {
-        candidates.extend(y[from..until].iter().map(|b| a - b));
+        candidates.extend(y[from..until].iter().map(|b| difference(*a, *b)));
     }
     let (_, kth, later) = candidates.select_nth_unstable_by(place, f64::total_cmp);
     (*kth, later.iter().copied().reduce(f64::min))
@@ -150,8 +168,8 @@ fn pick(scratch: &mut Scratch, low: f64, high: f64, place: usize) -> (f64, Optio
 /// The tightest marks around the `k`-th difference; the first call finds the two ends.
 fn bracket(x: &[f64], y: &[f64], k: usize, marks: &mut Vec<Mark>) -> (Mark, Mark) {
     if marks.is_empty() {
-        let lowest = x[0] - y[y.len() - 1];
-        let highest = x[x.len() - 1] - y[0];
+        let lowest = difference(x[0], y[y.len() - 1]);
+        let highest = difference(x[x.len() - 1], y[0]);
         let before = f64::NEG_INFINITY;
         marks.push(Mark {
             at: before,

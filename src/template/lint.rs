@@ -236,12 +236,21 @@ fn warmup_too_long(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 /// C047: `bake: 1h` with `deadline: 30m` never promotes.
 fn bake_too_long(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let schedule = &subject.template.schedule;
-    if schedule.bake <= schedule.deadline {
+    let (bake, deadline) = (schedule.bake, schedule.deadline);
+    let step = schedule.step.span().ms();
+    let last_point = deadline.ms() / step * step;
+    if bake == deadline || bake.ms() <= last_point {
         return;
     }
-    let (bake, deadline) = (schedule.bake, schedule.deadline);
-    let message =
-        format!("a bake time of {bake} ends after the deadline of {deadline}: never a promote");
+    let message = if bake > deadline {
+        format!("a bake time of {bake} ends after the deadline of {deadline}: never a promote")
+    } else {
+        format!(
+            "a bake time of {bake} ends after the last step of {} before the deadline of \
+             {deadline}: never a promote",
+            schedule.step
+        )
+    };
     let place = subject.place(&["spec", "schedule", "bake"]);
     found.push(warn(
         "C047",

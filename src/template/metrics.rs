@@ -13,6 +13,14 @@ use crate::units::{Harm, MinEffect, Probability, Weight};
 /// field have about 60.
 pub const METRICS_MAX: usize = 200;
 
+/// The largest relative minimum effect, 10,000 %; a larger one is refused (C008): within such a
+/// limit everything is, and it was meant as something else.
+const RELATIVE_MAX: f64 = 100.0;
+
+/// The largest absolute minimum effect; a larger one is refused (C008). Beyond 10¹⁵ neighbouring
+/// numbers are so far apart that differences say nothing.
+const ABSOLUTE_MAX: f64 = 1e15;
+
 /// The most events `min_events` may ask for; more would never be seen in an analysis.
 const MIN_EVENTS_MAX: u32 = 1_000_000_000;
 
@@ -164,11 +172,13 @@ fn read_min_effect(reader: &mut Reader<'_>, node: &Node) -> Option<MinEffect> {
         (Some(node), None) => reader.share(
             node,
             "`relative`",
-            "a share from 0, such as `10%`",
-            MinEffect::relative,
+            "a share from 0 to 100 (10000%), such as `10%`",
+            |value| MinEffect::relative(value).filter(|_| value <= RELATIVE_MAX),
         ),
         (None, Some(node)) => {
-            reader.share(node, "`absolute`", "a number from 0", MinEffect::absolute)
+            reader.share(node, "`absolute`", "a number from 0 to 1e15", |value| {
+                MinEffect::absolute(value).filter(|_| value <= ABSOLUTE_MAX)
+            })
         }
         (left, _) => {
             let found = if left.is_some() { "both" } else { "neither" };

@@ -229,6 +229,18 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
         source_grace: source_grace?.unwrap_or(default::SOURCE_GRACE.max(grid.times(3))),
     };
     check_size(reader, &schedule, place);
+    if let Some(node) = fields.get("lag").filter(|_| schedule.lag >= deadline) {
+        let message = format!(
+            "a `lag` of {} is not shorter than the deadline of {deadline}",
+            schedule.lag
+        );
+        reader.error(
+            "C010",
+            node.place,
+            message,
+            "shorten `lag` or extend `deadline`",
+        );
+    }
     Some(schedule)
 }
 

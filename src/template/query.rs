@@ -84,6 +84,7 @@ pub fn check(query: &str, kind: QueryKind, inputs: &[&str]) -> Vec<Fault> {
         faults.push(Fault::new("C021", 0, 1, message, help));
     }
     match kind {
+        QueryKind::Expression if breaks_off(&lexed).is_some() => faults.extend(breaks_off(&lexed)),
         QueryKind::Expression if !has(ARM_LABELS) => faults.extend(lost_labels(&lexed)),
         QueryKind::Expression => {}
         QueryKind::Selector => faults.extend(selector_fault(&lexed, false)),
@@ -173,7 +174,9 @@ fn selector_fault(lexed: &Lexed<'_>, buckets: bool) -> Option<Fault> {
     let not_bare = |idx| Some(not_bare(tokens, idx));
     let mut idx = 0;
     while matches!(tokens.get(idx), Some((_, Token::Word(_) | Token::Hole(_)))) {
-        if idx > 0 && matches!(tokens.get(idx), Some((_, Token::Word("offset" | "by")))) {
+        // Words and holes side by side are one name, such as `${app}_errors_total`; a word that
+        // stands apart is something else, such as an `offset`.
+        if idx > 0 && !touches(tokens, idx) {
             return not_bare(idx);
         }
         idx += 1;
@@ -212,6 +215,39 @@ fn selector_fault(lexed: &Lexed<'_>, buckets: bool) -> Option<Fault> {
     (idx + 1 < tokens.len())
         .then(|| not_bare(idx + 1))
         .flatten()
+}
+
+/// Whether the token at `idx` begins where the word or hole before it ends.
+fn touches(tokens: &[(usize, Token<'_>)], idx: usize) -> bool {
+    let (Some((before, token)), Some((at, _))) = (
+        idx.checked_sub(1).and_then(|idx| tokens.get(idx)),
+        tokens.get(idx),
+    ) else {
+        return false;
+    };
+    match token {
+        Token::Word(word) => before + word.len() == *at,
+        Token::Hole(name) => before + name.len() + 3 == *at,
+        _ => false,
+    }
+}
+
+/// An expression that breaks off after an operator or a comma.
+fn breaks_off(lexed: &Lexed<'_>) -> Option<Fault> {
+    let (at, token) = lexed.tokens.last()?;
+    let what = match token {
+        Token::Sign(sign) if "+-*/%^<>=!~,".contains(*sign) => sign.to_string(),
+        Token::Word(word) => {
+            let open = ["and", "or", "unless", "offset", "bool"];
+            open.into_iter()
+                .find(|name| word.eq_ignore_ascii_case(name))?
+                .to_owned()
+        }
+        _ => return None,
+    };
+    let message = format!("the query ends with `{what}`");
+    let help = "write what follows it, or remove it";
+    Some(Fault::new("C024", *at, what.len(), message, help))
 }
 
 /// The index after `label op "value"` at `idx`.

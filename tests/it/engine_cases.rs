@@ -75,7 +75,7 @@ impl Script {
                 }
             }
             ["fetched" | "fetch", ..] => self.source(&words),
-            ["judged", ..] => self.judge(&words),
+            ["judged", ..] | ["judge", "fails", ..] => self.judge(&words),
             ["sent", ..] => self.receiver(&words),
             ["show", name] => self.show(name),
             _ => panic!("unknown step: {line}"),
@@ -144,6 +144,16 @@ impl Script {
     fn judge(&mut self, words: &[&str]) {
         let (order, word) = match words {
             ["judged", "again", word] => (self.last_judge.clone().unwrap(), word),
+            ["judge", "fails", "again", ..] => (self.last_judge.clone().unwrap(), &""),
+            ["judge", "fails", name, ..] => {
+                let name = id(name);
+                let asked = self.desk.judges.iter().position(|order| order.id == name);
+                let order = self
+                    .desk
+                    .judges
+                    .remove(asked.expect("no such judgement under way"));
+                (order, &"")
+            }
             ["judged", name, word] => {
                 let name = id(name);
                 let asked = self.desk.judges.iter().position(|order| order.id == name);
@@ -155,7 +165,11 @@ impl Script {
             }
             _ => panic!("unknown step: {words:?}"),
         };
-        self.desk.judged(&order, Label::from_word(word).unwrap());
+        if let ["judge", "fails", _, why @ ..] = words {
+            self.desk.judge_fails(&order, &why.join(" "));
+        } else {
+            self.desk.judged(&order, Label::from_word(word).unwrap());
+        }
         self.last_judge = Some(order);
     }
 

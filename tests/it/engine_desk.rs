@@ -338,11 +338,26 @@ impl Desk {
     }
 
     pub(crate) fn fetch_fails(&mut self, order: &FetchOrder, transient: bool, message: &str) {
-        let message = message.to_owned();
+        let fault = match transient {
+            true => SourceFault::passing(message),
+            false => SourceFault::of_query(message),
+        };
+        self.fetch_fails_with(order, fault);
+    }
+
+    pub(crate) fn fetch_fails_with(&mut self, order: &FetchOrder, fault: SourceFault) {
         self.tell(Event::FetchFailed {
             id: order.id.clone(),
             look: order.look,
-            fault: SourceFault { transient, message },
+            fault,
+        });
+    }
+
+    pub(crate) fn judge_fails(&mut self, order: &JudgeOrder, message: &str) {
+        self.tell(Event::JudgeFailed {
+            id: order.id.clone(),
+            look: order.look,
+            message: message.to_owned(),
         });
     }
 

@@ -222,10 +222,7 @@ fn sentences_name_the_person_and_the_fault() {
     desk.tell(Event::Submitted { ticket, submission });
     desk.append_ok();
     desk.pass(Span::from_s(70));
-    let fault = SourceFault {
-        transient: false,
-        message: "parse error at 1:7".to_owned(),
-    };
+    let fault = SourceFault::of_query("parse error at 1:7");
     let (id, look) = (id("a1"), 1);
     desk.tell(Event::FetchFailed { id, look, fault });
     while desk.append_ok() {}
@@ -277,4 +274,44 @@ fn a_real_template_gives_its_plan_again() {
     };
     assert_eq!(view.id, id("real"));
     assert_eq!(view.plan.metrics.len(), template.metrics.len());
+}
+
+/// Submits an analysis, lets its first fetch fail with `fault`, and says when the engine wants to
+/// be woken and whether it has concluded.
+fn first_fetch_fails(fault: SourceFault) -> (Option<Span>, bool) {
+    let mut desk = Desk::new(Limits::default(), START);
+    let submission = Box::new(submission("a1", None, "600:10:x", 0));
+    let ticket = Ticket(1);
+    desk.tell(Event::Submitted { ticket, submission });
+    desk.append_ok();
+    desk.pass(Span::from_s(70));
+    let order = desk.fetches[0].clone();
+    desk.fetch_fails_with(&order, fault);
+    while desk.append_ok() {}
+    let wait = desk.wake.map(|at| at.since(desk.now));
+    (wait, desk.engine.stats().concluded == 1)
+}
+
+#[test]
+fn only_a_refused_query_ends_an_analysis_at_once_and_the_sources_wish_is_kept() {
+    let fault = |query, retry_after: Option<i64>| SourceFault {
+        transient: false,
+        query,
+        retry_after: retry_after.map(Span::from_s),
+        message: "no".to_owned(),
+    };
+    let (_, concluded) = first_fetch_fails(fault(true, None));
+    assert!(concluded);
+    for (wish, wait) in [
+        (None, 1),
+        (Some(0), 1),
+        (Some(45), 45),
+        (Some(119), 119),
+        // The grace of two minutes ends first.
+        (Some(3600), 120),
+    ] {
+        let (waits, concluded) = first_fetch_fails(fault(false, wish));
+        assert!(!concluded, "{wish:?}");
+        assert_eq!(waits, Some(Span::from_s(wait)), "{wish:?}");
+    }
 }

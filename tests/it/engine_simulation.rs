@@ -277,10 +277,7 @@ impl World {
         plan.digest = haldane::digest::Digest::of(b"another");
         match self.chance.below(4) {
             0 => {
-                let fault = haldane::engine::event::SourceFault {
-                    transient: false,
-                    message: "late".to_owned(),
-                };
+                let fault = haldane::engine::event::SourceFault::of_query("late");
                 // A fault for the look under way cannot be told from a true one: name another.
                 let look = look + 1000;
                 self.desk.tell(Event::FetchFailed { id, look, fault });

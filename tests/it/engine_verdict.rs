@@ -6,7 +6,7 @@ use haldane::engine::verdict::{Decision, Hold, Population, Situation, Source, Ve
 use haldane::judge::explain::Stand;
 use haldane::judge::judgement::{Judgement, Label, TrafficFinding};
 use haldane::template::Role;
-use haldane::time::{Span, Timestamp};
+use haldane::time::Span;
 use std::collections::BTreeMap;
 
 const BOOL: [bool; 2] = [false, true];
@@ -303,13 +303,13 @@ fn without_a_judgement_nothing_is_decided_but_a_lost_source() {
 }
 
 #[test]
-fn a_bake_time_off_the_grid_ends_with_the_last_grid_point_before_it() {
+fn a_bake_time_is_over_when_the_data_reach_past_it_and_not_before() {
     let mut plan = plan("t", 600, 10);
-    plan.timing.deadline = plan.timing.start.plus(Span::from_s(607));
-    plan.timing.bake_until = plan.timing.deadline;
-    let mut seen = judgement(&plan, 10, Label::Within);
-    seen.covered_to = plan.timing.readable_to(Timestamp::from_s(2_000_000_000));
-    assert!(seen.covered_to < plan.timing.deadline);
-    let s = Situation::of(&plan, Some(&seen), Source::Answering);
-    assert!(s.bake_over);
+    plan.timing.bake_until = plan.timing.start.plus(Span::from_s(299));
+    for (covered_s, over) in [(285, false), (300, true), (315, true)] {
+        let mut seen = judgement(&plan, 5, Label::Within);
+        seen.covered_to = plan.timing.start.plus(Span::from_s(covered_s));
+        let s = Situation::of(&plan, Some(&seen), Source::Answering);
+        assert_eq!(s.bake_over, over, "{covered_s}");
+    }
 }

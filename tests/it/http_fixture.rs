@@ -7,7 +7,7 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, Limits, OneShot, Readings, Right, TemplateFile, serve,
+    Ask, Credential, Desk, Health, Limits, OnceFault, OneShot, Readings, Right, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -60,6 +60,7 @@ pub(crate) enum Mood {
     Mute,
     SourceDown,
     QueryWrong,
+    JudgeBroken,
 }
 
 /// What the driver was asked.
@@ -279,12 +280,16 @@ impl Driver {
         }
     }
 
-    fn judge(&self, plan: &Arc<Plan>) -> Result<OneShot, SourceFault> {
+    fn judge(&self, plan: &Arc<Plan>) -> Result<OneShot, OnceFault> {
         match self.mood {
-            Mood::SourceDown | Mood::QueryWrong => Err(SourceFault {
-                transient: self.mood == Mood::SourceDown,
-                message: "metric cpu: the source said no".to_owned(),
-            }),
+            Mood::SourceDown | Mood::QueryWrong => {
+                let message = "metric cpu: the source said no";
+                Err(OnceFault::Source(match self.mood {
+                    Mood::SourceDown => SourceFault::passing(message),
+                    _ => SourceFault::of_query(message),
+                }))
+            }
+            Mood::JudgeBroken => Err(OnceFault::Judge("the judge failed: a panic".to_owned())),
             _ => Ok(OneShot {
                 hold: None,
                 plan: plan.clone(),

@@ -363,6 +363,7 @@ async fn the_drivers_no_is_passed_on() {
             ("POST", submit, "", &good, 503, "store_unavailable", &["retry-after: 5", "/readyz"]),
         ),
         (Mood::SourceDown, ("POST", once, "", &judge, 503, "source_unavailable", &["cpu"])),
+        (Mood::JudgeBroken, ("POST", once, "", &judge, 500, "internal", &["judge failed"])),
         (Mood::QueryWrong, ("POST", once, "", &judge, 422, "source_refused", &["cpu"])),
     ];
     for (mood, case) in cases {

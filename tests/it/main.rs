@@ -40,6 +40,7 @@ mod http_requests;
 mod http_rights;
 mod http_waiting;
 mod kill;
+mod look_spending;
 mod prometheus_decode;
 mod prometheus_faults;
 mod prometheus_manners;

@@ -445,3 +445,48 @@ fn selection_survives_odd_shapes() {
         }
     }
 }
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+
+    /// Differences that overflow are the largest there are: the shift stays one of the cut
+    /// differences, whatever the magnitudes.
+    #[test]
+    fn shifts_of_extreme_magnitudes_are_those_of_the_cut_differences(
+        x in prop::collection::vec(extreme(), 1..40),
+        y in prop::collection::vec(extreme(), 1..40),
+        confidence in 0.5..0.999_f64,
+    ) {
+        let mut scratch = Scratch::new();
+        let shift = shift_interval(
+            &x, &y, confidence, Alternative::TwoSided, Dependence::NONE, &mut scratch,
+        ).unwrap();
+        let cut = |a: &f64, b: &f64| (a - b).clamp(-f64::MAX, f64::MAX);
+        let mut all: Vec<f64> = x.iter().flat_map(|a| y.iter().map(move |b| cut(a, b))).collect();
+        all.sort_by(f64::total_cmp);
+        let median = naive_median(&all);
+        prop_assert_eq!(shift.estimate, median);
+        prop_assert!(all.contains(&shift.lower) && all.contains(&shift.upper), "{:?}", shift);
+        prop_assert!(shift.lower <= shift.estimate && shift.estimate <= shift.upper);
+        prop_assert_eq!(hodges_lehmann(&x, &y, &mut scratch), Some(median));
+    }
+}
+
+fn extreme() -> impl Strategy<Value = f64> {
+    prop_oneof![
+        prop::sample::select(vec![
+            f64::MAX,
+            -f64::MAX,
+            1.7e308,
+            -1.7e308,
+            9e307,
+            -9e307,
+            0.0,
+            5e-324,
+            1.0,
+            -1.0,
+        ]),
+        -f64::MAX..f64::MAX,
+        -1.0..1.0_f64,
+    ]
+}
