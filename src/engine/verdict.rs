@@ -4,6 +4,7 @@
 //! wins. `docs/verdicts.md` shows the same table to people, and `tests/it/engine_verdict.rs` walks
 //! every combination.
 
+use crate::ids::MetricName;
 use crate::judge::explain::Stand;
 use crate::judge::judgement::{Finding, Judgement, Label, RungFinding};
 use crate::plan::Plan;
@@ -248,7 +249,9 @@ impl Situation {
             population: population(seen),
             bake_over: seen.covered_to >= timing.bake_until,
             deadline: seen.look >= timing.looks_planned(),
-            all_within: complete && gates().all(|f| f.label == Label::Within && evident(f)),
+            all_within: complete
+                && gates().all(|f| f.label == Label::Within && evident(f))
+                && guarded(seen),
             suspect: !seen.suspect.is_empty(),
             budget_burning: seen
                 .objectives
@@ -257,6 +260,19 @@ impl Situation {
             ..nothing_seen
         }
     }
+}
+
+/// What guards a promote beside the gates has something to see (A5): every objective has events of
+/// the canary, and declared traffic was observed.
+fn guarded(seen: &Judgement) -> bool {
+    let blind = |metric: &MetricName| {
+        let finding = seen.findings.iter().find(|f| f.metric == *metric);
+        finding.is_none_or(|f| f.label == Label::NoData || f.canary.n == 0)
+    };
+    seen.objectives.iter().all(|o| !blind(&o.metric))
+        && seen
+            .traffic
+            .is_none_or(|traffic| traffic.observed.is_some())
 }
 
 /// A test was run on data of both arms (A5): a label alone decides nothing.

@@ -25,6 +25,10 @@ use std::collections::{BTreeMap, BTreeSet};
 /// at most this long (Prometheus' default `scrape_interval`).
 const FIRST_SCRAPE: Span = Span::from_s(60);
 
+/// Share of values that may be NaN, infinite or too large before a metric has no data: one in
+/// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
+const NON_FINITE_SHARE_MAX: f64 = 0.05;
+
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct MetricState {
@@ -95,6 +99,7 @@ impl MetricState {
         window.canary_series = self.canary.seen.len();
         window.stray_series = self.stray.len();
         window.notes = self.notes(metric);
+        window.unusable = self.unusable(metric, &window.data);
     }
 
     /// Whether more series came than may.
@@ -291,16 +296,46 @@ impl MetricState {
         self.earliest = self.earliest.into_iter().chain(instants).min();
     }
 
-    /// From when on a series without an earlier sample was born. With a look before the start it
-    /// is the start; without one, whatever turns up with the very first scrape may be old.
+    /// From when on a series without an earlier sample was born. Where anything of the metric was
+    /// scraped before the start it is the start. Where nothing was (scrapes failed, or every
+    /// target was relabelled), whatever turns up with the first scrapes may be old: a look before
+    /// the start that found nothing proves nothing.
     fn birthline(&self, plan: &Plan) -> Birthline {
         let start = plan.timing.start;
-        let looked = self.reached_back || self.earliest.is_some_and(|earliest| earliest <= start);
+        let looked = self.earliest.is_some_and(|earliest| earliest <= start);
         let known_from = match self.earliest {
             Some(earliest) if !looked => earliest.plus(FIRST_SCRAPE),
             _ => start,
         };
         Birthline { start, known_from }
+    }
+
+    /// Why the data may not be judged, when they may not (A5).
+    fn unusable(&self, metric: &MetricPlan, data: &MetricData) -> Option<String> {
+        let values = match data {
+            MetricData::Series { baseline, canary } => baseline.n_present() + canary.n_present(),
+            MetricData::Events { intervals } => 2 * intervals.len(),
+        };
+        let lost = self.census.non_finite;
+        if lost as f64 > NON_FINITE_SHARE_MAX * (values as f64 + lost as f64) {
+            return Some(format!(
+                "{lost} values are NaN, infinite or too large, more than {} % of all; a query \
+                 must not divide by zero",
+                NON_FINITE_SHARE_MAX * 100.0
+            ));
+        }
+        let Queries::Events { bad, total } = &metric.queries else {
+            return None;
+        };
+        let totals = self.baseline.total.series() + self.canary.total.series();
+        let bads = self.baseline.bad.series() + self.canary.bad.series();
+        (totals > 0 && bads == 0 && metric_name(bad) != metric_name(total)).then(|| {
+            format!(
+                "no series matches `{}`; a counter that starts at zero, or one of the same name \
+                 as the total, tells no errors from a mistyped selector",
+                metric_name(bad)
+            )
+        })
     }
 
     fn notes(&self, metric: &MetricPlan) -> Vec<String> {
@@ -329,6 +364,11 @@ impl MetricState {
         }
         out
     }
+}
+
+/// The name in front of a selector's braces.
+fn metric_name(selector: &str) -> &str {
+    selector.split('{').next().unwrap_or(selector).trim()
 }
 
 fn points(series: &BySeries, census: &mut Census) -> Vec<Point<1>> {

@@ -105,15 +105,14 @@ pub fn find(
     let canary = summarise(intervals, |i| i.canary);
     let mut out = finding::blank(metric, baseline, canary);
     out.notes.clone_from(&window.notes);
-    if let Some((reason, missing)) = lacking(metric, &out) {
+    let unusable = window.unusable.clone().map(|reason| (reason, 1));
+    let missing = unusable
+        .or_else(|| lacking(metric, &out))
+        .or_else(|| silent(metric, intervals))
+        .or_else(|| unpaired(metric, intervals));
+    if let Some((reason, missing)) = missing {
         out.no_data = Some(reason);
         out.needs = Needs::Data(missing);
-        return out;
-    }
-    let (c, b) = paired(intervals);
-    if c.total <= 0.0 || b.total <= 0.0 {
-        out.no_data = Some("canary and baseline never have events at the same time".to_owned());
-        out.needs = Needs::Data(metric.evidence.events.max(1));
         return out;
     }
     compare(&mut out, plan, metric, intervals, look);
@@ -176,6 +175,34 @@ fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
             );
             (reason, 1)
         })
+}
+
+/// An arm without counts in the last third of the window (A5).
+fn silent(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
+    let (_, late) = intervals.split_at(intervals.len() - intervals.len() / TRAILING_PART);
+    let held = |arm: fn(&EventInterval) -> Option<Counts>| {
+        (late.iter().filter_map(arm).count(), late.len())
+    };
+    finding::silent(metric, held(|i| i.canary), held(|i| i.baseline))
+}
+
+/// Minimum evidence again, on the intervals that hold both arms: only those are compared. And a
+/// count beyond what a double counts exactly is no count.
+fn unpaired(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
+    const EVENTS_MAX: f64 = 9.0e15; // 2^53: beyond it a double skips whole numbers
+    let (canary, baseline) = paired(intervals);
+    let least = canary.total.min(baseline.total);
+    let need = metric.evidence.events.max(1);
+    if !(canary.total + baseline.total < EVENTS_MAX) {
+        return Some(("more events than can be counted exactly".to_owned(), 1));
+    }
+    (whole(least) < need).then(|| {
+        let reason = format!(
+            "only {} of {need} required events fall when both arms have any",
+            whole(least)
+        );
+        (reason, need - whole(least))
+    })
 }
 
 /// The two arms on the scale of the limit.
@@ -256,6 +283,7 @@ fn compare(
     }
     let mut test = Test::new(metric.min_effect, canary, baseline);
     out.test = test.name();
+    let mut late_beyond = false;
     let decision = match trailing(metric, intervals, phi, look) {
         None => test.decide(limits, metric.harm, levels),
         Some((mut last, part)) => {
@@ -266,6 +294,7 @@ fn compare(
             // beyond the limit, at the level of a promote, takes a "within" back.
             let beyond = finding::is_beyond(late.estimate, limits, metric.harm)
                 && late.evidence.p_harm <= levels.beta;
+            late_beyond = beyond;
             let (joined, late_decides) = finding::join(all, late, levels, beyond);
             if late_decides {
                 out.test = last.name_trailing();
@@ -277,7 +306,14 @@ fn compare(
             joined
         }
     };
-    finding::settle(out, plan, metric, &decision, (scale, limits), look);
+    finding::settle(
+        out,
+        plan,
+        metric,
+        &decision,
+        (scale, limits),
+        (look, !late_beyond),
+    );
     if scale == Scale::LogRatio && baseline.bad <= 0.0 {
         absolute_only(out, canary, baseline, &decision);
     }
@@ -312,7 +348,7 @@ fn none_bad(out: &mut Finding, canary: Rate, baseline: Rate, levels: Levels) {
     };
     let decision = difference(test, levels, 1.0 - levels.alpha - levels.beta);
     out.label = Label::Within;
-    out.test = "conditional binomial";
+    out.test = "convention";
     out.evidence = Some(Evidence {
         p_harm: 1.0,
         alpha: levels.alpha,

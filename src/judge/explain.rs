@@ -154,8 +154,38 @@ fn inconclusive(judgement: &Judgement) -> String {
             headline(open),
             needs(open.needs)
         ),
-        None => "time is up and neither harm nor its absence is shown".to_owned(),
+        None => unguarded(judgement)
+            .unwrap_or_else(|| "time is up and neither harm nor its absence is shown".to_owned()),
     }
+}
+
+/// What guards a promote beside the gates and has nothing to see.
+fn unguarded(judgement: &Judgement) -> Option<String> {
+    let blind = judgement.objectives.iter().find_map(|objective| {
+        let finding = judgement
+            .findings
+            .iter()
+            .find(|f| f.metric == objective.metric)?;
+        let empty = finding.label == Label::NoData || finding.canary.n == 0;
+        empty.then(|| {
+            format!(
+                "objective {} cannot be checked: {} has no data: {}",
+                objective.objective,
+                finding.metric,
+                headline(finding)
+            )
+        })
+    });
+    let unobserved = judgement
+        .traffic
+        .filter(|traffic| traffic.observed.is_none())
+        .map(|traffic| {
+            format!(
+                "no traffic was observed, and {} was declared for the canary",
+                percent(traffic.declared)
+            )
+        });
+    blind.or(unobserved)
 }
 
 fn environment(judgement: &Judgement) -> String {

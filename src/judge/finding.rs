@@ -69,6 +69,25 @@ pub fn join(whole: Decision, trailing: Decision, levels: Levels, beyond: bool) -
     (joined, trailing_decides)
 }
 
+/// What to say of an arm that has too few values in the last part of the window: `(have, of)` for
+/// the canary and the baseline. Parts too short to tell are not asked.
+pub fn silent(
+    metric: &MetricPlan,
+    canary: (usize, usize),
+    baseline: (usize, usize),
+) -> Option<(String, u64)> {
+    const POINTS_MIN: usize = 3; // fewer than three points in a row are missing by chance too often
+    let needed = metric.evidence.coverage.get();
+    [("canary", canary), ("baseline", baseline)]
+        .into_iter()
+        .filter(|(_, (_, of))| *of >= POINTS_MIN)
+        .find(|(_, (have, of))| (*have as f64) < needed * *of as f64)
+        .map(|(arm, (have, of))| {
+            let reason = format!("{arm} fell silent: {have} values at the last {of} grid points");
+            (reason, 1)
+        })
+}
+
 /// Whether an estimate lies beyond a limit, in a direction that is harm.
 pub fn is_beyond(estimate: f64, limits: Limits, harm: Harm) -> bool {
     (harm != Harm::Decrease && estimate > limits.up)
@@ -82,13 +101,15 @@ pub fn settle(
     metric: &MetricPlan,
     decision: &Decision,
     (scale, limits): (Scale, Limits),
-    look: &Look,
+    (look, may_accept): (&Look, bool),
 ) {
     finding.label = decision.label;
     finding.evidence = Some(decision.evidence);
     finding.effect = Some(effect(decision, scale, finding.baseline.level));
     let levels = look.levels(plan, metric);
-    if let (Label::Undecided, Some(wanted)) = (decision.label, plan.judge.accept_no_harm) {
+    // A trailing window beyond the limit is harm found, whatever the whole window says.
+    let accept = plan.judge.accept_no_harm.filter(|_| may_accept);
+    if let (Label::Undecided, Some(wanted)) = (decision.label, accept) {
         let (power, harm_found) = classify::power(decision, limits, metric.harm, levels);
         if power >= wanted.get() && !harm_found {
             finding.label = Label::Within;

@@ -59,7 +59,11 @@ pub fn find(
     let (baseline, canary) = (summarise(&arms.baseline), summarise(&arms.canary));
     let mut out = finding::blank(metric, baseline, canary);
     out.notes.clone_from(&window.notes);
-    if let Some((reason, missing)) = lacking(metric, &out) {
+    let unusable = window.unusable.clone().map(|reason| (reason, 1));
+    let missing = unusable
+        .or_else(|| lacking(metric, &out))
+        .or_else(|| silent(metric, arms));
+    if let Some((reason, missing)) = missing {
         out.no_data = Some(reason);
         out.needs = Needs::Data(missing);
         return out;
@@ -111,6 +115,16 @@ fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
     None
 }
 
+/// An arm that fell silent in the last third of the window: what it was before is no evidence of
+/// what it is (A5).
+fn silent(metric: &MetricPlan, arms: &Arms) -> Option<(String, u64)> {
+    let late = |points: &[Option<f64>]| {
+        let (_, late) = points.split_at(points.len() - points.len() / TRAILING_PART);
+        (late.iter().flatten().count(), late.len())
+    };
+    finding::silent(metric, late(&arms.canary), late(&arms.baseline))
+}
+
 /// Samples without a further gap until `coverage` is reached.
 fn missing_points(arm: &ArmSummary, coverage: f64) -> u64 {
     let all = arm.n as f64 / arm.coverage.max(f64::MIN_POSITIVE);
@@ -129,9 +143,9 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
     let levels = look.levels(plan, metric);
     if all_equal(arms) {
         out.label = Label::Within;
-        out.test = "none";
+        out.test = "convention";
         out.notes
-            .push("both arms are constant and equal".to_owned());
+            .push("both arms are constant and equal: within by convention, no test".to_owned());
         let evidence = Evidence {
             p_harm: 1.0,
             alpha: levels.alpha,
@@ -142,12 +156,20 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
         out.effect = Some(no_difference(levels, out.baseline.level));
         return;
     }
+    if let Some(note) = limitless(metric.min_effect, arms) {
+        out.label = Label::Undecided;
+        out.test = "none";
+        out.notes.push(note);
+        out.needs = Needs::MoreThanThereIs;
+        return;
+    }
     let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
     let noise = Noise::of(&arms.canary, &arms.baseline);
     out.canary.n_eff = noise.worth(out.canary.n);
     out.baseline.n_eff = noise.worth(out.baseline.n);
     let mut whole = Ranked::new(&arms.canary, &arms.baseline, scale, noise.dependence());
     let mut late_name = None;
+    let mut late_beyond = false;
     let decision = match trailing(arms, scale, metric, look) {
         None => decide(&mut whole, limits, metric.harm, levels),
         Some(mut last) => {
@@ -155,6 +177,7 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
             let all = decide(&mut whole, limits, metric.harm, for_whole);
             let late = decide(&mut last, limits, metric.harm, for_last);
             let beyond = finding::is_beyond(late.estimate, limits, metric.harm);
+            late_beyond = beyond;
             let (joined, late_decides) = finding::join(all, late, levels, beyond);
             if late_decides {
                 let (m, n) = (arms.canary.len() / TRAILING_PART, arms.canary.len());
@@ -170,7 +193,22 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
         }
     };
     out.test = late_name.unwrap_or_else(|| whole.name());
-    finding::settle(out, plan, metric, &decision, (scale, limits), look);
+    finding::settle(
+        out,
+        plan,
+        metric,
+        &decision,
+        (scale, limits),
+        (look, !late_beyond),
+    );
+}
+
+/// Why a relative limit says nothing: there is nothing it could be relative to.
+fn limitless(limit: MinEffect, arms: &Arms) -> Option<String> {
+    let zero = arms.baseline.iter().flatten().all(|value| *value == 0.0);
+    (zero && matches!(limit, MinEffect::Relative(_))).then(|| {
+        format!("the baseline is zero throughout: {limit} of it is no limit; use an absolute one")
+    })
 }
 
 fn all_equal(arms: &Arms) -> bool {

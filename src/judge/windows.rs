@@ -94,6 +94,8 @@ pub struct MetricWindow {
     /// What was done to the data that a reader must know (resets, births, origin unknown,
     /// non-finite values turned into gaps); short sentences, each once, in a fixed order.
     pub notes: Vec<String>,
+    /// Why the values may not be judged, when they may not: the metric then has no data (A5).
+    pub unusable: Option<String>,
 }
 
 /// Everything one analysis has seen. Built by absorbing batches in order; the same samples give
@@ -143,6 +145,7 @@ impl Windows {
             canary_series: 0,
             stray_series: 0,
             notes: Vec::new(),
+            unusable: None,
         };
         Self {
             metrics: plan.metrics.iter().map(window).collect(),
@@ -192,7 +195,11 @@ impl Windows {
         let first = self.first_point(metric_idx, plan.timing.judged_from)?;
         let state = self.counters.get(metric_idx);
         let zeroed = |arm: Arm, values: Vec<Option<f64>>| -> Vec<Option<f64>> {
-            let seen = self.arm_seen(arm);
+            // An arm is alive when any metric has seen it, but a metric that has never seen
+            // anything has a query that selects nothing: that is no row of zeros.
+            let window = self.metrics.get(metric_idx);
+            let known = window.is_some_and(|w| w.baseline_series + w.canary_series > 0);
+            let seen = known && self.arm_seen(arm);
             let asked = |idx: usize| state.is_some_and(|state| state.asked(plan, first + idx));
             let fill = |(idx, value): (usize, Option<f64>)| {
                 value.or_else(|| (seen && asked(idx)).then_some(0.0))

@@ -10,10 +10,18 @@ use crate::series::samples::Series;
 use ndarray::{Array2, ArrayView1};
 use std::borrow::Cow;
 
+/// Magnitudes beyond it are treated as infinite: their differences, sums and squares would be.
+pub const MAGNITUDE_MAX: f64 = 1e150;
+
+/// Finite, and small enough to calculate with.
+pub fn usable(value: f64) -> bool {
+    value.abs() <= MAGNITUDE_MAX
+}
+
 /// Samples in strictly rising time, finite, one per instant. Instants that came with different
 /// values are rejected whole: nobody knows which of them is true.
 pub fn clean<'a>(samples: &'a [Sample], census: &mut Census) -> Cow<'a, [Sample]> {
-    let tidy = samples.iter().all(|sample| sample.value.is_finite())
+    let tidy = samples.iter().all(|sample| usable(sample.value))
         && samples.is_sorted_by(|l, r| l.at < r.at);
     if tidy {
         return Cow::Borrowed(samples);
@@ -25,7 +33,7 @@ pub fn clean<'a>(samples: &'a [Sample], census: &mut Census) -> Cow<'a, [Sample]
     let mut finite: Vec<Sample> = samples
         .iter()
         .copied()
-        .filter(|sample| sample.value.is_finite())
+        .filter(|sample| usable(sample.value))
         .collect();
     census.non_finite += (samples.len() - finite.len()) as u64;
     finite.sort_by_key(|sample| sample.at);

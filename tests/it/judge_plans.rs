@@ -135,6 +135,7 @@ fn window(data: MetricData) -> MetricWindow {
         canary_series: 1,
         stray_series: 0,
         notes: Vec::new(),
+        unusable: None,
     }
 }
 

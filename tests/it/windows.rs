@@ -501,6 +501,23 @@ fn absorb_in_parts(plan: &Plan, history: &[(Slot, RawSeries)], ends: &[Timestamp
 /// The naive twin of counting: the growth of one query's series of one arm in `(after, to]`.
 fn naive_growth(history: &[(Slot, RawSeries)], part: Part, arm: &str, to: Timestamp) -> f64 {
     let start = Timestamp::from_s(START_S);
+    // Births are known from the start when anything was scraped before it, else a minute after the
+    // first scrape of all.
+    let scraped = history
+        .iter()
+        .filter(|(slot, _)| matches!(slot.part, Part::Bad | Part::Total))
+        .filter(|(_, series)| {
+            let pod = &series.labels["pod"];
+            pod.starts_with("v1-") || pod.starts_with("v2-")
+        })
+        .flat_map(|(_, series)| &series.samples)
+        .filter(|s| s.value.is_finite() && s.value >= 0.0 && s.at > instant("-10m") && s.at <= to);
+    let first = scraped.map(|s| s.at).min().unwrap_or(start);
+    let known_from = if first <= start {
+        start
+    } else {
+        first.plus(Span::from_s(60))
+    };
     let mut total = 0.0;
     for (slot, series) in history {
         if slot.part != part || !series.labels["pod"].starts_with(arm) {
@@ -515,6 +532,7 @@ fn naive_growth(history: &[(Slot, RawSeries)], part: Part, arm: &str, to: Timest
             if sample.at > start {
                 total += match last {
                     Some(before) if sample.value >= before => sample.value - before,
+                    None if sample.at < known_from => 0.0,
                     _ => sample.value,
                 };
             }

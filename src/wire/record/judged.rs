@@ -295,8 +295,10 @@ fn arm(shape: ArmShape) -> ArmSummary {
 const TEST_NAMES_MAX: usize = 64;
 
 /// Names every version so far has used; these cost nothing.
-const TESTS: [&str; 4] = [
+const TESTS: [&str; 6] = [
     "",
+    "none",
+    "convention",
     "mann-whitney exact",
     "mann-whitney normal",
     "conditional binomial",
