@@ -193,7 +193,8 @@ fn unpaired(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String,
     let (canary, baseline) = paired(intervals);
     let least = canary.total.min(baseline.total);
     let need = metric.evidence.events.max(1);
-    if !(canary.total + baseline.total < EVENTS_MAX) {
+    let all = canary.total + baseline.total;
+    if all.is_nan() || all >= EVENTS_MAX {
         return Some(("more events than can be counted exactly".to_owned(), 1));
     }
     (whole(least) < need).then(|| {

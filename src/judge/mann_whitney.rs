@@ -68,7 +68,15 @@ pub fn find(
         out.needs = Needs::Data(missing);
         return out;
     }
-    compare(&mut out, plan, metric, arms, look);
+    match limitless(metric.min_effect, arms) {
+        Some(note) if !all_equal(arms) => {
+            out.label = Label::Undecided;
+            out.test = "none";
+            out.notes.push(note);
+            out.needs = Needs::MoreThanThereIs;
+        }
+        _ => compare(&mut out, plan, metric, arms, look),
+    }
     out
 }
 
@@ -154,13 +162,6 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
         };
         out.evidence = Some(evidence);
         out.effect = Some(no_difference(levels, out.baseline.level));
-        return;
-    }
-    if let Some(note) = limitless(metric.min_effect, arms) {
-        out.label = Label::Undecided;
-        out.test = "none";
-        out.notes.push(note);
-        out.needs = Needs::MoreThanThereIs;
         return;
     }
     let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
