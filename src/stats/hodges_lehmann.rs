@@ -179,6 +179,10 @@ impl SortedPair<'_> {
             return low;
         }
         let high = next.unwrap_or_else(|| self.difference(pairs / 2 + 1, pairs, guess).0);
+        // Halves of the smallest numbers are zero.
+        if low == high {
+            return low;
+        }
         0.5 * low + 0.5 * high
     }
 

@@ -66,7 +66,11 @@ fn sorted_differences(x: &[f64], y: &[f64]) -> Vec<f64> {
 
 fn naive_median(sorted: &[f64]) -> f64 {
     let n = sorted.len();
-    0.5 * sorted[(n - 1) / 2] + 0.5 * sorted[n / 2]
+    let (low, high) = (sorted[(n - 1) / 2], sorted[n / 2]);
+    if low == high {
+        return low;
+    }
+    0.5 * low + 0.5 * high
 }
 
 /// Values with ties, signs, zeros of both signs, and magnitudes far apart.
