@@ -34,8 +34,10 @@ pub mod rank;
 mod selection;
 pub mod sequential;
 pub mod spending;
+pub mod state_space;
 pub mod student;
 pub mod summary;
+pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the
 /// canary wherever there are two.
