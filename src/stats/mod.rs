@@ -23,6 +23,7 @@
 pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
+pub mod bursts;
 pub mod effect_size;
 pub mod exact;
 pub mod hodges_lehmann;

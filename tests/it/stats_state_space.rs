@@ -1,7 +1,7 @@
 //! The state-space t-mixture: its vectors, its slow twin, its laws.
 
 use haldane::stats::state_space::{
-    EFFECTS, Gains, Model, NoiseClass, Onsets, PRIOR_COUNT, PRIOR_SCALE, Side, State, Weights,
+    EFFECTS, Gains, Model, NoiseClass, Onsets, PRIOR_COUNT, PRIOR_SCALE, Side, Span, State, Weights,
 };
 use haldane::stats::student;
 use haldane::stats::winsor::Winsor;
@@ -41,7 +41,7 @@ fn run(model: Model, values: &[Option<f64>], side: Side) -> Run {
             gains.skip(&model);
         }
         weights.renew(&model, &gains);
-        path.push(state.ln_e(&gains, &mut weights, (side, 0.0), &[]));
+        path.push(state.ln_e(&gains, &mut weights, (side, Span::AnyOnset, 0.0), &[]));
     }
     Run {
         model,
@@ -119,9 +119,12 @@ fn lower_bounds_of_the_reference() {
         let (mut low, mut high) = (-1.0, 1.0);
         for _ in 0..60 {
             let middle = 0.5 * (low + high);
-            let ln_e = got
-                .state
-                .ln_e(&got.gains, &mut got.weights, (Side::Above, middle), &[]);
+            let ln_e = got.state.ln_e(
+                &got.gains,
+                &mut got.weights,
+                (Side::Above, Span::AnyOnset, middle),
+                &[],
+            );
             if ln_e >= bound {
                 low = middle;
             } else {
@@ -280,7 +283,7 @@ proptest! {
         for side in [Side::Above, Side::Below] {
             let want = *run(model.clone(), &moved, side).path.last().unwrap();
             let mut got = run(model.clone(), &values, side);
-            let got = got.state.ln_e(&got.gains, &mut got.weights, (side, shift), &[]);
+            let got = got.state.ln_e(&got.gains, &mut got.weights, (side, Span::AnyOnset, shift), &[]);
             prop_assert!((got - want).abs() < 1e-7, "{} {}", got, want);
         }
     }

@@ -13,6 +13,15 @@ pub enum Side {
     Below,
 }
 
+/// Which onsets count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// All of the model.
+    AnyOnset,
+    /// The first value only.
+    FromStart,
+}
+
 /// A term this much smaller (natural logarithm) than the largest is left out: at most 1000 of
 /// them change the sum by less than one part in 10^12.
 const NEGLIGIBLE: f64 = 36.0;
@@ -39,6 +48,8 @@ pub struct Weights {
     terms: Vec<(f64, f64)>,
     live: usize,
     count: f64,
+    /// What makes the weight of the first onset 1.
+    from_start: f64,
     scratch: Vec<Term>,
 }
 
@@ -57,6 +68,7 @@ impl Weights {
             terms: Vec::new(),
             live: 0,
             count: PRIOR_COUNT,
+            from_start: -model.onsets.ln_weight[0],
             scratch: Vec::new(),
         };
         out.renew(model, gains);
@@ -135,6 +147,8 @@ impl State {
     /// ln of the e-value against "the mean of the values less `shift` is at most zero" (at least,
     /// for [`Side::Below`]).
     ///
+    /// With [`Span::FromStart`] only means that are there from the first value count.
+    ///
     /// `history` holds, per point of the grid, what an independent stretch of the same noise says
     /// of it ([`history_ln_likelihood`]); empty when there is none. With it the result is the mean
     /// of the e-value that uses it and the one that does not. Costs O(points × onsets).
@@ -142,12 +156,17 @@ impl State {
         &self,
         gains: &Gains,
         weights: &mut Weights,
-        (side, shift): (Side, f64),
+        (side, span, shift): (Side, Span, f64),
         history: &[f64],
     ) -> f64 {
         let half = 0.5 * weights.count;
         let sign = if side == Side::Above { 1.0 } else { -1.0 };
         let (width, live) = (gains.width(), weights.live);
+        let asked = if span == Span::FromStart {
+            live.min(1)
+        } else {
+            live
+        };
         weights.scratch.clear();
         let mut parts = Parts::default();
         for (idx, point) in gains.points().iter().enumerate() {
@@ -156,7 +175,7 @@ impl State {
             let said = history.get(idx).copied().unwrap_or(0.0);
             parts.null(fit - 0.5 * point.ln_det, said);
             let from = weights.scratch.len();
-            for m in 0..live {
+            for m in 0..asked {
                 let at = idx * width + m;
                 let sum = sign * (self.sums[at] - shift * gains.regressors[at].cross);
                 let share = sum * sum / square;
@@ -173,7 +192,12 @@ impl State {
             parts.add(&weights.scratch[from..], weights.count, said);
             weights.scratch.truncate(from);
         }
-        parts.ln_e(!history.is_empty())
+        let whole = if span == Span::FromStart {
+            weights.from_start
+        } else {
+            0.0
+        };
+        parts.ln_e(!history.is_empty()) + whole
     }
 
     /// Mean of the values by generalised least squares at the most likely point of the noise
@@ -197,6 +221,60 @@ impl State {
             long_run_variance: model.noise.long_run_variance(point),
             slowest: rho_max > 0.0 && model.noise.rho[point] >= rho_max,
         })
+    }
+
+    /// How many more values of the same kind bring the e-value to `wanted` (natural logarithm)
+    /// from `now`; `None` if more than `most` would be needed.
+    ///
+    /// The sums are continued as if every value were the mean plus average noise, at the most
+    /// likely point of the class. Good to a factor of about two.
+    pub fn forecast(
+        &self,
+        model: &Model,
+        gains: &Gains,
+        side: Side,
+        (now, wanted): (f64, f64),
+        most: usize,
+    ) -> Option<usize> {
+        let point = self.likeliest(gains);
+        let at = point * gains.width();
+        let square = gains.regressors[at].square;
+        let sign = if side == Side::Above { 1.0 } else { -1.0 };
+        let (sum, all) = (sign * self.sums[at], self.square(gains, point, 0.0));
+        let count = PRIOR_COUNT + gains.present() as f64;
+        if square <= 0.0 || sum <= 0.0 {
+            return None;
+        }
+        let mean = sum / square;
+        let slow = model.noise.long_run_variance(point);
+        let noise = (all - sum * mean).max(0.0) / count;
+        let after = |more: f64| {
+            let square = square + more / slow;
+            let sum = sum + more * mean / slow;
+            let all = all + more * (noise + mean * mean / slow);
+            let count = count + more;
+            let terms = EFFECTS.map(|effect| {
+                let share = (sum * sum / all * effect / (effect * square + 1.0)).min(LARGEST_SHARE);
+                -0.5 * libm::log1p(effect * square) - 0.5 * count * libm::log1p(-share)
+            });
+            let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            largest + libm::log(terms.iter().map(|term| libm::exp(term - largest)).sum())
+        };
+        let here = after(0.0);
+        let reached = |more: usize| now + after(more as f64) - here >= wanted;
+        if !reached(most) {
+            return None;
+        }
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if reached(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Some(low)
     }
 
     /// The onset that explains the values best.

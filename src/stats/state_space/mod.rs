@@ -20,7 +20,7 @@
 mod evidence;
 mod gains;
 
-pub use evidence::{Side, State, Weights, history_ln_likelihood};
+pub use evidence::{Mean, Side, Span, State, Weights, history_ln_likelihood};
 pub use gains::Gains;
 
 /// Prior variances of the mean in units of the noise's variance, equally weighted: small, like
