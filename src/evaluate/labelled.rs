@@ -12,6 +12,7 @@ use crate::evaluate::trial::{
 };
 use crate::evaluate::work::Workers;
 use crate::time::{Span, Step};
+use std::collections::BTreeSet;
 
 /// A labelled pair with its rows on a grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -142,6 +143,7 @@ impl Labelled {
             alpha: self.alpha,
             bake: points,
             history: 0,
+            offset: false,
         })
     }
 }
@@ -170,101 +172,122 @@ fn trial(pair: &LabelledPair) -> Trial {
 
 /// What a path means for a case.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Outcome {
-    alarm: bool,
-    before: bool,
-    hit: bool,
-    delay: Option<usize>,
-    promoted: bool,
+enum Outcome {
+    /// No rollback, and no promote either.
+    Open,
+    /// Promoted.
+    Promoted,
+    /// Rolled back where nothing is wrong with the canary.
+    False,
+    /// Rolled back before the onset of a regression.
+    Before,
+    /// Rolled back so many samples after it.
+    Hit(usize),
 }
 
 fn outcome(case: &Case, path: &Path) -> Outcome {
-    let alarm = path.rollback();
-    let regression = case.label == Label::Regression;
-    let before = regression && alarm.is_some_and(|seen| seen <= case.onset);
-    let hit = regression && alarm.is_some_and(|seen| seen > case.onset);
-    Outcome {
-        alarm: alarm.is_some(),
-        before,
-        hit,
-        delay: alarm.filter(|_| hit).map(|seen| seen - case.onset),
-        promoted: path.promote().is_some(),
+    match path.rollback() {
+        None if path.promote().is_some() => Outcome::Promoted,
+        None => Outcome::Open,
+        Some(_) if case.label != Label::Regression => Outcome::False,
+        Some(seen) if seen <= case.onset => Outcome::Before,
+        Some(seen) => Outcome::Hit(seen - case.onset),
     }
 }
 
 /// Scores what one judge said of cases, path by path.
 pub fn score(judge: &str, cases: &[&Case], paths: &[Path]) -> Score {
-    let all: Vec<(&Case, Outcome)> = cases
+    let all: Vec<Scored<'_>> = cases
         .iter()
         .zip(paths)
         .map(|(case, path)| (*case, outcome(case, path)))
         .collect();
-    let mut lines = Vec::new();
-    let mut line =
-        |name: &str, belongs: &dyn Fn(&Case) -> bool, counts: &dyn Fn(&Outcome) -> bool| {
-            let hits: Vec<(&str, bool)> = all
-                .iter()
-                .filter(|(case, _)| belongs(case))
-                .map(|(case, outcome)| (case.cluster.as_str(), counts(outcome)))
-                .collect();
-            if !hits.is_empty() {
-                lines.push(Line {
-                    name: name.to_owned(),
-                    share: Share::clustered(&hits),
-                });
-            }
-        };
+    let mut lines = Lines {
+        all: &all,
+        out: Vec::new(),
+    };
+    let is_hit = |outcome: &Outcome| matches!(outcome, Outcome::Hit(_));
+    let is_false = |outcome: &Outcome| *outcome == Outcome::False;
+    let is_before = |outcome: &Outcome| *outcome == Outcome::Before;
     let healthy = |case: &Case| case.label == Label::Healthy;
     let scored = |case: &Case| case.label == Label::Regression && case.scored;
-    line(FALSE_ROLLBACK, &healthy, &|o| o.alarm);
-    for pairing in distinct(
-        all.iter()
-            .filter(|(c, _)| healthy(c))
-            .map(|(c, _)| &c.pairing),
-    ) {
+    lines.add(FALSE_ROLLBACK, healthy, is_false);
+    for pairing in lines.pairings(healthy) {
         let belongs = |case: &Case| healthy(case) && case.pairing == pairing;
-        line(&format!("false rollback, {pairing}"), &belongs, &|o| {
-            o.alarm
-        });
+        lines.add(&format!("false rollback, {pairing}"), belongs, is_false);
     }
-    line(DETECTED, &scored, &|o| o.hit);
-    line(BEFORE_ONSET, &scored, &|o| o.before);
+    lines.add(DETECTED, scored, is_hit);
+    lines.add(BEFORE_ONSET, scored, is_before);
     for strength in ["strong", "moderate", "transient", "weak", "none"] {
         let belongs = |case: &Case| scored(case) && case.strength == strength;
-        line(&format!("detected, {strength}"), &belongs, &|o| o.hit);
+        lines.add(&format!("detected, {strength}"), belongs, is_hit);
     }
-    for pairing in distinct(
-        all.iter()
-            .filter(|(c, _)| scored(c))
-            .map(|(c, _)| &c.pairing),
-    ) {
+    for pairing in lines.pairings(scored) {
         let belongs = |case: &Case| scored(case) && case.pairing == pairing;
-        line(&format!("detected, {pairing}"), &belongs, &|o| o.hit);
+        lines.add(&format!("detected, {pairing}"), belongs, is_hit);
     }
     let no_data = |case: &Case| case.label == Label::NoData;
-    line("promoted without data", &no_data, &|o| o.promoted);
+    lines.add("promoted without data", no_data, |o| {
+        *o == Outcome::Promoted
+    });
     let unscored = |case: &Case| case.label == Label::Regression && !case.scored;
-    line("unscored faults rolled back", &unscored, &|o| {
-        o.hit || o.before
+    lines.add("unscored faults rolled back", unscored, |o| {
+        is_hit(o) || is_before(o)
     });
     Score {
         judge: judge.to_owned(),
-        lines,
+        lines: lines.out,
         delay: delay(&all),
     }
 }
 
-fn distinct<'a>(names: impl Iterator<Item = &'a String>) -> Vec<String> {
-    let names: std::collections::BTreeSet<&String> = names.filter(|n| !n.is_empty()).collect();
-    names.into_iter().cloned().collect()
+/// A case and what came of it.
+type Scored<'a> = (&'a Case, Outcome);
+
+/// The lines of a score as they are written.
+struct Lines<'a> {
+    all: &'a [Scored<'a>],
+    out: Vec<Line>,
+}
+
+impl Lines<'_> {
+    /// One line, unless no case belongs to it.
+    fn add(
+        &mut self,
+        name: &str,
+        belongs: impl Fn(&Case) -> bool,
+        counts: impl Fn(&Outcome) -> bool,
+    ) {
+        let mine = self.all.iter().filter(|(case, _)| belongs(case));
+        let hits: Vec<(&str, bool)> = mine
+            .map(|(case, outcome)| (case.cluster.as_str(), counts(outcome)))
+            .collect();
+        if !hits.is_empty() {
+            self.out.push(Line {
+                name: name.to_owned(),
+                share: Share::clustered(&hits),
+            });
+        }
+    }
+
+    /// The pairings that cases of a kind have, in the order of their names.
+    fn pairings(&self, belongs: impl Fn(&Case) -> bool) -> Vec<String> {
+        let mine = self.all.iter().filter(|(case, _)| belongs(case));
+        let names: BTreeSet<&String> = mine.map(|(case, _)| &case.pairing).collect();
+        let named = names.into_iter().filter(|name| !name.is_empty());
+        named.cloned().collect()
+    }
 }
 
 /// Over detected scored regressions; the upper median, as the pairs' own scorer takes it.
-fn delay(all: &[(&Case, Outcome)]) -> Option<Delay> {
+fn delay(all: &[Scored<'_>]) -> Option<Delay> {
     let caught = || {
         all.iter()
             .filter(|(case, _)| case.scored)
-            .filter_map(|(case, outcome)| Some((*case, outcome.delay?)))
+            .filter_map(|(case, outcome)| match outcome {
+                Outcome::Hit(delay) => Some((*case, *delay)),
+                _ => None,
+            })
     };
     let mut samples: Vec<usize> = caught().map(|(_, delay)| delay).collect();
     let seconds = |(case, delay): (&Case, usize)| delay as f64 * case.step_s.unwrap_or(0.0);

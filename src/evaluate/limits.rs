@@ -98,16 +98,16 @@ impl Limits {
         named.or(self.all).unwrap_or(MinEffect::Relative(usual))
     }
 
-    /// How a reader is told.
+    /// How a reader is told what was asked for.
     pub fn text(&self) -> String {
-        let kinds = self
-            .kinds
-            .iter()
-            .map(|(kind, limit)| format!("{kind} {limit}"));
         let all = self.all.map(|limit| limit.to_string());
-        let mut words: Vec<String> = all.into_iter().chain(kinds).collect();
-        if self.all.is_none() {
-            words.push("the default of each kind otherwise".to_owned());
+        let kinds = self.kinds.iter();
+        let kinds = kinds.map(|(kind, limit)| format!("{kind} {limit}"));
+        let mut words: Vec<String> = kinds.chain(all).collect();
+        match (self.all, words.is_empty()) {
+            (Some(_), _) => {}
+            (None, true) => words.push("the default of each kind".to_owned()),
+            (None, false) => words.push("the default of each other kind".to_owned()),
         }
         words.join(", ")
     }

@@ -4,6 +4,7 @@
 use crate::evaluate::generators::Generator;
 use crate::evaluate::judges::{Judge, Knob};
 use crate::evaluate::labelled::{BEFORE_ONSET, DETECTED, FALSE_ROLLBACK, Labelled};
+use crate::evaluate::share::Share;
 use crate::evaluate::simulated::Simulation;
 use crate::evaluate::trial::Path;
 use crate::evaluate::work::Workers;
@@ -105,9 +106,6 @@ pub fn search(
     Ok(points)
 }
 
-/// The most evaluations of one search, for whoever counts progress.
-pub const SEARCHES_MAX: usize = 13 + 4 * 6; // GRID + TARGETS × HALVINGS; fewer are done, not more
-
 /// Every judge over labelled pairs.
 ///
 /// # Errors
@@ -117,12 +115,12 @@ pub fn of_pairs(
     judges: &[Judge],
     workers: &Workers<'_>,
 ) -> Result<Vec<Curve>, String> {
-    workers.expect(SEARCHES_MAX * judges.len() * labelled.pairs.len());
     let one = |judge: &Judge| {
         let points = search(judge.knob(), |value| {
+            workers.expect(labelled.pairs.len());
             let paths = labelled.paths(judge, Some(value), workers)?;
             let score = labelled.score(judge, &paths);
-            let share = |name| score.share(name).map_or(0.0, |share| share.value());
+            let share = |name| score.share(name).map_or(0.0, Share::value);
             Ok(Rates {
                 false_rollback: share(FALSE_ROLLBACK),
                 detected: share(DETECTED),
@@ -149,7 +147,6 @@ pub fn of_generators(simulation: &Simulation, workers: &Workers<'_>) -> Result<V
     for generator in simulation.generators.iter().filter(|g| !g.has_no_data()) {
         for judge in &simulation.judges {
             for strength in simulation.strengths.iter().filter(|s| **s > 0.0) {
-                workers.expect(SEARCHES_MAX * 2 * simulation.trials);
                 let points = search(judge.knob(), |value| {
                     simulated(simulation, generator, judge, (*strength, value), workers)
                 })?;
@@ -178,6 +175,7 @@ fn simulated(
 ) -> Result<Rates, String> {
     let ready = simulation.ready(generator, std::slice::from_ref(judge), Some(value))?;
     let row = |strength| {
+        workers.expect(simulation.trials);
         let paths = simulation.paths(generator, strength, &ready, workers)?;
         let flat: Vec<&Path> = paths.iter().flatten().collect();
         Ok::<_, String>(simulation.row(generator, judge, strength, &flat))
@@ -214,7 +212,7 @@ mod tests {
                 median: None,
             })
         });
-        assert!(asked <= SEARCHES_MAX, "{asked}");
+        assert!(asked <= GRID + TARGETS.len() * HALVINGS, "{asked}");
         for point in points.unwrap() {
             let (value, rates) = point.at.unwrap();
             assert!(

@@ -39,6 +39,8 @@ pub struct Simulation {
     pub bake: usize,
     /// Grid points of history.
     pub history: usize,
+    /// Whether the canary's population is part of it.
+    pub offset: bool,
     /// The seed of everything.
     pub seed: u64,
 }
@@ -134,8 +136,8 @@ impl Simulation {
     ) -> Result<Vec<Vec<Path>>, String> {
         workers.each(self.trials, |trial_idx| {
             let trial = self.trial(generator, strength, trial_idx);
-            let ask = |judge: &Box<dyn Ready>| judge.path(&trial);
-            let paths: Result<Vec<Path>, String> = judges.iter().map(ask).collect();
+            let paths = judges.iter().map(|judge| judge.path(&trial));
+            let paths: Result<Vec<Path>, String> = paths.collect();
             paths.map_err(|why| format!("generator {}, trial {trial_idx}: {why}", generator.name))
         })
     }
@@ -194,6 +196,7 @@ impl Simulation {
             alpha: self.alpha,
             bake: self.bake,
             history: self.history,
+            offset: self.offset,
         })
     }
 

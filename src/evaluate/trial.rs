@@ -124,6 +124,8 @@ pub struct Setting {
     pub bake: usize,
     /// Grid points of history before the start.
     pub history: usize,
+    /// Whether the canary's population is part of the history.
+    pub offset: bool,
 }
 
 /// What a judge says at a look.

@@ -83,7 +83,7 @@ impl Traffic {
         })
     }
 
-    /// The twenty of the reference table of count tests.
+    /// The twenty of the reference table of count tests, and four with a wave of traffic.
     pub fn reference() -> Vec<Self> {
         let mut out = Vec::new();
         for (course, loads, shares) in [

@@ -6,7 +6,7 @@ use crate::engine::verdict::{Situation, Source, Verdict, decide};
 use crate::evaluate::judges::Ready;
 use crate::evaluate::looks::numbered;
 use crate::evaluate::trial::{
-    Arms, LookAt, Measured, MetricKind, MetricSetting, Path, Said, Setting, Trial,
+    Arms, Drawn, LookAt, Measured, MetricKind, MetricSetting, Path, Said, Setting, Trial,
 };
 use crate::judge::judge;
 use crate::judge::windows::{Batch, Counts, Windows};
@@ -35,13 +35,24 @@ const MIN_SAMPLES: usize = 5;
 pub(super) fn exists(word: &str) -> bool {
     let legal = word.bytes().all(|b| b.is_ascii_lowercase() || b == b'-') && !word.is_empty();
     legal
-        && {
-            let metric = "    - name: m\n      harm: increase\n      min_effect: { relative: 5% }\n      \
-                      series: { query: 'm{${selector}}' }\n";
-            let schedule = "{ step: 15s, deadline: 1h }";
-            parse(&document(schedule, word, 0.05, metric)).0.is_some()
-        }
+        && parse(&document(PROBE, word, 0.05, PROBE_METRIC))
+            .0
+            .is_some()
 }
+
+/// Whether the template language knows a history.
+fn knows_history() -> bool {
+    let schedule = format!("{PROBE}\n  history: {{ lookback: 1h }}");
+    let document = document(&schedule, METHOD_USUAL, 0.05, PROBE_METRIC);
+    parse(&document).0.is_some()
+}
+
+/// A schedule, a metric and a method that every version of the language accepts.
+const PROBE: &str = "{ step: 15s, deadline: 1h }";
+const PROBE_METRIC: &str = "    - name: m\n      harm: increase\n      \
+                            min_effect: { relative: 5% }\n      \
+                            series: { query: 'm{${selector}}' }\n";
+const METHOD_USUAL: &str = "mann-whitney";
 
 fn document(schedule: &str, method: &str, alpha: f64, metrics: &str) -> String {
     format!(
@@ -54,6 +65,8 @@ fn document(schedule: &str, method: &str, alpha: f64, metrics: &str) -> String {
 /// A plan, and the numbers of its looks.
 pub(super) struct Product {
     plan: Plan,
+    history: usize,
+    offset: bool,
     looks: Vec<(LookAt, u32)>,
 }
 
@@ -81,90 +94,123 @@ impl Product {
         let plan = bind(&template, &rollout).map_err(|found| said(&found))?;
         Ok(Self {
             plan,
+            history: setting.history,
+            offset: setting.offset,
             looks: setting.looks.iter().copied().zip(numbers).collect(),
         })
     }
 
-    /// The answers of one look: grid points `after .. to` of every metric.
+    /// The answers of one look: grid points `after .. to` of every metric; the first look reaches
+    /// back over the history.
     fn batch(&self, trial: &Trial, after: usize, to: usize) -> Batch {
-        let at = |idx: usize| {
-            let steps = i64::try_from(idx).unwrap_or(i64::MAX);
-            self.plan
-                .timing
-                .start
-                .plus(self.plan.timing.step.span().times(steps))
-        };
+        let back = if after == 0 { self.history } else { 0 };
         let mut answers = Vec::new();
         for (metric_idx, metric) in trial.metrics.iter().enumerate() {
             let slot = |part| Slot { metric_idx, part };
-            match &metric.live {
-                Measured::Series(arms) => {
-                    let series = [("baseline", &arms.baseline), ("canary", &arms.canary)];
-                    let series = series.map(|(arm, values)| {
-                        let values = values.iter().enumerate().take(to).skip(after);
-                        let samples = values.filter_map(|(idx, value)| {
-                            value.map(|value| Sample {
-                                at: at(idx + 1),
-                                value,
-                            })
-                        });
-                        one(arm, samples.collect())
-                    });
+            let range = (after, to);
+            let history = metric.history.as_ref().filter(|_| back > 0);
+            match (&metric.live, history) {
+                (Measured::Series(live), past) => {
+                    let past = match past {
+                        Some(Measured::Series(past)) => Some(past),
+                        _ => None,
+                    };
+                    let series = self.both(live, past, |l, p| self.values(l, p, range));
                     answers.push((slot(Part::Grid), answer(series)));
                 }
-                Measured::Events(arms) => {
-                    let bad = counters(arms, after, to, |counts| counts.bad);
-                    let total = counters(arms, after, to, |counts| counts.total);
-                    for (part, sums) in [(Part::Bad, bad), (Part::Total, total)] {
-                        let series = sums.map(|(arm, sums)| {
-                            let sample = |(idx, value): (usize, f64)| Sample { at: at(idx), value };
-                            one(arm, sums.into_iter().map(sample).collect())
-                        });
-                        answers.push((slot(part), answer(series)));
-                    }
+                (Measured::Events(live), past) => {
+                    let past = match past {
+                        Some(Measured::Events(past)) => Some(past),
+                        _ => None,
+                    };
+                    let counter = |of: fn(&Counts) -> f64| {
+                        self.both(live, past, |live, past| self.counter(live, past, range, of))
+                    };
+                    answers.push((slot(Part::Bad), answer(counter(|counts| counts.bad))));
+                    answers.push((slot(Part::Total), answer(counter(|counts| counts.total))));
                 }
             }
         }
-        // Counters need their last value from before the start.
-        let events = trial
-            .metrics
-            .iter()
-            .any(|metric| matches!(metric.live, Measured::Events(_)));
-        let from = at(after);
+        // Counters need their last value from before what is counted.
+        let events = |drawn: &Drawn| matches!(drawn.live, Measured::Events(_));
+        let anchor = usize::from(after == 0 && trial.metrics.iter().any(events));
         Batch {
-            from: if after == 0 && events {
-                from.minus(self.plan.timing.step.span())
-            } else {
-                from
-            },
-            to: at(to),
+            from: self.at(after, back + anchor),
+            to: self.at(to, 0),
             answers,
         }
     }
-}
 
-/// Counters as they stand at grid points `after ..= to`, the start included where it is new.
-fn counters(
-    arms: &Arms<Vec<Option<Counts>>>,
-    after: usize,
-    to: usize,
-    of: impl Fn(&Counts) -> f64,
-) -> [(&'static str, Vec<(usize, f64)>); 2] {
-    [("baseline", &arms.baseline), ("canary", &arms.canary)].map(|(arm, intervals)| {
+    /// One series per arm; the canary has a past only where the plan asks for it.
+    fn both<T>(
+        &self,
+        live: &Arms<Vec<T>>,
+        past: Option<&Arms<Vec<T>>>,
+        samples: impl Fn(&[T], &[T]) -> Vec<Sample>,
+    ) -> [RawSeries; 2] {
+        let baseline = past.map_or(&[][..], |past| past.baseline.as_slice());
+        let canary = past.filter(|_| self.offset);
+        let canary = canary.map_or(&[][..], |past| past.canary.as_slice());
+        [
+            one("baseline", samples(&live.baseline, baseline)),
+            one("canary", samples(&live.canary, canary)),
+        ]
+    }
+
+    /// The instant of grid point `idx`, counted from the start, `back` steps earlier.
+    fn at(&self, idx: usize, back: usize) -> Timestamp {
+        let step = self.plan.timing.step.span();
+        let times = |steps: usize| step.times(i64::try_from(steps).unwrap_or(i64::MAX));
+        self.plan.timing.start.plus(times(idx)).minus(times(back))
+    }
+
+    /// Samples of one arm: the history up to one step before the start, then grid points
+    /// `after + 1 ..= to` from it.
+    fn values(
+        &self,
+        live: &[Option<f64>],
+        history: &[Option<f64>],
+        (after, to): (usize, usize),
+    ) -> Vec<Sample> {
+        let early = history.iter().enumerate();
+        let early = early.map(|(idx, value)| (self.at(idx, history.len()), *value));
+        let late = live.iter().enumerate().take(to).skip(after);
+        let late = late.map(|(idx, value)| (self.at(idx + 1, 0), *value));
+        let sample =
+            |(at, value): (Timestamp, Option<f64>)| value.map(|value| Sample { at, value });
+        early.chain(late).filter_map(sample).collect()
+    }
+
+    /// One arm's counter as it stands at the grid points of a look, its first value included.
+    fn counter(
+        &self,
+        live: &[Option<Counts>],
+        history: &[Option<Counts>],
+        (after, to): (usize, usize),
+        of: fn(&Counts) -> f64,
+    ) -> Vec<Sample> {
         let mut sum = 0.0;
-        let mut out = Vec::with_capacity(to - after + 1);
+        let mut out = Vec::with_capacity(history.len() + to - after + 1);
         if after == 0 {
-            out.push((0, 0.0));
+            let at = self.at(0, history.len());
+            out.push(Sample { at, value: sum });
         }
-        for (idx, interval) in intervals.iter().enumerate().take(to) {
-            let Some(counts) = interval else { continue };
+        for (idx, counts) in history.iter().enumerate() {
+            let Some(counts) = counts else { continue };
+            sum += of(counts);
+            let at = self.at(idx + 1, history.len());
+            out.push(Sample { at, value: sum });
+        }
+        for (idx, counts) in live.iter().enumerate().take(to) {
+            let Some(counts) = counts else { continue };
             sum += of(counts);
             if idx >= after {
-                out.push((idx + 1, sum));
+                let at = self.at(idx + 1, 0);
+                out.push(Sample { at, value: sum });
             }
         }
-        (arm, out)
-    })
+        out
+    }
 }
 
 fn one(arm: &str, samples: Vec<Sample>) -> RawSeries {
@@ -217,16 +263,25 @@ fn template(method: &str, setting: &Setting, every: usize, alpha: f64) -> Result
         times(setting.points),
         times(setting.bake.min(setting.points))
     );
+    let schedule = match setting.history {
+        0 => schedule,
+        _ if !knows_history() => {
+            return Err("this version has no history; leave it out".to_owned());
+        }
+        history => {
+            let (lookback, offset) = (times(history), setting.offset);
+            format!("{schedule}\n  history: {{ lookback: {lookback}, offset: {offset} }}")
+        }
+    };
     let mut metrics = String::new();
     for (idx, metric) in setting.metrics.iter().enumerate() {
+        let (harm, limit) = (metric.harm.word(), effect(metric.min_effect));
+        let (least, measure) = (MIN_SAMPLES.min(setting.points.max(3)), measure(idx, metric));
         // Writing to a string cannot fail.
         let _ = writeln!(
             metrics,
-            "    - name: m{idx}\n      harm: {}\n      min_effect: {}\n      min_samples: {}\n      {}",
-            metric.harm.word(),
-            effect(metric.min_effect),
-            MIN_SAMPLES.min(setting.points.max(3)),
-            measure(idx, metric)
+            "    - name: m{idx}\n      harm: {harm}\n      min_effect: {limit}\n      \
+             min_samples: {least}\n      {measure}"
         );
     }
     let (template, found) = parse(&document(&schedule, method, alpha, &metrics));

@@ -31,10 +31,10 @@ pub(super) fn all(report: &Report) -> Vec<Table> {
 
 /// Rows of one kind, generator by generator in the order they were evaluated, and in each the row
 /// of every judge.
-fn by_generator<'r>(
-    report: &'r Report,
+fn by_generator(
+    report: &Report,
     belongs: impl Fn(&SimulatedRow) -> bool,
-) -> Vec<(&'r SimulatedRow, Vec<Option<&'r SimulatedRow>>)> {
+) -> Vec<(&SimulatedRow, Vec<Option<&SimulatedRow>>)> {
     let mut order: Vec<&str> = Vec::new();
     let mut found: BTreeMap<(&str, &str), &SimulatedRow> = BTreeMap::new();
     for row in report.simulated.iter().filter(|row| belongs(row)) {
@@ -73,8 +73,8 @@ fn grid(
             ""
         };
         let mut line = vec![format!("{}{mark}", first.generator)];
-        let shown = |row: &Option<&SimulatedRow>| row.map_or_else(|| "-".to_owned(), &cell);
-        line.extend(cells.iter().map(shown));
+        let shown = |row: Option<&SimulatedRow>| row.map_or_else(|| "-".to_owned(), &cell);
+        line.extend(cells.into_iter().map(shown));
         rows.push(line);
     }
     Table {

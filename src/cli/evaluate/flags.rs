@@ -1,9 +1,8 @@
-//! `haldane evaluate`: judges over generators and labelled pairs, side by side.
+//! The flags of `haldane evaluate`, and what they ask for.
 
 use crate::cli::args::Format;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::output::Output;
 use crate::cli::pair_csv;
 use crate::evaluate::generators;
 use crate::evaluate::judges::Judge;
@@ -11,27 +10,20 @@ use crate::evaluate::labelled::{Labelled, LabelledPair};
 use crate::evaluate::limits::{Limits, share_of};
 use crate::evaluate::looks::Schedule;
 use crate::evaluate::manifest::{self, Case};
-use crate::evaluate::report::Report;
-use crate::evaluate::roc;
 use crate::evaluate::simulated::Simulation;
-use crate::evaluate::trial::Path as Said;
-use crate::evaluate::work::{Progress, Workers};
 use crate::time::{Span, Step};
-use crate::units::trim_number;
-use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::time::Duration;
 
 /// `haldane evaluate`
 #[derive(Clone, Debug, clap::Args)]
+#[command(group(clap::ArgGroup::new("what").required(true).multiple(true)))]
 pub struct EvaluateArgs {
     /// A manifest of labelled pairs (JSON); its CSV files are found relative to it
-    #[arg(long, value_name = "MANIFEST", required_unless_present = "generators")]
+    #[arg(long, value_name = "MANIFEST", group = "what")]
     pub pairs: Option<PathBuf>,
     /// Simulated generators: names, families (reference, off-grid, transient, burst, counts,
     /// no-data) or all
-    #[arg(long, value_name = "NAME,...")]
+    #[arg(long, value_name = "NAME,...", group = "what")]
     pub generators: Option<String>,
     /// The judges to compare, or all
     #[arg(long, value_name = "NAME,...", default_value = "all")]
@@ -78,6 +70,9 @@ pub struct EvaluateArgs {
     /// Minutes of history before a simulated trial
     #[arg(long, default_value_t = 0.0, value_name = "MINUTES")]
     pub history: f64,
+    /// The history holds the canary's population as well
+    #[arg(long)]
+    pub offset: bool,
     /// Compare judges at equal false rollback as well: many times the work
     #[arg(long)]
     pub roc: bool,
@@ -102,169 +97,39 @@ const PAIR_BYTES_MAX: u64 = 4 << 20;
 /// The longest manifest in bytes; a longer one is refused.
 const MANIFEST_BYTES_MAX: u64 = 256 << 20;
 
-/// The most samples of a simulated trial; a longer one is refused, as a template with more would
-/// be.
+/// Samples of a simulated trial; a longer one is refused, as a template with more would be.
 const POINTS_MAX: usize = 11_000;
 
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
-/// Every so many of those a line is worth it where there is no terminal.
-const LINES_EVERY: u64 = 120;
-
-/// Runs the command.
-pub(crate) async fn run(args: EvaluateArgs, output: &mut Output) -> Exit {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
-    let format = args.output;
-    let mut work = tokio::task::spawn_blocking(move || evaluate(&args, &progress));
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let mut count = 0_u64;
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = ticks.tick() => {
-                count += 1;
-                let (done, all) = watched.now();
-                if all > 0 {
-                    output.progress(&bar(done, all), count.is_multiple_of(LINES_EVERY));
-                }
-            }
-        }
-    };
-    let report = done.unwrap_or_else(|fault| Err((Exit::Internal, fault.to_string())));
-    let done = report.map(|report| {
-        output.data(&match format {
-            Format::Table => report.text(),
-            Format::Json => report.json(),
-            Format::Markdown => report.markdown(),
-        });
-        Exit::Clean
-    });
-    crate::cli::ended(done, output)
-}
-
-/// `[######..............]  31 %  1204 of 3900`
-fn bar(done: usize, all: usize) -> String {
-    const WIDTH: usize = 30;
-    let filled = done * WIDTH / all;
-    let percent = done * 100 / all;
-    let (full, empty) = ("#".repeat(filled), ".".repeat(WIDTH - filled));
-    format!("[{full}{empty}] {percent:>3} %  {done} of {all}")
-}
-
-/// A fault of what was asked.
-fn usage(message: impl Into<String>) -> Fault {
-    (Exit::Usage, message.into())
-}
-
-fn evaluate(args: &EvaluateArgs, progress: &Progress) -> Result<Report, Fault> {
-    let judges = match args.judge.trim() {
-        "all" => Judge::select(&Judge::names().join(",")),
-        list => Judge::select(list),
-    };
-    let judges = judges.map_err(|why| usage(format!("--judge: {why}")))?;
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
-    let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
-    let alpha = share_of(&args.alpha).filter(|alpha| *alpha > 0.0 && *alpha < 1.0);
-    let alpha = alpha.ok_or_else(|| {
-        usage(format!(
-            "--alpha `{}` is no share above 0 and below 1; write 5%",
-            args.alpha
-        ))
-    })?;
-    let limits =
-        Limits::parse(&args.min_effect).map_err(|why| usage(format!("--min-effect: {why}")))?;
-    let mut report = Report {
-        alpha,
-        judges: judges.iter().map(|judge| judge.name().to_owned()).collect(),
-        settings: vec![
-            ("alpha", format!("{} %", trim_number(alpha * 100.0))),
-            ("minimum effect", limits.text()),
-        ],
-        ..Report::default()
-    };
-    let asked = Asked {
-        args,
-        judges,
-        alpha,
-        limits,
-    };
-    // Everything that can be wrong with the question is said before hours of work begin.
-    let simulation = asked.simulation()?;
-    let labelled = asked.labelled()?;
-    if let Some(simulation) = simulation {
-        report
-            .settings
-            .extend(simulation_settings(args, &simulation));
-        report.simulated = simulation.run(&workers).map_err(usage)?;
-        if args.roc {
-            report
-                .curves
-                .extend(roc::of_generators(&simulation, &workers).map_err(usage)?);
-        }
-    }
-    if let Some(labelled) = labelled {
-        let looks = labelled.schedule.text();
-        report
-            .settings
-            .push(("pairs", format!("{}, {looks}", labelled.pairs.len())));
-        workers.expect(labelled.pairs.len() * asked.judges.len());
-        for judge in &asked.judges {
-            let paths = labelled.paths(judge, None, &workers).map_err(usage)?;
-            if let Some(file) = &args.verdicts {
-                let file = verdict_file(file, judge, asked.judges.len());
-                write_verdicts(&file, &labelled, &paths)?;
-            }
-            report.pairs.push(labelled.score(judge, &paths));
-        }
-        if args.roc {
-            let curves = roc::of_pairs(&labelled, &asked.judges, &workers).map_err(usage)?;
-            report.curves.extend(curves);
-        }
-    }
-    Ok(report)
-}
-
-fn simulation_settings(
-    args: &EvaluateArgs,
-    simulation: &Simulation,
-) -> Vec<(&'static str, String)> {
-    let minutes = |name, value: f64| (name, format!("{} min", trim_number(value)));
-    let mut out = vec![
-        (
-            "trials",
-            format!(
-                "{} of {} metric(s), {} min every {}, {}, seed {}",
-                args.runs,
-                args.metrics,
-                trim_number(args.minutes),
-                simulation.step,
-                simulation.schedule.text(),
-                args.seed
-            ),
-        ),
-        minutes("onset", args.onset),
-    ];
-    out.extend(args.bake.map(|bake| minutes("no promote before", bake)));
-    if args.history > 0.0 {
-        out.push(minutes("history", args.history));
-    }
-    out
-}
-
 /// What was asked, as far as it is read.
-struct Asked<'a> {
-    args: &'a EvaluateArgs,
-    judges: Vec<Judge>,
-    alpha: f64,
-    limits: Limits,
+pub(super) struct Asked<'a> {
+    pub(super) args: &'a EvaluateArgs,
+    pub(super) judges: Vec<Judge>,
+    pub(super) alpha: f64,
+    pub(super) limits: Limits,
 }
 
-impl Asked<'_> {
+impl<'a> Asked<'a> {
+    /// Reads what both kinds of work need.
+    pub(super) fn of(args: &'a EvaluateArgs) -> Result<Self, Fault> {
+        let judges = match args.judge.trim() {
+            "all" => Judge::select(&Judge::names().join(",")),
+            list => Judge::select(list),
+        };
+        let alpha = share_of(&args.alpha).filter(|alpha| *alpha > 0.0 && *alpha < 1.0);
+        let text = &args.alpha;
+        Ok(Self {
+            args,
+            judges: judges.map_err(|why| usage(format!("--judge: {why}")))?,
+            alpha: alpha.ok_or_else(|| {
+                usage(format!(
+                    "--alpha `{text}` is no share above 0 and below 1; write 5%"
+                ))
+            })?,
+            limits: Limits::parse(&args.min_effect)
+                .map_err(|why| usage(format!("--min-effect: {why}")))?,
+        })
+    }
+
     fn schedule(&self, usual: Schedule) -> Result<Schedule, Fault> {
         match (&self.args.look_points, self.args.looks) {
             (Some(points), _) => {
@@ -275,7 +140,7 @@ impl Asked<'_> {
         }
     }
 
-    fn simulation(&self) -> Result<Option<Simulation>, Fault> {
+    pub(super) fn simulation(&self) -> Result<Option<Simulation>, Fault> {
         let args = self.args;
         let Some(list) = &args.generators else {
             return Ok(None);
@@ -321,11 +186,12 @@ impl Asked<'_> {
             alpha: self.alpha,
             bake: args.bake.map_or(Ok(points), |bake| grid("bake", bake))?,
             history: grid("history", args.history)?,
+            offset: args.offset,
             seed: args.seed,
         }))
     }
 
-    fn labelled(&self) -> Result<Option<Labelled>, Fault> {
+    pub(super) fn labelled(&self) -> Result<Option<Labelled>, Fault> {
         let Some(file) = &self.args.pairs else {
             return Ok(None);
         };
@@ -414,32 +280,7 @@ fn pair(folder: &Path, case: Case) -> Result<LabelledPair, Fault> {
     })
 }
 
-/// The file of one judge: the name as given, or with the judge's name before its extension.
-fn verdict_file(file: &Path, judge: &Judge, judges: usize) -> PathBuf {
-    if judges == 1 {
-        return file.to_owned();
-    }
-    let extension = file
-        .extension()
-        .map_or_else(String::new, |e| format!(".{}", e.to_string_lossy()));
-    let stem = file
-        .file_stem()
-        .map_or_else(String::new, |s| s.to_string_lossy().into_owned());
-    file.with_file_name(format!("{stem}.{}{extension}", judge.name()))
-}
-
-fn write_verdicts(file: &Path, labelled: &Labelled, paths: &[Said]) -> Result<(), Fault> {
-    let mut text = String::new();
-    for (pair, path) in labelled.pairs.iter().zip(paths) {
-        for (seen, said) in &path.looks {
-            let line = serde_json::json!({
-                "id": pair.case.id,
-                "n_seen": seen,
-                "verdict": said.word(),
-            });
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "{line}");
-        }
-    }
-    std::fs::write(file, text).map_err(|fault| usage(format!("{}: {fault}", file.display())))
+/// A fault of what was asked.
+pub(super) fn usage(message: impl Into<String>) -> Fault {
+    (Exit::Usage, message.into())
 }
