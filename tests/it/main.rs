@@ -34,6 +34,7 @@ mod engine_plans;
 mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
+mod evaluate;
 mod floors;
 mod http_anything;
 mod http_fixture;
