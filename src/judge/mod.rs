@@ -22,6 +22,7 @@ pub mod dispersion;
 pub mod environment;
 pub mod explain;
 pub mod finding;
+mod history;
 mod intervals;
 pub mod judgement;
 pub mod look;
@@ -30,7 +31,10 @@ pub mod noise;
 mod phrase;
 pub mod ranked;
 pub mod rates;
+pub mod replicas;
 pub mod score;
+mod tally;
+mod widths;
 pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};
