@@ -6,7 +6,7 @@ use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
-use crate::template::{Combine, GapPolicy, JudgeSpec, MinEvidence};
+use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence};
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -23,6 +23,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
+        history,
         allowed_warnings,
         on_inconclusive,
         digest: _,
@@ -51,7 +52,21 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out.text(on_inconclusive.word()).digest()
+    out = out.text(on_inconclusive.word());
+    // Only what is there is added: plans without a history or replicas keep the digest they had
+    // before there were any.
+    if let Some(History { lookback, offset }) = history {
+        out = out
+            .text("history")
+            .int(lookback.ms())
+            .int(i64::from(*offset));
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(label) = &metric.per {
+            out = count(out.text("per"), metric_idx).text(label);
+        }
+    }
+    out.digest()
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -173,6 +188,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         weight,
         evidence,
         queries,
+        per: _,
         alpha,
     } = metric;
     let MinEvidence {

@@ -3,6 +3,7 @@
 pub mod default;
 mod document;
 mod fields;
+pub mod history;
 mod inputs;
 pub mod lint;
 mod metrics;
@@ -38,6 +39,8 @@ pub struct Template {
     pub objectives: Vec<ObjectiveSpec>,
     /// How the observed traffic share is measured, when it is.
     pub traffic: Option<TrafficSpec>,
+    /// What is read from before the start, if anything is.
+    pub history: Option<History>,
     /// Regular expressions of source warnings known to be harmless.
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
@@ -55,6 +58,16 @@ pub struct Input {
     pub description: String,
     /// The value when none is given; without one the input is required.
     pub default: Option<String>,
+}
+
+/// What an analysis reads from before its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// How far it reaches back from the start.
+    pub lookback: Span,
+    /// What the canary's scope selects before the start is a healthy earlier version of the same
+    /// population, so that the healthy difference of the two populations can be learnt.
+    pub offset: bool,
 }
 
 /// When an analysis looks, and how long it may take.
@@ -160,6 +173,8 @@ pub struct MetricSpec {
     pub evidence: MinEvidence,
     /// How it is measured.
     pub measure: Measure,
+    /// The label whose values name the replicas of an arm, when they are kept apart.
+    pub per: Option<String>,
     /// Where it stands in the text.
     pub place: Option<Place>,
 }

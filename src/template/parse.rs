@@ -8,8 +8,8 @@ use crate::template::document::{self, Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::{
-    JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, inputs, metrics,
-    objectives,
+    JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, history, inputs,
+    metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -105,6 +105,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         "metrics",
         "objectives",
         "traffic",
+        "history",
         "allow_warnings",
         "on_inconclusive",
     ];
@@ -135,6 +136,8 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = read_on_inconclusive(reader, &fields);
     let schedule = schedule?;
+    let history = fields.get("history");
+    let history = history.map(|node| history::read(reader, node, schedule.step));
     for metric in &metrics {
         if matches!(metric.measure, Measure::Series { .. })
             && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
@@ -151,6 +154,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         metrics,
         objectives,
         traffic: traffic.flatten(),
+        history: history.flatten(),
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
         digest: Digest::of(&[]),
