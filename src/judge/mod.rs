@@ -17,6 +17,7 @@ mod absorb;
 mod arms;
 pub mod burn;
 pub mod classify;
+mod count_evidence;
 pub mod counts;
 pub mod dispersion;
 pub mod environment;
@@ -31,6 +32,7 @@ mod phrase;
 pub mod ranked;
 pub mod rates;
 pub mod score;
+pub mod sequential_counts;
 pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};

@@ -72,6 +72,19 @@ impl Both {
         }
     }
 
+    /// So many times the counts.
+    #[must_use]
+    pub fn times(self, factor: f64) -> Self {
+        let times = |tally: Tally| Tally {
+            bad: tally.bad * factor,
+            total: tally.total * factor,
+        };
+        Self {
+            canary: times(self.canary),
+            baseline: times(self.baseline),
+        }
+    }
+
     /// Bad events of both, out of all of both.
     fn pooled(self) -> Tally {
         self.canary.plus(self.baseline)
