@@ -132,6 +132,41 @@ impl Seen {
         running
     }
 
+    /// ln of the e-value against "the rate of one arm is at most `allowed`", by its own intervals,
+    /// gaps included.
+    pub(super) fn log_e_budget(
+        &self,
+        arm: impl Iterator<Item = Option<Counts>>,
+        allowed: f64,
+    ) -> f64 {
+        let line = Line {
+            ratio: 0.0,
+            extra: allowed,
+        };
+        let onset = Onset::Within(self.horizon);
+        let mut running = Running {
+            test: LineTest::new(line, Side::Above, &RATE_RATIOS, onset, Both::default()),
+            singles: Singles::new(Side::Above, self.rest),
+        };
+        for counts in arm {
+            let counts = counts.unwrap_or_default();
+            running.observe(Both {
+                canary: Tally {
+                    bad: counts.bad,
+                    total: counts.total,
+                },
+                baseline: Tally::default(),
+            });
+        }
+        self.log_e(&running)
+    }
+
+    /// ln of the e-value at this look against "the canary's rate is at most the baseline's".
+    pub(super) fn log_e_worse(&self) -> f64 {
+        let equal = line_at(Scale::LogRatio, 0.0);
+        self.log_e(&self.harm(equal, Side::Above, Scale::LogRatio))
+    }
+
     /// ln of the e-value of a test at this look.
     pub(super) fn log_e(&self, running: &Running) -> f64 {
         running.test.log_e(&self.too_large)

@@ -46,6 +46,7 @@ mod prometheus_decode;
 mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;
+mod sequential_counts;
 mod series;
 mod serve;
 mod serve_drain;
