@@ -98,15 +98,7 @@ fn compare(
     }
     let tests = Tests::new(seen, metric.harm, scale, limits);
     let (log_harm, log_safe) = tests.log_e(|test| seen.log_e(test));
-    // Harm that began late takes a "within" of the whole time back, at the level of a promote.
-    let late_harm = reached(log_harm, levels.beta);
-    let label = if reached(log_harm, alpha) {
-        Label::Worse
-    } else if reached(log_safe, levels.beta) && !late_harm {
-        Label::Within
-    } else {
-        Label::Undecided
-    };
+    let (label, late_harm) = labelled(log_harm, log_safe, levels);
     let decision = Decision {
         label,
         evidence: Evidence {
@@ -118,24 +110,7 @@ fn compare(
         spread: spread(scale, thinned),
         ..effect(seen, scale, metric.harm, limits, levels)
     };
-    out.test = "sequential counts";
-    let decision = if label == Label::Worse {
-        shown_by(out, seen, metric.harm, (scale, limits), decision)
-    } else {
-        decision
-    };
-    let (low, high) = classify::agree(
-        label,
-        (decision.low, decision.high),
-        limits,
-        metric.harm,
-        decision.estimate,
-    );
-    let decision = Decision {
-        low,
-        high,
-        ..decision
-    };
+    let decision = settled(out, seen, (scale, limits), decision);
     out.label = label;
     out.evidence = Some(decision.evidence);
     out.effect = Some(finding::effect(&decision, scale, out.baseline.level));
@@ -148,6 +123,43 @@ fn compare(
     }
     if late_harm || !finding::accept(out, plan, &decision, limits, levels) {
         out.needs = needs(&tests, seen, (label, levels), look);
+    }
+}
+
+/// The label, and whether there is evidence of harm at the level of a promote: harm that began
+/// late takes a *within* of the whole time back.
+fn labelled(log_harm: f64, log_safe: f64, levels: Levels) -> (Label, bool) {
+    let late_harm = reached(log_harm, levels.beta);
+    let label = if reached(log_harm, levels.alpha) {
+        Label::Worse
+    } else if reached(log_safe, levels.beta) && !late_harm {
+        Label::Within
+    } else {
+        Label::Undecided
+    };
+    (label, late_harm)
+}
+
+/// The decision with the effect that shows it, its bounds on the side that the label says.
+fn settled(
+    out: &mut Finding,
+    seen: &Seen,
+    (scale, limits): (Scale, Limits),
+    decision: Decision,
+) -> Decision {
+    out.test = "sequential counts";
+    let decision = if decision.label == Label::Worse {
+        shown_by(out, seen, (scale, limits), decision)
+    } else {
+        decision
+    };
+    let bounds = (decision.low, decision.high);
+    let (label, estimate) = (decision.label, decision.estimate);
+    let (low, high) = classify::agree(label, bounds, limits, out.harm, estimate);
+    Decision {
+        low,
+        high,
+        ..decision
     }
 }
 
@@ -231,10 +243,10 @@ fn spread(scale: Scale, [canary, baseline]: [Rate; 2]) -> f64 {
 fn shown_by(
     out: &mut Finding,
     seen: &Seen,
-    harm: Harm,
     (scale, limits): (Scale, Limits),
     whole: Decision,
 ) -> Decision {
+    let harm = out.harm;
     let up = harm == Harm::Increase || (harm == Harm::Either && whole.estimate >= 0.0);
     let (shown, value, side) = if up {
         (whole.low > limits.up, limits.up, Side::Above)

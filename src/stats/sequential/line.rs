@@ -24,7 +24,7 @@ use super::scaled::Scaled;
 use super::tilt::{Tilt, growth_of_ratio};
 use crate::stats::dispersion::{DISPERSIONS, PLAUSIBLE};
 
-/// Alternatives that one test mixes; further ones are not read.
+/// Alternatives that one sequential test mixes; further ones are not read.
 pub const ALTERNATIVES_MAX: usize = 10;
 
 /// Beyond this share of bad events Poisson's law is blunt, and the law of Bernoulli is used.

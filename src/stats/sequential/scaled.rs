@@ -63,7 +63,7 @@ mod tests {
     #[test]
     fn the_logarithm_follows_sums_and_products_far_beyond_a_double() {
         let mut scaled = Scaled::ZERO;
-        assert_eq!(scaled.ln(), f64::NEG_INFINITY);
+        assert!(scaled.ln() < f64::MIN, "nothing yet");
         let mut log = f64::NEG_INFINITY;
         let steps = [
             0.5, -3.0, 900.0, 5_000.0, -300.0, -9_000.0, 40.0, 2.0e6, -3.0e6, 7.0,
