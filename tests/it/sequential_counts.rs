@@ -329,7 +329,7 @@ fn harm_that_begins_late_is_found_and_said_to_be_late() {
             .contains(&"shown by the last 8 of 88 intervals".to_owned()),
         "{out:?}"
     );
-    let relative = out.effect.clone().unwrap().relative.unwrap();
+    let relative = out.effect.unwrap().relative.unwrap();
     assert!((relative.value - 3.0).abs() < 1e-9);
     agrees(&metric(RELATIVE, Harm::Increase), &out);
 }
