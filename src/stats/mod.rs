@@ -24,6 +24,7 @@
 pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
+pub mod bursts;
 pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
@@ -36,8 +37,10 @@ pub mod rank;
 mod selection;
 pub mod sequential;
 pub mod spending;
+pub mod state_space;
 pub mod student;
 pub mod summary;
+pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the
 /// canary wherever there are two.

@@ -20,6 +20,7 @@ mod judge_null;
 mod judge_plans;
 mod stats_evidence;
 mod stats_small;
+mod stats_state_space;
 mod stats_vectors;
 
 mod burn;
@@ -33,6 +34,7 @@ mod engine_plans;
 mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
+mod evaluate;
 mod floors;
 mod http_anything;
 mod http_fixture;
