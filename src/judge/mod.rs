@@ -8,6 +8,7 @@
 //! | is one arm worse, on the values of a series? | [`mann_whitney`], [`ranked`], [`noise`] |
 //! | the same, asked as often as one likes? | [`sequential`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
+//! | the same, asked as often as one likes? | [`sequential_counts`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
 //! | is it the canary, or everything? | [`environment`] |
@@ -18,6 +19,7 @@ mod absorb;
 mod arms;
 pub mod burn;
 pub mod classify;
+mod count_evidence;
 pub mod counts;
 pub mod dispersion;
 pub mod environment;
@@ -37,6 +39,7 @@ pub mod score;
 pub mod sequential;
 mod tally;
 mod widths;
+pub mod sequential_counts;
 pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};
@@ -123,7 +126,11 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
             let window = windows.metrics.get(metric_idx)?;
             match arms.get(metric_idx)? {
                 Some(arms) => series::find(plan, metric_idx, window, arms, (look, memory)),
-                None => find(plan, metric_idx, metric, windows, look),
+                None => {
+                    let intervals = windows.judged_events(plan, metric_idx);
+                    let counts = sequential_counts::find;
+                    Some(counts(plan, metric, window, &intervals, &[], look))
+                }
             }
         })
         .collect();

@@ -15,6 +15,7 @@
 //! | by how much, within what limits? | [`hodges_lehmann`], [`effect_size`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
+//! | in how large clusters do events come? | [`dispersion`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |
 //! | what does a sample look like? | [`summary`] |
@@ -24,6 +25,7 @@ pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
 pub mod bursts;
+pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
 pub mod hodges_lehmann;

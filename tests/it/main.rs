@@ -48,6 +48,8 @@ mod prometheus_decode;
 mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;
+mod sequential_counts;
+mod sequential_counts_rates;
 mod series;
 mod serve;
 mod serve_drain;
