@@ -24,6 +24,7 @@ pub mod explain;
 pub mod finding;
 mod intervals;
 pub mod judgement;
+pub mod kayenta;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;

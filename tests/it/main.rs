@@ -40,6 +40,7 @@ mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
+mod kayenta;
 mod kill;
 mod look_spending;
 mod prometheus_decode;
