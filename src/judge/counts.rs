@@ -101,6 +101,22 @@ pub fn find(
     intervals: &[EventInterval],
     look: &Look,
 ) -> Finding {
+    let (mut out, missing) = begin(metric, window, intervals);
+    if let Some((reason, missing)) = missing {
+        out.no_data = Some(reason);
+        out.needs = Needs::Data(missing);
+        return out;
+    }
+    compare(&mut out, plan, metric, intervals, look);
+    out
+}
+
+/// The finding before anything is tested, and what is missing of the minimum evidence.
+pub(super) fn begin(
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    intervals: &[EventInterval],
+) -> (Finding, Option<(String, u64)>) {
     let baseline = summarise(intervals, |i| i.baseline);
     let canary = summarise(intervals, |i| i.canary);
     let mut out = finding::blank(metric, baseline, canary);
@@ -110,13 +126,7 @@ pub fn find(
         .or_else(|| lacking(metric, &out))
         .or_else(|| silent(metric, intervals))
         .or_else(|| unpaired(metric, intervals));
-    if let Some((reason, missing)) = missing {
-        out.no_data = Some(reason);
-        out.needs = Needs::Data(missing);
-        return out;
-    }
-    compare(&mut out, plan, metric, intervals, look);
-    out
+    (out, missing)
 }
 
 fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Counts>) -> ArmSummary {

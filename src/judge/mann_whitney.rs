@@ -45,6 +45,30 @@ pub fn find(
     arms: &Arms,
     look: &Look,
 ) -> Finding {
+    let (mut out, missing) = begin(metric, window, arms);
+    if let Some((reason, missing)) = missing {
+        out.no_data = Some(reason);
+        out.needs = Needs::Data(missing);
+        return out;
+    }
+    match limitless(metric.min_effect, arms) {
+        Some(note) if !all_equal(arms) => {
+            out.label = Label::Undecided;
+            out.test = "none";
+            out.notes.push(note);
+            out.needs = Needs::MoreThanThereIs;
+        }
+        _ => compare(&mut out, plan, metric, arms, look),
+    }
+    out
+}
+
+/// The finding before anything is tested, and what is missing of the minimum evidence.
+pub(super) fn begin(
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    arms: &Arms,
+) -> (Finding, Option<(String, u64)>) {
     let summarise = |points: &[Option<f64>]| {
         let values: Vec<f64> = points.iter().flatten().copied().collect();
         ArmSummary {
@@ -63,21 +87,7 @@ pub fn find(
     let missing = unusable
         .or_else(|| lacking(metric, &out))
         .or_else(|| silent(metric, arms));
-    if let Some((reason, missing)) = missing {
-        out.no_data = Some(reason);
-        out.needs = Needs::Data(missing);
-        return out;
-    }
-    match limitless(metric.min_effect, arms) {
-        Some(note) if !all_equal(arms) => {
-            out.label = Label::Undecided;
-            out.test = "none";
-            out.notes.push(note);
-            out.needs = Needs::MoreThanThereIs;
-        }
-        _ => compare(&mut out, plan, metric, arms, look),
-    }
-    out
+    (out, missing)
 }
 
 /// What is missing of the minimum evidence: the sentence, and how many more samples.

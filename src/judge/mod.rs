@@ -12,6 +12,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
 mod arms;
@@ -34,10 +35,12 @@ pub mod rates;
 pub mod score;
 pub mod windows;
 
-use crate::judge::judgement::{Finding, Judgement};
+use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
+use crate::template::Method;
+use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
 pub const SEMANTICS: u32 = 1;
@@ -48,30 +51,60 @@ pub const SEMANTICS: u32 = 1;
 /// from [`Windows::covered_to`], never from earlier looks, so a judgement can be repeated alone.
 pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let mut findings: Vec<Finding> = plan
-        .metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, &look))
-        .collect();
+    match &plan.judge.method {
+        Method::MannWhitney => {
+            let metrics = plan.metrics.iter().enumerate();
+            let find = |(idx, metric)| find(plan, idx, metric, windows, &look);
+            let findings = metrics.filter_map(find).collect();
+            conclude(
+                plan,
+                windows,
+                (number, &look),
+                findings,
+                |findings, objectives| {
+                    (score::score(findings), score::outcome(findings, objectives))
+                },
+            )
+        }
+        Method::Kayenta(spec) => {
+            let (findings, summary) = kayenta::find::findings(plan, spec, windows);
+            conclude(
+                plan,
+                windows,
+                (number, &look),
+                findings,
+                |findings, objectives| {
+                    kayenta::find::outcome(plan, spec, &summary, (findings, objectives), &look)
+                },
+            )
+        }
+    }
+}
+
+/// What does not depend on the method: objectives, environment, traffic.
+fn conclude(
+    plan: &Plan,
+    windows: &Windows,
+    (number, look): (u32, &Look),
+    mut findings: Vec<Finding>,
+    worth: impl FnOnce(&[Finding], &[ObjectiveFinding]) -> (Option<Score>, Outcome),
+) -> Judgement {
     let objectives: Vec<_> = plan
         .objectives
         .iter()
-        .filter_map(|objective| burn::find(plan, objective, windows, &look))
+        .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
-    let traffic = environment::traffic(plan, windows);
-    let score = score::score(&findings);
-    let outcome = score::outcome(&findings, &objectives);
+    let (score, outcome) = worth(&findings, &objectives);
     Judgement {
         look: number,
         covered_to: windows.covered_to,
         findings,
         objectives,
-        traffic,
+        traffic: environment::traffic(plan, windows),
         suspect: windows.suspect.clone(),
         score,
         outcome,

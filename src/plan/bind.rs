@@ -51,7 +51,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         template_digest: template.digest,
         rollout: rollout.clone(),
         timing: timing(template, rollout),
-        judge: template.judge,
+        judge: template.judge.clone(),
         metrics,
         objectives,
         traffic: traffic(template, rollout),
@@ -279,6 +279,7 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         evidence: spec.evidence,
         queries,
         alpha: portion(share, weight),
+        kayenta: spec.kayenta,
     })
 }
 

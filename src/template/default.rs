@@ -144,6 +144,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
                 combine: Combine::Mean,
                 gaps: GapPolicy::Drop,
             },
+            kayenta: None,
             place: None,
         }],
         objectives: Vec::new(),

@@ -4,6 +4,7 @@ pub mod default;
 mod document;
 mod fields;
 mod inputs;
+pub mod kayenta;
 pub mod lint;
 mod metrics;
 mod objectives;
@@ -16,6 +17,7 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -77,7 +79,7 @@ pub struct Schedule {
 }
 
 /// The judge and its error budget.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JudgeSpec {
     /// Which judge.
     pub method: Method,
@@ -90,18 +92,21 @@ pub struct JudgeSpec {
     pub accept_no_harm: Option<Probability>,
 }
 
-/// Which judge decides. (`sequential` and `kayenta` join here.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which judge decides. (`sequential` joins here.)
+#[derive(Clone, Debug, PartialEq)]
 pub enum Method {
     /// The classic two-sample test on the whole window, corrected for looks and autocorrelation.
     MannWhitney,
+    /// Kayenta's judge, faults included; decides by its score.
+    Kayenta(KayentaSpec),
 }
 
 impl Method {
     /// The word in templates and answers.
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
             Self::MannWhitney => "mann-whitney",
+            Self::Kayenta(_) => "kayenta",
         }
     }
 }
@@ -157,6 +162,8 @@ pub struct MetricSpec {
     pub evidence: MinEvidence,
     /// How it is measured.
     pub measure: Measure,
+    /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
+    pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.
     pub place: Option<Place>,
 }

@@ -16,6 +16,7 @@
 //! | High, Low or Pass? | [`classify`] |
 //! | what is the whole worth? | [`score`] |
 //! | what of it goes into a finding? | [`find`] |
+//! | how is it said? | [`explain`] |
 //!
 //! Around the judge, for those who come with a Kayenta configuration: [`query`] (its Prometheus
 //! queries), [`pairing`] (which series meet) and [`schedule`] (which windows are judged).
@@ -23,6 +24,8 @@
 pub mod classify;
 pub mod describe;
 pub mod effect;
+pub mod explain;
+pub mod find;
 pub mod interval;
 pub mod noise;
 pub mod pairing;
