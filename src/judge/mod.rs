@@ -14,6 +14,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
 mod arms;
@@ -28,6 +29,7 @@ pub mod finding;
 mod history;
 mod intervals;
 pub mod judgement;
+pub mod kayenta;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
@@ -37,21 +39,22 @@ pub mod rates;
 pub mod replicas;
 pub mod score;
 pub mod sequential;
+pub mod sequential_counts;
 mod tally;
 mod widths;
-pub mod sequential_counts;
 pub mod windows;
 
-use crate::judge::judgement::{Finding, Judgement};
+use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///
@@ -65,28 +68,50 @@ pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
 /// for bit, for less work.
 pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Memory) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let mut findings = match plan.judge.method {
-        Method::MannWhitney => classical(plan, windows, &look),
-        Method::Sequential => sequentially(plan, windows, &look, memory),
+    let usual = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+        (score::score(findings), score::outcome(findings, objectives))
     };
+    let at = (number, &look);
+    match &plan.judge.method {
+        Method::Sequential => {
+            let findings = sequentially(plan, windows, &look, memory);
+            conclude(plan, windows, at, findings, usual)
+        }
+        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
+        Method::Kayenta(spec) => {
+            let (findings, summary) = kayenta::find::findings(plan, spec, windows);
+            let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+                kayenta::find::outcome(plan, spec, &summary, (findings, objectives), &look)
+            };
+            conclude(plan, windows, at, findings, worth)
+        }
+    }
+}
+
+/// What does not depend on the method: objectives, environment, traffic.
+fn conclude(
+    plan: &Plan,
+    windows: &Windows,
+    (number, look): (u32, &Look),
+    mut findings: Vec<Finding>,
+    worth: impl FnOnce(&[Finding], &[ObjectiveFinding]) -> (Option<Score>, Outcome),
+) -> Judgement {
     let objectives: Vec<_> = plan
         .objectives
         .iter()
-        .filter_map(|objective| burn::find(plan, objective, windows, &look))
+        .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
-    let traffic = environment::traffic(plan, windows);
-    let score = score::score(&findings);
-    let outcome = score::outcome(&findings, &objectives);
+    let (score, outcome) = worth(&findings, &objectives);
     Judgement {
         look: number,
         covered_to: windows.covered_to,
         findings,
         objectives,
-        traffic,
+        traffic: environment::traffic(plan, windows),
         suspect: windows.suspect.clone(),
         score,
         outcome,

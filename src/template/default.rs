@@ -145,6 +145,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
                 gaps: GapPolicy::Drop,
             },
             per: None,
+            kayenta: None,
             place: None,
         }],
         objectives: Vec::new(),

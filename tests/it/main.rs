@@ -42,6 +42,8 @@ mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
+mod kayenta;
+mod kayenta_faults;
 mod kill;
 mod look_spending;
 mod prometheus_decode;
