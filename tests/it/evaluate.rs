@@ -1,12 +1,12 @@
 //! The evaluation itself: generators draw what they say, peers do what was published of them,
 //! scores are those of the pairs' own rule, and nothing depends on the number of threads.
 
-use crate::docs::root;
+use crate::docs::{check_block, root};
 use haldane::digest::Canonical;
 use haldane::evaluate::generators::counts::Traffic;
 use haldane::evaluate::generators::{self, Draw, Family, Generator};
 use haldane::evaluate::judges::Judge;
-use haldane::evaluate::limits::Limits;
+use haldane::evaluate::limits::{KINDS, Limits};
 use haldane::evaluate::looks::Schedule;
 use haldane::evaluate::simulated::{SimulatedRow, Simulation};
 use haldane::evaluate::trial::Measured;
@@ -84,7 +84,7 @@ fn moments_of_the_generators_are_those_of_their_laws() {
     let bimodal = 1.6 * lognormal_mean(0.1);
     let bimodal_sd = (3.4 * libm::exp(0.02) - bimodal * bimodal).sqrt();
     #[rustfmt::skip]
-    let cases: [(&str, [(f64, f64, f64); 2]); 16] = [
+    let cases = [
         // name, then of baseline and canary: mean, standard deviation, lag-1 correlation
         ("iid",            [(100.0, 10.0, 0.0); 2]),
         ("lognorm.25",     [(quarter.0, quarter.1, 0.0); 2]),
@@ -194,12 +194,13 @@ fn a_regression_begins_at_its_onset_and_has_its_strength() {
     assert!((moments(&b)[1] / poisson - 5.0_f64.sqrt()).abs() < 0.1);
 }
 
-/// Every bit that every generator draws, first trials, in the order of the list. A change here is
+/// Every bit that every generator draws, first trials, in the order of their names. A change here is
 /// a change of everything in `docs/evidence.md`.
 #[test]
 fn draws_are_the_same_bits_everywhere() {
     let mut bytes = Canonical::new();
-    let generators = generators::all();
+    let mut generators = generators::all();
+    generators.sort_by(|a, b| a.name.cmp(&b.name));
     for generator in &generators {
         bytes = bytes.text(&generator.name);
         for trial in 0..2 {
@@ -413,6 +414,24 @@ fn judges_have_names() {
     assert!(message.contains("did you mean `mann-whitney`"), "{message}");
     let message = generators::select("lognorm25").map(|_| ()).unwrap_err();
     assert!(message.contains("did you mean `lognorm.25`"), "{message}");
+}
+
+/// The tables of the evidence that follow from the sources.
+#[test]
+fn the_evidence_names_every_generator_and_limit() {
+    let mut table =
+        "| generator | family | law | its null is excluded |\n|---|---|---|---|\n".to_owned();
+    for generator in generators::all() {
+        let why = generator.excluded(step(15)).unwrap_or_default();
+        let (name, family) = (&generator.name, generator.family.word());
+        table += &format!("| `{name}` | {family} | {} | {why} |\n", generator.about);
+    }
+    check_block("docs/evidence.md", "generators", &table);
+    let mut table = "| kind | minimum effect | why |\n|---|---|---|\n".to_owned();
+    for (kind, share, why) in KINDS {
+        table += &format!("| `{kind}` | {} % | {why} |\n", share * 100.0);
+    }
+    check_block("docs/evidence.md", "kinds", &table);
 }
 
 // ---- labelled pairs, through the command
