@@ -6,6 +6,7 @@
 //! |---|---|
 //! | how much error may this look spend? | [`look`] |
 //! | is one arm worse, on the values of a series? | [`mann_whitney`], [`ranked`], [`noise`] |
+//! | the same, asked as often as one likes? | [`sequential`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
@@ -31,12 +32,16 @@ mod phrase;
 pub mod ranked;
 pub mod rates;
 pub mod score;
+pub mod sequential;
 pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};
 use crate::judge::look::Look;
+use crate::judge::mann_whitney::Arms;
+use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
+use crate::template::Method;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
 pub const SEMANTICS: u32 = 1;
@@ -46,13 +51,17 @@ pub const SEMANTICS: u32 = 1;
 /// Depends on nothing else (A6): the error that this look may spend follows from the plan and
 /// from [`Windows::covered_to`], never from earlier looks, so a judgement can be repeated alone.
 pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
+    judge_again(plan, windows, number, &mut Memory::default())
+}
+
+/// [`judge()`] with what earlier looks of the same analysis worked out: the same judgement, bit
+/// for bit, for less work.
+pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Memory) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let mut findings: Vec<Finding> = plan
-        .metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, &look))
-        .collect();
+    let mut findings = match plan.judge.method {
+        Method::MannWhitney => classical(plan, windows, &look),
+        Method::Sequential => sequentially(plan, windows, &look, memory),
+    };
     let objectives: Vec<_> = plan
         .objectives
         .iter()
@@ -77,6 +86,47 @@ pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
     }
 }
 
+fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
+    let all = plan.metrics.iter().enumerate();
+    all.filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, look))
+        .collect()
+}
+
+fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
+    let arms: Vec<Option<Arms>> = (0..plan.metrics.len())
+        .map(|metric_idx| {
+            let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
+            Some(Arms { baseline, canary })
+        })
+        .collect();
+    let followed = plan
+        .metrics
+        .iter()
+        .zip(&windows.metrics)
+        .zip(&arms)
+        .enumerate();
+    let followed = followed.filter_map(|(metric_idx, ((metric, window), arms))| {
+        let arms = arms.as_ref()?;
+        series::can_follow(metric, window, arms)
+            .then(|| series::followed(plan, metric_idx, metric, arms))?
+    });
+    memory.follow(followed.collect());
+    let mut findings: Vec<Finding> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .filter_map(|(metric_idx, metric)| {
+            let window = windows.metrics.get(metric_idx)?;
+            match arms.get(metric_idx)? {
+                Some(arms) => series::find(plan, metric_idx, window, arms, (look, memory)),
+                None => find(plan, metric_idx, metric, windows, look),
+            }
+        })
+        .collect();
+    combine::together(plan, &mut findings);
+    findings
+}
+
 /// `None` only when the windows belong to another plan.
 fn find(
     plan: &Plan,
@@ -89,7 +139,7 @@ fn find(
     Some(match &window.data {
         MetricData::Series { .. } => {
             let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
-            let arms = mann_whitney::Arms { baseline, canary };
+            let arms = Arms { baseline, canary };
             mann_whitney::find(plan, metric, window, &arms, look)
         }
         MetricData::Events { .. } => {

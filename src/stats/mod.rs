@@ -23,6 +23,7 @@
 pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
+pub mod bursts;
 pub mod effect_size;
 pub mod exact;
 pub mod hodges_lehmann;
@@ -34,8 +35,10 @@ pub mod rank;
 mod selection;
 pub mod sequential;
 pub mod spending;
+pub mod state_space;
 pub mod student;
 pub mod summary;
+pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the
 /// canary wherever there are two.

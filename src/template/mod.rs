@@ -90,9 +90,11 @@ pub struct JudgeSpec {
     pub accept_no_harm: Option<Probability>,
 }
 
-/// Which judge decides. (`sequential` and `kayenta` join here.)
+/// Which judge decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Method {
+    /// Evidence that may be read at any time, over one error budget of the analysis.
+    Sequential,
     /// The classic two-sample test on the whole window, corrected for looks and autocorrelation.
     MannWhitney,
 }
@@ -101,6 +103,7 @@ impl Method {
     /// The word in templates and answers.
     pub const fn word(self) -> &'static str {
         match self {
+            Self::Sequential => "sequential",
             Self::MannWhitney => "mann-whitney",
         }
     }

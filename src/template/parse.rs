@@ -271,7 +271,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     let usual = default::probability(default::ERROR_SHARE);
     let Some(node) = node else {
         return Some(JudgeSpec {
-            method: Method::MannWhitney,
+            method: Method::Sequential,
             false_rollback: usual,
             false_promote: usual,
             accept_no_harm: None,
@@ -285,7 +285,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     ];
     let fields = reader.map(node, "`judge`", &allowed)?;
     let method = match fields.get("method") {
-        None => Some(Method::MannWhitney),
+        None => Some(Method::Sequential),
         Some(node) => read_method(reader, node),
     };
     let inside = |value: f64| Probability::new(value).filter(|p| p.get() > 0.0 && p.get() < 1.0);
@@ -310,13 +310,18 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
 
 fn read_method(reader: &mut Reader<'_>, node: &Node) -> Option<Method> {
     if let Value::Text(text) = &node.value
-        && ["sequential", "kayenta"].contains(&text.as_str())
+        && text == "kayenta"
     {
         let message = format!("the judge `{text}` is not in this version");
-        reader.error("C007", node.place, message, "use `mann-whitney`");
+        reader.error(
+            "C007",
+            node.place,
+            message,
+            "use `sequential` or `mann-whitney`",
+        );
         return None;
     }
-    let known = [(Method::MannWhitney.word(), Method::MannWhitney)];
+    let known = [Method::Sequential, Method::MannWhitney].map(|method| (method.word(), method));
     reader.word(node, "judge", &known)
 }
 

@@ -20,6 +20,7 @@ mod judge_null;
 mod judge_plans;
 mod stats_evidence;
 mod stats_small;
+mod stats_state_space;
 mod stats_vectors;
 
 mod burn;
