@@ -11,7 +11,9 @@ use haldane::evaluate::looks::Schedule;
 use haldane::evaluate::simulated::{SimulatedRow, Simulation};
 use haldane::evaluate::trial::Measured;
 use haldane::evaluate::work::{Progress, Workers};
+use haldane::template::default::one_metric;
 use haldane::time::{Span, Step};
+use haldane::units::{Harm, MinEffect};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::process::Command;
@@ -571,6 +573,9 @@ fn scores_are_those_of_the_pairs_own_rule() {
 /// One look at the end is what `haldane judge --csv` says of the same file.
 #[test]
 fn one_look_is_the_judgement_of_the_file() {
+    // Without a template a file is judged by the built-in one.
+    let limit = MinEffect::Relative(0.1);
+    let method = one_metric(Harm::Increase, limit, step(60)).judge.method;
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("verdicts.jsonl");
     haldane(&[
@@ -578,7 +583,7 @@ fn one_look_is_the_judgement_of_the_file() {
         "--pairs",
         "pairs/manifest.json",
         "--judge",
-        "mann-whitney",
+        method.word(),
         "--verdicts",
         file.to_str().unwrap(),
         "--looks",
