@@ -111,10 +111,22 @@ impl Direction {
     }
 }
 
+/// How much of a finding somebody will read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    #[default]
+    Full,
+    /// Labels and evidence; intervals stay infinite and nothing is forecast. They cost a hundred
+    /// times what the decision does, and simulations read none of them.
+    Decision,
+}
+
 /// Everything worked out so far.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     groups: Vec<Group>,
+    detail: Detail,
 }
 
 /// Metrics with one model, observed at the same instants.
@@ -140,6 +152,19 @@ pub struct Member {
 }
 
 impl Memory {
+    /// An empty memory for findings of so much detail.
+    pub fn new(detail: Detail) -> Self {
+        Self {
+            groups: Vec::new(),
+            detail,
+        }
+    }
+
+    /// How much of a finding somebody will read.
+    pub fn detail(&self) -> Detail {
+        self.detail
+    }
+
     /// Brings every metric up to its last instant. What an earlier look left is continued when
     /// nothing before has changed, else worked out anew.
     pub fn follow(&mut self, metrics: Vec<Followed>) {

@@ -20,4 +20,4 @@ pub mod offset;
 pub mod series;
 pub mod track;
 
-pub use memory::Memory;
+pub use memory::{Detail, Memory};

@@ -7,7 +7,7 @@ use crate::judge::look::{Levels, Look};
 use crate::judge::mann_whitney::{self, Arms};
 use crate::judge::sequential::background::Background;
 use crate::judge::sequential::contrast::Contrast;
-use crate::judge::sequential::memory::{Direction, Followed, Memory, Pair, Shape, Sided};
+use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Pair, Shape, Sided};
 use crate::judge::sequential::offset::{self, Offset};
 use crate::judge::sequential::track;
 use crate::judge::windows::MetricWindow;
@@ -204,6 +204,7 @@ pub fn find(
     if mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
         return Some(out);
     }
+    let detail = memory.detail();
     let Some((group, at)) = memory.of(metric_idx) else {
         out.label = Label::Undecided;
         out.notes.push(format!(
@@ -214,6 +215,7 @@ pub fn find(
     };
     let (model, gains, weights, member) = group.parts(at);
     let mut view = View {
+        detail,
         plan,
         metric,
         look,
@@ -233,6 +235,7 @@ pub fn can_follow(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> bo
 
 /// One metric at one look.
 struct View<'a> {
+    detail: Detail,
     plan: &'a Plan,
     metric: &'a MetricPlan,
     look: &'a Look,
@@ -316,7 +319,7 @@ impl View<'_> {
             (scale, limits),
             (self.look, may_accept),
         );
-        if out.label == Label::Undecided {
+        if out.label == Label::Undecided && self.detail == Detail::Full {
             out.needs = self.needs(&said, (ln_e, safety), levels);
         }
     }
@@ -381,7 +384,12 @@ impl View<'_> {
         let limits = self.limits(said);
         let alpha = evidence.alpha / said.len() as f64;
         let levels = (alpha, evidence.beta);
-        let bounds = said.iter().map(|said| {
+        let read = if self.detail == Detail::Full {
+            said
+        } else {
+            &[]
+        };
+        let bounds = read.iter().map(|said| {
             let (harm, safe) = (&said.direction.harm, said.direction.safe());
             let kept = libm::exp(said.direction.ln_kept);
             let (gains, weights) = (self.gains, &mut *self.weights);
