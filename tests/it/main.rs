@@ -50,6 +50,7 @@ mod prometheus_real;
 mod series;
 mod serve;
 mod serve_drain;
+mod serve_history;
 mod serve_source;
 mod serve_store;
 mod store;
