@@ -91,14 +91,8 @@ async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<
     Ok(shot)
 }
 
-/// The judgement of a file, and what to say about the file.
-fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
-    let shown = if file == Path::new("-") {
-        "stdin".to_owned()
-    } else {
-        file.display().to_string()
-    };
-    let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
+/// The bytes of a file, or of stdin for `-`.
+fn csv_bytes(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let opened: std::io::Result<Box<dyn std::io::Read>> = if file == Path::new("-") {
         Ok(Box::new(std::io::stdin()))
@@ -107,12 +101,24 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     };
     opened
         .and_then(|reader| reader.take(CSV_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|fault| usage(fault.to_string()))?;
+        .map_err(|fault| fault.to_string())?;
     if bytes.len() as u64 > CSV_BYTES_MAX {
-        return Err(usage(format!(
+        return Err(format!(
             "it has more than {CSV_BYTES_MAX} bytes; judge a shorter window"
-        )));
+        ));
     }
+    Ok(bytes)
+}
+
+/// The judgement of a file, and what to say about the file.
+fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
+    let shown = if file == Path::new("-") {
+        "stdin".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
+    let bytes = csv_bytes(file).map_err(usage)?;
     let pair = pair_csv::read(&bytes).map_err(usage)?;
     let mut grid = pair.gridded().map_err(usage)?;
     if let Some(rows) = args.history {
