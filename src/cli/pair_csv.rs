@@ -40,7 +40,7 @@ pub(crate) struct Gridded {
     /// Grid points of the rows before, which are history.
     pub(crate) past: usize,
     /// The grid point of each row.
-    idx: Vec<usize>,
+    pub(crate) idx: Vec<usize>,
     /// Rows were too irregular for a grid of time; they are taken in order instead.
     pub(crate) irregular: bool,
 }

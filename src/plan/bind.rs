@@ -52,7 +52,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         template_digest: template.digest,
         rollout: rollout.clone(),
         timing: timing(template, rollout),
-        judge: template.judge,
+        judge: template.judge.clone(),
         metrics,
         objectives,
         traffic: traffic(template, rollout),
@@ -282,6 +282,7 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         queries,
         per: spec.per.clone(),
         alpha: portion(share, weight),
+        kayenta: spec.kayenta,
     })
 }
 

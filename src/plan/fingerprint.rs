@@ -6,7 +6,8 @@ use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence};
+use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
+use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -171,9 +172,59 @@ fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
         .text(method.word())
         .bits(false_rollback.get())
         .bits(false_promote.get());
-    match accept_no_harm {
+    let out = match accept_no_harm {
         None => out.int(0),
         Some(power) => out.int(1).bits(power.get()),
+    };
+    match method {
+        Method::Sequential | Method::MannWhitney => out,
+        Method::Kayenta(spec) => add_kayenta(out, spec),
+    }
+}
+
+fn add_kayenta(out: Canonical, spec: &KayentaSpec) -> Canonical {
+    let KayentaSpec {
+        pass,
+        marginal,
+        group_weights,
+    } = spec;
+    let out = count(out.bits(*pass).bits(*marginal), group_weights.len());
+    let weights = group_weights.iter();
+    weights.fold(out, |out, (group, weight)| {
+        out.text(group.as_str()).bits(*weight)
+    })
+}
+
+/// Nothing for a metric without options, so that plans of the other judges keep their digests.
+fn add_kayenta_options(out: Canonical, options: Option<&KayentaOptions>) -> Canonical {
+    let Some(KayentaOptions {
+        outlier_factor,
+        must_have_data,
+        effect_size,
+    }) = options
+    else {
+        return out;
+    };
+    let out = out.text("kayenta").int(i64::from(*must_have_data));
+    let out = match outlier_factor {
+        None => out.int(0),
+        Some(factor) => out.int(1).bits(*factor),
+    };
+    match effect_size {
+        None => out.int(0),
+        Some(EffectSize {
+            measure,
+            allowed_increase,
+            allowed_decrease,
+            critical_increase,
+            critical_decrease,
+        }) => out
+            .int(1)
+            .text(measure.word())
+            .bits(*allowed_increase)
+            .bits(*allowed_decrease)
+            .bits(*critical_increase)
+            .bits(*critical_decrease),
     }
 }
 
@@ -190,6 +241,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         queries,
         per: _,
         alpha,
+        kayenta,
     } = metric;
     let MinEvidence {
         samples,
@@ -205,7 +257,8 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
     let out = count(out, *samples)
         .int(i64::try_from(*events).unwrap_or(i64::MAX))
         .bits(coverage.get());
-    add_queries(out, queries).bits(alpha.get())
+    let out = add_queries(out, queries).bits(alpha.get());
+    add_kayenta_options(out, kayenta.as_ref())
 }
 
 fn add_queries(out: Canonical, queries: &Queries) -> Canonical {

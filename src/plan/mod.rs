@@ -10,6 +10,7 @@ use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::plan::rollout::Rollout;
 use crate::slo::objective::Objective;
+use crate::template::kayenta::KayentaOptions;
 use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -119,6 +120,8 @@ pub struct MetricPlan {
     /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
     /// gates, and this share of it is not used.
     pub alpha: Probability,
+    /// What Kayenta's judge is asked beside the usual.
+    pub kayenta: Option<KayentaOptions>,
 }
 
 /// The concrete queries of a metric, both arms in each.

@@ -121,7 +121,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
             source_grace: SOURCE_GRACE,
         },
         judge: JudgeSpec {
-            method: Method::MannWhitney,
+            method: Method::Sequential,
             false_rollback: probability(ERROR_SHARE),
             false_promote: probability(ERROR_SHARE),
             accept_no_harm: None,
@@ -145,6 +145,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
                 gaps: GapPolicy::Drop,
             },
             per: None,
+            kayenta: None,
             place: None,
         }],
         objectives: Vec::new(),

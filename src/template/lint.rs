@@ -6,9 +6,9 @@ use crate::template::document::Value;
 use crate::template::promql::Token;
 use crate::template::query::merged_label;
 use crate::template::subject::{Subject, is_ignored};
-use crate::template::{Measure, MetricSpec, Role, Template};
+use crate::template::{Measure, Method, MetricSpec, Role, Template};
 use crate::time::Span;
-use crate::units::{Harm, MinEffect, trim_number};
+use crate::units::{Harm, MinEffect, Weight, trim_number};
 
 /// More objectives than this are a warning (C043). Source: the SRE workbook advises to have as
 /// few as describe the user's experience; each one takes a share of `judge.false_rollback`.
@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 16] = [
+const RULES: [Rule; 17] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -44,6 +44,7 @@ const RULES: [Rule; 16] = [
     unused_inputs,
     merged_replicas,
     short_history,
+    not_read_by_kayenta,
 ];
 
 /// Everything unwise in a template, in the order of the text it was parsed from.
@@ -413,5 +414,42 @@ fn unused_inputs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         };
         let help = format!("remove it, or use `{hole}`");
         found.push(warn("C051", place, message, &help));
+    }
+}
+
+/// C055: what Kayenta's judge does not read: error shares, weights within a group, and a limit in
+/// the metric's unit (`min_effect: { absolute: 0.5% }`).
+fn not_read_by_kayenta(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let Method::Kayenta(_) = subject.template.judge.method else {
+        return;
+    };
+    let mut say = |place, what: String, help: &str| {
+        let message = format!("{what} is not read by `method: kayenta`");
+        found.push(warn("C055", place, message, help));
+    };
+    for name in ["false_rollback", "false_promote", "accept_no_harm"] {
+        let at = ["spec", "judge", name];
+        // Objectives are tested at a share of it, whatever judges the metrics.
+        let used = name == "false_rollback" && !subject.template.objectives.is_empty();
+        if subject.node(&at).is_some() && !used {
+            let help = "remove it: that judge promises nothing about its errors";
+            say(subject.place(&at), format!("`{name}`"), help);
+        }
+    }
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let idx = idx.to_string();
+        if metric.weight != Weight::ONE {
+            let place = subject.place(&["spec", "metrics", &idx, "weight"]);
+            let what = format!("the `weight` of metric `{}`", metric.name);
+            let help = "it weighs groups only: write `judge.score.group_weights`";
+            say(place, what, help);
+        }
+        let effect_size = metric.kayenta.and_then(|options| options.effect_size);
+        if matches!(metric.min_effect, MinEffect::Absolute(_)) && effect_size.is_none() {
+            let place = subject.place(&["spec", "metrics", &idx, "min_effect"]);
+            let what = format!("the absolute `min_effect` of metric `{}`", metric.name);
+            let help = "write a relative one, or `kayenta.effect_size`";
+            say(place, what, help);
+        }
     }
 }

@@ -2,12 +2,12 @@
 
 use crate::diagnostic::Place;
 use crate::ids::{GroupName, MetricName};
-use crate::template::default;
 use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
+use crate::template::{default, kayenta};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -25,7 +25,7 @@ const ABSOLUTE_MAX: f64 = 1e15;
 /// The most events `min_events` may ask for; more would never be seen in an analysis.
 const MIN_EVENTS_MAX: u32 = 1_000_000_000;
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "name",
     "role",
     "harm",
@@ -39,6 +39,7 @@ const FIELDS: [&str; 13] = [
     "series",
     "events",
     "distribution",
+    "kayenta",
 ];
 
 const ROLES: [(&str, Role); 4] = [
@@ -153,6 +154,10 @@ fn read_one(
     });
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
+    let kayenta = match fields.get("kayenta") {
+        None => Some(None),
+        Some(node) => kayenta::read_options(reader, node).map(Some),
+    };
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -164,6 +169,7 @@ fn read_one(
         evidence: evidence?,
         measure: measure?,
         per: per?,
+        kayenta: kayenta?,
         place: Some(place),
     })
 }

@@ -5,6 +5,7 @@ mod document;
 mod fields;
 pub mod history;
 mod inputs;
+pub mod kayenta;
 pub mod lint;
 mod metrics;
 mod objectives;
@@ -17,6 +18,7 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -90,7 +92,7 @@ pub struct Schedule {
 }
 
 /// The judge and its error budget.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JudgeSpec {
     /// Which judge.
     pub method: Method,
@@ -103,18 +105,24 @@ pub struct JudgeSpec {
     pub accept_no_harm: Option<Probability>,
 }
 
-/// Which judge decides. (`sequential` and `kayenta` join here.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which judge decides.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Method {
+    /// Evidence that may be read at any time, over one error budget of the analysis.
+    Sequential,
     /// The classic two-sample test on the whole window, corrected for looks and autocorrelation.
     MannWhitney,
+    /// Kayenta's judge, faults included; decides by its score.
+    Kayenta(KayentaSpec),
 }
 
 impl Method {
     /// The word in templates and answers.
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
+            Self::Sequential => "sequential",
             Self::MannWhitney => "mann-whitney",
+            Self::Kayenta(_) => "kayenta",
         }
     }
 }
@@ -172,6 +180,8 @@ pub struct MetricSpec {
     pub measure: Measure,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
+    /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
+    pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.
     pub place: Option<Place>,
 }

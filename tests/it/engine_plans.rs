@@ -96,6 +96,7 @@ fn metric(name: &str) -> MetricPlan {
             gaps: GapPolicy::Drop,
         },
         alpha: p(0.025),
+        kayenta: None,
     }
 }
 

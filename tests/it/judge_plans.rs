@@ -86,6 +86,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
             gaps: GapPolicy::Drop,
         },
         alpha: probability(alpha),
+        kayenta: None,
     }
 }
 

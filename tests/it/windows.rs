@@ -56,6 +56,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         queries,
         per: None,
         alpha: probability(0.01),
+        kayenta: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {

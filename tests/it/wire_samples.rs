@@ -339,6 +339,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             gaps: GapPolicy::Drop,
         },
         alpha: share(0.01),
+        kayenta: None,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),
