@@ -139,9 +139,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
     for metric in &metrics {
-        if matches!(metric.measure, Measure::Series { .. })
-            && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
-        {
+        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
             reader.say(said.at(metric.place.or(step_place)));
         }
     }
