@@ -14,6 +14,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
