@@ -120,14 +120,12 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .enumerate()
         .filter_map(|(metric_idx, metric)| {
             let window = windows.metrics.get(metric_idx)?;
-            match arms.get(metric_idx)? {
-                Some(arms) => series::find(plan, metric_idx, window, arms, (look, memory)),
-                None => {
-                    let intervals = windows.judged_events(plan, metric_idx);
-                    let counts = sequential_counts::find;
-                    Some(counts(plan, metric, window, &intervals, &[], look))
-                }
-            }
+            let Some(arms) = arms.get(metric_idx)? else {
+                let intervals = windows.judged_events(plan, metric_idx);
+                let found = sequential_counts::find;
+                return Some(found(plan, metric, window, &intervals, &[], look));
+            };
+            series::find(plan, metric_idx, window, arms, (look, memory))
         })
         .collect();
     combine::together(plan, &mut findings);
