@@ -14,6 +14,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
 mod arms;
@@ -26,29 +27,36 @@ pub mod dispersion;
 pub mod environment;
 pub mod explain;
 pub mod finding;
+mod history;
 mod intervals;
 pub mod judgement;
+pub mod kayenta;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
 mod phrase;
 pub mod ranked;
 pub mod rates;
+pub mod replicas;
 pub mod score;
 pub mod sequential;
 pub mod sequential_counts;
+mod tally;
+mod widths;
 pub mod windows;
 
-use crate::judge::judgement::{Finding, Judgement};
+use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
+use crate::judge::sequential::background::Background;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///
@@ -62,28 +70,50 @@ pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
 /// for bit, for less work.
 pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Memory) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let mut findings = match plan.judge.method {
-        Method::MannWhitney => classical(plan, windows, &look),
-        Method::Sequential => sequentially(plan, windows, &look, memory),
+    let usual = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+        (score::score(findings), score::outcome(findings, objectives))
     };
+    let at = (number, &look);
+    match &plan.judge.method {
+        Method::Sequential => {
+            let findings = sequentially(plan, windows, &look, memory);
+            conclude(plan, windows, at, findings, usual)
+        }
+        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
+        Method::Kayenta(spec) => {
+            let (findings, summary) = kayenta::find::findings(plan, spec, windows);
+            let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+                kayenta::find::outcome(plan, spec, &summary, (findings, objectives), &look)
+            };
+            conclude(plan, windows, at, findings, worth)
+        }
+    }
+}
+
+/// What does not depend on the method: objectives, environment, traffic.
+fn conclude(
+    plan: &Plan,
+    windows: &Windows,
+    (number, look): (u32, &Look),
+    mut findings: Vec<Finding>,
+    worth: impl FnOnce(&[Finding], &[ObjectiveFinding]) -> (Option<Score>, Outcome),
+) -> Judgement {
     let objectives: Vec<_> = plan
         .objectives
         .iter()
-        .filter_map(|objective| burn::find(plan, objective, windows, &look))
+        .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
-    let traffic = environment::traffic(plan, windows);
-    let score = score::score(&findings);
-    let outcome = score::outcome(&findings, &objectives);
+    let (score, outcome) = worth(&findings, &objectives);
     Judgement {
         look: number,
         covered_to: windows.covered_to,
         findings,
         objectives,
-        traffic,
+        traffic: environment::traffic(plan, windows),
         suspect: windows.suspect.clone(),
         score,
         outcome,
@@ -97,37 +127,39 @@ fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
 }
 
 fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let arms: Vec<Option<Arms>> = (0..plan.metrics.len())
+    let series: Vec<Option<(Arms, Background)>> = (0..plan.metrics.len())
         .map(|metric_idx| {
             let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
-            Some(Arms { baseline, canary })
+            let background = Background::new(plan, windows, metric_idx);
+            Some((Arms { baseline, canary }, background))
         })
         .collect();
-    let followed = plan
-        .metrics
-        .iter()
-        .zip(&windows.metrics)
-        .zip(&arms)
-        .enumerate();
-    let followed = followed.filter_map(|(metric_idx, ((metric, window), arms))| {
-        let arms = arms.as_ref()?;
-        series::can_follow(metric, window, arms)
-            .then(|| series::followed(plan, metric_idx, metric, arms))?
-    });
+    let metrics = plan.metrics.iter().zip(&windows.metrics).zip(&series);
+    let followed = metrics
+        .enumerate()
+        .filter_map(|(metric_idx, ((metric, window), series))| {
+            let (arms, background) = series.as_ref()?;
+            series::can_follow(metric, window, arms)
+                .then(|| series::followed(plan, metric_idx, metric, arms, background))?
+        });
     memory.follow(followed.collect());
+    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
+        let window = windows.metrics.get(metric_idx)?;
+        if let Some((arms, background)) = series.get(metric_idx)? {
+            let said = (arms, background);
+            return series::find(plan, metric_idx, window, said, (look, memory));
+        }
+        let intervals = windows.judged_events(plan, metric_idx);
+        let history = windows.history_events(plan, metric_idx);
+        Some(sequential_counts::find(
+            plan, metric, window, &intervals, &history, look,
+        ))
+    };
     let mut findings: Vec<Finding> = plan
         .metrics
         .iter()
         .enumerate()
-        .filter_map(|(metric_idx, metric)| {
-            let window = windows.metrics.get(metric_idx)?;
-            let Some(arms) = arms.get(metric_idx)? else {
-                let intervals = windows.judged_events(plan, metric_idx);
-                let found = sequential_counts::find;
-                return Some(found(plan, metric, window, &intervals, &[], look));
-            };
-            series::find(plan, metric_idx, window, arms, (look, memory))
-        })
+        .filter_map(&mut find)
         .collect();
     combine::together(plan, &mut findings);
     findings

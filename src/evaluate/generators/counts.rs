@@ -62,6 +62,23 @@ impl Traffic {
         )
     }
 
+    /// In a sentence.
+    pub fn about(&self) -> String {
+        let percent = |share: f64| crate::units::trim_number(share * 100.0);
+        let course = match self.course {
+            Course::Plain => "",
+            Course::Diurnal => ", traffic in a wave of ± 50 %",
+            Course::Incident => ", both arms err five times as often for 32 samples",
+            Course::Clustered => ", errors in clusters of geometric size, 3 on average",
+        };
+        format!(
+            "{} requests a second, {} % of them to the canary, {} % fail{course}",
+            crate::units::trim_number(self.rps),
+            percent(self.split),
+            percent(self.errors)
+        )
+    }
+
     /// The reverse of [`Traffic::name`].
     pub fn from_name(name: &str) -> Option<Self> {
         let mut parts = name.strip_prefix("count:")?.split('/');

@@ -96,6 +96,8 @@ pub struct Generator {
     pub name: String,
     /// Its family.
     pub family: Family,
+    /// Its law, in a sentence.
+    pub about: String,
     /// What its strength means.
     pub strength: Strength,
     memory: Memory,

@@ -1,5 +1,5 @@
 //! The product's own judges: a plan bound as the daemon binds it, windows that absorb look after
-//! look, [`judge()`] and the verdict table. Nothing is simulated of the judge itself.
+//! look, [`judge_again`] and the verdict table. Nothing is simulated of the judge itself.
 
 use crate::engine::guard::guarded;
 use crate::engine::verdict::{Situation, Source, Verdict, decide};
@@ -8,7 +8,8 @@ use crate::evaluate::looks::numbered;
 use crate::evaluate::trial::{
     Arms, Drawn, LookAt, Measured, MetricKind, MetricSetting, Path, Said, Setting, Trial,
 };
-use crate::judge::judge;
+use crate::judge::judge_again;
+use crate::judge::sequential::Memory;
 use crate::judge::windows::{Batch, Counts, Windows};
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -230,13 +231,14 @@ fn answer(series: [RawSeries; 2]) -> Answer {
 impl Ready for Product {
     fn path(&self, trial: &Trial) -> Result<Path, String> {
         let mut windows = Windows::new(&self.plan);
+        let mut memory = Memory::default();
         let mut after = 0;
         let looks: Vec<LookAt> = self.looks.iter().map(|(look, _)| *look).collect();
         Path::of(&looks, |idx, look| {
             windows.absorb(&self.plan, &self.batch(trial, after, look.grid));
             after = look.grid;
             let number = self.looks.get(idx).map_or(1, |(_, number)| *number);
-            let judgement = guarded(|| judge(&self.plan, &windows, number))
+            let judgement = guarded(|| judge_again(&self.plan, &windows, number, &mut memory))
                 .map_err(|why| format!("the judge failed: {why}"))?;
             let decision = decide(&Situation::of(
                 &self.plan,
