@@ -21,6 +21,7 @@ mod absorb;
 mod arms;
 pub mod burn;
 pub mod classify;
+mod count_bounds;
 mod count_evidence;
 pub mod counts;
 pub mod dispersion;

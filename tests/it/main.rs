@@ -52,6 +52,7 @@ mod prometheus_faults;
 mod prometheus_manners;
 mod prometheus_real;
 mod sequential_counts;
+mod sequential_counts_line;
 mod sequential_counts_rates;
 mod series;
 mod serve;
