@@ -5,12 +5,14 @@
 //! or how the samples were cut into looks (A6).
 
 use crate::digest::Digest;
+use crate::judge::absorb_buckets::Histograms;
 use crate::judge::arms::{Answers, BySeries, Split, arm_of, by_key};
 use crate::judge::intervals::{self, Cell, Grown, Growth};
+use crate::judge::shapes::Shapes;
 use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
-use crate::series::buckets::{Bounds, Buckets};
+use crate::series::buckets::{Bounds, Buckets, Ladder};
 use crate::series::census::Census;
 use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
@@ -40,6 +42,7 @@ pub(crate) struct MetricState {
     unasked: Vec<(Timestamp, Timestamp)>,
     baseline: ArmState,
     canary: ArmState,
+    histograms: Histograms,
     stray: BTreeSet<Digest>,
     overflowed: bool,
     /// The instant of the first sample of all.
@@ -89,8 +92,12 @@ impl MetricState {
             (Queries::Events { .. }, MetricData::Events { intervals }) => {
                 self.absorb_events(plan, answers, intervals);
             }
-            (Queries::Distribution { threshold, .. }, MetricData::Events { intervals }) => {
-                self.absorb_buckets(plan, answers, *threshold, intervals);
+            (
+                Queries::Distribution { threshold, .. },
+                MetricData::Distribution { intervals, shapes },
+            ) => {
+                let threshold = threshold.unwrap_or(f64::INFINITY);
+                self.absorb_buckets(plan, answers, threshold, (intervals, shapes));
             }
             _ => {}
         }
@@ -234,9 +241,9 @@ impl MetricState {
         plan: &Plan,
         answers: &Answers<'_>,
         threshold: f64,
-        intervals: &mut Vec<EventInterval>,
+        (intervals, shapes): (&mut Vec<EventInterval>, &mut Shapes),
     ) {
-        let mut families: BTreeMap<Digest, (Arm, Buckets)> = BTreeMap::new();
+        let mut families: BTreeMap<Digest, (Arm, Buckets, Ladder)> = BTreeMap::new();
         for (key, one) in by_key(answers.series(Part::Buckets), Some("le")) {
             let Some(arm) = self.admit(plan, &one.labels, key) else {
                 continue;
@@ -249,19 +256,30 @@ impl MetricState {
             let fresh = fresh.filter(|sample| self.is_new(sample.at, answers.to));
             let family = families
                 .entry(key)
-                .or_insert_with(|| (arm, Buckets::new(threshold)));
-            family.1.add(&one.labels, fresh);
+                .or_insert_with(|| (arm, Buckets::new(threshold), Ladder::default()));
+            family.1.add(&one.labels, fresh.clone());
+            family.2.add(&one.labels, fresh);
         }
         let (mut baseline, mut canary) = (Vec::new(), Vec::new());
-        for (key, (arm, buckets)) in &families {
+        let mut snapshots = [Vec::new(), Vec::new()];
+        for (key, (arm, buckets, ladder)) in &families {
             let points = buckets.points(*key, &mut self.census);
+            let [of_baseline, of_canary] = &mut snapshots;
             match arm {
-                Arm::Baseline => baseline.extend(points),
-                Arm::Canary => canary.extend(points),
+                Arm::Baseline => {
+                    baseline.extend(points);
+                    of_baseline.extend(ladder.snapshots(*key));
+                }
+                Arm::Canary => {
+                    canary.extend(points);
+                    of_canary.extend(ladder.snapshots(*key));
+                }
             }
         }
         self.note_earliest(baseline.iter().chain(&canary).map(|point| point.at));
         let line = self.birthline(plan);
+        self.histograms
+            .absorb(snapshots, line, grid_of(plan, 0, 0), shapes);
         let baseline = self
             .baseline
             .buckets
@@ -314,7 +332,9 @@ impl MetricState {
     fn unusable(&self, metric: &MetricPlan, data: &MetricData) -> Option<String> {
         let values = match data {
             MetricData::Series { baseline, canary } => baseline.n_present() + canary.n_present(),
-            MetricData::Events { intervals } => 2 * intervals.len(),
+            MetricData::Events { intervals } | MetricData::Distribution { intervals, .. } => {
+                2 * intervals.len()
+            }
         };
         let lost = self.census.non_finite;
         if lost as f64 > NON_FINITE_SHARE_MAX * (values as f64 + lost as f64) {
@@ -342,7 +362,7 @@ impl MetricState {
         let mut out = self.census.sentences();
         if let Queries::Distribution { threshold, .. } = metric.queries {
             for (arm, state) in [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)] {
-                let lacks = state.bounds.lacks(threshold);
+                let lacks = state.bounds.lacks(threshold.unwrap_or(f64::INFINITY));
                 out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
             }
         }

@@ -13,7 +13,7 @@ use crate::judge::counts::{dispersion_of, paired, sums};
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
-use crate::judge::windows::{Counts, EventInterval, MetricData, Windows};
+use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{ObjectivePlan, Plan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::stats::binomial;
@@ -37,9 +37,7 @@ pub fn find(
     look: &Look,
 ) -> Option<ObjectiveFinding> {
     let metric = plan.metrics.get(objective.metric_idx)?;
-    let MetricData::Events { .. } = &windows.metrics.get(objective.metric_idx)?.data else {
-        return None;
-    };
+    windows.metrics.get(objective.metric_idx)?.data.counts()?;
     let intervals = windows.judged_events(plan, objective.metric_idx);
     let phi = dispersion_of(&intervals, look.step());
     let log_bound = -libm::log(objective.alpha.get());

@@ -119,7 +119,10 @@ pub fn find(
     out
 }
 
-fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Counts>) -> ArmSummary {
+pub(crate) fn summarise(
+    intervals: &[EventInterval],
+    arm: fn(&EventInterval) -> Option<Counts>,
+) -> ArmSummary {
     let held: Vec<Counts> = intervals.iter().filter_map(arm).collect();
     let sum = sums(held.iter().copied());
     let ratios: Vec<f64> = held
@@ -138,7 +141,7 @@ fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Coun
 }
 
 /// Events as a whole number, for people and for minimum evidence.
-fn whole(events: f64) -> u64 {
+pub(crate) fn whole(events: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -149,7 +152,7 @@ fn whole(events: f64) -> u64 {
 }
 
 /// What is missing of the minimum evidence: the sentence, and how many more events.
-fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
+pub(crate) fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
     let need = metric.evidence.events.max(1);
     let arms = [
         (Arm::Canary, &finding.canary),
@@ -178,7 +181,7 @@ fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
 }
 
 /// An arm without counts in the last third of the window (A5).
-fn silent(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
+pub(crate) fn silent(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
     let (_, late) = intervals.split_at(intervals.len() - intervals.len() / TRAILING_PART);
     let held = |arm: fn(&EventInterval) -> Option<Counts>| {
         (late.iter().filter_map(arm).count(), late.len())
@@ -188,7 +191,7 @@ fn silent(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u
 
 /// Minimum evidence again, on the intervals that hold both arms: only those are compared. And a
 /// count beyond what a double counts exactly is no count.
-fn unpaired(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
+pub(crate) fn unpaired(metric: &MetricPlan, intervals: &[EventInterval]) -> Option<(String, u64)> {
     const EVENTS_MAX: f64 = 9.0e15; // 2^53: beyond it a double skips whole numbers
     let (canary, baseline) = paired(intervals);
     let least = canary.total.min(baseline.total);
@@ -341,7 +344,7 @@ fn trailing(
 /// No bad event anywhere: a relative limit says nothing of nothing. With the minimum evidence
 /// there is no harm to be seen, and the exact upper bound of the canary's ratio tells how much
 /// could hide.
-fn none_bad(out: &mut Finding, canary: Rate, baseline: Rate, levels: Levels) {
+pub(crate) fn none_bad(out: &mut Finding, canary: Rate, baseline: Rate, levels: Levels) {
     let test = Likelihood {
         canary,
         baseline,

@@ -7,6 +7,7 @@
 //! | how much error may this look spend? | [`look`] |
 //! | is one arm worse, on the values of a series? | [`mann_whitney`], [`ranked`], [`noise`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
+//! | is one arm's distribution shifted? | [`sequential_distribution`] over [`shapes`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
 //! | is it the canary, or everything? | [`environment`] |
@@ -14,6 +15,7 @@
 //! | how is it said? | [`explain`] |
 
 mod absorb;
+mod absorb_buckets;
 mod arms;
 pub mod burn;
 pub mod classify;
@@ -27,16 +29,20 @@ pub mod judgement;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
+mod order_blocks;
+mod order_tests;
 mod phrase;
 pub mod ranked;
 pub mod rates;
 pub mod score;
+pub mod sequential_distribution;
+pub mod shapes;
 pub mod windows;
 
 use crate::judge::judgement::{Finding, Judgement};
 use crate::judge::look::Look;
 use crate::judge::windows::{MetricData, Windows};
-use crate::plan::{MetricPlan, Plan};
+use crate::plan::{MetricPlan, Plan, Queries};
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
 pub const SEMANTICS: u32 = 1;
@@ -92,9 +98,20 @@ fn find(
             let arms = mann_whitney::Arms { baseline, canary };
             mann_whitney::find(plan, metric, window, &arms, look)
         }
-        MetricData::Events { .. } => {
+        // The classic test needs a threshold; without one there is only the sequential test.
+        MetricData::Distribution { .. } if !has_threshold(metric) => {
+            sequential_distribution::find(plan, metric, window, look)
+        }
+        MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, metric_idx);
             counts::find(plan, metric, window, &intervals, look)
         }
     })
+}
+
+fn has_threshold(metric: &MetricPlan) -> bool {
+    let Queries::Distribution { threshold, .. } = metric.queries else {
+        return false;
+    };
+    threshold.is_some()
 }

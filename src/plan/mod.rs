@@ -139,8 +139,9 @@ pub enum Queries {
     Distribution {
         /// Selector of the buckets.
         buckets: String,
-        /// The bound beyond which an observation is bad.
-        threshold: f64,
+        /// The bound beyond which an observation is bad; without one the whole distribution is
+        /// judged.
+        threshold: Option<f64>,
     },
 }
 

@@ -15,6 +15,7 @@
 //! | by how much, within what limits? | [`hodges_lehmann`], [`effect_size`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
+//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`], [`order_limits`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |
 //! | what does a sample look like? | [`summary`] |
@@ -23,17 +24,20 @@
 pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
+pub mod clustered;
 pub mod effect_size;
 pub mod exact;
 pub mod hodges_lehmann;
 pub mod mann_whitney;
 pub mod multiplicity;
 pub mod normal;
+pub mod order_limits;
 pub mod poisson;
 pub mod rank;
 mod selection;
 pub mod sequential;
 pub mod spending;
+pub mod stochastic_order;
 pub mod student;
 pub mod summary;
 
