@@ -125,6 +125,9 @@ fn safety(
         Margin::Difference(margin) => Some((margin, seen.canary_all / dispersion)),
         Margin::Ratio(_) => None,
     };
+    // Few observations tell little of their clusters; those beyond lower bounds are more.
+    let scatters = (0..=bound_idx).map(|idx| blocks.dispersion(idx));
+    let least_scatter = scatters.fold(dispersion, f64::min);
     let possible = direction.limit_of(level) < 1.0;
     let expected = seen.baseline / seen.baseline_all.max(1.0) * seen.all() / dispersion;
     let mut growth = events_needed(direction.margin, share, level, beta) / expected;
@@ -136,7 +139,9 @@ fn safety(
     if considered {
         let mut test = SafetyTest::new(direction.margin, UNKNOWN);
         let at = blocks.at(bound_idx, direction.swapped);
-        at.into_iter().for_each(|beyond| test.observe(beyond));
+        for beyond in at {
+            test.observe(beyond);
+        }
         log_e = test.log_e();
     }
     if let Some((margin, all)) = alone.filter(|_| considered) {
@@ -154,7 +159,7 @@ fn safety(
         } else {
             f64::INFINITY
         },
-        suspicious: !considered && excess(direction, seen, dispersion) > SUSPICIOUS,
+        suspicious: !considered && excess(direction, seen, least_scatter) > SUSPICIOUS,
     }
 }
 

@@ -20,7 +20,7 @@ use crate::judge::rates::Rate;
 use crate::judge::windows::{self, MetricData, MetricWindow};
 use crate::plan::{MetricPlan, Plan, Queries};
 use crate::stats::clustered::UNKNOWN;
-use crate::stats::order_limits::{MIXTURES, difference_of, log_ratio_limits};
+use crate::stats::order_limits::{MIXTURES, difference_limits, difference_of, log_ratio_limits};
 use crate::stats::stochastic_order::Beyond;
 use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
@@ -36,7 +36,7 @@ const SHOWN_MAX: usize = 4;
 const SHOWN_MIN: f64 = 10.0;
 
 /// A dispersion from which a note speaks of clusters.
-const CLUSTERED: f64 = 2.0;
+const CLUSTERED: f64 = 3.0;
 
 /// The finding of a distribution metric; of a metric that is none, no data.
 pub fn find(plan: &Plan, metric: &MetricPlan, window: &MetricWindow, look: &Look) -> Finding {
@@ -225,6 +225,7 @@ impl<'a> Test<'a> {
         } else {
             "sequential stochastic order"
         };
+        (out.baseline.spark, out.canary.spark) = self.sparks(idx);
         let (decision, scale) = self.decide(label, idx);
         out.label = label;
         out.evidence = Some(decision.evidence);
@@ -258,9 +259,7 @@ impl<'a> Test<'a> {
             .leading()
             .map_or(1.0, |tested| libm::exp(tested.order.log_weight(idx)));
         let alpha = self.alpha * weight / self.tested.len().max(1) as f64;
-        let estimate = libm::log(
-            seen.canary / seen.canary_all.max(1.0) * seen.baseline_all.max(1.0) / seen.baseline,
-        );
+        let estimate = log_ratio_of(seen);
         let tails = match self.metric.harm {
             Harm::Increase => (alpha, self.beta),
             Harm::Decrease => (self.beta, alpha),
@@ -274,11 +273,14 @@ impl<'a> Test<'a> {
         } else {
             Scale::Difference
         };
-        let map = |log_ratio: f64| match scale {
-            Scale::LogRatio => log_ratio,
-            Scale::Difference => difference_of(log_ratio, seen),
+        let dispersion = self.blocks.dispersion(idx);
+        let (estimate, low, high) = match scale {
+            Scale::LogRatio => (estimate, low, high),
+            Scale::Difference => {
+                let (low, high) = difference_limits((low, high), seen, dispersion, tails);
+                (difference_of(estimate, seen), low, high)
+            }
         };
-        let (estimate, low, high) = (map(estimate), map(low), map(high));
         let limits = match self.metric.min_effect {
             MinEffect::Relative(share) => Limits::log_ratio(share),
             MinEffect::Absolute(value) => Limits::shift(value),
@@ -311,6 +313,19 @@ impl<'a> Test<'a> {
         (decision, scale)
     }
 
+    /// The shares beyond one bound, block by block.
+    fn sparks(&self, idx: usize) -> (Vec<f64>, Vec<f64>) {
+        let at = self.blocks.at(idx, false);
+        let shares = |part: fn(&Beyond) -> f64, all: fn(&Beyond) -> f64| {
+            let held = at.iter().filter(|beyond| all(beyond) > 0.0);
+            finding::spark(&held.map(|b| part(b) / all(b)).collect::<Vec<_>>())
+        };
+        (
+            shares(|b| b.baseline, |b| b.baseline_all),
+            shares(|b| b.canary, |b| b.canary_all),
+        )
+    }
+
     fn note(&self, out: &mut Finding, label: Label, idx: usize) {
         let at = |idx: usize| {
             let shares = order_tests::shares(self.blocks.total(idx));
@@ -336,7 +351,8 @@ impl<'a> Test<'a> {
             out.notes.push(format!("too few to tell {}", at(beyond)));
         }
         let dispersion = self.blocks.dispersion(idx);
-        if dispersion >= CLUSTERED && self.blocks.blocks.len() >= BLOCKS_KNOWN {
+        let known = self.blocks.total(idx).baseline >= SCATTER_KNOWN;
+        if dispersion >= CLUSTERED && known && self.blocks.blocks.len() >= BLOCKS_KNOWN {
             let factor = trim_number((dispersion * 10.0).round() / 10.0);
             out.notes.push(format!(
                 "observations beyond it come in clusters: variance about {factor} times Poisson"
@@ -415,8 +431,17 @@ impl<'a> Test<'a> {
     }
 }
 
-/// Blocks from which the dispersion is worth a word.
+/// ln of the ratio of the shares beyond a bound; 0 when nothing is.
+fn log_ratio_of(seen: Beyond) -> f64 {
+    if seen.canary <= 0.0 && seen.baseline <= 0.0 {
+        return 0.0;
+    }
+    libm::log(seen.canary / seen.canary_all.max(1.0) * seen.baseline_all.max(1.0) / seen.baseline)
+}
+
+/// Blocks, and observations of the baseline, from which the dispersion is worth a word.
 const BLOCKS_KNOWN: usize = 5;
+const SCATTER_KNOWN: f64 = 50.0;
 
 fn level(beyond: f64, all: f64) -> (Option<f64>, Option<u64>) {
     let share = (all > 0.0).then(|| beyond / all);

@@ -79,6 +79,38 @@ pub fn log_ratio_limits(
     (search(-LOG_RATIO_MAX, low), search(LOG_RATIO_MAX, high))
 }
 
+/// Limits of the difference of the shares that go with [`log_ratio_limits`]: the number of
+/// observations beyond the bound is itself known to within its error only, by Chernoff's bounds of
+/// a Poisson count that is `dispersion` times as variable.
+pub fn difference_limits(
+    (low, high): (f64, f64),
+    seen: Beyond,
+    dispersion: f64,
+    errors: (f64, f64),
+) -> (f64, f64) {
+    let events = seen.events();
+    let with = |log_ratio: f64, error: f64, up: bool| {
+        let cost = -libm::log(error.clamp(1e-12, 1.0)) * dispersion;
+        let count = if up {
+            events + cost + libm::sqrt(cost * cost + 2.0 * cost * events)
+        } else {
+            (events - libm::sqrt(2.0 * cost * events)).max(0.0)
+        };
+        let factor = count / events.max(f64::MIN_POSITIVE);
+        if events > 0.0 {
+            difference_of(log_ratio, seen) * factor
+        } else if log_ratio > 0.0 {
+            count / seen.canary_all
+        } else {
+            -count / seen.baseline_all
+        }
+    };
+    (
+        with(low, errors.0, low < 0.0),
+        with(high, errors.1, high > 0.0),
+    )
+}
+
 /// The difference of the shares that goes with a ratio of them, given all events: with N
 /// observations and K events the baseline's share is K / (n_b + ratio · n_c).
 pub fn difference_of(log_ratio: f64, seen: Beyond) -> f64 {

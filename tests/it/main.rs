@@ -15,10 +15,13 @@ mod bad_input;
 mod judge_absence;
 mod judge_burn;
 mod judge_cases;
+mod judge_distribution;
 mod judge_look;
 mod judge_null;
 mod judge_plans;
+mod latencies;
 mod stats_evidence;
+mod stats_order;
 mod stats_small;
 mod stats_vectors;
 
