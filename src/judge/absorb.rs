@@ -276,7 +276,9 @@ impl MetricState {
                 }
             }
         }
-        self.note_earliest(baseline.iter().chain(&canary).map(|point| point.at));
+        let counted = baseline.iter().chain(&canary).map(|point| point.at);
+        let whole = snapshots.iter().flatten().map(|snapshot| snapshot.at);
+        self.note_earliest(counted.chain(whole));
         let line = self.birthline(plan);
         self.histograms
             .absorb(snapshots, line, grid_of(plan, 0, 0), shapes);

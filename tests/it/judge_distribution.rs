@@ -295,11 +295,7 @@ fn a_worse_tail_too_thin_to_be_shown_takes_a_within_back() {
     metric.alpha = plans::probability(0.001);
     let found = judged(&metric, &both);
     assert_eq!(found.label, Label::Undecided, "{found:?}");
-    let note = found
-        .notes
-        .iter()
-        .find(|note| note.starts_with("too few to tell beyond 1 s"));
-    assert!(note.is_some(), "{:?}", found.notes);
+    assert!(found.notes.iter().any(|note| note.contains("beyond 1 s")), "{:?}", found.notes);
 }
 
 #[test]
