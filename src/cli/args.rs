@@ -1,5 +1,6 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
@@ -67,6 +68,9 @@ pub enum Command {
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
+    /// Compare judges on simulated generators and on labelled pairs
+    #[command(after_help = examples::EVALUATE)]
+    Evaluate(EvaluateArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

@@ -38,7 +38,7 @@ pub(crate) struct Gridded {
     /// Grid points from the first row to the last.
     pub(crate) len: usize,
     /// The grid point of each row.
-    idx: Vec<usize>,
+    pub(crate) idx: Vec<usize>,
     /// Rows were too irregular for a grid of time; they are taken in order instead.
     pub(crate) irregular: bool,
 }

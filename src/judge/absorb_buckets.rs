@@ -6,6 +6,7 @@ use crate::series::census::Census;
 use crate::series::counters::Birthline;
 use crate::series::grid::Grid;
 use crate::series::histogram::{Growth, HistogramState, Snapshot};
+use crate::time::Timestamp;
 
 /// What is remembered of both arms' histograms between looks.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -17,7 +18,8 @@ pub(crate) struct Histograms {
 }
 
 impl Histograms {
-    /// Takes in the snapshots of both arms, each in any order, on an unbounded `grid`.
+    /// Takes in the snapshots of both arms, in any order, on an unbounded `grid`,
+    /// up to `to`.
     ///
     /// What the histograms grew by is added by instant, then by arm: which bounds are left depends
     /// on the order in which histograms appear, and that must not depend on how samples were cut
@@ -26,7 +28,7 @@ impl Histograms {
         &mut self,
         snapshots: [Vec<Snapshot>; 2],
         line: Birthline,
-        grid: Grid,
+        (grid, to): (Grid, Timestamp),
         shapes: &mut Shapes,
     ) {
         let [baseline, canary] = snapshots;
@@ -42,7 +44,8 @@ impl Histograms {
         all.sort_by_key(|(arm, growth)| (growth.at, *arm));
         for (arm, growth) in &all {
             // The interval that ends at the first grid point at or after the scrape.
-            if let Some(idx) = grid.first_from(growth.at).checked_sub(1) {
+            let idx = grid.first_from(growth.at).checked_sub(1);
+            if let Some(idx) = idx.filter(|_| growth.at <= to) {
                 shapes.add(idx, *arm, growth);
             }
         }

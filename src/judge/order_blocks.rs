@@ -2,7 +2,7 @@
 
 use crate::judge::shapes::Shapes;
 use crate::judge::windows::EventInterval;
-use crate::stats::clustered::Dispersions;
+use crate::stats::clustered::{DISPERSIONS, Dispersions, UNKNOWN};
 use crate::stats::stochastic_order::Beyond;
 use crate::time::Span;
 use std::ops::Range;
@@ -23,6 +23,8 @@ pub(super) struct Blocks {
     pub(super) totals: Vec<Beyond>,
     /// How far the baseline's counts scatter, by bound.
     pub(super) scatter: Vec<Dispersions>,
+    /// The same from before the start, where anything is known of it.
+    past: Vec<Option<Dispersions>>,
     /// How long a block is.
     pub(super) length: Span,
 }
@@ -70,11 +72,11 @@ impl Blocks {
         step: Span,
         both: impl Fn(usize) -> Option<Vec<Beyond>>,
     ) -> Self {
-        let per_block = (BLOCK.ms() + step.ms() - 1) / step.ms().max(1);
-        let per_block = usize::try_from(per_block).unwrap_or(1).max(1);
+        let per_block = per_block(step);
         let nothing = vec![Beyond::default(); bounds.len()];
         let mut out = Self {
             scatter: vec![Dispersions::new(); bounds.len()],
+            past: vec![None; bounds.len()],
             totals: nothing.clone(),
             bounds,
             blocks: Vec::new(),
@@ -103,6 +105,34 @@ impl Blocks {
         out
     }
 
+    /// Takes in the bucket counts of the baseline from before the start.
+    pub(super) fn learn(&mut self, past: &Shapes, step: Span) {
+        for (bound, known) in self.bounds.iter().zip(&mut self.past) {
+            let Ok(idx) = past.bounds().binary_search_by(|b| b.total_cmp(bound)) else {
+                continue;
+            };
+            let mut scatter = Dispersions::new();
+            let mut open = (0.0, 0.0);
+            for interval in 0..past.len() {
+                if let Some(beyond) = past.baseline_beyond(interval) {
+                    open.0 += beyond.counts.get(idx).copied().unwrap_or(0.0);
+                    open.1 += beyond.all;
+                }
+                if (interval + 1) % per_block(step) == 0 {
+                    let (beyond, all) = std::mem::take(&mut open);
+                    scatter.observe(beyond, all);
+                }
+            }
+            *known = Some(scatter);
+        }
+    }
+
+    /// The log likelihood of each dispersion from before the start.
+    pub(super) fn prior(&self, bound_idx: usize) -> [f64; DISPERSIONS.len()] {
+        let known = self.past.get(bound_idx).copied().flatten();
+        known.map_or(UNKNOWN, |past| past.prior())
+    }
+
     /// The blocks at one bound, the arms in each other's place if `swapped`.
     pub(super) fn at(&self, bound_idx: usize, swapped: bool) -> Vec<Beyond> {
         let one = |block: &Vec<Beyond>| block.get(bound_idx).copied().unwrap_or_default();
@@ -119,4 +149,10 @@ impl Blocks {
     pub(super) fn dispersion(&self, bound_idx: usize) -> f64 {
         self.scatter.get(bound_idx).map_or(1.0, Dispersions::mean)
     }
+}
+
+/// Intervals in a block.
+fn per_block(step: Span) -> usize {
+    let steps = (BLOCK.ms() + step.ms() - 1) / step.ms().max(1);
+    usize::try_from(steps).unwrap_or(1).max(1)
 }

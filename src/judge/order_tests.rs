@@ -2,7 +2,6 @@
 //! is it shown short of it?
 
 use crate::judge::order_blocks::Blocks;
-use crate::stats::clustered::UNKNOWN;
 use crate::stats::order_limits::{divergence, events_needed, nats_needed};
 use crate::stats::sequential::log_e_below;
 use crate::stats::stochastic_order::{Beyond, HarmTest, Margin, OrderTest, SafetyTest};
@@ -94,8 +93,8 @@ pub(super) fn run(
     beta: f64,
     only: bool,
 ) -> Tested {
-    let fresh = HarmTest::new(direction.margin, horizon, UNKNOWN);
-    let mut order = OrderTest::new(vec![fresh; blocks.bounds.len()]);
+    let fresh = |idx| HarmTest::new(direction.margin, horizon, blocks.prior(idx));
+    let mut order = OrderTest::new((0..blocks.bounds.len()).map(fresh).collect());
     for block in &blocks.blocks {
         let turned: Vec<Beyond> = block.iter().map(|b| direction.turn(*b)).collect();
         order.observe(&turned);
@@ -137,7 +136,7 @@ fn safety(
     let considered = only || (possible && growth <= 1.0);
     let mut log_e = f64::NEG_INFINITY;
     if considered {
-        let mut test = SafetyTest::new(direction.margin, UNKNOWN);
+        let mut test = SafetyTest::new(direction.margin, blocks.prior(bound_idx));
         let at = blocks.at(bound_idx, direction.swapped);
         for beyond in at {
             test.observe(beyond);

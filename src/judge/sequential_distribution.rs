@@ -13,13 +13,12 @@ use crate::judge::classify::{self, Decision, Limits};
 use crate::judge::counts;
 use crate::judge::finding::{self, ACCEPTED, Scale};
 use crate::judge::judgement::{ArmSummary, Evidence, Finding, Label, Needs};
-use crate::judge::look::{Levels, Look};
+use crate::judge::look::Look;
 use crate::judge::order_blocks::Blocks;
 use crate::judge::order_tests::{self, Direction, Tested};
-use crate::judge::rates::Rate;
+use crate::judge::shapes::Shapes;
 use crate::judge::windows::{self, MetricData, MetricWindow};
 use crate::plan::{MetricPlan, Plan, Queries};
-use crate::stats::clustered::UNKNOWN;
 use crate::stats::order_limits::{MIXTURES, difference_limits, difference_of, log_ratio_limits};
 use crate::stats::stochastic_order::Beyond;
 use crate::time::Span;
@@ -28,6 +27,9 @@ use crate::units::{Harm, MinEffect, trim_number};
 /// *Within* waits while the evidence of harm is above this many nats (statistics of the series
 /// test, 5.7): a late onset must not be promoted on the data from before it.
 const HARM_WAITS: f64 = 1.0;
+
+/// 1/e is shown up to this, as of counts; less evidence for something is not told apart.
+const LOG_P_MAX: f64 = 600.0;
 
 /// Bounds beside the judged one that a note shows.
 const SHOWN_MAX: usize = 4;
@@ -38,8 +40,15 @@ const SHOWN_MIN: f64 = 10.0;
 /// A dispersion from which a note speaks of clusters.
 const CLUSTERED: f64 = 3.0;
 
-/// The finding of a distribution metric; of a metric that is none, no data.
-pub fn find(plan: &Plan, metric: &MetricPlan, window: &MetricWindow, look: &Look) -> Finding {
+/// The finding of a distribution metric; of a metric that is none, no data. `past` holds the
+/// bucket counts of the same metric from before the start; it tells how observations cluster.
+pub fn find(
+    plan: &Plan,
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    past: Option<&Shapes>,
+    look: &Look,
+) -> Finding {
     let MetricData::Distribution { intervals, shapes } = &window.data else {
         return finding::blank(metric, ArmSummary::default(), ArmSummary::default());
     };
@@ -49,36 +58,25 @@ pub fn find(plan: &Plan, metric: &MetricPlan, window: &MetricWindow, look: &Look
     };
     let range = windows::judged_range(plan, look.covered_to);
     let judged = windows::judged_intervals(plan, intervals, look.covered_to);
-    let mut out = finding::blank(
-        metric,
-        counts::summarise(&judged, |i| i.baseline),
-        counts::summarise(&judged, |i| i.canary),
-    );
-    out.notes.clone_from(&window.notes);
-    let missing = window
-        .unusable
-        .clone()
-        .map(|reason| (reason, 1))
-        .or_else(|| counts::lacking(metric, &out))
-        .or_else(|| counts::silent(metric, &judged))
-        .or_else(|| counts::unpaired(metric, &judged));
+    let (mut out, enough) = counts::gather(metric, window, &judged);
     let step = look.step();
-    let blocks = match threshold {
+    let mut blocks = match threshold {
         Some(threshold) => Blocks::of_counts(threshold, intervals, range, step),
         None => Blocks::of_shapes(shapes, range, step),
     };
-    let no_bound = || {
-        let reason = "the arms have no bucket bound in common".to_owned();
-        blocks.bounds.is_empty().then_some((reason, 1))
-    };
-    if let Some((reason, more)) = missing.or_else(no_bound) {
+    if enough && blocks.bounds.is_empty() {
+        out.no_data = Some("the arms have no bucket bound in common".to_owned());
+        out.needs = Needs::Data(1);
+    }
+    if out.no_data.is_some() {
         if threshold.is_none() {
             (out.baseline.level, out.baseline.bad) = (None, Some(0));
             (out.canary.level, out.canary.bad) = (None, Some(0));
         }
-        out.no_data = Some(reason);
-        out.needs = Needs::Data(more);
         return out;
+    }
+    if let Some(past) = past {
+        blocks.learn(past, step);
     }
     let test = Test::new(plan, metric, &blocks, threshold.is_some(), look);
     test.settle(&mut out, plan, look);
@@ -128,12 +126,7 @@ impl<'a> Test<'a> {
         }
     }
 
-    /// ln of the largest e-value of harm so far: of two directions each has half of it.
-    fn log_harm_most(&self) -> f64 {
-        let most = self.tested.iter().map(|t| t.order.log_harm_most());
-        most.fold(0.0, f64::max) - self.halves()
-    }
-
+    /// ln of the e-value of harm: of two directions each has half of it.
     fn log_harm(&self) -> f64 {
         let now = self.tested.iter().map(|t| t.order.log_harm());
         now.fold(f64::NEG_INFINITY, f64::max) - self.halves()
@@ -163,7 +156,7 @@ impl<'a> Test<'a> {
         let safe = self
             .least_safe()
             .map_or(f64::NEG_INFINITY, |(_, log_e)| log_e);
-        if self.alpha > 0.0 && self.log_harm_most() >= -libm::log(self.alpha) {
+        if self.alpha > 0.0 && self.log_harm() >= -libm::log(self.alpha) {
             Label::Worse
         } else if self.tested.is_empty()
             || (safe >= -libm::log(self.beta)
@@ -178,8 +171,7 @@ impl<'a> Test<'a> {
 
     /// The direction whose evidence of harm is larger.
     fn leading(&self) -> Option<&Tested> {
-        let larger =
-            |l: &'_ Tested, r: &'_ Tested| r.order.log_harm_most() > l.order.log_harm_most();
+        let larger = |l: &'_ Tested, r: &'_ Tested| r.order.log_harm_most() > l.order.log_harm();
         self.tested
             .iter()
             .reduce(|l, r| if larger(l, r) { r } else { l })
@@ -211,14 +203,7 @@ impl<'a> Test<'a> {
             .iter()
             .all(|t| t.canary <= 0.0 && t.baseline <= 0.0)
         {
-            let rate = |bad, total| Rate { bad, total };
-            let levels = Levels {
-                alpha: self.alpha,
-                beta: self.beta,
-                alpha_whole: self.alpha,
-            };
-            let canary = rate(seen.canary, seen.canary_all);
-            return counts::none_bad(out, canary, rate(0.0, seen.baseline_all), levels);
+            return counts::none_bad(out, &self.decide(Label::Within, idx).0);
         }
         out.test = if self.only {
             "sequential binomial"
@@ -265,7 +250,8 @@ impl<'a> Test<'a> {
             Harm::Decrease => (self.beta, alpha),
             Harm::Either => (alpha.min(self.beta), alpha.min(self.beta)),
         };
-        let bounds = log_ratio_limits(&self.blocks.at(idx, false), UNKNOWN, tails);
+        let prior = self.blocks.prior(idx);
+        let bounds = log_ratio_limits(&self.blocks.at(idx, false), prior, tails);
         let (low, high) = (bounds.0.min(estimate), bounds.1.max(estimate));
         let relative = matches!(self.metric.min_effect, MinEffect::Relative(_));
         let scale = if relative && seen.baseline > 0.0 {
@@ -295,7 +281,7 @@ impl<'a> Test<'a> {
         let safe = self
             .least_safe()
             .map_or(f64::NEG_INFINITY, |(_, log_e)| log_e);
-        let p = |log_e: f64| libm::exp(-log_e).min(1.0);
+        let p = |log_e: f64| libm::exp((-log_e).min(LOG_P_MAX));
         let decision = Decision {
             label,
             estimate,
@@ -303,7 +289,7 @@ impl<'a> Test<'a> {
             high: high.max(estimate),
             confidence: (1.0 - tails.0 - tails.1).clamp(0.0, 1.0),
             evidence: Evidence {
-                p_harm: p(self.log_harm_most()),
+                p_harm: p(self.log_harm()),
                 alpha: self.alpha,
                 p_safe: p(safe),
                 beta: self.beta,

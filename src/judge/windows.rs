@@ -9,7 +9,7 @@ use crate::series::grid::Grid;
 use crate::series::raw::Answer;
 use crate::series::samples::Series;
 use crate::template::GapPolicy;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::ops::Range;
 
 /// The answers of one look: samples in `(from, to]`, one answer per query of the plan.
@@ -84,7 +84,7 @@ pub enum MetricData {
     Distribution {
         /// All observations, and those beyond the threshold as bad ones (none without one).
         intervals: Vec<EventInterval>,
-        /// Every bucket, as long as `intervals`.
+        /// Every bucket; interval by interval from the first, as far as there are observations.
         shapes: Shapes,
     },
 }
@@ -134,6 +134,11 @@ pub struct Windows {
 
 /// Grid points of one analysis; what comes after is not read (a day at a step of one second).
 pub const POINTS_MAX: usize = 86_400;
+
+/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
+/// looks back five minutes for a sample that still counts (`query.lookback-delta`). An older one
+/// is no anchor, even when a history reaches further.
+pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
 
 /// Series of one metric; those beyond are left out, which makes the analysis suspect.
 pub const SERIES_MAX: usize = 5_000;
@@ -287,8 +292,16 @@ impl Windows {
         })
     }
 
+    /// How many grid points of a series metric are covered.
+    pub(crate) fn points(&self, metric_idx: usize) -> Option<usize> {
+        let MetricData::Series { baseline, .. } = &self.metrics.get(metric_idx)?.data else {
+            return None;
+        };
+        Some(baseline.grid().points_until(self.covered_to))
+    }
+
     /// The first judged grid point of a series metric.
-    fn first_point(&self, metric_idx: usize, judged_from: Timestamp) -> Option<usize> {
+    pub(crate) fn first_point(&self, metric_idx: usize, judged_from: Timestamp) -> Option<usize> {
         let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };

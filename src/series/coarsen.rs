@@ -1,7 +1,7 @@
 //! Bucket counts on fewer bounds: neighbouring buckets merge, nothing is split or lost.
 
-/// Bounds kept of one metric's shape; of more, every second one is dropped until they fit. Forty tell
-/// tails apart that differ by a third over six orders of magnitude.
+/// Bounds kept of one metric's shape; of more, every second one is dropped until they fit. Forty
+/// tell tails apart that differ by a third over six orders of magnitude.
 pub const BOUNDS_KEPT_MAX: usize = 40;
 
 /// For each bucket of `bounds` (one more than there are bounds) the bucket of `kept` that holds

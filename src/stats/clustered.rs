@@ -156,9 +156,9 @@ pub struct Dispersions {
     last: Option<(f64, f64)>,
 }
 
-/// The past rules no dispersion out for good: at most this much against one (statistics.md of the
-/// series test, where a longer reach made a misleading past dangerous).
-const PAST_MAX: f64 = 6.0;
+/// The past rules no dispersion out for good: at most this much against one, so that a past
+/// without clusters cannot make more than e³ of clusters that begin with the canary.
+const PAST_MAX: f64 = 3.0;
 
 impl Dispersions {
     /// Nothing known.
@@ -184,16 +184,21 @@ impl Dispersions {
 
     /// The prior of a test: 0 for the likeliest, negative for the others.
     pub fn prior(&self) -> [f64; DISPERSIONS.len()] {
-        let best = self.log_likelihoods.iter().copied();
-        let best = best.fold(f64::NEG_INFINITY, f64::max);
+        let best = self.best();
         self.log_likelihoods.map(|log| (log - best).max(-PAST_MAX))
+    }
+
+    fn best(&self) -> f64 {
+        let each = self.log_likelihoods.iter().copied();
+        each.fold(f64::NEG_INFINITY, f64::max)
     }
 
     /// The mean dispersion, each weighted by its likelihood; about 60 when nothing was seen.
     pub fn mean(&self) -> f64 {
         let mut sums = (0.0, 0.0);
-        for (log, dispersion) in self.prior().into_iter().zip(DISPERSIONS) {
-            let weight = libm::exp(log);
+        let best = self.best();
+        for (log, dispersion) in self.log_likelihoods.into_iter().zip(DISPERSIONS) {
+            let weight = libm::exp(log - best);
             sums = (sums.0 + weight * dispersion, sums.1 + weight);
         }
         sums.0 / sums.1

@@ -59,6 +59,7 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         metrics: vec![metric("latency"), metric("errors")],
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(text.as_bytes()),
@@ -79,12 +80,14 @@ fn metric(name: &str) -> MetricPlan {
             events: 100,
             coverage: p(0.5),
         },
+        per: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,
             gaps: GapPolicy::Drop,
         },
         alpha: p(0.025),
+        kayenta: None,
     }
 }
 

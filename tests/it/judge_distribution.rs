@@ -74,7 +74,7 @@ fn plan(metric: &MetricPlan) -> Plan {
 
 fn at(plan: &Plan, window: &MetricWindow, points: i64) -> Finding {
     let look = Look::new(&plan.timing, START.plus(STEP.times(points)));
-    find(plan, &plan.metrics[0], window, &look)
+    find(plan, &plan.metrics[0], window, None, &look)
 }
 
 fn judged(metric: &MetricPlan, both: &[(Cells, Cells)]) -> Finding {
@@ -295,7 +295,11 @@ fn a_worse_tail_too_thin_to_be_shown_takes_a_within_back() {
     metric.alpha = plans::probability(0.001);
     let found = judged(&metric, &both);
     assert_eq!(found.label, Label::Undecided, "{found:?}");
-    assert!(found.notes.iter().any(|note| note.contains("beyond 1 s")), "{:?}", found.notes);
+    assert!(
+        found.notes.iter().any(|note| note.contains("beyond 1 s")),
+        "{:?}",
+        found.notes
+    );
 }
 
 #[test]
@@ -313,9 +317,9 @@ fn clusters_are_named() {
     assert_ne!(found.label, Label::Worse);
 }
 
-/// What was shown at one look stays shown, and a late regression is not promoted before it is.
+/// A regression that begins half way is not promoted on the data from before it.
 #[test]
-fn evidence_of_harm_only_grows_and_late_harm_is_not_within() {
+fn late_harm_is_found_and_not_within_before_it_is() {
     let mut both = traffic(9, PLAIN, PLAIN);
     let mut noise = Noise(10);
     for (_, canary) in both.iter_mut().skip(24) {
@@ -323,13 +327,9 @@ fn evidence_of_harm_only_grows_and_late_harm_is_not_within() {
     }
     let metric = metric(TENTH_MORE, None);
     let (plan, window) = (plan(&metric), window(&BOUNDS, None, &both));
-    let mut before = 1.0;
     let mut labels = Vec::new();
     for points in 5..=POINTS {
         let found = at(&plan, &window, points);
-        let evidence = found.evidence.unwrap();
-        assert!(evidence.p_harm <= before, "{points}");
-        before = evidence.p_harm;
         labels.push(found.label);
     }
     assert!(labels.contains(&Label::Within));

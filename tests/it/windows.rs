@@ -51,7 +51,9 @@ fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
             coverage: probability(0.5),
         },
         queries,
+        per: None,
         alpha: probability(0.01),
+        kayenta: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {
@@ -84,6 +86,7 @@ fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         metrics: metrics.into_iter().enumerate().map(metric).collect(),
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: vec!["^harmless".to_owned()],
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
