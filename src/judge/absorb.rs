@@ -8,12 +8,13 @@ use crate::digest::Digest;
 use crate::judge::arms::{Answers, Cut, Eras, Taken, arm_of, by_key};
 use crate::judge::history::Past;
 use crate::judge::replicas::{Names, Replicas};
+use crate::judge::shapes::Shapes;
 use crate::judge::tally::{Families, Tally, Target};
 use crate::judge::widths::Widths;
 use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, POINTS_MAX, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
-use crate::series::buckets::{Bounds, Buckets};
+use crate::series::buckets::{Bounds, Buckets, Ladder};
 use crate::series::census::Census;
 use crate::series::grid::Grid;
 use crate::series::raw::{Labels, RawSeries, series_key};
@@ -97,8 +98,12 @@ impl MetricState {
             (Queries::Events { .. }, MetricData::Events { intervals }) => {
                 self.absorb_events(plan, metric, answers, intervals);
             }
-            (Queries::Distribution { threshold, .. }, MetricData::Events { intervals }) => {
-                self.absorb_buckets(plan, metric, answers, *threshold, intervals);
+            (
+                Queries::Distribution { threshold, .. },
+                MetricData::Distribution { intervals, shapes },
+            ) => {
+                let threshold = threshold.unwrap_or(f64::INFINITY);
+                self.absorb_buckets(plan, metric, answers, threshold, (intervals, shapes));
             }
             _ => {}
         }
@@ -352,7 +357,7 @@ impl MetricState {
         metric: &MetricPlan,
         answers: &Answers<'_>,
         threshold: f64,
-        intervals: &mut Vec<EventInterval>,
+        (intervals, shapes): (&mut Vec<EventInterval>, &mut Shapes),
     ) {
         let names = self.names(plan, metric, answers.series(Part::Buckets), Some("le"));
         let (mut live, mut past) = (Families::new(), Families::new());
@@ -368,8 +373,10 @@ impl MetricState {
             }
             for (families, samples) in [(&mut live, taken.live), (&mut past, taken.past)] {
                 let family = families.entry(key);
-                let (_, buckets) = family.or_insert_with(|| (arm, Buckets::new(threshold)));
-                buckets.add(&one.labels, samples.into_iter());
+                let fresh = || (arm, Buckets::new(threshold), Ladder::default());
+                let (_, buckets, ladder) = family.or_insert_with(fresh);
+                buckets.add(&one.labels, samples.iter().copied());
+                ladder.add(&one.labels, samples.into_iter());
             }
         }
         if plan.history.is_some() {
@@ -382,6 +389,7 @@ impl MetricState {
             (&mut self.baseline, &mut self.canary),
             &names,
         );
+        target.shapes = Some(shapes);
         self.tally.buckets(&live, &mut target, &mut self.census);
     }
 
@@ -389,7 +397,9 @@ impl MetricState {
     fn unusable(&self, metric: &MetricPlan, data: &MetricData) -> Option<String> {
         let values = match data {
             MetricData::Series { baseline, canary } => baseline.n_present() + canary.n_present(),
-            MetricData::Events { intervals } => 2 * intervals.len(),
+            MetricData::Events { intervals } | MetricData::Distribution { intervals, .. } => {
+                2 * intervals.len()
+            }
         };
         let lost = self.census.non_finite;
         if lost as f64 > NON_FINITE_SHARE_MAX * (values as f64 + lost as f64) {
@@ -416,7 +426,7 @@ impl MetricState {
         let mut out = self.census.sentences();
         if let Queries::Distribution { threshold, .. } = metric.queries {
             for (arm, state) in [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)] {
-                let lacks = state.bounds.lacks(threshold);
+                let lacks = state.bounds.lacks(threshold.unwrap_or(f64::INFINITY));
                 out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
             }
         }
@@ -475,6 +485,7 @@ fn target<'a>(
         grid,
         to,
         intervals,
+        shapes: None,
         replicas: [&mut baseline.replicas, &mut canary.replicas],
         // The first judged interval begins here (see `Windows::judged_events`).
         replicas_from: grid.instant(grid.first_from(plan.timing.judged_from)),

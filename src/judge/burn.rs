@@ -17,7 +17,7 @@ use crate::judge::counts::sums;
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
-use crate::judge::windows::{Counts, EventInterval, MetricData, Windows};
+use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{ObjectivePlan, Plan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::time::Span;
@@ -39,9 +39,7 @@ pub fn find(
     look: &Look,
 ) -> Option<ObjectiveFinding> {
     let metric = plan.metrics.get(objective.metric_idx)?;
-    let MetricData::Events { .. } = &windows.metrics.get(objective.metric_idx)?.data else {
-        return None;
-    };
+    windows.metrics.get(objective.metric_idx)?.data.counts()?;
     let intervals = windows.judged_events(plan, objective.metric_idx);
     let history = windows.history_events(plan, objective.metric_idx);
     let seen = Seen::new(plan, &intervals, &history, look);

@@ -151,7 +151,7 @@ fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Coun
 }
 
 /// Events as a whole number, for people and for minimum evidence.
-fn whole(events: f64) -> u64 {
+pub(super) fn whole(events: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,

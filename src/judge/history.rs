@@ -6,8 +6,9 @@
 use crate::digest::Digest;
 use crate::judge::arms::Split;
 use crate::judge::replicas::{Names, Replicas};
+use crate::judge::shapes::Shapes;
 use crate::judge::tally::{Families, Tally, Target};
-use crate::judge::windows::{Arm, ArmValues, EventInterval, MetricData, SERIES_MAX, Windows};
+use crate::judge::windows::{Arm, ArmValues, EventInterval, SERIES_MAX, Windows};
 use crate::plan::{Plan, Queries};
 use crate::series::align::{self, Fold};
 use crate::series::census::Census;
@@ -24,6 +25,7 @@ pub(crate) struct Past {
     canary: PastArm,
     tally: Tally,
     intervals: Vec<EventInterval>,
+    shapes: Shapes,
     /// Series without a sample in the window, while it is not known whether there will be one.
     known: BTreeSet<Digest>,
     /// More series than may.
@@ -117,6 +119,11 @@ impl Past {
         self.known = BTreeSet::new();
     }
 
+    /// The bucket counts of a distribution metric on the history's grid.
+    pub(crate) fn shapes(&self) -> &Shapes {
+        &self.shapes
+    }
+
     /// The replicas of baseline and canary.
     pub(crate) fn replicas(&self) -> [&Replicas; 2] {
         [&self.baseline.replicas, &self.canary.replicas]
@@ -146,6 +153,7 @@ impl Past {
             grid,
             to: to.min(plan.timing.start),
             intervals: &mut self.intervals,
+            shapes: Some(&mut self.shapes),
             replicas: [&mut self.baseline.replicas, &mut self.canary.replicas],
             replicas_from: grid.start,
             points: grid.len,
@@ -197,11 +205,18 @@ impl Windows {
         ))
     }
 
+    /// The bucket counts of a distribution metric from `start − lookback` to the start; `None` when
+    /// there are none.
+    pub(crate) fn history_shapes(&self, metric_idx: usize) -> Option<&Shapes> {
+        let shapes = self.counters.get(metric_idx)?.past().shapes();
+        (!shapes.is_empty()).then_some(shapes)
+    }
+
     /// The intervals of an events or distribution metric from `start − lookback` to the start,
     /// without holes; empty when the plan has no history or the metric is a series metric.
     pub fn history_events(&self, plan: &Plan, metric_idx: usize) -> Vec<EventInterval> {
         let window = self.metrics.get(metric_idx);
-        let counted = window.is_some_and(|w| matches!(w.data, MetricData::Events { .. }));
+        let counted = window.is_some_and(|w| w.data.counts().is_some());
         let Some(state) = self.counters.get(metric_idx).filter(|_| counted) else {
             return Vec::new();
         };

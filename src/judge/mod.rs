@@ -9,6 +9,7 @@
 //! | the same, asked as often as one likes? | [`sequential`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
 //! | the same, asked as often as one likes? | [`sequential_counts`] |
+//! | is one arm's distribution shifted? | [`sequential_distribution`] over [`shapes`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
 //! | is it the canary, or everything? | [`environment`] |
@@ -18,6 +19,7 @@
 //! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
+mod absorb_buckets;
 mod arms;
 pub mod burn;
 pub mod classify;
@@ -35,6 +37,8 @@ pub mod kayenta;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
+mod order_blocks;
+mod order_tests;
 mod phrase;
 pub mod ranked;
 pub mod rates;
@@ -42,6 +46,8 @@ pub mod replicas;
 pub mod score;
 pub mod sequential;
 pub mod sequential_counts;
+pub mod sequential_distribution;
+pub mod shapes;
 mod tally;
 mod widths;
 pub mod windows;
@@ -150,6 +156,10 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
             let said = (arms, background);
             return series::find(plan, metric_idx, window, said, (look, memory));
         }
+        if matches!(window.data, MetricData::Distribution { .. }) {
+            let past = windows.history_shapes(metric_idx);
+            return Some(sequential_distribution::find(plan, metric, window, past, look));
+        }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);
         Some(sequential_counts::find(
@@ -181,7 +191,12 @@ fn find(
             let arms = Arms { baseline, canary };
             mann_whitney::find(plan, metric, window, &arms, look)
         }
-        MetricData::Events { .. } => {
+        // The classic test needs a threshold; without one there is only the sequential test.
+        MetricData::Distribution { .. } if metric.queries.is_whole_distribution() => {
+            let past = windows.history_shapes(metric_idx);
+            sequential_distribution::find(plan, metric, window, past, look)
+        }
+        MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, metric_idx);
             counts::find(plan, metric, window, &intervals, look)
         }

@@ -3,11 +3,13 @@
 //! the start is counted as it would be after it.
 
 use crate::digest::Digest;
+use crate::judge::absorb_buckets::Histograms;
 use crate::judge::arms::{BySeries, Split};
 use crate::judge::intervals::{self, Cell, Grown, Growth};
 use crate::judge::replicas::{Names, Replicas};
+use crate::judge::shapes::Shapes;
 use crate::judge::windows::{Arm, EventInterval};
-use crate::series::buckets::Buckets;
+use crate::series::buckets::{Buckets, Ladder};
 use crate::series::census::Census;
 use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
@@ -21,13 +23,14 @@ use std::collections::BTreeMap;
 const FIRST_SCRAPE: Span = Span::from_s(60);
 
 /// The buckets of the histograms of both arms, by series.
-pub(crate) type Families = BTreeMap<Digest, (Arm, Buckets)>;
+pub(crate) type Families = BTreeMap<Digest, (Arm, Buckets, Ladder)>;
 
 /// What is remembered of the counters of both arms.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct Tally {
     baseline: ArmTally,
     canary: ArmTally,
+    histograms: Histograms,
     /// The instant of the first sample of all.
     earliest: Option<Timestamp>,
 }
@@ -50,6 +53,8 @@ pub(crate) struct Target<'a> {
     pub(crate) to: Timestamp,
     /// All earlier intervals; the new ones are appended.
     pub(crate) intervals: &'a mut Vec<EventInterval>,
+    /// Where every bucket is counted, for a distribution metric.
+    pub(crate) shapes: Option<&'a mut Shapes>,
     /// The replicas of baseline and canary.
     pub(crate) replicas: [&'a mut Replicas; 2],
     /// What growth counts for a replica: that after this instant.
@@ -92,15 +97,29 @@ impl Tally {
         census: &mut Census,
     ) {
         let (mut baseline, mut canary) = (Vec::new(), Vec::new());
-        for (key, (arm, buckets)) in families {
+        let mut snapshots = [Vec::new(), Vec::new()];
+        for (key, (arm, buckets, ladder)) in families {
             let points = buckets.points(*key, census);
+            let [of_baseline, of_canary] = &mut snapshots;
             match arm {
-                Arm::Baseline => baseline.extend(points),
-                Arm::Canary => canary.extend(points),
+                Arm::Baseline => {
+                    baseline.extend(points);
+                    of_baseline.extend(ladder.snapshots(*key));
+                }
+                Arm::Canary => {
+                    canary.extend(points);
+                    of_canary.extend(ladder.snapshots(*key));
+                }
             }
         }
-        self.note_earliest(baseline.iter().chain(&canary).map(|point| point.at));
+        let counted = baseline.iter().chain(&canary).map(|point| point.at);
+        let whole = snapshots.iter().flatten().map(|snapshot| snapshot.at);
+        self.note_earliest(counted.chain(whole));
         let line = self.birthline(target.grid.start);
+        if let Some(shapes) = &mut target.shapes {
+            let (grid, to) = (target.grid, target.to);
+            self.histograms.absorb(snapshots, line, (grid, to), shapes);
+        }
         let baseline = self.baseline.buckets.advance(baseline, line, census);
         let canary = self.canary.buckets.advance(canary, line, census);
         let grown = [baseline, canary].map(|rises| Grown {

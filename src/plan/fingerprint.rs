@@ -284,7 +284,11 @@ fn add_queries(out: Canonical, queries: &Queries) -> Canonical {
             }),
         Queries::Events { bad, total } => out.text("events").text(bad).text(total),
         Queries::Distribution { buckets, threshold } => {
-            out.text("distribution").text(buckets).bits(*threshold)
+            let out = out.text("distribution").text(buckets);
+            match threshold {
+                Some(threshold) => out.bits(*threshold),
+                None => out.text("whole"),
+            }
         }
     }
 }

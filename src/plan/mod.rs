@@ -147,9 +147,23 @@ pub enum Queries {
     Distribution {
         /// Selector of the buckets.
         buckets: String,
-        /// The bound beyond which an observation is bad.
-        threshold: f64,
+        /// The bound beyond which an observation is bad; without one the whole distribution is
+        /// judged.
+        threshold: Option<f64>,
     },
+}
+
+impl Queries {
+    /// A distribution that is judged whole: none of its observations are bad ones.
+    pub fn is_whole_distribution(&self) -> bool {
+        matches!(
+            self,
+            Self::Distribution {
+                threshold: None,
+                ..
+            }
+        )
+    }
 }
 
 /// One objective of a plan.

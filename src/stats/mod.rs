@@ -15,6 +15,7 @@
 //! | by how much, within what limits? | [`hodges_lehmann`], [`effect_size`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
+//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`], [`order_limits`] |
 //! | in how large clusters do events come? | [`dispersion`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |
@@ -25,6 +26,7 @@ pub mod autocorrelation;
 pub mod beta;
 pub mod binomial;
 pub mod bursts;
+pub mod clustered;
 pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
@@ -33,6 +35,7 @@ mod ladder;
 pub mod mann_whitney;
 pub mod multiplicity;
 pub mod normal;
+pub mod order_limits;
 pub mod poisson;
 mod pool;
 pub mod rank;
@@ -40,6 +43,7 @@ mod selection;
 pub mod sequential;
 pub mod spending;
 pub mod state_space;
+pub mod stochastic_order;
 pub mod student;
 pub mod summary;
 pub mod winsor;

@@ -305,11 +305,11 @@ fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> O
     let fields = reader.map(node, "`distribution`", &["buckets", "threshold", "per"])?;
     let buckets = reader.need(&fields, "buckets", "give the selector of `…_bucket`");
     let buckets = buckets.and_then(|node| read_query(reader, node, QueryKind::Buckets, inputs));
-    let help = "the bucket bound beyond which an observation is bad";
-    let threshold = reader.need(&fields, "threshold", help);
-    let threshold = threshold.and_then(|node| {
+    // Without a threshold the whole distribution is judged; a bad one has been complained about.
+    let threshold = fields.get("threshold").map_or(Some(None), |node| {
         let finite = |value: f64| value.is_finite().then_some(value);
-        reader.number(node, "`threshold`", "one of the bucket bounds", finite)
+        let threshold = reader.number(node, "`threshold`", "one of the bucket bounds", finite);
+        threshold.map(Some)
     });
     let per = read_per(reader, &fields);
     let measure = Measure::Distribution {

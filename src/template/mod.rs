@@ -216,13 +216,13 @@ pub enum Measure {
         /// Selector of the counters of all events.
         total: String,
     },
-    /// Cumulative histogram buckets, as a raw selector of `…_bucket`: the share of observations
-    /// beyond `threshold` is judged as events.
+    /// A histogram: cumulative buckets, as a raw selector of `…_bucket`, or native histograms. The
+    /// share of observations beyond `threshold` is judged; without one the whole distribution is.
     Distribution {
         /// Selector of the buckets, without an `le` matcher.
         buckets: String,
         /// The bound beyond which an observation is bad; must be one of the bucket bounds.
-        threshold: f64,
+        threshold: Option<f64>,
     },
 }
 

@@ -353,7 +353,7 @@ fn the_digest_changes_with_every_field() {
         |t, _| {
             t.metrics[2].measure = Measure::Distribution {
                 buckets: "x{${selector}}".to_owned(),
-                threshold: 0.3,
+                threshold: Some(0.3),
             };
         },
         |t, _| drop(t.objectives.remove(0)),

@@ -114,7 +114,7 @@ pub(crate) fn queries(kind: &str, gaps: &str) -> Queries {
         },
         "distribution" => Queries::Distribution {
             buckets: "h".to_owned(),
-            threshold: 0.25,
+            threshold: Some(0.25),
         },
         other => panic!("no such kind: {other}"),
     }
@@ -419,7 +419,7 @@ fn a_batch_at_the_ends_of_time_stays_bounded() {
             windows.absorb(&plan, &batch);
             let points = match &windows.metrics[0].data {
                 MetricData::Series { baseline, .. } => baseline.values().len(),
-                MetricData::Events { intervals } => intervals.len(),
+                other => other.counts().map_or(0, <[_]>::len),
             };
             assert!(points <= POINTS_MAX, "{kind} {from} {to}: {points}");
             let (baseline, canary) = windows.coverage(&plan, 0);

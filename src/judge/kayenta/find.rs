@@ -141,9 +141,14 @@ fn judge_one(
             let (out, missing) = lacking(mann_whitney::opening(metric, window, &arms));
             (out, missing, arms)
         }
-        MetricData::Events { .. } => {
+        MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, idx);
-            let (out, enough) = counts::gather(metric, window, &intervals);
+            let (mut out, mut enough) = counts::gather(metric, window, &intervals);
+            if metric.queries.is_whole_distribution() {
+                // Nothing is bad without a threshold, and nothing bad would pass.
+                out.no_data = Some("a distribution without a threshold has no ratio".to_owned());
+                enough = false;
+            }
             let (out, missing) = lacking(if enough { Ok(out) } else { Err(out) });
             (out, missing, ratios(&intervals))
         }
