@@ -19,6 +19,7 @@ mod judge_look;
 mod judge_null;
 mod judge_plans;
 mod stats_evidence;
+mod stats_ranks;
 mod stats_small;
 mod stats_vectors;
 
