@@ -22,6 +22,7 @@ mod judge_plans;
 mod latencies;
 mod stats_evidence;
 mod stats_order;
+mod stats_ranks;
 mod stats_small;
 mod stats_state_space;
 mod stats_vectors;
