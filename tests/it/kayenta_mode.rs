@@ -19,12 +19,12 @@ use haldane::template::kayenta::KayentaSpec;
 use haldane::template::lint::lint;
 use haldane::template::parse::parse;
 use haldane::template::{Method, Role};
-use haldane::units::MinEffect;
+use haldane::units::{MinEffect, Score};
 use haldane::wire::record::{RECORD_FORMAT, decode, encode};
 use proptest::prelude::*;
 use std::collections::{BTreeMap, BTreeSet};
 
-const TEMPLATE: &str = r#"apiVersion: haldane/v1
+const TEMPLATE: &str = r"apiVersion: haldane/v1
 kind: AnalysisTemplate
 metadata: { name: moved-from-kayenta }
 spec:
@@ -48,7 +48,7 @@ spec:
       harm: either
       min_effect: { relative: 0.2 }
       series: { query: 'y{${selector}}', gaps: zero }
-"#;
+";
 
 fn bound(text: &str) -> Plan {
     let (template, found) = parse(text);
@@ -227,7 +227,7 @@ fn the_score_decides_and_not_a_single_metric() {
     for (points, metrics, score, outcome, word) in cases {
         let (plan, judgement) = judged_at(points, metrics);
         let name = format!("{metrics:?} at {points}");
-        assert_eq!(judgement.score.map(|s| s.get()), score, "{name}");
+        assert_eq!(judgement.score.map(Score::get), score, "{name}");
         assert_eq!(judgement.outcome, outcome, "{name}");
         assert_eq!(verdict(&plan, &judgement).0, word, "{name}");
     }
@@ -353,7 +353,7 @@ fn scores_are_rounded_half_up_in_decimals() {
         (-12.345, -12.35),
         (1e-7, 0.0),
     ] {
-        assert_eq!(two_decimals(value), want, "{value}");
+        assert_eq!(two_decimals(value).to_bits(), f64::to_bits(want), "{value}");
     }
 }
 
