@@ -49,6 +49,7 @@ mod http_rights;
 mod http_waiting;
 mod kayenta;
 mod kayenta_faults;
+mod kayenta_mode;
 mod kill;
 mod look_spending;
 mod prometheus_decode;
