@@ -1,6 +1,8 @@
 //! The e-processes of the count tests themselves: means over all outcomes, the known dispersion as
 //! a special case, and what they must not depend on.
 
+#![expect(clippy::float_cmp, reason = "these results are exact")]
+
 use haldane::stats::binomial::Counts;
 use haldane::stats::dispersion::{DISPERSIONS, PLAUSIBLE, Scatter};
 use haldane::stats::sequential::line::{Both, Line, LineTest, Onset, Side, Singles, Tally};

@@ -1,6 +1,12 @@
 //! From template to history: what is asked of a source for it, and what of the answers stands
 //! before the start.
 
+#![expect(
+    clippy::float_cmp,
+    clippy::cast_possible_truncation,
+    reason = "the values are small whole numbers"
+)]
+
 use crate::support::openmetrics::History;
 use crate::support::prometheus_server::{PrometheusServer, Wanted};
 use crate::support::stand_in::{Act, StandIn};

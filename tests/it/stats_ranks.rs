@@ -4,6 +4,11 @@
     clippy::float_cmp,
     reason = "what is the same number must have the same bits"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes of samples, small and positive"
+)]
 
 use haldane::stats::batch::{Question, compare, compare_all};
 use haldane::stats::hodges_lehmann::Shift;
@@ -104,9 +109,12 @@ fn check(what: &str, x: &[f64], y: &[f64], scratch: &mut Scratch) {
     assert_eq!(scratch.load(x, y).shift_estimate(), Some(middle), "{what}");
 }
 
+/// A value from a number between 0 and 1.
+type Kind = fn(f64) -> f64;
+
 /// A value of each kind that breaks some guess: evenly spread, few levels, many zeros, rounded,
 /// magnitudes far apart, differences that overflow, the smallest numbers there are, one far out.
-const KINDS: [(&str, fn(f64) -> f64); 9] = [
+const KINDS: [(&str, Kind); 9] = [
     ("even", |u| u),
     ("levels", |u| (u * 5.0).floor()),
     ("zeros", |u| if u < 0.7 { 0.0 } else { u }),

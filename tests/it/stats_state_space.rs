@@ -1,5 +1,10 @@
 //! The state-space t-mixture: its vectors, its slow twin, its laws.
 
+#![expect(
+    clippy::float_cmp,
+    reason = "what is the same number must have the same bits"
+)]
+
 use haldane::stats::state_space::{
     EFFECTS, Gains, Model, NoiseClass, Onsets, PRIOR_COUNT, PRIOR_SCALE, Side, Span, State, Weights,
 };

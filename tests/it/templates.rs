@@ -284,9 +284,9 @@ fn the_digest_of_a_plan_is_frozen() {
 }
 
 /// A history.
-fn past(lookback_s: i64, offset: bool) -> Option<History> {
+fn past(lookback_s: i64, offset: bool) -> History {
     let lookback = Span::from_s(lookback_s);
-    Some(History { lookback, offset })
+    History { lookback, offset }
 }
 
 /// It ends where the window begins, whole steps before it, and never has more points than a source
@@ -294,14 +294,14 @@ fn past(lookback_s: i64, offset: bool) -> Option<History> {
 #[test]
 fn a_history_is_made_of_whole_steps() {
     for (lookback_s, points) in [(600, 20), (601, 21), (29, 1), (86_400, 2_880)] {
-        let plan = bound(|t, _| t.history = past(lookback_s, true));
+        let plan = bound(|t, _| t.history = Some(past(lookback_s, true)));
         assert_eq!(plan.history_points(), points, "{lookback_s}");
         let from = plan.history_from();
         assert_eq!(from.align_down(plan.timing.step), from);
     }
     let plan = bound(|t, _| {
         t.schedule.step = Step::new(Span::from_s(1)).unwrap();
-        t.history = past(86_400, false);
+        t.history = Some(past(86_400, false));
     });
     assert_eq!(plan.history_points(), 11_000);
     let plan = bound(|_, _| {});
@@ -323,9 +323,9 @@ fn the_digest_changes_with_every_field() {
         |t, _| t.schedule.deadline = Span::from_s(3600),
         |t, _| t.schedule.lag = Span::from_s(31),
         |t, _| t.schedule.source_grace = Span::from_s(31),
-        |t, _| t.history = past(600, false),
-        |t, _| t.history = past(600, true),
-        |t, _| t.history = past(630, false),
+        |t, _| t.history = Some(past(600, false)),
+        |t, _| t.history = Some(past(600, true)),
+        |t, _| t.history = Some(past(630, false)),
         |t, _| t.metrics[0].per = Some("pod".to_owned()),
         |t, _| t.metrics[0].per = Some("instance".to_owned()),
         |t, _| t.metrics[1].per = Some("pod".to_owned()),

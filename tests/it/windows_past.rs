@@ -1,6 +1,8 @@
 //! What was before the start, and replicas: counted a second way, and without any influence on the
 //! window.
 
+#![expect(clippy::float_cmp, reason = "these counts are exact")]
+
 use crate::windows::{
     BEGIN, absorb_in_parts, any_history, cut, instant, naive_growth, plan, pod, queries, slot,
     three_kinds,
