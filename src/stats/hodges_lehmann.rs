@@ -192,7 +192,7 @@ impl SortedPair<'_> {
         }
         let high = next.unwrap_or_else(|| self.differences([pairs / 2 + 1])[0].0);
         // Halves of the smallest numbers are zero.
-        if low == high {
+        if low >= high {
             return low;
         }
         0.5 * low + 0.5 * high
