@@ -9,6 +9,13 @@ const SHAPES: [(usize, usize); 4] = [(20, 240), (20, 1440), (1, 11_000), (20, 11
 
 pub(crate) fn run(runner: &Runner) {
     for (series, points) in SHAPES {
+        let names = ["decode", "decode_as_tree"];
+        if !names
+            .iter()
+            .any(|name| runner.wants(&format!("{name}/{series}x{points}")))
+        {
+            continue;
+        }
         let body = answer(series, points);
         runner.measure(&format!("decode/{series}x{points}"), |_| {
             haldane::prometheus::decode_answer(body.as_bytes())

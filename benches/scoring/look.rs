@@ -22,6 +22,13 @@ const START: Timestamp = Timestamp::from_s(1_800_000_000);
 
 pub(crate) fn run(runner: &Runner) {
     for points in [60_i64, 240, 1440] {
+        let names = ["look_from_scratch", "look_incremental"];
+        if !names
+            .iter()
+            .any(|name| runner.wants(&format!("{name}/{points}")))
+        {
+            continue;
+        }
         let plan = plan(points);
         let whole = batch(&plan, 0, points);
         runner.measure(&format!("look_from_scratch/{points}"), |_| {

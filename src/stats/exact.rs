@@ -109,84 +109,183 @@ pub struct TiedTails {
 /// Exact conditional tails with ties, by the shift algorithm of Streitberg and Röhmel (1986): the
 /// distribution of the sum of `n` of the pooled doubled mid-ranks, built rank by rank.
 ///
+/// The smaller half of the ranks and the larger are built apart, which takes a fifth of the
+/// additions of building the whole, and joined only where the tails ask for it.
+///
 /// `x` and `y` are sorted and not empty; n + m ≤ [`EXACT_TIED_MAX`]. Whole numbers throughout, so
 /// exact.
 #[expect(clippy::cast_precision_loss, reason = "probabilities, rounded once")]
-pub(super) fn tied_tails(x: &[f64], y: &[f64]) -> TiedTails {
+pub(super) fn tied_tails(x: &[f64], y: &[f64], ways: &mut SplitWays) -> TiedTails {
     if x.len() > y.len() {
         // The smaller sample has fewer sums; what is less for one is greater for the other.
         let TiedTails {
             less,
             greater,
             as_far,
-        } = tied_tails(y, x);
+        } = tied_tails(y, x, ways);
         return TiedTails {
             less: greater,
             greater: less,
             as_far,
         };
     }
-    let ranks = doubled_mid_ranks(x, y);
+    let ranks = &mut ways.ranks;
+    doubled_mid_ranks(x, y, ranks);
     let n = x.len();
     let observed: usize = ranks[..n].iter().sum();
     // The mean of the doubled rank sum is n(N+1).
     let mean = n * (ranks.len() + 1);
     let far = observed.abs_diff(mean);
-    let sums = ways_by_sum(ranks, n);
-    let all: u64 = sums.iter().sum();
-    let share = |keep: &dyn Fn(usize) -> bool| {
-        let kept: u64 = sums
-            .iter()
-            .enumerate()
-            .filter(|(s, _)| keep(*s))
-            .map(|(_, w)| w)
-            .sum();
-        kept as f64 / all as f64
+    ways.build(n);
+    let all = ways.up_to(n, ways.ranks.iter().sum());
+    let below = |sum: usize| sum.checked_sub(1).map_or(0, |sum| ways.up_to(n, sum));
+    let (less, greater) = (ways.up_to(n, observed), all - below(observed));
+    let as_far = if far == 0 {
+        all
+    } else if observed < mean {
+        less + all - below(mean + far)
+    } else {
+        greater + mean.checked_sub(far).map_or(0, |sum| ways.up_to(n, sum))
     };
+    let share = |kept: u64| kept as f64 / all as f64;
     TiedTails {
-        less: share(&|s| s <= observed),
-        greater: share(&|s| s >= observed),
-        as_far: share(&|s| s.abs_diff(mean) >= far),
+        less: share(less),
+        greater: share(greater),
+        as_far: share(as_far),
     }
 }
 
-/// In how many ways `n` of the ranks add up to each sum (the index).
-fn ways_by_sum(mut ranks: Vec<usize>, n: usize) -> Vec<u64> {
-    debug_assert!(
-        ranks.len() <= EXACT_TIED_MAX,
-        "too many values for 64-bit counts"
-    );
-    ranks.sort_unstable();
-    let mut before = vec![0; ranks.len() + 1];
-    for (place, rank) in ranks.iter().enumerate() {
-        before[place + 1] = before[place] + rank;
+/// Reusable buffers: in how many ways some of the ranks add up to each sum.
+#[derive(Debug, Default)]
+pub(super) struct SplitWays {
+    ranks: Vec<usize>,
+    small: Ways,
+    large: Ways,
+}
+
+impl SplitWays {
+    /// Ways of up to `n` ranks of either half.
+    fn build(&mut self, n: usize) {
+        debug_assert!(
+            self.ranks.len() <= EXACT_TIED_MAX,
+            "too many values for 64-bit counts"
+        );
+        self.ranks.sort_unstable();
+        let (small, large) = self.ranks.split_at(self.ranks.len() / 2);
+        self.small.build(small, n);
+        self.large.build(large, n);
+        self.large.accumulate();
     }
-    let width = before[ranks.len()] - before[ranks.len() - n] + 1;
-    // ways[k * width + s]: choices of k ranks that add up to s.
-    let mut ways = vec![0_u64; (n + 1) * width];
-    ways[0] = 1;
-    for (place, &rank) in ranks.iter().enumerate() {
-        let seen = place + 1;
-        // Fewer could not reach n with the ranks that are left.
-        let fewest = (n + seen).saturating_sub(ranks.len()).max(1);
-        for k in (fewest..=n.min(seen)).rev() {
-            // Sums of k ranks, this one the largest: the k - 1 smallest before it, or the last.
-            let (least, most) = (before[k - 1], before[place] - before[seen - k]);
-            let (fewer, same) = ways.split_at_mut(k * width);
-            let fewer = &fewer[(k - 1) * width..];
-            let to = &mut same[least + rank..=most + rank];
-            for (to, from) in to.iter_mut().zip(&fewer[least..=most]) {
-                *to += from;
+
+    /// In how many ways `n` of all ranks add up to `sum` at most.
+    fn up_to(&self, n: usize, sum: usize) -> u64 {
+        (0..=n)
+            .map(|k| {
+                let (small, large) = (self.small.of(k), self.large.of(n - k));
+                if small.is_empty() || large.is_empty() {
+                    return 0;
+                }
+                let least = self.small.least(k) + self.large.least(n - k);
+                sum.checked_sub(least)
+                    .map_or(0, |rest| joined(small, large, rest))
+            })
+            .sum()
+    }
+}
+
+/// Ways of a sum of one half times ways of a sum of the other up to what is left of `rest`.
+fn joined(small: &[u64], large: &[u64], rest: usize) -> u64 {
+    let Some((all, _)) = large.split_last() else {
+        return 0;
+    };
+    // As long as so much is left that every sum of the other half fits, they need no telling apart.
+    let free = (rest + 1).saturating_sub(large.len()).min(small.len());
+    let (fit, tight) = small.split_at(free);
+    let left = (rest - free).min(large.len() - 1);
+    let pairs = tight.iter().zip(large[..=left].iter().rev());
+    let tight: u64 = pairs.map(|(small, large)| small * large).sum();
+    fit.iter().sum::<u64>() * all + tight
+}
+
+/// In how many ways `k` of some ranks add up to each sum, for each `k`.
+#[derive(Debug, Default)]
+struct Ways {
+    /// For each `k` the sums from the least to the largest there are.
+    counts: Vec<u64>,
+    /// Where those of each `k` begin, and where the last end.
+    starts: Vec<usize>,
+    /// Sums of the smallest ranks: `before[k]` of the `k` smallest.
+    before: Vec<usize>,
+}
+
+impl Ways {
+    fn build(&mut self, ranks: &[usize], n: usize) {
+        let Self {
+            counts,
+            starts,
+            before,
+        } = self;
+        before.clear();
+        before.push(0);
+        for rank in ranks {
+            before.push(before[before.len() - 1] + rank);
+        }
+        let most = n.min(ranks.len());
+        starts.clear();
+        starts.push(0);
+        for k in 0..=most {
+            let spread = before[ranks.len()] - before[ranks.len() - k] - before[k];
+            starts.push(starts[k] + spread + 1);
+        }
+        counts.clear();
+        counts.resize(starts[most + 1], 0);
+        counts[0] = 1;
+        for (place, &rank) in ranks.iter().enumerate() {
+            for k in (1..=most.min(place + 1)).rev() {
+                // From sums of k - 1 ranks before this one, which is the largest so far.
+                let spread = before[place] - before[place + 1 - k] - before[k - 1];
+                let raised = before[k - 1] + rank - before[k];
+                let (fewer, same) = counts.split_at_mut(starts[k]);
+                let from = &fewer[starts[k - 1]..=starts[k - 1] + spread];
+                for (to, from) in same[raised..=raised + spread].iter_mut().zip(from) {
+                    *to += from;
+                }
             }
         }
     }
-    ways.split_off(n * width)
+
+    /// Turns each count into that of the sums up to its own.
+    fn accumulate(&mut self) {
+        for k in 1..self.starts.len() {
+            let mut sum = 0;
+            for count in &mut self.counts[self.starts[k - 1]..self.starts[k]] {
+                sum += *count;
+                *count = sum;
+            }
+        }
+    }
+
+    /// The counts of `k` ranks, the first being that of the [`Ways::least`] sum; none if there are
+    /// not so many ranks.
+    fn of(&self, k: usize) -> &[u64] {
+        if k + 1 < self.starts.len() {
+            &self.counts[self.starts[k]..self.starts[k + 1]]
+        } else {
+            &[]
+        }
+    }
+
+    /// The sum of the `k` smallest ranks.
+    fn least(&self, k: usize) -> usize {
+        self.before[k]
+    }
 }
 
 /// Twice the mid-ranks in the pooled sample (whole numbers), `x` first.
-fn doubled_mid_ranks(x: &[f64], y: &[f64]) -> Vec<usize> {
+fn doubled_mid_ranks(x: &[f64], y: &[f64], ranks: &mut Vec<usize>) {
     let below = |s: &[f64], v: f64| s.partition_point(|&w| w < v);
     let up_to = |s: &[f64], v: f64| s.partition_point(|&w| w <= v);
     let rank = |&v: &f64| below(x, v) + below(y, v) + up_to(x, v) + up_to(y, v) + 1;
-    x.iter().chain(y).map(rank).collect()
+    ranks.clear();
+    ranks.extend(x.iter().chain(y).map(rank));
 }

@@ -181,15 +181,21 @@ impl SortedPair<'_> {
         if ranks.n + ranks.m > EXACT_TIED_MAX {
             return None;
         }
-        let tails = exact::tied_tails(&self.scratch.x, &self.scratch.y);
+        let tails = self.tied_tails()?;
         Some((tails.less, tails.greater, Method::ExactTied))
     }
 
     /// Exact tails given the ties, whatever the sizes' default is; `None` beyond
     /// [`EXACT_TIED_MAX`] values or with an empty sample.
-    pub fn tied_tails(&self) -> Option<exact::TiedTails> {
+    pub fn tied_tails(&mut self) -> Option<exact::TiedTails> {
         let (n, m) = (self.ranks.n, self.ranks.m);
-        let affordable = n > 0 && m > 0 && n + m <= EXACT_TIED_MAX;
-        affordable.then(|| exact::tied_tails(&self.scratch.x, &self.scratch.y))
+        if n == 0 || m == 0 || n + m > EXACT_TIED_MAX {
+            return None;
+        }
+        let Scratch {
+            x, y, ways, tails, ..
+        } = &mut *self.scratch;
+        // Asked for once for each direction, mostly.
+        Some(*tails.get_or_insert_with(|| exact::tied_tails(x, y, ways)))
     }
 }

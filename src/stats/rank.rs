@@ -19,6 +19,9 @@ pub struct Scratch {
     pub(super) until: Vec<usize>,
     pub(super) marks: Vec<super::selection::Mark>,
     pub(super) null: super::exact::NullDistribution,
+    pub(super) ways: super::exact::SplitWays,
+    /// Of the loaded pair, once they were asked for.
+    pub(super) tails: Option<super::exact::TiedTails>,
 }
 
 /// What a rank test needs to know of two samples.
@@ -86,6 +89,7 @@ impl Scratch {
             "values must be finite"
         );
         self.marks.clear();
+        self.tails = None;
         self.ladder.forget();
         let all = x.len() + y.len();
         let ranks = if all >= POOL_MIN && u32::try_from(all).is_ok() {
