@@ -35,5 +35,6 @@ pub mod schedule;
 pub mod score;
 pub mod settings;
 pub mod shifted;
+mod small;
 pub mod transform;
 mod walk;

@@ -6,6 +6,7 @@
 //! same. Values for which that could fail (not finite, a negative zero, so close that a shift
 //! rounds them together) take the long way.
 
+use crate::judge::kayenta::small::Small;
 use crate::judge::kayenta::walk::walk;
 
 /// A sample is empty, or all values of the pooled, shifted samples are equal: no interval can be
@@ -90,7 +91,10 @@ impl Scratch {
         let within = self.x.tie_term + self.y.tie_term;
         self.plateaus.clear();
         if short_way && self.x.groups().max(self.y.groups()) <= FEW {
-            self.small.load(&self.x, &self.y);
+            self.small.load(
+                (&self.x.value, &self.x.size),
+                (&self.y.value, &self.y.before),
+            );
         }
         Samples {
             x,
@@ -243,94 +247,6 @@ impl Scratch {
         }
         (halves, across)
     }
-}
-
-/// Samples of few groups, in arrays that a byte cannot index beyond.
-#[derive(Debug)]
-struct Small {
-    x: [f64; 256],
-    y: [f64; 256],
-    /// The sizes of the groups of `x`.
-    size: [u64; 256],
-    /// How many values of `y` are in the groups before.
-    before: [u64; 256],
-    moved: [f64; 256],
-    groups: (u8, u8),
-}
-
-impl Default for Small {
-    fn default() -> Self {
-        Self {
-            x: [0.0; 256],
-            y: [0.0; 256],
-            size: [0; 256],
-            before: [0; 256],
-            moved: [0.0; 256],
-            groups: (0, 0),
-        }
-    }
-}
-
-impl Small {
-    /// `None` leaves it as it is: there are more groups than it holds.
-    fn load(&mut self, x: &Groups, y: &Groups) -> Option<()> {
-        let (m, n) = (x.value.len(), y.value.len());
-        let groups = (
-            u8::try_from(x.groups()).ok()?,
-            u8::try_from(y.groups()).ok()?,
-        );
-        self.x.get_mut(..m)?.copy_from_slice(&x.value);
-        self.size.get_mut(..m)?.copy_from_slice(&x.size);
-        self.y.get_mut(..n)?.copy_from_slice(&y.value);
-        self.before.get_mut(..n)?.copy_from_slice(&y.before);
-        self.groups = groups;
-        Some(())
-    }
-
-    /// Pairs that `x − mu` wins, and the distance of the nearest two values of both; 0 is a tie.
-    fn walk(&mut self, mu: f64) -> (u64, f64) {
-        let (groups_x, groups_y) = self.groups;
-        for (moved, value) in self
-            .moved
-            .iter_mut()
-            .zip(&self.x)
-            .take(usize::from(groups_x) + 2)
-        {
-            *moved = value - mu;
-        }
-        let (x, y) = (&self.moved, &self.y);
-        let worth = |i: u8, j: u8| self.size[usize::from(i)] * self.before[usize::from(j)];
-        // From both ends at once: each walk waits for its own last comparison only. Which sample
-        // comes next is a coin toss that no predictor learns, so it is taken without a branch.
-        let (mut i, mut j, mut k, mut l) = (1_u8, 1_u8, groups_x, groups_y);
-        let (mut wins, mut nearest) = (0, f64::INFINITY);
-        let all = usize::from(groups_x) + usize::from(groups_y);
-        for _ in 0..all / 2 {
-            let (a, b) = (x[usize::from(i)], y[usize::from(j)]);
-            let first = u8::from(a <= b);
-            nearest = least(nearest, (a - b).abs());
-            wins += worth(i, j) * u64::from(first);
-            i = i.wrapping_add(first);
-            j = j.wrapping_add(1 - first);
-            let (a, b) = (x[usize::from(k)], y[usize::from(l)]);
-            let first = u8::from(b < a);
-            nearest = least(nearest, (a - b).abs());
-            wins += worth(k, l.wrapping_add(1)) * u64::from(first);
-            k = k.wrapping_sub(first);
-            l = l.wrapping_sub(1 - first);
-        }
-        if all % 2 == 1 {
-            let (a, b) = (x[usize::from(i)], y[usize::from(j)]);
-            nearest = least(nearest, (a - b).abs());
-            wins += worth(i, j) * u64::from(a <= b);
-        }
-        (wins, nearest)
-    }
-}
-
-/// The smaller of two numbers, without the care for NaN that would cost a branch.
-fn least(a: f64, b: f64) -> f64 {
-    if b < a { b } else { a }
 }
 
 /// The groups of equal values of a sample, ascending, between −∞ and +∞.

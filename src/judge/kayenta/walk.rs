@@ -49,7 +49,7 @@ fn crossing(x: &[f64], y: &[f64], count: usize) -> usize {
 }
 
 /// Takes the smaller of `x[i]` and `y[j]`; where that is of `x`, it wins all of `y` before.
-#[inline(always)]
+#[inline]
 fn forward(
     x: &[f64],
     y: &[f64],
@@ -67,7 +67,7 @@ fn forward(
 }
 
 /// Takes the larger of `x[k]` and `y[l]`; where that is of `x`, it wins all of `y` up to there.
-#[inline(always)]
+#[inline]
 fn backward(
     x: &[f64],
     y: &[f64],
