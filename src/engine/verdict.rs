@@ -243,7 +243,7 @@ impl Situation {
         let abort = |rung: &RungFinding| rung.proven && rung.rolls_back;
         let aborted = seen.objectives.iter().any(score::aborts);
         let (gate_worse, all_within) = match &plan.judge.method {
-            Method::MannWhitney => (
+            Method::Sequential | Method::MannWhitney => (
                 gates().any(|f| f.label == Label::Worse && evident(f)),
                 gates().all(|f| f.label == Label::Within && evident(f)),
             ),

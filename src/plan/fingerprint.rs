@@ -7,7 +7,7 @@ use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
-use crate::template::{Combine, GapPolicy, JudgeSpec, Method, MinEvidence};
+use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -24,6 +24,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
+        history,
         allowed_warnings,
         on_inconclusive,
         digest: _,
@@ -52,7 +53,21 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out.text(on_inconclusive.word()).digest()
+    out = out.text(on_inconclusive.word());
+    // Only what is there is added: plans without a history or replicas keep the digest they had
+    // before there were any.
+    if let Some(History { lookback, offset }) = history {
+        out = out
+            .text("history")
+            .int(lookback.ms())
+            .int(i64::from(*offset));
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(label) = &metric.per {
+            out = count(out.text("per"), metric_idx).text(label);
+        }
+    }
+    out.digest()
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -162,7 +177,7 @@ fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
         Some(power) => out.int(1).bits(power.get()),
     };
     match method {
-        Method::MannWhitney => out,
+        Method::Sequential | Method::MannWhitney => out,
         Method::Kayenta(spec) => add_kayenta(out, spec),
     }
 }
@@ -224,6 +239,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         weight,
         evidence,
         queries,
+        per: _,
         alpha,
         kayenta,
     } = metric;
@@ -268,7 +284,11 @@ fn add_queries(out: Canonical, queries: &Queries) -> Canonical {
             }),
         Queries::Events { bad, total } => out.text("events").text(bad).text(total),
         Queries::Distribution { buckets, threshold } => {
-            out.text("distribution").text(buckets).bits(*threshold)
+            let out = out.text("distribution").text(buckets);
+            match threshold {
+                Some(threshold) => out.bits(*threshold),
+                None => out.text("whole"),
+            }
         }
     }
 }

@@ -62,8 +62,8 @@ impl SortedPair<'_> {
     /// Median of all differences; `None` if a sample is empty.
     pub fn shift_estimate(&mut self) -> Option<f64> {
         let pairs = self.pairs()?;
-        let guess = self.guess(pairs);
-        Some(self.median_difference(pairs, &guess))
+        let [middle] = self.differences([pairs.div_ceil(2)]);
+        Some(self.median_difference(pairs, middle))
     }
 
     /// Estimate and limits; see [`shift_interval`].
@@ -127,15 +127,26 @@ impl SortedPair<'_> {
         alternative: Alternative,
         method: Method,
     ) -> Shift {
-        let guess = self.guess(pairs);
+        let (middle, mirrored) = (pairs.div_ceil(2), pairs + 1 - rank);
         let (mut lower, mut upper) = (f64::NEG_INFINITY, f64::INFINITY);
-        if alternative != Alternative::Less {
-            lower = self.difference(rank, pairs, &guess).0;
-        }
-        if alternative != Alternative::Greater {
-            upper = self.difference(pairs + 1 - rank, pairs, &guess).0;
-        }
-        let estimate = self.median_difference(pairs, &guess);
+        let estimate = match alternative {
+            Alternative::TwoSided => {
+                let found = self.differences([rank, middle, mirrored]);
+                (lower, upper) = (found[0].0, found[2].0);
+                found[1]
+            }
+            Alternative::Greater => {
+                let found = self.differences([rank, middle]);
+                lower = found[0].0;
+                found[1]
+            }
+            Alternative::Less => {
+                let found = self.differences([middle, mirrored]);
+                upper = found[1].0;
+                found[0]
+            }
+        };
+        let estimate = self.median_difference(pairs, estimate);
         Shift {
             estimate,
             lower,
@@ -172,13 +183,14 @@ impl SortedPair<'_> {
         rank.min(pairs.div_ceil(2))
     }
 
-    /// Mean of the two middle differences, or the middle one.
-    fn median_difference(&mut self, pairs: usize, guess: &Guess) -> f64 {
-        let (low, next) = self.difference(pairs.div_ceil(2), pairs, guess);
+    /// Mean of the two middle differences, or the middle one; `found` is the lower of them, and
+    /// the next if it is known.
+    fn median_difference(&mut self, pairs: usize, found: (f64, Option<f64>)) -> f64 {
+        let (low, next) = found;
         if pairs % 2 == 1 {
             return low;
         }
-        let high = next.unwrap_or_else(|| self.difference(pairs / 2 + 1, pairs, guess).0);
+        let high = next.unwrap_or_else(|| self.differences([pairs / 2 + 1])[0].0);
         // Halves of the smallest numbers are zero.
         if low == high {
             return low;
@@ -186,8 +198,29 @@ impl SortedPair<'_> {
         0.5 * low + 0.5 * high
     }
 
-    /// The difference of the given rank, 1-based, and the next one if that was cheap to see.
-    fn difference(&mut self, rank: usize, pairs: usize, guess: &Guess) -> (f64, Option<f64>) {
+    /// The differences of the given ranks, 1-based and ascending, and with each the next one if
+    /// that was cheap to see.
+    fn differences<const N: usize>(&mut self, ranks: [usize; N]) -> [(f64, Option<f64>); N] {
+        let density = self.guess(self.ranks.n * self.ranks.m).density;
+        let Scratch { x, y, ladder, .. } = &mut *self.scratch;
+        let widest = (x[x.len() - 1] - y[0]).max(y[y.len() - 1] - x[0]);
+        let found = if widest.is_finite() {
+            ladder.find(x, y, ranks, density)
+        } else {
+            [None; N]
+        };
+        let mut turn = 0;
+        ranks.map(|rank| {
+            let known = found[turn];
+            turn += 1;
+            known.unwrap_or_else(|| self.difference(rank))
+        })
+    }
+
+    /// One difference, the longer way.
+    fn difference(&mut self, rank: usize) -> (f64, Option<f64>) {
+        let pairs = self.ranks.n * self.ranks.m;
+        let guess = self.guess(pairs);
         let off_centre = rank as f64 - 0.5 * pairs as f64;
         let at = guess.centre + off_centre / guess.density;
         kth_difference(self.scratch, rank, at, guess.density)

@@ -1,14 +1,19 @@
 //! Ranks of two pooled samples: the inner loop of every rank statistic.
 //!
 //! Values become `u64` keys in the same order, because integers sort several times faster than
-//! floats; the two sorted samples are then walked once.
+//! floats. Short samples are sorted one by one and then walked once; long ones are sorted in one
+//! pool ([`super::pool`]), whose order is the walk.
+
+use super::pool::{Merged, POOL_MIN, Pool, key, value};
 
 /// Reusable buffers. One per worker: after the first pair of a size nothing is allocated.
 #[derive(Debug, Default)]
 pub struct Scratch {
     keys: Vec<u64>,
+    pool: Pool,
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
+    pub(super) ladder: super::ladder::Ladder,
     pub(super) candidates: Vec<f64>,
     pub(super) from: Vec<usize>,
     pub(super) until: Vec<usize>,
@@ -80,28 +85,22 @@ impl Scratch {
             x.iter().chain(y).all(|v| v.is_finite()),
             "values must be finite"
         );
-        sort_into(x, &mut self.keys, &mut self.x);
-        sort_into(y, &mut self.keys, &mut self.y);
         self.marks.clear();
-        let ranks = rank_sorted(&self.x, &self.y);
+        self.ladder.forget();
+        let all = x.len() + y.len();
+        let ranks = if all >= POOL_MIN && u32::try_from(all).is_ok() {
+            let merged = self.pool.sort(x, y, &mut self.x, &mut self.y);
+            rank_merged(&self.x, &self.y, merged)
+        } else {
+            sort_into(x, &mut self.keys, &mut self.x);
+            sort_into(y, &mut self.keys, &mut self.y);
+            rank_sorted(&self.x, &self.y)
+        };
         SortedPair {
             scratch: self,
             ranks,
         }
     }
-}
-
-/// A key that orders as the number does; -0 and 0 get the same.
-fn key(value: f64) -> u64 {
-    let bits = (value + 0.0).to_bits();
-    let negative = (bits.cast_signed() >> 63).cast_unsigned();
-    bits ^ (negative | (1 << 63))
-}
-
-/// The reverse of [`key`].
-fn value(key: u64) -> f64 {
-    let positive = (key.cast_signed() >> 63).cast_unsigned();
-    f64::from_bits(key ^ (!positive | (1 << 63)))
 }
 
 fn sort_into(values: &[f64], keys: &mut Vec<u64>, sorted: &mut Vec<f64>) {
@@ -136,6 +135,22 @@ fn rank_sorted(x: &[f64], y: &[f64]) -> RankSum {
         m,
         u: wins as f64 - 0.5 * twice_ties as f64,
         tie_term,
+        within_tie_term: within,
+    }
+}
+
+/// U and tie terms where the wins are known.
+fn rank_merged(x: &[f64], y: &[f64], merged: Merged) -> RankSum {
+    let (mut twice_ties, mut tie_term_pooled, mut within) = (0, 0.0, 0.0);
+    if merged.tied {
+        within = tie_term(x) + tie_term(y);
+        (twice_ties, tie_term_pooled) = crossed_ties(x, y);
+    }
+    RankSum {
+        n: x.len(),
+        m: y.len(),
+        u: merged.wins as f64 + 0.5 * twice_ties as f64,
+        tie_term: tie_term_pooled,
         within_tie_term: within,
     }
 }

@@ -41,7 +41,7 @@ const AIMED_MAX: u32 = 8;
 ///
 /// No branch inside, for which way the staircase turns cannot be predicted; two walks, for each
 /// step waits for the one before.
-fn count_up_to(x: &[f64], y: &[f64], at: f64) -> usize {
+pub(super) fn count_up_to(x: &[f64], y: &[f64], at: f64) -> usize {
     let m = y.len();
     let at = ceiling(at);
     let (mut i, mut j, mut i_end, mut j_end, mut count) = (0, 0, x.len(), m, 0);

@@ -4,6 +4,7 @@
 use crate::diagnostic::{Diagnostic, Place};
 use crate::template::document::Value;
 use crate::template::promql::Token;
+use crate::template::query::merged_label;
 use crate::template::subject::{Subject, is_ignored};
 use crate::template::{Measure, Method, MetricSpec, Role, Template};
 use crate::time::Span;
@@ -16,13 +17,17 @@ const OBJECTIVES_USUAL: usize = 3;
 /// An error share above this is a warning (C049): one healthy rollout in five.
 const ERROR_SHARE_USUAL: f64 = 0.2;
 
+/// A history of fewer grid points is a warning (C054): of 30 points the standard error of a
+/// correlation is still about 0.18 (1 / √n, Bartlett 1946).
+const HISTORY_POINTS_USUAL: i64 = 30;
+
 /// Units and parts of names that mean a length of time.
 const LATENCY_UNITS: [&str; 7] = ["s", "ms", "us", "µs", "ns", "seconds", "milliseconds"];
 const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99", "p95"];
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 15] = [
+const RULES: [Rule; 17] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -37,6 +42,8 @@ const RULES: [Rule; 15] = [
     no_margin,
     wide_margin,
     unused_inputs,
+    merged_replicas,
+    short_history,
     not_read_by_kayenta,
 ];
 
@@ -334,6 +341,49 @@ fn wide_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         );
         found.push(warn("C052", place, message, &help));
     }
+}
+
+/// C053: `per: pod` with `sum by (track) (…)`: the label is gone before the answer comes.
+fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric, query, lexed) in subject.series() {
+        let Some(per) = &metric.per else {
+            continue;
+        };
+        let Some((at, len)) = merged_label(&lexed, per) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` keeps replicas apart by `{per}`, but its query merges them",
+            metric.name
+        );
+        let help = format!("keep the label: `by (${{arm_labels}},{per})`, and let `combine` merge");
+        found.push(warn(
+            "C053",
+            subject.in_query(idx, query, at, len),
+            message,
+            &help,
+        ));
+    }
+}
+
+/// C054: `history: { lookback: 5m }` at a step of 30 s: ten points say nothing about how a metric
+/// usually behaves.
+fn short_history(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(history) = &subject.template.history else {
+        return;
+    };
+    let step = subject.template.schedule.step.span();
+    let points = history.lookback.ms() / step.ms();
+    if points >= HISTORY_POINTS_USUAL {
+        return;
+    }
+    let message = format!(
+        "a history of {} at a step of {step} has {points} points, too few to learn from",
+        history.lookback
+    );
+    let place = subject.place(&["spec", "history", "lookback"]);
+    let help = format!("use at least `{}`", step.times(HISTORY_POINTS_USUAL));
+    found.push(warn("C054", place, message, &help));
 }
 
 /// C051: an input no query uses.

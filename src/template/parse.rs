@@ -9,7 +9,7 @@ use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::{
     JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
-    inputs, kayenta, metrics, objectives,
+    history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -105,6 +105,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         "metrics",
         "objectives",
         "traffic",
+        "history",
         "allow_warnings",
         "on_inconclusive",
     ];
@@ -136,10 +137,9 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = read_on_inconclusive(reader, &fields);
     let schedule = schedule?;
+    let history = history::read(reader, fields.get("history"), schedule.step);
     for metric in &metrics {
-        if matches!(metric.measure, Measure::Series { .. })
-            && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
-        {
+        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
             reader.say(said.at(metric.place.or(step_place)));
         }
     }
@@ -152,6 +152,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         metrics,
         objectives,
         traffic: traffic.flatten(),
+        history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
         digest: Digest::of(&[]),
@@ -272,7 +273,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     let usual = default::probability(default::ERROR_SHARE);
     let Some(node) = node else {
         return Some(JudgeSpec {
-            method: Method::MannWhitney,
+            method: Method::Sequential,
             false_rollback: usual,
             false_promote: usual,
             accept_no_harm: None,
@@ -287,7 +288,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     ];
     let fields = reader.map(node, "`judge`", &allowed)?;
     let method = match fields.get("method") {
-        None => Some(Method::MannWhitney),
+        None => Some(Method::Sequential),
         Some(node) => read_method(reader, node, fields.get("score")),
     };
     if let Some(node) = fields.get("score")
@@ -317,18 +318,16 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
 
 /// The judge; `score` are the thresholds of the one that decides by a score.
 fn read_method(reader: &mut Reader<'_>, node: &Node, score: Option<&Node>) -> Option<Method> {
-    if let Value::Text(text) = &node.value
-        && text == "sequential"
-    {
-        let message = format!("the judge `{text}` is not in this version");
-        reader.error("C007", node.place, message, "use `mann-whitney`");
-        return None;
-    }
-    let known = [("mann-whitney", false), ("kayenta", true)];
-    if reader.word(node, "judge", &known)? {
-        return kayenta::read_score(reader, score).map(Method::Kayenta);
-    }
-    Some(Method::MannWhitney)
+    type Read = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
+    let known: [(&str, Read); 3] = [
+        ("sequential", |_, _| Some(Method::Sequential)),
+        ("mann-whitney", |_, _| Some(Method::MannWhitney)),
+        ("kayenta", |reader, score| {
+            kayenta::read_score(reader, score).map(Method::Kayenta)
+        }),
+    ];
+    let read = reader.word(node, "judge", &known)?;
+    read(reader, score)
 }
 
 /// C018: an option that only Kayenta's judge reads.

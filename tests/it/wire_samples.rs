@@ -332,6 +332,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             events: 50,
             coverage: share(0.8),
         },
+        per: None,
         queries: Queries::Series {
             query: format!("avg by (track) ({name}{{track=~\"stable|canary\"}})"),
             combine: Combine::Mean,
@@ -363,6 +364,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         metrics: metrics.iter().map(metric).collect(),
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),

@@ -111,6 +111,21 @@ fn whole_points(score: f64) -> Option<Score> {
     Score::new(score.clamp(0.0, 100.0).floor() as u8)
 }
 
+/// A finding that is still open, and what is missing of the minimum evidence.
+fn lacking(opened: Result<Finding, Finding>) -> (Finding, Option<(String, u64)>) {
+    match opened {
+        Ok(finding) => (finding, None),
+        Err(mut finding) => {
+            let count = match finding.needs {
+                Needs::Data(count) => count,
+                _ => 1,
+            };
+            let missing = finding.no_data.take().map(|reason| (reason, count));
+            (finding, missing)
+        }
+    }
+}
+
 /// `None` only when the windows belong to another plan.
 fn judge_one(
     plan: &Plan,
@@ -123,12 +138,18 @@ fn judge_one(
         MetricData::Series { .. } => {
             let (baseline, canary) = windows.judged_series(plan, idx)?;
             let arms = Arms { baseline, canary };
-            let (out, missing) = mann_whitney::begin(metric, window, &arms);
+            let (out, missing) = lacking(mann_whitney::opening(metric, window, &arms));
             (out, missing, arms)
         }
-        MetricData::Events { .. } => {
+        MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, idx);
-            let (out, missing) = counts::begin(metric, window, &intervals);
+            let (mut out, mut enough) = counts::gather(metric, window, &intervals);
+            if metric.queries.is_whole_distribution() {
+                // Nothing is bad without a threshold, and nothing bad would pass.
+                out.no_data = Some("a distribution without a threshold has no ratio".to_owned());
+                enough = false;
+            }
+            let (out, missing) = lacking(if enough { Ok(out) } else { Err(out) });
             (out, missing, ratios(&intervals))
         }
     };
