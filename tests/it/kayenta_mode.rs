@@ -386,25 +386,56 @@ fn values() -> impl Strategy<Value = Vec<f64>> {
     prop::collection::vec(value, 1..40)
 }
 
+/// Samples of more groups than the small arrays hold: without ties, and on a grid of 1/64.
+fn many() -> impl Strategy<Value = Vec<f64>> {
+    prop_oneof![
+        prop::collection::vec(-10.0..10.0_f64, 250..420),
+        prop::collection::vec((-640_i32..640).prop_map(|v| f64::from(v) / 64.0), 300..600),
+    ]
+}
+
+fn same_bits(x: &[f64], y: &[f64], shifts: &[f64]) -> Result<(), TestCaseError> {
+    let mut scratch = Scratch::default();
+    let mut samples = scratch.load(x, y);
+    let (first, last) = samples.reach();
+    for mu in shifts.iter().copied().chain([first, last]) {
+        let fast = samples.statistic(mu).ok().map(f64::to_bits);
+        prop_assert_eq!(fast, slow(x, y, mu).map(f64::to_bits), "{}", mu);
+    }
+    Ok(())
+}
+
+fn shifts() -> impl Strategy<Value = Vec<f64>> {
+    let shift = prop_oneof![
+        (-640_i32..640).prop_map(|v| f64::from(v) / 64.0),
+        (-60_i32..60).prop_map(|v| f64::from(v) * 0.25),
+        -20.0..20.0_f64,
+        -0.5..0.5_f64,
+        -0.01..0.01_f64,
+        Just(0.0),
+    ];
+    prop::collection::vec(shift, 1..24)
+}
+
 proptest! {
     /// One walk over two sorted samples gives the bits that ranking all of them does, also when
     /// the shifts come in any order.
     #[test]
-    fn the_short_way_gives_the_same_bits(
-        x in values(),
-        y in values(),
-        shifts in prop::collection::vec(prop_oneof![
-            (-60_i32..60).prop_map(|v| f64::from(v) * 0.25),
-            -20.0..20.0_f64,
-            Just(0.0),
-        ], 1..8),
-    ) {
-        let mut scratch = Scratch::default();
-        let mut samples = scratch.load(&x, &y);
-        let (first, last) = samples.reach();
-        for mu in shifts.into_iter().chain([first, last]) {
-            let fast = samples.statistic(mu).ok().map(f64::to_bits);
-            prop_assert_eq!(fast, slow(&x, &y, mu).map(f64::to_bits), "{}", mu);
-        }
+    fn the_short_way_gives_the_same_bits(x in values(), y in values(), shifts in shifts()) {
+        same_bits(&x, &y, &shifts)?;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Four walks at once meet in the middle and miss nothing, ties across it included.
+    #[test]
+    fn four_walks_give_the_same_bits(x in many(), y in many(), shifts in shifts()) {
+        same_bits(&x, &y, &shifts)?;
+        // A tie exactly where the walks meet: half of all lies below.
+        let middle = |values: &[f64]| values.iter().copied().reduce(f64::max).unwrap_or(0.0);
+        let below: Vec<f64> = y.iter().map(|v| v - middle(&y)).collect();
+        same_bits(&x.iter().map(|v| v.abs()).collect::<Vec<_>>(), &below, &[0.0])?;
     }
 }

@@ -11,7 +11,7 @@
 //! |---|---|
 //! | what was asked for? | [`settings`] |
 //! | which values count? | [`transform`], [`describe`] |
-//! | by how much does the experiment lie above? | [`interval`] over [`shifted`] and [`root`] |
+//! | by how much does the experiment lie above? | [`interval`] over [`shifted`], [`root`] |
 //! | how large is that? | [`effect`] |
 //! | High, Low or Pass? | [`classify`] |
 //! | what is the whole worth? | [`score`] |
@@ -35,4 +35,6 @@ pub mod schedule;
 pub mod score;
 pub mod settings;
 pub mod shifted;
+mod small;
 pub mod transform;
+mod walk;

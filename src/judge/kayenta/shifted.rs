@@ -6,6 +6,9 @@
 //! same. Values for which that could fail (not finite, a negative zero, so close that a shift
 //! rounds them together) take the long way.
 
+use crate::judge::kayenta::small::Small;
+use crate::judge::kayenta::walk::walk;
+
 /// A sample is empty, or all values of the pooled, shifted samples are equal: no interval can be
 /// computed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -43,11 +46,31 @@ pub fn pooled(x: &[f64], y: &[f64], mu: f64) -> Pooled {
 /// Reusable buffers. One per worker: after the first pair of a size nothing is allocated.
 #[derive(Debug, Default)]
 pub struct Scratch {
-    keys: Vec<u64>,
+    keys: Vec<i64>,
     x: Groups,
     y: Groups,
     moved: Vec<f64>,
+    small: Small,
+    plateaus: Vec<Plateau>,
+    /// More than rounding a shifted value and its distance from another can amount to.
+    rounding: f64,
 }
+
+/// Shifts that all win the same pairs and make no tie: between two neighbouring differences of the
+/// samples nothing changes.
+#[derive(Clone, Copy, Debug)]
+struct Plateau {
+    from: f64,
+    to: f64,
+    wins: u64,
+}
+
+/// Up to so many groups a sample fits into [`Small`], and plateaus are wide enough to be worth
+/// finding; beyond, four plain walks at once are faster. Only speed depends on it.
+const FEW: usize = 254;
+
+/// Plateaus that are kept in mind; the oldest goes first. A root lies between two of them.
+const PLATEAUS_MAX: usize = 4;
 
 /// Two samples ready to be moved against each other, neither empty; made by [`Scratch::load`].
 #[derive(Debug)]
@@ -56,6 +79,8 @@ pub struct Samples<'s> {
     y: &'s [f64],
     scratch: &'s mut Scratch,
     short_way: bool,
+    /// The deviation of W where no value of `x` equals one of `y`.
+    sigma: f64,
 }
 
 impl Scratch {
@@ -63,16 +88,25 @@ impl Scratch {
     pub fn load<'s>(&'s mut self, x: &'s [f64], y: &'s [f64]) -> Samples<'s> {
         let plain = self.x.load(x, &mut self.keys) & self.y.load(y, &mut self.keys);
         let short_way = plain && self.shifts_keep_apart();
+        let within = self.x.tie_term + self.y.tie_term;
+        self.plateaus.clear();
+        if short_way && self.x.groups().max(self.y.groups()) <= FEW {
+            self.small.load(
+                (&self.x.value, &self.x.size),
+                (&self.y.value, &self.y.before),
+            );
+        }
         Samples {
             x,
             y,
             scratch: self,
             short_way,
+            sigma: sigma(within, x.len() as f64, y.len() as f64),
         }
     }
 
     /// Whether no shift within reach can round two values of `x` together.
-    fn shifts_keep_apart(&self) -> bool {
+    fn shifts_keep_apart(&mut self) -> bool {
         let (x, y) = (self.x.values(), self.y.values());
         let size = |values: &[f64]| match values {
             [first, .., last] => first.abs().max(last.abs()),
@@ -82,6 +116,7 @@ impl Scratch {
         // A shift is at most the sum of both sizes, a shifted value at most twice the one and once
         // the other; each rounding errs by at most half of epsilon of that.
         let least = 2.0 * f64::EPSILON * (2.0 * size(x) + size(y));
+        self.rounding = 4.0 * least;
         let close = x
             .iter()
             .zip(x.iter().skip(1))
@@ -113,23 +148,31 @@ impl Samples<'_> {
         }
         if self.short_way {
             let (wins, ties) = self.scratch.wins(mu);
-            return standardised(wins - 0.5 * m * n, ties, m, n);
+            let excess = wins - 0.5 * m * n;
+            return match ties {
+                None => corrected(excess, self.sigma),
+                Some(ties) => corrected(excess, sigma(ties, m, n)),
+            };
         }
         let ranks = pooled(self.x, self.y, mu);
         let excess = ranks.rank_sum - 0.5 * m * (m + 1.0) - 0.5 * m * n;
-        standardised(excess, ranks.tie_term, m, n)
+        corrected(excess, sigma(ranks.tie_term, m, n))
     }
 }
 
-fn standardised(excess: f64, tie_term: f64, m: f64, n: f64) -> Result<f64, AllTied> {
+/// The deviation of W, for Σ (t³ − t) over the groups of equal values.
+fn sigma(tie_term: f64, m: f64, n: f64) -> f64 {
+    let all = m + n;
+    ((m * n / 12.0) * ((all + 1.0) - tie_term / (all * (all - 1.0)))).sqrt()
+}
+
+/// The excess, moved by one half toward zero, in deviations.
+fn corrected(excess: f64, sigma: f64) -> Result<f64, AllTied> {
     let step = if excess == 0.0 {
         0.0
     } else {
         0.5_f64.copysign(excess)
     };
-    let all = m + n;
-    let variance = (m * n / 12.0) * ((all + 1.0) - tie_term / (all * (all - 1.0)));
-    let sigma = variance.sqrt();
     if sigma == 0.0 {
         return Err(AllTied);
     }
@@ -137,28 +180,52 @@ fn standardised(excess: f64, tie_term: f64, m: f64, n: f64) -> Result<f64, AllTi
 }
 
 impl Scratch {
-    /// Pairs that `x − mu` wins, ties counting one half, and Σ (t³ − t) over groups of equals.
-    fn wins(&mut self, mu: f64) -> (f64, f64) {
+    /// Pairs that `x − mu` wins, ties counting one half; and, where values of both samples are
+    /// equal, Σ (t³ − t) over all groups of equals.
+    fn wins(&mut self, mu: f64) -> (f64, Option<f64>) {
+        let same = |plateau: &&Plateau| plateau.from < mu && mu < plateau.to;
+        if let Some(plateau) = self.plateaus.iter().find(same) {
+            return (plateau.wins as f64, None);
+        }
+        let within = self.x.tie_term + self.y.tie_term;
+        if self.x.groups().max(self.y.groups()) <= FEW {
+            let (wins, nearest) = self.small.walk(mu);
+            if nearest > 0.0 {
+                self.remember(mu, nearest, wins);
+                return (wins as f64, None);
+            }
+        }
         self.moved.clear();
         self.moved.extend(self.x.value.iter().map(|v| v - mu));
-        let (x, y) = (self.moved.as_slice(), self.y.value.as_slice());
-        let within = self.x.tie_term + self.y.tie_term;
-        let (wins, tied) = if within == 0.0 {
-            walk(x, y, |_, j| j - 1)
+        let (size, before) = (self.x.size.as_slice(), self.y.before.as_slice());
+        let wins = if within == 0.0 {
+            walk(&self.moved, &self.y.value, |_, j| j as u64 - 1)
         } else {
-            let (size, before) = (self.x.size.as_slice(), self.y.before.as_slice());
-            walk(x, y, |i, j| size[i] * before[j])
+            walk(&self.moved, &self.y.value, |i, j| size[i] * before[j])
         };
-        if !tied {
-            return (wins as f64, within);
+        if let Some(wins) = wins {
+            return (wins as f64, None);
         }
         let (halves, across) = self.tied_walk();
-        (0.5 * halves as f64, within + across)
+        (0.5 * halves as f64, Some(within + across))
+    }
+
+    /// Keeps a plateau in mind: from `mu` the nearest difference is so far away.
+    fn remember(&mut self, mu: f64, nearest: f64, wins: u64) {
+        if self.plateaus.len() == PLATEAUS_MAX {
+            self.plateaus.remove(0);
+        }
+        // A shift moves values by a rounding more or less; see `shifts_keep_apart`.
+        self.plateaus.push(Plateau {
+            from: mu - nearest + self.rounding,
+            to: mu + nearest - self.rounding,
+            wins,
+        });
     }
 
     /// As [`walk`] of the values moved last, where some are equal: twice the wins, and what the
     /// tie term grows by, 3ab(a + b) where groups of a and b values become one.
-    fn tied_walk(&self) -> (usize, f64) {
+    fn tied_walk(&self) -> (u64, f64) {
         let (x, y) = (self.moved.as_slice(), self.y.value.as_slice());
         let (mut i, mut j) = (1, 1);
         let (mut halves, mut across) = (0, 0.0);
@@ -182,53 +249,21 @@ impl Scratch {
     }
 }
 
-/// The sum of `worth(i, j)` over the values `x[i]`, `y[j]` being the first value of `y` that is not
-/// below it, and whether any two values of `x` and `y` are equal. Both ascend between −∞ and +∞.
-fn walk(x: &[f64], y: &[f64], worth: impl Fn(usize, usize) -> usize) -> (usize, bool) {
-    let all = x.len() + y.len() - 4;
-    // From both ends at once: each walk waits for its own last comparison only. Which sample comes
-    // next is a coin toss that no predictor learns, so it is taken without a branch.
-    let (mut i, mut j) = (1, 1);
-    let (mut k, mut l) = (x.len() - 2, y.len() - 2);
-    let (mut wins, mut tied) = (0, 0);
-    for _ in 0..all / 2 {
-        let (a, b) = (x[i], y[j]);
-        let first = usize::from(a <= b);
-        tied |= first & usize::from(b <= a);
-        wins += worth(i, j) * first;
-        i += first;
-        j += 1 - first;
-        let (a, b) = (x[k], y[l]);
-        let first = usize::from(b < a);
-        tied |= (1 - first) & usize::from(b <= a);
-        wins += worth(k, l + 1) * first;
-        k -= first;
-        l -= 1 - first;
-    }
-    if all % 2 == 1 {
-        let (a, b) = (x[i], y[j]);
-        let first = usize::from(a <= b);
-        tied |= first & usize::from(b <= a);
-        wins += worth(i, j) * first;
-    }
-    (wins, tied != 0)
-}
-
 /// The groups of equal values of a sample, ascending, between −∞ and +∞.
 #[derive(Debug, Default)]
 struct Groups {
     value: Vec<f64>,
     /// How many values are in each group; none at the ends.
-    size: Vec<usize>,
+    size: Vec<u64>,
     /// How many values are in the groups before.
-    before: Vec<usize>,
+    before: Vec<u64>,
     /// Σ (t³ − t).
     tie_term: f64,
 }
 
 impl Groups {
     /// Sorts and groups; tells whether all values are finite and none is a negative zero.
-    fn load(&mut self, values: &[f64], keys: &mut Vec<u64>) -> bool {
+    fn load(&mut self, values: &[f64], keys: &mut Vec<i64>) -> bool {
         keys.clear();
         keys.extend(values.iter().map(|v| key(*v)));
         keys.sort_unstable();
@@ -239,7 +274,7 @@ impl Groups {
         self.tie_term = 0.0;
         let mut before = 0;
         for group in keys.chunk_by(|a, b| a == b) {
-            let size = group.len();
+            let size = group.len() as u64;
             self.push(group.first().copied().map_or(0.0, value), size, before);
             before += size;
             if size > 1 {
@@ -252,7 +287,7 @@ impl Groups {
         values.iter().filter(plain).count() == values.len()
     }
 
-    fn push(&mut self, value: f64, size: usize, before: usize) {
+    fn push(&mut self, value: f64, size: u64, before: u64) {
         self.value.push(value);
         self.size.push(size);
         self.before.push(before);
@@ -269,15 +304,14 @@ impl Groups {
 
 const NEGATIVE_ZERO: u64 = 1 << 63;
 
-/// A key that orders as `f64::total_cmp` does; integers sort faster.
-fn key(value: f64) -> u64 {
-    let bits = value.to_bits();
-    let negative = (bits.cast_signed() >> 63).cast_unsigned();
-    bits ^ (negative | (1 << 63))
+/// A key that orders as `f64::total_cmp` does: integers sort and compare faster.
+fn key(value: f64) -> i64 {
+    let bits = value.to_bits().cast_signed();
+    bits ^ (bits >> 63).cast_unsigned().wrapping_shr(1).cast_signed()
 }
 
 /// The reverse of [`key`].
-fn value(key: u64) -> f64 {
-    let positive = (key.cast_signed() >> 63).cast_unsigned();
-    f64::from_bits(key ^ (!positive | (1 << 63)))
+fn value(key: i64) -> f64 {
+    let bits = key ^ (key >> 63).cast_unsigned().wrapping_shr(1).cast_signed();
+    f64::from_bits(bits.cast_unsigned())
 }
