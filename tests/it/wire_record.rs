@@ -170,6 +170,7 @@ fn any_answer() -> impl Strategy<Value = Answer> {
             warnings,
             infos,
             histogram_series,
+            histograms: Vec::new(),
         })
 }
 
