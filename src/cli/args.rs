@@ -215,6 +215,11 @@ pub struct JudgeArgs {
     /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// With --csv: so many of the first rows are history, from when both arms were healthy; they
+    /// are not judged
+    #[arg(long, value_name = "ROWS", requires = "csv",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub history: Option<u32>,
     /// With --csv and no template: the direction of harm
     #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
         conflicts_with = "template", requires = "csv")]

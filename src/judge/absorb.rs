@@ -33,12 +33,10 @@ const NON_FINITE_SHARE_MAX: f64 = 0.05;
 pub(crate) struct MetricState {
     /// The last instant answered for; `None` before the first answer.
     read_to: Option<Timestamp>,
-    /// The first answer began before the start.
-    reached_back: bool,
+    /// Where the first answer began.
+    reach: Reach,
     /// `(after, to]` that nobody asked for.
     unasked: Vec<(Timestamp, Timestamp)>,
-    /// The first answer began before the history.
-    reached_history: bool,
     baseline: ArmState,
     canary: ArmState,
     tally: Tally,
@@ -49,6 +47,18 @@ pub(crate) struct MetricState {
     unnamed: bool,
     census: Census,
     histogram_series: usize,
+}
+
+/// Where the first answer of a metric began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reach {
+    /// At the start, or after it.
+    #[default]
+    Window,
+    /// Before the start, but not before the history.
+    Anchors,
+    /// Before all of the history.
+    History,
 }
 
 /// What is remembered of one arm.
@@ -116,7 +126,7 @@ impl MetricState {
 
     /// Whether the grid point at the start itself was asked for.
     pub(crate) fn start_asked(&self) -> bool {
-        self.reached_back
+        self.reach != Reach::Window
     }
 
     /// The history.
@@ -136,7 +146,7 @@ impl MetricState {
 
     /// Whether that instant of the history was asked for.
     pub(crate) fn history_asked(&self, at: Timestamp) -> bool {
-        self.reached_history && self.asked_at(at)
+        self.reach == Reach::History && self.asked_at(at)
     }
 
     fn asked_at(&self, at: Timestamp) -> bool {
@@ -150,8 +160,13 @@ impl MetricState {
     fn note_reach(&mut self, plan: &Plan, from: Timestamp) {
         let start = plan.timing.start;
         let read_to = self.read_to.unwrap_or_else(|| {
-            self.reached_back = from < start;
-            self.reached_history = from < plan.history_from();
+            self.reach = if from >= start {
+                Reach::Window
+            } else if from >= plan.history_from() {
+                Reach::Anchors
+            } else {
+                Reach::History
+            };
             start
         });
         if from > read_to {

@@ -41,7 +41,8 @@ pub fn find(
     let metric = plan.metrics.get(objective.metric_idx)?;
     windows.metrics.get(objective.metric_idx)?.data.counts()?;
     let intervals = windows.judged_events(plan, objective.metric_idx);
-    let seen = Seen::new(plan, &intervals, &[], look);
+    let history = windows.history_events(plan, objective.metric_idx);
+    let seen = Seen::new(plan, &intervals, &history, look);
     let log_bound = -libm::log(objective.alpha.get());
     let of = |counts| Arm {
         intervals: &intervals,

@@ -2,6 +2,7 @@
 //! that they leave.
 
 use crate::judge::classify::Limits;
+use crate::judge::count_bounds::{Search, Split};
 use crate::judge::dispersion;
 use crate::judge::finding::Scale;
 use crate::judge::look::Look;
@@ -21,15 +22,9 @@ const REST: Span = Span::from_s(60);
 /// for a baseline ratio far above the limit.
 const ABSOLUTE: [f64; 10] = [1.03, 1.06, 1.125, 1.25, 1.5, 2.0, 3.0, 5.0, 8.0, 12.0];
 
-/// Factors that the bounds of the effect mix: the smallest decides how close a bound can come.
-const BOUNDS: [f64; 8] = [1.01, 1.03, 1.1, 1.25, 1.6, 2.5, 5.0, 12.0];
-
 /// Intervals are summed for the bounds when the split of the traffic agrees to this (in ln): what
 /// the sum loses is the square of it.
 const SPLIT: f64 = 0.05;
-
-/// Halvings of a bracket in search of a bound: to 1e-6 of it.
-const HALVINGS: u32 = 20;
 
 /// Both arms interval by interval, and what their scatter says.
 pub(super) struct Seen {
@@ -41,7 +36,7 @@ pub(super) struct Seen {
 }
 
 /// A test with what it needs to go on.
-#[derive(Clone)]
+#[derive(Clone, Copy)]
 pub(super) struct Running {
     test: LineTest,
     singles: Singles,
@@ -195,53 +190,23 @@ impl Seen {
     }
 
     /// Bounds of the canary's difference from the baseline, valid at all looks together with
-    /// one-sided errors `tails`: the limits that tests without onset do not reject.
-    pub(super) fn bounds(&self, scale: Scale, estimate: f64, tails: (f64, f64)) -> (f64, f64) {
-        let (least, most) = match scale {
-            Scale::LogRatio => (-RANGE, RANGE),
-            Scale::Difference => (-1.0, 1.0),
-        };
-        let at = estimate.clamp(least, most);
-        let sums = self.by_split();
-        let rejected = |value: f64, side: Side, tail: f64| {
-            let line = line_at(scale, value);
-            let mut test = LineTest::new(line, side, &BOUNDS, Onset::Start, self.past);
-            for (both, above, below) in &sums {
-                let single = if side == Side::Above { above } else { below };
-                test.observe(*both, Some(*single));
-            }
-            test.log_e(&self.too_large) >= -libm::log(tail)
-        };
-        let search = |outer: f64, side: Side, tail: f64| {
-            if tail <= 0.0 || !rejected(outer, side, tail) {
-                return None;
-            }
-            let (mut inner, mut outer) = (at, outer);
-            for _ in 0..HALVINGS {
-                let middle = 0.5 * (inner + outer);
-                if rejected(middle, side, tail) {
-                    outer = middle;
-                } else {
-                    inner = middle;
-                }
-            }
-            Some(outer)
-        };
-        let low = search(least, Side::Above, tails.0);
-        let high = search(most, Side::Below, tails.1);
-        let (none_low, none_high) = match scale {
-            Scale::LogRatio => (f64::NEG_INFINITY, f64::INFINITY),
-            Scale::Difference => (-1.0, 1.0),
-        };
-        (low.unwrap_or(none_low), high.unwrap_or(none_high))
+    /// one-sided errors `tails`.
+    pub(super) fn bounds(&self, scale: Scale, tails: (f64, f64)) -> (f64, f64) {
+        Search {
+            scale,
+            sums: self.by_split(),
+            too_large: self.too_large,
+            past: self.past,
+            all: self.sum(),
+        }
+        .bounds(tails)
     }
 
-    /// Sums of intervals with the same split of traffic, in the order of the split: (all, at most
-    /// one bad event of the canary per interval, the same of the baseline). A high ratio needs the
-    /// order of time, because its weights come from what was before.
-    fn by_split(&self) -> Vec<(Both, Both, Both)> {
+    /// Sums of intervals with the same split of traffic, in the order of the split. A high ratio
+    /// needs the order of time, because its weights come from what was before.
+    fn by_split(&self) -> Vec<Split> {
         let mut singles = [Side::Above, Side::Below].map(|side| Singles::new(side, self.rest));
-        let mut sums: BTreeMap<i64, (Both, Both, Both)> = BTreeMap::new();
+        let mut sums: BTreeMap<i64, Split> = BTreeMap::new();
         let pooled = {
             let all = self.sum().plus(self.past);
             (all.canary.bad + all.baseline.bad) / (all.canary.total + all.baseline.total)
@@ -257,7 +222,11 @@ impl Seen {
             let key = if pooled > HIGH { idx } else { whole(split) };
             let sum = sums.entry(key).or_default();
             let [above, below] = single;
-            *sum = (sum.0.plus(both), sum.1.plus(above), sum.2.plus(below));
+            *sum = Split {
+                all: sum.all.plus(both),
+                above: sum.above.plus(above),
+                below: sum.below.plus(below),
+            };
         }
         sums.into_values().collect()
     }
@@ -278,9 +247,6 @@ impl Seen {
     }
 }
 
-/// Log ratios beyond this are as good as none.
-const RANGE: f64 = 20.0;
-
 impl Running {
     /// One interval.
     pub(super) fn observe(&mut self, both: Both) {
@@ -288,9 +254,11 @@ impl Running {
         self.test.observe(both, single);
     }
 
-    /// Intervals to come, as one: it is no time to rest for so long.
-    pub(super) fn foresee(&mut self, both: Both) {
-        self.test.observe(both, Some(both));
+    /// The test after intervals to come, taken as one: it is no time to rest for so long.
+    pub(super) fn foreseen(&self, ahead: Both) -> Self {
+        let mut out = *self;
+        out.test.observe(ahead, Some(ahead));
+        out
     }
 }
 

@@ -53,9 +53,9 @@ pub fn dispersion(blocks: &[Block]) -> f64 {
     }
 }
 
-/// Blocks of this length are compared for [`too_large`]: half as long again as the minute that a
+/// Blocks of this length are compared for [`too_large`]: twice as long as the minute that a
 /// retry storm lasts, so that most storms fall into one block (`docs/statistics.md`).
-const BLOCK: Span = Span::from_s(90);
+const BLOCK: Span = Span::from_s(120);
 
 /// Neighbouring pairs share a block each, so each difference counts half.
 const SHARED: f64 = 0.5;

@@ -15,6 +15,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
@@ -22,6 +23,7 @@ mod absorb_buckets;
 mod arms;
 pub mod burn;
 pub mod classify;
+mod count_bounds;
 mod count_evidence;
 pub mod counts;
 pub mod dispersion;
@@ -53,6 +55,7 @@ pub mod windows;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
+use crate::judge::sequential::background::Background;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
@@ -131,44 +134,43 @@ fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
 }
 
 fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let arms: Vec<Option<Arms>> = (0..plan.metrics.len())
+    let series: Vec<Option<(Arms, Background)>> = (0..plan.metrics.len())
         .map(|metric_idx| {
             let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
-            Some(Arms { baseline, canary })
+            let background = Background::new(plan, windows, metric_idx);
+            Some((Arms { baseline, canary }, background))
         })
         .collect();
-    let followed = plan
-        .metrics
-        .iter()
-        .zip(&windows.metrics)
-        .zip(&arms)
-        .enumerate();
-    let followed = followed.filter_map(|(metric_idx, ((metric, window), arms))| {
-        let arms = arms.as_ref()?;
-        series::can_follow(metric, window, arms)
-            .then(|| series::followed(plan, metric_idx, metric, arms))?
-    });
+    let metrics = plan.metrics.iter().zip(&windows.metrics).zip(&series);
+    let followed = metrics
+        .enumerate()
+        .filter_map(|(metric_idx, ((metric, window), series))| {
+            let (arms, background) = series.as_ref()?;
+            series::can_follow(metric, window, arms)
+                .then(|| series::followed(plan, metric_idx, metric, arms, background))?
+        });
     memory.follow(followed.collect());
+    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
+        let window = windows.metrics.get(metric_idx)?;
+        if let Some((arms, background)) = series.get(metric_idx)? {
+            let said = (arms, background);
+            return series::find(plan, metric_idx, window, said, (look, memory));
+        }
+        if matches!(window.data, MetricData::Distribution { .. }) {
+            let past = windows.history_shapes(metric_idx);
+            return Some(sequential_distribution::find(plan, metric, window, past, look));
+        }
+        let intervals = windows.judged_events(plan, metric_idx);
+        let history = windows.history_events(plan, metric_idx);
+        Some(sequential_counts::find(
+            plan, metric, window, &intervals, &history, look,
+        ))
+    };
     let mut findings: Vec<Finding> = plan
         .metrics
         .iter()
         .enumerate()
-        .filter_map(|(metric_idx, metric)| {
-            let window = windows.metrics.get(metric_idx)?;
-            match arms.get(metric_idx)? {
-                Some(arms) => series::find(plan, metric_idx, window, arms, (look, memory)),
-                None if matches!(window.data, MetricData::Distribution { .. }) => {
-                    let past = windows.history_shapes(metric_idx);
-                    let find = sequential_distribution::find;
-                    Some(find(plan, metric, window, past, look))
-                }
-                None => {
-                    let intervals = windows.judged_events(plan, metric_idx);
-                    let counts = sequential_counts::find;
-                    Some(counts(plan, metric, window, &intervals, &[], look))
-                }
-            }
-        })
+        .filter_map(&mut find)
         .collect();
     combine::together(plan, &mut findings);
     findings

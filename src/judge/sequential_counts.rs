@@ -16,6 +16,7 @@ use crate::judge::rates::{Conditional, Likelihood, Margin, Rate};
 use crate::judge::windows::{EventInterval, MetricWindow};
 use crate::plan::{MetricPlan, Plan};
 use crate::stats::sequential::line::{Both, Side};
+use crate::time::Span;
 use crate::units::Harm;
 
 /// 1/e is shown up to this; less evidence for something than e^-600 is not told apart.
@@ -189,7 +190,7 @@ fn tails(harm: Harm, estimate: f64, limits: Limits, levels: Levels) -> (f64, f64
 fn effect(seen: &Seen, scale: Scale, harm: Harm, limits: Limits, levels: Levels) -> Decision {
     let estimate = estimate(scale, seen.sum());
     let tails = tails(harm, estimate, limits, levels);
-    let (low, high) = seen.bounds(scale, estimate, tails);
+    let (low, high) = seen.bounds(scale, tails);
     Decision {
         label: Label::Undecided,
         estimate,
@@ -288,25 +289,36 @@ fn needs(tests: &Tests, seen: &Seen, (label, levels): (Label, Levels), look: &Lo
     if matches!(label, Label::Worse | Label::Within) {
         return Needs::Nothing;
     }
-    let mut tests = Tests {
-        harm: tests.harm.clone(),
-        safe: tests.safe.clone(),
-    };
-    let step = look.step().seconds();
-    let sum = seen.sum();
-    let mut before = 0.0;
-    for (more, grown, _) in look.future() {
-        let steps = more.seconds() / step - before;
-        before += steps;
-        let share = steps / seen.len().max(1) as f64;
-        for test in tests.harm.iter_mut().chain(&mut tests.safe) {
-            test.foresee(sum.times(share));
-        }
-        let (harm, safe) = tests.log_e(|test| seen.log_e_grown(test, grown));
+    let decided = |more: Span, grown: f64| {
+        let steps = more.seconds() / look.step().seconds();
+        let ahead = seen.sum().times(steps / seen.len().max(1) as f64);
+        let (harm, safe) = tests.log_e(|test| seen.log_e_grown(&test.foreseen(ahead), grown));
         let worse = reached(harm, levels.alpha);
-        if worse || (reached(safe, levels.beta) && !reached(harm, levels.beta)) {
-            return Needs::Time(more);
+        worse || (reached(safe, levels.beta) && !reached(harm, levels.beta))
+    };
+    let future: Vec<(Span, f64)> = look
+        .future()
+        .map(|(more, grown, _)| (more, grown))
+        .collect();
+    let (mut first, mut last) = (0, future.len());
+    let sure = future
+        .last()
+        .is_some_and(|&(more, grown)| decided(more, grown));
+    if !sure {
+        return Needs::MoreThanThereIs;
+    }
+    // Evidence that is decided at the end is decided from some look on.
+    while first < last {
+        let middle = usize::midpoint(first, last);
+        let now = future.get(middle);
+        if now.is_some_and(|&(more, grown)| decided(more, grown)) {
+            last = middle;
+        } else {
+            first = middle + 1;
         }
+    }
+    if let Some(&(more, _)) = future.get(first) {
+        return Needs::Time(more);
     }
     Needs::MoreThanThereIs
 }

@@ -6,7 +6,7 @@ use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::prometheus::{Client, Fault, FaultKind, RangeQuery};
 use crate::series::raw::Answer;
-use crate::simulate::traffic::Traffic;
+use crate::simulate::traffic::{Traffic, Window};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -48,9 +48,12 @@ impl Source {
                     .answer(
                         *slot,
                         query,
-                        plan.timing.step,
-                        reach(plan, *slot, from, first),
-                        to,
+                        Window {
+                            start: reach(plan, *slot, from, first),
+                            end: to,
+                            step: plan.timing.step,
+                            changed_at: plan.timing.start,
+                        },
                     )
                     .map_err(SourceFault::of_query),
             }?;

@@ -19,6 +19,6 @@ pub fn ratio_of_means(canary: &[f64], baseline: &[f64]) -> Option<f64> {
     ratio(summary::mean(canary)?, summary::mean(baseline)?)
 }
 
-fn ratio(canary: f64, baseline: f64) -> Option<f64> {
+pub(super) fn ratio(canary: f64, baseline: f64) -> Option<f64> {
     (baseline != 0.0).then(|| canary / baseline)
 }

@@ -201,10 +201,11 @@ impl SortedPair<'_> {
     /// The differences of the given ranks, 1-based and ascending, and with each the next one if
     /// that was cheap to see.
     fn differences<const N: usize>(&mut self, ranks: [usize; N]) -> [(f64, Option<f64>); N] {
+        let density = self.guess(self.ranks.n * self.ranks.m).density;
         let Scratch { x, y, ladder, .. } = &mut *self.scratch;
         let widest = (x[x.len() - 1] - y[0]).max(y[y.len() - 1] - x[0]);
         let found = if widest.is_finite() {
-            ladder.find(x, y, ranks)
+            ladder.find(x, y, ranks, density)
         } else {
             [None; N]
         };

@@ -1,50 +1,64 @@
 //! Several order statistics of all n·m differences at once, from thinned samples upward.
 //!
 //! Every fourth value of each sample makes a table of differences a sixteenth the size, whose
-//! order statistics stand at nearly the same shares of the whole. So the ranks asked for are
-//! bracketed on a table that is small enough to write down, the brackets are narrowed on the next
-//! larger one, and so on up to the samples themselves. There one walk along the staircase counts
-//! the differences below each bracket, and the few inside it are collected and the answer is picked
-//! out: always one of the differences, checked by counting. (The idea of Mirzaian and Arjomandi
-//! 1985, with brackets that hold nearly always instead of always.)
+//! order statistics stand at nearly the same shares of the whole. So the ranks asked for are found
+//! on a table that is small enough to write down, looked up on the next larger one, and so on up
+//! to the samples themselves. On each one walk along the staircase counts the differences up to
+//! the value found before; that tells how many ranks the answer is away, and those few differences
+//! are collected from the staircase's edge and the answer is picked out: always one of the
+//! differences, at a rank that was counted. (The thinning is that of Mirzaian and Arjomandi 1985;
+//! they bracket the answer for certain, here it is near enough nearly always.)
 //!
-//! A bracket that missed, or one that holds too many equal differences, gives no answer, and
+//! Where too many differences would have to be collected there is no answer, and
 //! [`super::selection`] finds it the longer way.
-//!
-//! The rungs are exact about their own tables, so nothing here depends on densities, units or
-//! shapes of distributions.
 
 use super::selection::count_up_to;
 
 /// Tables of up to so many differences are written down whole; measured.
 const DIRECT: usize = 600;
 
-/// Samples of up to so many values are not thinned: a few values say nothing about the others.
+/// Samples of fewer values are not thinned: a few values say nothing about the others.
 const THINNED_MIN: usize = 9;
 
 /// Of so many neighbours one is kept.
 const THINNING: usize = 4;
 
-/// Half the width of a bracket, per root of n + m of the rung that gives it: three standard
-/// deviations of the error of a thinned table, which is that of n + m roundings of its staircase.
-const REACH: f64 = 0.8;
+/// Differences that should lie within reach of an answer on the smallest rung for a density.
+const COUNTED: f64 = 10.0;
 
-/// A bracket that holds so many times what it should holds equal differences.
-const CROWD: usize = 6;
+/// Widths at which collecting is tried: twice the one before, or a quarter.
+const TRIES: u32 = 5;
+
+/// So many differences per row and column are collected at most. A thinned table is off by less
+/// than one in each (measured); more are equal differences.
+const CROWD: usize = 2;
 
 /// Lower limit, estimate and upper limit.
 const WANTED: usize = 3;
 
-/// Before the first value of `y` there are so many that are below everything, so that a walk to
-/// the left needs no end.
+/// On either side of `y` there are so many values that end every walk, so that no walk asks.
 const PAD: usize = 2;
+
+/// A difference and the next one in order, if that was cheap to see; nothing if the answer was too
+/// far from where it was looked for.
+pub(super) type Found = Option<(f64, Option<f64>)>;
 
 /// Samples of one size, each sorted.
 #[derive(Debug, Default)]
 struct Rung {
     x: Vec<f64>,
-    /// After [`PAD`] times -∞.
+    /// Between [`PAD`] times -∞ and [`PAD`] times +∞.
     padded: Vec<f64>,
+}
+
+impl Rung {
+    fn y(&self) -> &[f64] {
+        &self.padded[PAD..self.padded.len() - PAD]
+    }
+
+    fn pairs(&self) -> usize {
+        self.x.len() * (self.padded.len() - 2 * PAD)
+    }
 }
 
 /// Reusable buffers and the thinned samples of the loaded pair.
@@ -53,24 +67,11 @@ pub(super) struct Ladder {
     rungs: Vec<Rung>,
     /// Rungs of the loaded pair; 0 if they are not made yet.
     height: usize,
-    /// For each rank asked for and each row the first column that is below its bracket.
+    /// For each rank asked for and each row the first column up to the value looked at.
     edges: [Vec<usize>; WANTED],
-    /// Differences inside a bracket; more room than they take.
-    inside: Vec<f64>,
+    /// Differences near the edge; more room than they take.
+    near: Vec<f64>,
 }
-
-/// Where a rank is looked for: the differences in [`low`, `high`].
-#[derive(Clone, Copy, Debug)]
-struct Bracket {
-    low: f64,
-    high: f64,
-    /// How many differences it should hold.
-    expected: usize,
-}
-
-/// A difference and, if that was cheap to see, the next one in order; nothing if the bracket
-/// missed.
-pub(super) type Found = Option<(f64, Option<f64>)>;
 
 impl Ladder {
     /// Another pair was loaded.
@@ -79,32 +80,39 @@ impl Ladder {
     }
 
     /// The differences of the given ranks (1-based, ascending, at most n·m) of the sorted samples,
-    /// both not empty, none of whose differences overflows.
+    /// both not empty, none of whose differences overflows. `density` is how many differences lie
+    /// in a unit near the middle, and decides only the speed.
     pub(super) fn find<const N: usize>(
         &mut self,
         x: &[f64],
         y: &[f64],
         ranks: [usize; N],
+        density: f64,
     ) -> [Found; N] {
         if self.height == 0 {
             self.build(x, y);
         }
-        let top = self.height - 1;
-        let all = self.rungs[0].pairs() as f64;
-        let shares = ranks.map(|rank| (rank as f64 - 0.5) / all);
-        let mut brackets = self.outline(shares);
-        for level in (1..top).rev() {
-            self.walk(level, brackets);
-            for turn in 0..N {
-                brackets[turn] = self.narrow(level, turn, &brackets[turn], shares[turn]);
+        let lowest = self.height - 1;
+        let wanted = self.ranks_on(lowest, ranks);
+        let mut found = self.write_down(wanted);
+        if lowest == 0 {
+            return found;
+        }
+        let mut densities = self.densities(&found, wanted, density / self.per_cell(0, lowest));
+        for level in (0..lowest).rev() {
+            if found.iter().any(Option::is_none) {
+                return [None; N];
             }
-        }
-        if top > 0 {
-            self.walk(0, brackets);
-        }
-        let mut found = [None; N];
-        for turn in 0..N {
-            found[turn] = self.answer(turn, &brackets[turn], ranks[turn]);
+            let at = found.map(|found| found.map_or(0.0, |(value, _)| value));
+            let rung = &self.rungs[level];
+            edges(&rung.x, rung.y(), at, &mut self.edges);
+            let wanted = self.ranks_on(level, ranks);
+            let per_cell = self.per_cell(level, level + 1);
+            for turn in 0..N {
+                let density = &mut densities[turn];
+                *density *= per_cell;
+                found[turn] = self.look(level, turn, at[turn], wanted[turn], density);
+            }
         }
         found
     }
@@ -120,7 +128,7 @@ impl Ladder {
             let rung = &mut rest[0];
             rung.x.clear();
             rung.padded.clear();
-            rung.padded.resize(PAD, f64::NEG_INFINITY);
+            rung.padded.extend([f64::NEG_INFINITY; PAD]);
             if let Some(whole) = below.last() {
                 let (x, y) = (&whole.x[..], whole.y());
                 thin(x, y.len(), &mut rung.x);
@@ -129,6 +137,7 @@ impl Ladder {
                 rung.x.extend_from_slice(x);
                 rung.padded.extend_from_slice(y);
             }
+            rung.padded.extend([f64::INFINITY; PAD]);
             self.height += 1;
             if rung.pairs() <= DIRECT {
                 return;
@@ -136,224 +145,195 @@ impl Ladder {
         }
     }
 
-    /// The first brackets, from all differences of the smallest table.
-    fn outline<const N: usize>(&mut self, shares: [f64; N]) -> [Bracket; N] {
-        let level = self.height - 1;
-        let rung = &self.rungs[level];
-        let pairs = rung.pairs();
-        self.inside.clear();
-        for a in &rung.x {
-            self.inside.extend(rung.y().iter().map(|b| a - b));
-        }
-        let mut brackets = [Bracket {
-            low: f64::NEG_INFINITY,
-            high: f64::MAX,
-            expected: pairs,
-        }; N];
+    /// Ranks of the whole table as ranks of a rung, at the same shares.
+    fn ranks_on<const N: usize>(&self, level: usize, ranks: [usize; N]) -> [usize; N] {
         if level == 0 {
-            return brackets;
+            return ranks;
         }
-        // In ascending order, so that each selection has only the rest before it.
-        let mut wanted = [(0, 0); 2 * WANTED];
-        for (turn, &share) in shares.iter().enumerate() {
-            let (low, high) = self.limits(level, share);
-            wanted[turn] = (low, turn);
-            wanted[WANTED + turn] = (high, WANTED + turn);
-            brackets[turn].expected = self.expected(level);
-        }
-        wanted.sort_unstable();
-        let (mut sorted, mut last) = (0, f64::NEG_INFINITY);
-        for (rank, turn) in wanted {
-            if rank > pairs || rank == 0 {
-                continue; // beyond an end: the bracket stays open there
-            }
-            if rank > sorted {
-                last = pick(&mut self.inside[sorted..], rank - sorted - 1).0;
-                sorted = rank;
-            }
-            if turn < WANTED {
-                brackets[turn].low = last;
-            } else {
-                brackets[turn - WANTED].high = last;
-            }
-        }
-        brackets
-    }
-
-    /// The ranks on a rung between which the rank of that share must lie on the next larger one;
-    /// 0 and more than n·m are beyond the ends.
-    fn limits(&self, level: usize, share: f64) -> (usize, usize) {
-        let centre = share * self.rungs[level].pairs() as f64;
-        let reach = self.reach(level);
-        (whole(centre - reach), whole(centre + reach) + 2)
-    }
-
-    /// Error of a share on a rung in its own ranks, and what the next rung's bracket needs.
-    fn reach(&self, level: usize) -> f64 {
-        if level == 0 {
-            return 1.0;
-        }
-        let rung = &self.rungs[level];
-        let values = (rung.x.len() + rung.y().len()) as f64;
-        REACH * values.sqrt() + self.reach(level - 1) / self.per_cell(level)
-    }
-
-    /// Differences on the next larger rung for one on this.
-    fn per_cell(&self, level: usize) -> f64 {
-        self.rungs[level - 1].pairs() as f64 / self.rungs[level].pairs() as f64
-    }
-
-    /// Differences on the next larger rung in a bracket made on this.
-    fn expected(&self, level: usize) -> usize {
-        whole((2.0 * self.reach(level) + 2.0) * self.per_cell(level))
-    }
-
-    /// Fills in the edges of the brackets' lower ends.
-    fn walk<const N: usize>(&mut self, level: usize, brackets: [Bracket; N]) {
-        let rung = &self.rungs[level];
-        edges(
-            &rung.x,
-            rung.y(),
-            brackets.map(|bracket| bracket.low.next_down()),
-            &mut self.edges,
-        );
-    }
-
-    /// A bracket for the next larger rung from one for this, whose edges are there.
-    fn narrow(&mut self, level: usize, turn: usize, bracket: &Bracket, share: f64) -> Bracket {
-        let (low, high) = self.limits(level, share);
         let pairs = self.rungs[level].pairs();
-        let mut next = Bracket {
-            expected: self.expected(level),
-            ..*bracket
-        };
-        if let Some((below, held)) = self.collect(level, turn, bracket) {
-            let inside = &mut self.inside[..held];
-            let mut passed = 0;
-            if low > below && low - below <= held {
-                passed = low - below;
-                next.low = pick(inside, passed - 1).0;
+        let scale = pairs as f64 / self.rungs[0].pairs() as f64;
+        ranks.map(|rank| (whole((rank as f64 - 0.5) * scale) + 1).min(pairs))
+    }
+
+    /// The answers on the smallest rung, from all its differences.
+    fn write_down<const N: usize>(&mut self, ranks: [usize; N]) -> [Found; N] {
+        let rung = &self.rungs[self.height - 1];
+        let pairs = rung.pairs();
+        if self.near.len() < pairs {
+            self.near.resize(pairs, 0.0);
+        }
+        for (a, row) in rung
+            .x
+            .iter()
+            .zip(self.near.chunks_exact_mut(rung.y().len()))
+        {
+            for (near, b) in row.iter_mut().zip(rung.y()) {
+                *near = a - b;
             }
-            if high > below + passed && high - below <= held {
-                next.high = pick(&mut inside[passed..], high - below - passed - 1).0;
-            }
-        } else {
-            let crowd = self.crowd(level, bracket);
-            next.low = crowd.value(low, bracket).unwrap_or(bracket.low);
-            next.high = crowd.value(high, bracket).unwrap_or(bracket.high);
         }
-        if low == 0 {
-            next.low = f64::NEG_INFINITY;
+        let (mut found, mut passed) = ([None; N], 0);
+        // In ascending order, so that each has only the rest before it.
+        for turn in 0..N {
+            found[turn] = if ranks[turn] > passed {
+                let rest = &mut self.near[passed..pairs];
+                let answer = pick(rest, ranks[turn] - passed - 1, self.height == 1);
+                passed = ranks[turn];
+                Some(answer)
+            } else {
+                found[turn - 1] // the same rank, for they ascend
+            };
         }
-        if high > pairs {
-            next.high = f64::MAX;
-        }
-        next
+        found
     }
 
-    /// The difference of the given rank on the whole table, if the bracket holds it.
-    fn answer(&mut self, turn: usize, bracket: &Bracket, rank: usize) -> Found {
-        let collected = if self.height == 1 {
-            Some((0, self.inside.len()))
-        } else {
-            self.collect(0, turn, bracket)
-        };
-        if let Some((below, held)) = collected {
-            let place = rank.checked_sub(below + 1).filter(|&place| place < held)?;
-            return Some(pick(&mut self.inside[..held], place));
-        }
-        if rank <= self.below(0, turn) {
-            return None;
-        }
-        let crowd = self.crowd(0, bracket);
-        let value = crowd.value(rank, bracket)?;
-        let next = crowd.value(rank + 1, bracket).filter(|&next| next == value);
-        Some((value, next))
+    /// Differences of one rung for one of another.
+    fn per_cell(&self, level: usize, of: usize) -> f64 {
+        self.rungs[level].pairs() as f64 / self.rungs[of].pairs() as f64
     }
 
-    /// Differences below the bracket.
-    fn below(&self, level: usize, turn: usize) -> usize {
-        self.rungs[level].pairs() - self.edges[turn].iter().sum::<usize>()
+    /// How many differences of the smallest rung lie in a unit around each answer.
+    fn densities<const N: usize>(
+        &self,
+        found: &[Found; N],
+        ranks: [usize; N],
+        middle: f64,
+    ) -> [f64; N] {
+        let near = &self.near[..self.rungs[self.height - 1].pairs()];
+        let value = |turn: usize| found[turn].map_or(0.0, |(value, _)| value);
+        // Between the limits it is what the limits say, around each what a count says.
+        let between = (ranks[N - 1] - ranks[0]) as f64 / (value(N - 1) - value(0));
+        let density = if between > 0.0 { between } else { middle };
+        let reach = COUNTED / density;
+        std::array::from_fn(|turn| {
+            let at = value(turn);
+            let count = near.iter().filter(|&&d| (d - at).abs() <= reach).count();
+            0.5 * count as f64 / reach
+        })
     }
 
-    /// Collects the differences in the bracket: (how many are below it, how many are in it), or
-    /// nothing if they are far more than expected.
-    fn collect(&mut self, level: usize, turn: usize, bracket: &Bracket) -> Option<(usize, usize)> {
-        if bracket.low >= bracket.high {
-            return None;
-        }
+    /// The difference of the given rank on a rung, whose edges at a nearby value are there.
+    fn look(
+        &mut self,
+        level: usize,
+        turn: usize,
+        at: f64,
+        rank: usize,
+        density: &mut f64,
+    ) -> Found {
         let rung = &self.rungs[level];
-        let most = CROWD * bracket.expected;
-        if self.inside.len() < most + PAD {
-            self.inside.resize(most + PAD, 0.0);
-        }
-        let inside = &mut self.inside[..most + PAD];
-        let (high, padded) = (bracket.high, &rung.padded[..]);
-        let (mut held, mut above) = (0, 0);
-        for (a, &edge) in rung.x.iter().zip(&self.edges[turn]) {
-            above += edge;
-            // Two at once without a branch: most rows have fewer, and which have one is chance.
-            let (one, two) = (a - padded[edge + 1], a - padded[edge]);
-            inside[held] = one;
-            inside[held + 1] = two;
-            held += usize::from(one <= high) + usize::from(two <= high);
-            if two <= high {
-                for b in padded[..edge].iter().rev() {
-                    let more = a - b;
-                    if more > high || held >= most {
-                        break;
-                    }
-                    inside[held] = more;
-                    held += 1;
+        let edges = &self.edges[turn][..rung.x.len()];
+        let up_to = rung.pairs() - edges.iter().sum::<usize>();
+        let is_above = rank > up_to;
+        // How many differences away, counting the answer itself.
+        let away = if is_above {
+            rank - up_to
+        } else {
+            up_to - rank + 1
+        };
+        let most = CROWD * (rung.x.len() + rung.y().len());
+        let mut width = (away as f64 + 2.0 * (away as f64).sqrt() + 4.0) / *density;
+        for _ in 0..TRIES {
+            if away > most {
+                break;
+            }
+            let held = if is_above {
+                let limit = (at + width).min(f64::MAX);
+                collect::<true>(rung, edges, limit, most, &mut self.near)
+            } else {
+                let limit = (at - width).max(-f64::MAX);
+                collect::<false>(rung, edges, limit, most, &mut self.near)
+            };
+            let Some(held) = held else {
+                width *= 0.25;
+                continue;
+            };
+            // One more than the answer, so that the next is there as well.
+            if held > away || (held == away && !is_above) {
+                let place = if is_above { away - 1 } else { held - away };
+                if width > 0.0 {
+                    *density = held as f64 / width;
                 }
+                return Some(pick(&mut self.near[..held], place, level == 0));
             }
-            if held >= most {
-                return None;
-            }
+            width *= 2.0;
         }
-        Some((rung.pairs() - above, held))
-    }
-
-    /// Counts at the ends of a bracket that holds too many.
-    fn crowd(&self, level: usize, bracket: &Bracket) -> Crowd {
-        let rung = &self.rungs[level];
-        let count = |at| count_up_to(&rung.x, rung.y(), at);
-        Crowd {
-            up_to_low: count(bracket.low),
-            below_high: count(bracket.high.next_down()),
-            up_to_high: count(bracket.high),
-        }
+        among_equals(rung, edges, at, rank, is_above)
     }
 }
 
-/// What is known of a bracket that holds many equal differences: mostly they are its ends.
-struct Crowd {
-    up_to_low: usize,
-    below_high: usize,
-    up_to_high: usize,
-}
-
-impl Crowd {
-    /// The difference of a rank that is not below the bracket, if it is one of its ends.
-    fn value(&self, rank: usize, bracket: &Bracket) -> Option<f64> {
-        if rank <= self.up_to_low {
-            Some(bracket.low)
-        } else if rank > self.below_high && rank <= self.up_to_high {
-            Some(bracket.high)
+/// Collects the differences that lie beyond the edges as far as `limit`: how many, or nothing if
+/// they are more than `most`.
+fn collect<const ABOVE: bool>(
+    rung: &Rung,
+    edges: &[usize],
+    limit: f64,
+    most: usize,
+    near: &mut Vec<f64>,
+) -> Option<usize> {
+    let room = most + 2;
+    if near.len() < room {
+        near.resize(room, 0.0);
+    }
+    let near = &mut near[..room];
+    let is_in = |difference: f64| {
+        if ABOVE {
+            difference <= limit
         } else {
-            None
+            difference >= limit
+        }
+    };
+    let mut held = 0;
+    for (a, &edge) in rung.x.iter().zip(edges) {
+        let beyond = if ABOVE {
+            [rung.padded[edge + 1], rung.padded[edge]]
+        } else {
+            [rung.padded[edge + 2], rung.padded[edge + 3]]
+        };
+        // Two at once without a branch: most rows have fewer, and which have one is chance.
+        let (one, two) = (a - beyond[0], a - beyond[1]);
+        near[held] = one;
+        near[held + 1] = two;
+        held += usize::from(is_in(one)) + usize::from(is_in(two));
+        if is_in(two) {
+            let mut step = 2;
+            loop {
+                let at = if ABOVE {
+                    edge + 1 - step
+                } else {
+                    edge + 2 + step
+                };
+                let more = a - rung.padded[at];
+                if held >= most || !is_in(more) {
+                    break;
+                }
+                near[held] = more;
+                held += 1;
+                step += 1;
+            }
+        }
+        if held >= most {
+            return None;
         }
     }
+    Some(held)
 }
 
-impl Rung {
-    fn y(&self) -> &[f64] {
-        &self.padded[PAD..]
+/// The answer where many differences are equal: mostly it is the value looked at, or the next.
+fn among_equals(rung: &Rung, edges: &[usize], at: f64, rank: usize, is_above: bool) -> Found {
+    let count = |at| count_up_to(&rung.x, rung.y(), at);
+    if !is_above {
+        let up_to = rung.pairs() - edges.iter().sum::<usize>();
+        let is_there = rank > count(at.next_down());
+        return is_there.then(|| (at, (rank < up_to).then_some(at)));
     }
-
-    fn pairs(&self) -> usize {
-        self.x.len() * self.y().len()
-    }
+    let nexts = rung
+        .x
+        .iter()
+        .zip(edges)
+        .map(|(a, &edge)| a - rung.padded[edge + 1]);
+    let next = nexts.fold(f64::INFINITY, f64::min);
+    let up_to = count(next);
+    (rank <= up_to).then(|| (next, (rank < up_to).then_some(next)))
 }
 
 /// The whole part of a rank, 0 for what is below.
@@ -386,22 +366,29 @@ fn thin(sorted: &[f64], other: usize, thinned: &mut Vec<f64>) {
     }
 }
 
-/// The value at a place in order, and the next one if there is one.
-fn pick(values: &mut [f64], place: usize) -> (f64, Option<f64>) {
+/// The value at a place in order, and the next one if it is asked for and there is one.
+fn pick(values: &mut [f64], place: usize, with_next: bool) -> (f64, Option<f64>) {
     // Compiles to one comparison; there are no NaN and no -0 among differences.
     let order = |a: &f64, b: &f64| a.partial_cmp(b).unwrap_or(std::cmp::Ordering::Equal);
     let (_, value, later) = values.select_nth_unstable_by(place, order);
-    (*value, later.iter().copied().reduce(f64::min))
+    let next = if with_next {
+        later.iter().copied().reduce(f64::min)
+    } else {
+        None
+    };
+    (*value, next)
 }
 
-/// For each limit in `at` and each row of the table the first column whose difference is ≤ it.
+/// For each value in `at` and each row of the table the first column whose difference is ≤ it.
 ///
 /// One walk along each staircase, all at once, without a branch: which way a staircase turns
 /// cannot be predicted, and each step waits for the one before, so several share the time.
 fn edges<const N: usize>(x: &[f64], y: &[f64], at: [f64; N], edges: &mut [Vec<usize>; WANTED]) {
     let (n, m) = (x.len(), y.len());
-    for edge in edges.iter_mut() {
-        edge.resize(n, 0);
+    for edge in &mut *edges {
+        if edge.len() < n {
+            edge.resize(n, 0);
+        }
     }
     let edge = edges.each_mut().map(|edge| &mut edge[..n]);
     let (mut i, mut j) = ([0; N], [0; N]);

@@ -13,6 +13,7 @@
 //! |---|---|
 //! | does one sample lie above the other? | [`mann_whitney`] over [`rank`] |
 //! | by how much, within what limits? | [`hodges_lehmann`], [`effect_size`] |
+//! | both, of thousands of pairs? | [`batch`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
 //! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`], [`order_limits`] |
@@ -23,6 +24,7 @@
 //! | distributions | [`normal`], [`student`], [`beta`] |
 
 pub mod autocorrelation;
+pub mod batch;
 pub mod beta;
 pub mod binomial;
 pub mod bursts;

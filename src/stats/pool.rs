@@ -54,8 +54,12 @@ pub(super) fn value(key: u64) -> f64 {
 
 /// The place in the pool that an item carries.
 fn place(item: u64) -> usize {
-    // Never the default: items of more than 32 bits of place are not made.
-    usize::try_from(item & ((1 << PLACE_BITS) - 1)).unwrap_or(0)
+    index(item & ((1 << PLACE_BITS) - 1))
+}
+
+/// A place of at most 32 bits; never the default, for addresses have that many.
+fn index(place: impl TryInto<usize>) -> usize {
+    place.try_into().unwrap_or(0)
 }
 
 impl Pool {
@@ -89,8 +93,8 @@ impl Pool {
         let bits = SIZE.trailing_zeros();
         let varying = u64::BITS - (most - least).leading_zeros();
         let cut = varying.saturating_sub(2 * bits);
-        let digit = |v: u64| usize::try_from(v).unwrap_or(0) & (SIZE - 1);
-        let (mut low, mut high) = ([0_usize; SIZE], [0_usize; SIZE]);
+        let digit = |v: u64| index(v & (SIZE as u64 - 1)) & (SIZE - 1);
+        let (mut low, mut high) = ([0_u32; SIZE], [0_u32; SIZE]);
         for &key in keys.iter() {
             let lead = (key - least) >> cut;
             low[digit(lead)] += 1;
@@ -106,12 +110,12 @@ impl Pool {
         for (place, &key) in (0_u64..).zip(keys.iter()) {
             let lead = (key - least) >> cut;
             let to = &mut low[digit(lead)];
-            spare[*to] = (lead << PLACE_BITS) | place;
+            spare[index(*to)] = (lead << PLACE_BITS) | place;
             *to += 1;
         }
         for &item in spare.iter() {
             let to = &mut high[digit(item >> (PLACE_BITS + bits))];
-            items[*to] = item;
+            items[index(*to)] = item;
             *to += 1;
         }
     }
@@ -155,8 +159,9 @@ impl Pool {
     /// the wins of the first.
     fn part(&self, n: usize, first: &mut Vec<f64>, second: &mut Vec<f64>) -> usize {
         let all = self.items.len();
-        first.resize(all, 0.0);
-        second.resize(all, 0.0);
+        // Room for one more: the last write to each may be one that is not kept.
+        first.resize(n + 1, 0.0);
+        second.resize(all - n + 1, 0.0);
         let (mut i, mut places) = (0, 0);
         // Both are written and one is kept: whose turn it is cannot be predicted.
         for (at, (&item, &key)) in self.items.iter().zip(&self.spare).enumerate() {

@@ -19,9 +19,9 @@ const _: () = assert!(
     "one limit of the source, written twice"
 );
 
-/// The history, or `None` after a complaint.
-pub(super) fn read(reader: &mut Reader<'_>, node: &Node, step: Step) -> Option<History> {
-    let fields = reader.map(node, "`history`", &["lookback", "offset"])?;
+/// The history; `None` when there is none, and after a complaint.
+pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, step: Step) -> Option<History> {
+    let fields = reader.map(node?, "`history`", &["lookback", "offset"])?;
     let help = "how far to reach back before the start, such as `1h`";
     let node = reader.need(&fields, "lookback", help);
     let lookback = node.and_then(|node| reader.span(node, "`lookback`", step.span(), LOOKBACK_MAX));

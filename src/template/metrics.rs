@@ -263,7 +263,7 @@ fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<
     let gaps = fields.get("gaps").map_or(Some(GapPolicy::Drop), |node| {
         reader.word(node, "gap policy", &GAPS)
     });
-    let per = read_per(reader, &fields)?;
+    let per = read_per(reader, &fields);
     let measure = Measure::Series {
         query: query?,
         combine: combine?,
@@ -279,7 +279,7 @@ fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<
         read_query(reader, node, QueryKind::Selector, inputs)
     };
     let (bad, total) = (selector("bad"), selector("total"));
-    let per = read_per(reader, &fields)?;
+    let per = read_per(reader, &fields);
     let measure = Measure::Events {
         bad: bad?,
         total: total?,
@@ -287,15 +287,13 @@ fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<
     Some((measure, per))
 }
 
-/// `per`: `None` after a complaint, `Some(None)` when it was not given.
-fn read_per(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Option<String>> {
-    let Some(node) = fields.get("per") else {
-        return Some(None);
-    };
+/// The label of `per`; `None` when it was not given, and after a complaint.
+fn read_per(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    let node = fields.get("per")?;
     let text = reader.text(node, "`per`")?;
     // `le` tells the buckets of one histogram apart, not replicas.
     if is_hole_name(text) && text != "le" {
-        return Some(Some(text.to_owned()));
+        return Some(text.to_owned());
     }
     let message = format!("`{}` cannot name replicas", shorten(text));
     let help = "the label whose values are the replicas, such as `pod` or `instance`";
@@ -313,7 +311,7 @@ fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> O
         let threshold = reader.number(node, "`threshold`", "one of the bucket bounds", finite);
         threshold.map(Some)
     });
-    let per = read_per(reader, &fields)?;
+    let per = read_per(reader, &fields);
     let measure = Measure::Distribution {
         buckets: buckets?,
         threshold: threshold?,

@@ -137,12 +137,9 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = read_on_inconclusive(reader, &fields);
     let schedule = schedule?;
-    let history = fields.get("history");
-    let history = history.map(|node| history::read(reader, node, schedule.step));
+    let history = history::read(reader, fields.get("history"), schedule.step);
     for metric in &metrics {
-        if matches!(metric.measure, Measure::Series { .. })
-            && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
-        {
+        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
             reader.say(said.at(metric.place.or(step_place)));
         }
     }
@@ -155,7 +152,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         metrics,
         objectives,
         traffic: traffic.flatten(),
-        history: history.flatten(),
+        history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
         digest: Digest::of(&[]),

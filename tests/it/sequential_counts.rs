@@ -253,6 +253,14 @@ fn agrees(metric: &MetricPlan, out: &Finding) {
         },
     };
     let (MinEffect::Absolute(limit) | MinEffect::Relative(limit)) = metric.min_effect;
+    // On the scale of logarithms a bound next to the limit may round to it: then the label says.
+    let apart = |bound: f64, limit: f64| (bound - limit).abs() > 1e-12;
+    if !apart(shown.low, limit) || !apart(shown.high, limit) {
+        return;
+    }
+    if !apart(shown.low, -limit) || !apart(shown.high, -limit) {
+        return;
+    }
     let (above, below) = (shown.low > limit, shown.high < -limit);
     let beyond = match metric.harm {
         Harm::Increase => above,

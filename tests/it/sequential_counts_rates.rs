@@ -3,6 +3,7 @@
 
 use crate::judge_plans::{self as plans, Noise};
 use haldane::judge::dispersion::too_large;
+use haldane::judge::judgement::Label;
 use haldane::judge::look::Look;
 use haldane::judge::sequential_counts::find;
 use haldane::judge::windows::{Counts, EventInterval, MetricData};
@@ -254,4 +255,59 @@ fn the_finding_has_the_evidence_that_is_measured() {
         let want = (-path[look - 1]).exp();
         assert!((p / want - 1.0).abs() < 1e-9, "{look}: {p} {want}");
     }
+}
+
+/// At a limit, relative or absolute, few bad events or many: at most 5 % are ever called worse, at
+/// most 5 % ever within, and the interval of 90 % misses the truth at some look in at most 10 %.
+#[test]
+fn canaries_at_their_limit_are_rarely_misjudged_at_any_look() {
+    const RUNS: u64 = 40;
+    let cases = [
+        (MinEffect::Relative(0.5), 0.01, 0.015, 1_000.0),
+        (MinEffect::Relative(0.2), 0.3, 0.36, 100.0),
+        (MinEffect::Absolute(0.005), 0.005, 0.01, 1_000.0),
+        (MinEffect::Absolute(0.005), 0.0005, 0.0055, 300.0),
+    ];
+    let mut plan = plans::plan(60, 5, 0.05);
+    plan.judge.false_promote = plans::probability(0.05);
+    let (mut worse, mut within, mut missed) = (0.0, 0.0, 0.0);
+    for (limit, base, at_limit, canary) in cases {
+        let metric = plans::events_metric("errors", limit, 0.05);
+        let truth = match limit {
+            MinEffect::Relative(share) => share,
+            MinEffect::Absolute(points) => points,
+        };
+        for seed in 0..RUNS {
+            let mut noise = Noise(seed * 104_729 + 3);
+            let mut arm = |ratio: f64, n: f64| -> Vec<(f64, f64)> {
+                (0..60).map(|_| (noise.bad_of(n, ratio), n)).collect()
+            };
+            let (baseline, canary) = (arm(base, 1_000.0), arm(at_limit, canary));
+            let mut ever = [false; 3];
+            for look in 1..=6 {
+                let points = look * 10;
+                let window = plans::events(&baseline[..points], &canary[..points]);
+                let MetricData::Events { intervals } = &window.data else {
+                    panic!("events")
+                };
+                let covered = plans::STEP.times(i64::try_from(points).unwrap());
+                let at = Look::new(&plan.timing, plans::START.plus(covered));
+                let found = find(&plan, &metric, &window, intervals, &[], &at);
+                let effect = found.effect.unwrap();
+                let shown = match limit {
+                    MinEffect::Relative(_) => effect.relative.unwrap_or(effect.absolute),
+                    MinEffect::Absolute(_) => effect.absolute,
+                };
+                ever[0] |= found.label == Label::Worse;
+                ever[1] |= found.label == Label::Within;
+                ever[2] |= shown.low > truth || shown.high < truth;
+            }
+            let [a, b, c] = ever.map(|happened| f64::from(u8::from(happened)));
+            (worse, within, missed) = (worse + a, within + b, missed + c);
+        }
+    }
+    let runs = RUNS * cases.len() as u64;
+    at_most("worse at the limit", worse / runs as f64, 0.05, runs);
+    at_most("within at the limit", within / runs as f64, 0.05, runs);
+    at_most("interval beside the truth", missed / runs as f64, 0.1, runs);
 }

@@ -9,7 +9,7 @@ use crate::evaluate::trial::{
     Arms, Drawn, LookAt, Measured, MetricKind, MetricSetting, Path, Said, Setting, Trial,
 };
 use crate::judge::judge_again;
-use crate::judge::sequential::Memory;
+use crate::judge::sequential::{Detail, Memory};
 use crate::judge::windows::{Batch, Counts, Windows};
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -231,7 +231,7 @@ fn answer(series: [RawSeries; 2]) -> Answer {
 impl Ready for Product {
     fn path(&self, trial: &Trial) -> Result<Path, String> {
         let mut windows = Windows::new(&self.plan);
-        let mut memory = Memory::default();
+        let mut memory = Memory::new(Detail::Decision);
         let mut after = 0;
         let looks: Vec<LookAt> = self.looks.iter().map(|(look, _)| *look).collect();
         Path::of(&looks, |idx, look| {

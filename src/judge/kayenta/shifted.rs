@@ -111,10 +111,8 @@ impl Samples<'_> {
         if m * n == 0.0 {
             return Err(AllTied);
         }
-        if self.short_way
-            && let Some(wins) = self.scratch.wins(mu)
-        {
-            let ties = self.scratch.x.tie_term + self.scratch.y.tie_term;
+        if self.short_way {
+            let (wins, ties) = self.scratch.wins(mu);
             return standardised(wins - 0.5 * m * n, ties, m, n);
         }
         let ranks = pooled(self.x, self.y, mu);
@@ -131,7 +129,7 @@ fn standardised(excess: f64, tie_term: f64, m: f64, n: f64) -> Result<f64, AllTi
     };
     let all = m + n;
     let variance = (m * n / 12.0) * ((all + 1.0) - tie_term / (all * (all - 1.0)));
-    let sigma = libm::sqrt(variance);
+    let sigma = variance.sqrt();
     if sigma == 0.0 {
         return Err(AllTied);
     }
@@ -139,39 +137,81 @@ fn standardised(excess: f64, tie_term: f64, m: f64, n: f64) -> Result<f64, AllTi
 }
 
 impl Scratch {
-    /// Pairs that `x − mu` wins, or `None` if there is a tie between the samples.
-    fn wins(&mut self, mu: f64) -> Option<f64> {
+    /// Pairs that `x − mu` wins, ties counting one half, and Σ (t³ − t) over groups of equals.
+    fn wins(&mut self, mu: f64) -> (f64, f64) {
         self.moved.clear();
         self.moved.extend(self.x.value.iter().map(|v| v - mu));
         let (x, y) = (self.moved.as_slice(), self.y.value.as_slice());
-        let (size, before) = (self.x.size.as_slice(), self.y.before.as_slice());
-        let all = self.x.groups() + self.y.groups();
-        // From both ends at once: each walk waits for its own last comparison only. Which sample
-        // comes next is a coin toss, so it is taken without a branch.
-        let (mut i, mut j) = (1, 1);
-        let (mut k, mut l) = (self.x.groups(), self.y.groups());
-        let (mut wins, mut tied) = (0_u64, false);
-        for _ in 0..all / 2 {
-            let (a, b) = (x[i], y[j]);
-            let second = b < a;
-            tied |= b <= a && !second;
-            wins += if second { 0 } else { size[i] * before[j] };
-            i += usize::from(!second);
-            j += usize::from(second);
-            let (a, b) = (x[k], y[l]);
-            let second = a <= b;
-            tied |= b <= a && second;
-            wins += if second { 0 } else { size[k] * before[l + 1] };
-            k -= usize::from(!second);
-            l -= usize::from(second);
+        let within = self.x.tie_term + self.y.tie_term;
+        let (wins, tied) = if within == 0.0 {
+            walk(x, y, |_, j| j - 1)
+        } else {
+            let (size, before) = (self.x.size.as_slice(), self.y.before.as_slice());
+            walk(x, y, |i, j| size[i] * before[j])
+        };
+        if !tied {
+            return (wins as f64, within);
         }
-        if all % 2 == 1 {
-            let (a, b) = (x[i], y[j]);
-            tied |= b <= a && a <= b;
-            wins += if b < a { 0 } else { size[i] * before[j] };
-        }
-        (!tied).then_some(wins as f64)
+        let (halves, across) = self.tied_walk();
+        (0.5 * halves as f64, within + across)
     }
+
+    /// As [`walk`] of the values moved last, where some are equal: twice the wins, and what the
+    /// tie term grows by, 3ab(a + b) where groups of a and b values become one.
+    fn tied_walk(&self) -> (usize, f64) {
+        let (x, y) = (self.moved.as_slice(), self.y.value.as_slice());
+        let (mut i, mut j) = (1, 1);
+        let (mut halves, mut across) = (0, 0.0);
+        while i <= self.x.groups() {
+            let (a, b) = (x[i], y[j]);
+            if b < a {
+                j += 1;
+                continue;
+            }
+            let size = self.x.size[i];
+            halves += 2 * size * self.y.before[j];
+            if b <= a {
+                let other = self.y.size[j];
+                halves += size * other;
+                let (size, other) = (size as f64, other as f64);
+                across += 3.0 * size * other * (size + other);
+            }
+            i += 1;
+        }
+        (halves, across)
+    }
+}
+
+/// The sum of `worth(i, j)` over the values `x[i]`, `y[j]` being the first value of `y` that is not
+/// below it, and whether any two values of `x` and `y` are equal. Both ascend between −∞ and +∞.
+fn walk(x: &[f64], y: &[f64], worth: impl Fn(usize, usize) -> usize) -> (usize, bool) {
+    let all = x.len() + y.len() - 4;
+    // From both ends at once: each walk waits for its own last comparison only. Which sample comes
+    // next is a coin toss that no predictor learns, so it is taken without a branch.
+    let (mut i, mut j) = (1, 1);
+    let (mut k, mut l) = (x.len() - 2, y.len() - 2);
+    let (mut wins, mut tied) = (0, 0);
+    for _ in 0..all / 2 {
+        let (a, b) = (x[i], y[j]);
+        let first = usize::from(a <= b);
+        tied |= first & usize::from(b <= a);
+        wins += worth(i, j) * first;
+        i += first;
+        j += 1 - first;
+        let (a, b) = (x[k], y[l]);
+        let first = usize::from(b < a);
+        tied |= (1 - first) & usize::from(b <= a);
+        wins += worth(k, l + 1) * first;
+        k -= first;
+        l -= 1 - first;
+    }
+    if all % 2 == 1 {
+        let (a, b) = (x[i], y[j]);
+        let first = usize::from(a <= b);
+        tied |= first & usize::from(b <= a);
+        wins += worth(i, j) * first;
+    }
+    (wins, tied != 0)
 }
 
 /// The groups of equal values of a sample, ascending, between −∞ and +∞.
@@ -179,9 +219,9 @@ impl Scratch {
 struct Groups {
     value: Vec<f64>,
     /// How many values are in each group; none at the ends.
-    size: Vec<u64>,
+    size: Vec<usize>,
     /// How many values are in the groups before.
-    before: Vec<u64>,
+    before: Vec<usize>,
     /// Σ (t³ − t).
     tie_term: f64,
 }
@@ -199,7 +239,7 @@ impl Groups {
         self.tie_term = 0.0;
         let mut before = 0;
         for group in keys.chunk_by(|a, b| a == b) {
-            let size = group.len() as u64;
+            let size = group.len();
             self.push(group.first().copied().map_or(0.0, value), size, before);
             before += size;
             if size > 1 {
@@ -212,7 +252,7 @@ impl Groups {
         values.iter().filter(plain).count() == values.len()
     }
 
-    fn push(&mut self, value: f64, size: u64, before: u64) {
+    fn push(&mut self, value: f64, size: usize, before: usize) {
         self.value.push(value);
         self.size.push(size);
         self.before.push(before);

@@ -72,6 +72,27 @@ impl Contrast {
         }
     }
 
+    /// The same with the limit moved by `by` on the scale of the effect.
+    #[must_use]
+    pub fn moved(self, by: f64) -> Self {
+        match self {
+            Self::Ratio { factor, up } => Self::Ratio {
+                factor: factor * libm::exp(by),
+                up,
+            },
+            Self::Difference { margin, size, up } => Self::Difference {
+                margin: margin + if up { by } else { -by },
+                size,
+                up,
+            },
+        }
+    }
+
+    /// Whether the effect is a ratio.
+    pub fn is_ratio(self) -> bool {
+        matches!(self, Self::Ratio { .. })
+    }
+
     /// The contrast of one pair.
     pub fn of(self, baseline: f64, canary: f64) -> f64 {
         match self {
@@ -129,25 +150,16 @@ impl Contrast {
         }
     }
 
-    /// An interval of contrasts as one of effects; its ends are infinite where the contrasts end.
-    pub fn bounds(self, low: f64, high: f64) -> (f64, f64) {
+    /// The effect at an end of an interval of contrasts; infinite where the contrasts end.
+    pub fn end(self, at: f64) -> f64 {
         let (lowest, highest) = self.range();
-        let less = if low <= lowest {
-            f64::NEG_INFINITY
+        let sign = if self.is_up() { 1.0 } else { -1.0 };
+        if at <= lowest {
+            sign * f64::NEG_INFINITY
+        } else if at >= highest {
+            sign * f64::INFINITY
         } else {
-            self.effect(low)
-        };
-        let more = if high >= highest {
-            f64::INFINITY
-        } else {
-            self.effect(high)
-        };
-        if self.is_up() {
-            (less, more)
-        } else {
-            // The harmful end is the low one.
-            let flip = |end: f64| if end.is_infinite() { -end } else { end };
-            (flip(more), flip(less))
+            self.effect(at)
         }
     }
 
@@ -172,7 +184,7 @@ impl Contrast {
                 }
             }
             Self::Difference { margin, size, .. } => {
-                ((BURST_LIMITS - 1.0) * margin / size).max(BURST_LEAST)
+                ((BURST_LIMITS - 1.0) * margin.abs() / size).max(BURST_LEAST)
             }
         }
     }

@@ -47,15 +47,86 @@ pub struct Followed {
     /// One value per instant (or block of instants).
     pub pairs: Vec<Pair>,
     /// One per direction of harm.
-    pub contrasts: Vec<Contrast>,
+    pub contrasts: Vec<Sided>,
     /// Its model.
     pub shape: Shape,
+    /// What history says of each point of the noise class; empty without.
+    pub said: Vec<f64>,
+}
+
+/// The contrasts of one direction of harm. They differ where a healthy offset of the arms is
+/// known, but not exactly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sided {
+    /// Harm is shown above zero of this one.
+    pub harm: Contrast,
+    /// Safety is shown below zero of this one.
+    pub safe: Contrast,
+    /// ln of the share of its error that a test has, after what went to the offset.
+    pub ln_kept: f64,
+}
+
+impl Sided {
+    /// Without an offset.
+    pub fn exact(contrast: Contrast) -> Self {
+        Self {
+            harm: contrast,
+            safe: contrast,
+            ln_kept: 0.0,
+        }
+    }
+}
+
+/// One direction of harm, followed.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// Evidence of harm.
+    pub harm: Track,
+    /// Evidence of safety, where it is another contrast's.
+    other: Option<Track>,
+    /// See [`Sided::ln_kept`].
+    pub ln_kept: f64,
+}
+
+impl Direction {
+    fn new(sided: &Sided, model: &Model) -> Self {
+        let other = sided.safe != sided.harm;
+        Self {
+            harm: Track::new(sided.harm, model),
+            other: other.then(|| Track::new(sided.safe, model)),
+            ln_kept: sided.ln_kept,
+        }
+    }
+
+    /// Evidence of safety.
+    pub fn safe(&self) -> &Track {
+        self.other.as_ref().unwrap_or(&self.harm)
+    }
+
+    fn observe(&mut self, gains: &Gains, pair: Pair) {
+        self.harm.observe(gains, pair);
+        if let Some(track) = &mut self.other {
+            track.observe(gains, pair);
+        }
+    }
+}
+
+/// How much of a finding somebody will read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    #[default]
+    Full,
+    /// Labels and evidence; intervals stay infinite and nothing is forecast. They cost a hundred
+    /// times what the decision does, and simulations read none of them.
+    Decision,
 }
 
 /// Everything worked out so far.
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     groups: Vec<Group>,
+    detail: Detail,
 }
 
 /// Metrics with one model, observed at the same instants.
@@ -76,11 +147,24 @@ pub struct Group {
 pub struct Member {
     /// What was taken in.
     followed: Followed,
-    /// One per contrast.
-    pub tracks: Vec<Track>,
+    /// One per direction of harm.
+    pub directions: Vec<Direction>,
 }
 
 impl Memory {
+    /// An empty memory for findings of so much detail.
+    pub fn new(detail: Detail) -> Self {
+        Self {
+            groups: Vec::new(),
+            detail,
+        }
+    }
+
+    /// How much of a finding somebody will read.
+    pub fn detail(&self) -> Detail {
+        self.detail
+    }
+
     /// Brings every metric up to its last instant. What an earlier look left is continued when
     /// nothing before has changed, else worked out anew.
     pub fn follow(&mut self, metrics: Vec<Followed>) {
@@ -169,6 +253,7 @@ impl Group {
                 alike
                     && metric.shape == self.shape
                     && metric.contrasts == old.contrasts
+                    && metric.said == old.said
                     && metric.pairs.get(..seen) == Some(&old.pairs[..])
             })
         })
@@ -190,8 +275,8 @@ impl Group {
         let until = self.members[0].followed.pairs.len();
         for t in from..until {
             for member in &mut self.members {
-                for track in &mut member.tracks {
-                    track.observe(&self.gains, member.followed.pairs[t]);
+                for direction in &mut member.directions {
+                    direction.observe(&self.gains, member.followed.pairs[t]);
                 }
             }
             if self.members[0].followed.pairs[t].is_some() {
@@ -206,10 +291,15 @@ impl Group {
 
 impl Member {
     fn new(followed: Followed, model: &Model) -> Self {
-        let track = |contrast: &Contrast| Track::new(*contrast, model);
+        let direction = |sided: &Sided| Direction::new(sided, model);
         Self {
-            tracks: followed.contrasts.iter().map(track).collect(),
+            directions: followed.contrasts.iter().map(direction).collect(),
             followed,
         }
+    }
+
+    /// What history says of each point of the noise class; empty without.
+    pub fn said(&self) -> &[f64] {
+        &self.followed.said
     }
 }

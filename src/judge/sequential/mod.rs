@@ -6,15 +6,18 @@
 //!
 //! | step | module |
 //! |---|---|
+//! | history and replicas: how slow the noise is, how much healthy arms differ | [`background`], [`offset`] |
 //! | pairs of values to one bounded contrast, harm above zero | [`contrast`] |
 //! | contrasts to evidence, incrementally | [`track`] |
 //! | metrics observed at the same instants together | [`memory`] |
 //! | evidence to a finding: label, effect, interval, what more time brings | [`series`] |
 
+pub mod background;
 pub mod combine;
 pub mod contrast;
 pub mod memory;
+pub mod offset;
 pub mod series;
 pub mod track;
 
-pub use memory::Memory;
+pub use memory::{Detail, Memory};

@@ -5,9 +5,11 @@ use crate::judge::finding::{self, Scale};
 use crate::judge::judgement::{Evidence, Finding, Label, Needs};
 use crate::judge::look::{Levels, Look};
 use crate::judge::mann_whitney::{self, Arms};
+use crate::judge::sequential::background::Background;
 use crate::judge::sequential::contrast::Contrast;
-use crate::judge::sequential::memory::{Followed, Memory, Pair, Shape};
-use crate::judge::sequential::track::{self, Track};
+use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Pair, Shape, Sided};
+use crate::judge::sequential::offset::{self, Offset};
+use crate::judge::sequential::track;
 use crate::judge::windows::MetricWindow;
 use crate::plan::{MetricPlan, Plan, Queries};
 use crate::stats::state_space::{Gains, Mean, Model, Side, Weights};
@@ -46,6 +48,7 @@ pub fn followed(
     metric_idx: usize,
     metric: &MetricPlan,
     arms: &Arms,
+    background: &Background,
 ) -> Option<Followed> {
     let pairs: Vec<Pair> = arms
         .baseline
@@ -61,13 +64,47 @@ pub fn followed(
         Harm::Decrease => &[false],
         Harm::Either => &[true, false],
     };
-    let contrast = |up: &bool| Contrast::new(metric.min_effect, *up, &known);
+    let sided = |up: &bool| {
+        let contrast = Contrast::new(metric.min_effect, *up, &known);
+        let levels = (alpha(plan, metric), plan.judge.false_promote.get());
+        background
+            .offset(contrast)
+            .map_or(Sided::exact(contrast), |offset| {
+                moved(contrast, offset, levels)
+            })
+    };
+    let contrasts: Vec<Sided> = ups.iter().map(sided).collect();
+    let shape = shape(plan, metric, block);
+    let said = contrasts.first().map_or(Vec::new(), |sided| {
+        background.noise(&shape.noise(), sided.harm, block)
+    });
     Some(Followed {
         metric_idx,
-        contrasts: ups.iter().map(contrast).collect(),
-        shape: shape(plan, metric, block),
+        contrasts,
+        shape,
+        said,
         pairs,
     })
+}
+
+/// The limit moved by a healthy offset: as far as it may be for harm, as little for safety.
+fn moved(contrast: Contrast, offset: Offset, (alpha, beta): (f64, f64)) -> Sided {
+    let harmful = if contrast.is_up() { 1.0 } else { -1.0 };
+    Sided {
+        harm: contrast.moved(offset.centre + harmful * offset.width(alpha)),
+        safe: contrast.moved(offset.centre - harmful * offset.width(beta)),
+        ln_kept: libm::log(1.0 - offset::SHARE),
+    }
+}
+
+/// The error that showing harm of a metric may have. A metric that is no gate can end nothing;
+/// it is labelled at the level of the whole analysis.
+fn alpha(plan: &Plan, metric: &MetricPlan) -> f64 {
+    if metric.role.is_gate() {
+        metric.alpha.get()
+    } else {
+        plan.judge.false_rollback.get()
+    }
 }
 
 /// How many instants make one value; `None` while that cannot be told.
@@ -156,7 +193,7 @@ pub fn find(
     plan: &Plan,
     metric_idx: usize,
     window: &MetricWindow,
-    arms: &Arms,
+    (arms, background): (&Arms, &Background),
     (look, memory): (&Look, &mut Memory),
 ) -> Option<Finding> {
     let metric = plan.metrics.get(metric_idx)?;
@@ -167,6 +204,7 @@ pub fn find(
     if mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
         return Some(out);
     }
+    let detail = memory.detail();
     let Some((group, at)) = memory.of(metric_idx) else {
         out.label = Label::Undecided;
         out.notes.push(format!(
@@ -177,6 +215,7 @@ pub fn find(
     };
     let (model, gains, weights, member) = group.parts(at);
     let mut view = View {
+        detail,
         plan,
         metric,
         look,
@@ -184,7 +223,8 @@ pub fn find(
         gains,
         weights,
     };
-    view.judge(&mut out, &member.tracks);
+    out.notes.extend(background.note());
+    view.judge(&mut out, &member.directions, member.said());
     Some(out)
 }
 
@@ -195,6 +235,7 @@ pub fn can_follow(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> bo
 
 /// One metric at one look.
 struct View<'a> {
+    detail: Detail,
     plan: &'a Plan,
     metric: &'a MetricPlan,
     look: &'a Look,
@@ -205,20 +246,25 @@ struct View<'a> {
 
 /// What one direction says.
 struct Said<'a> {
-    track: &'a Track,
+    direction: &'a Direction,
     harm: track::Harm,
     safety: f64,
 }
 
 impl View<'_> {
-    fn judge(&mut self, out: &mut Finding, tracks: &[Track]) {
+    fn judge(&mut self, out: &mut Finding, directions: &[Direction], history: &[f64]) {
         let levels = self.levels();
-        let said: Vec<Said<'_>> = tracks
+        let said: Vec<Said<'_>> = directions
             .iter()
-            .map(|track| Said {
-                track,
-                harm: track.harm(self.gains, self.weights, &[]),
-                safety: track.safety(self.gains, self.weights, &[]),
+            .map(|direction| {
+                let mut harm = direction.harm.harm(self.gains, self.weights, history);
+                harm.ln_e += direction.ln_kept;
+                let safe = direction.safe();
+                Said {
+                    direction,
+                    harm,
+                    safety: safe.safety(self.gains, self.weights, history) + direction.ln_kept,
+                }
             })
             .collect();
         // The mean of two e-values is one; to be within, both directions must be.
@@ -244,8 +290,8 @@ impl View<'_> {
             p_safe: libm::exp(-safety),
             beta: levels.beta,
         };
-        let pairs = worst.track.pairs();
-        let mean = worst.track.mean(self.model, self.gains, 0);
+        let pairs = worst.direction.harm.pairs();
+        let mean = worst.direction.harm.mean(self.model, self.gains, 0);
         let slow = mean.is_some_and(|mean| mean.slowest) && self.gains.present() >= SLOW_FROM;
         let worse = evidence.p_harm <= levels.alpha && pairs >= PAIRS_MIN;
         let safe = evidence.p_safe <= levels.beta && ln_e < HINT && pairs >= PAIRS_MIN;
@@ -260,7 +306,8 @@ impl View<'_> {
             "sequential t-mixture"
         };
         self.notes(out, worst, mean, label, slow && safe);
-        let (decision, scale, limits) = self.decision(label, evidence, (worst, &said), mean);
+        let (decision, scale, limits) =
+            self.decision(label, evidence, (worst, &said), (mean, history));
         out.canary.n_eff = self.worth(out.canary.n, mean);
         out.baseline.n_eff = self.worth(out.baseline.n, mean);
         let may_accept = ln_e < HINT && !slow;
@@ -272,18 +319,14 @@ impl View<'_> {
             (scale, limits),
             (self.look, may_accept),
         );
-        if out.label == Label::Undecided {
+        if out.label == Label::Undecided && self.detail == Detail::Full {
             out.needs = self.needs(&said, (ln_e, safety), levels);
         }
     }
 
     /// The same at every look: evidence may be read at any time.
     fn levels(&self) -> Levels {
-        let whole = if self.metric.role.is_gate() {
-            self.metric.alpha.get()
-        } else {
-            self.plan.judge.false_rollback.get()
-        };
+        let whole = alpha(self.plan, self.metric);
         Levels {
             alpha: whole,
             beta: self.plan.judge.false_promote.get(),
@@ -310,7 +353,7 @@ impl View<'_> {
                 worst.harm.longest_burst
             ));
         } else if label == Label::Worse {
-            let onset = worst.track.onset(self.gains, self.weights);
+            let onset = worst.direction.harm.onset(self.gains, self.weights);
             let from = self.model.onsets.starts().get(onset).copied().unwrap_or(0);
             if from > 0 {
                 let all = self.gains.time();
@@ -334,16 +377,30 @@ impl View<'_> {
         label: Label,
         evidence: Evidence,
         (worst, said): (&Said<'_>, &[Said<'_>]),
-        mean: Option<Mean>,
+        (mean, history): (Option<Mean>, &[f64]),
     ) -> (Decision, Scale, Limits) {
-        let contrast = worst.track.contrast();
+        let contrast = worst.direction.harm.contrast();
         let scale = contrast.scale();
         let limits = self.limits(said);
         let alpha = evidence.alpha / said.len() as f64;
         let levels = (alpha, evidence.beta);
-        let bounds = said.iter().map(|said| {
-            let (low, high) = said.track.interval(self.gains, self.weights, levels, &[]);
-            said.track.contrast().bounds(low, high)
+        let read = if self.detail == Detail::Full {
+            said
+        } else {
+            &[]
+        };
+        let bounds = read.iter().map(|said| {
+            let (harm, safe) = (&said.direction.harm, said.direction.safe());
+            let kept = libm::exp(said.direction.ln_kept);
+            let (gains, weights) = (self.gains, &mut *self.weights);
+            let worst = harm.lower(gains, weights, kept * levels.0, history);
+            let best = safe.upper(gains, weights, kept * levels.1, history);
+            let (worst, best) = (harm.contrast().end(worst), safe.contrast().end(best));
+            if harm.contrast().is_up() {
+                (worst, best)
+            } else {
+                (best, worst)
+            }
         });
         // In each direction harm is bounded at one end and safety at the other; both directions
         // together bound as tightly as the tighter.
@@ -375,11 +432,15 @@ impl View<'_> {
     /// The effect, from where harm began if it began late.
     fn estimate(&self, label: Label, worst: &Said<'_>, mean: Option<Mean>) -> f64 {
         let late = (label == Label::Worse && !worst.harm.by_bursts)
-            .then(|| worst.track.onset(self.gains, self.weights))
-            .and_then(|onset| worst.track.mean(self.model, self.gains, onset));
-        let (lowest, highest) = worst.track.contrast().range();
+            .then(|| worst.direction.harm.onset(self.gains, self.weights))
+            .and_then(|onset| worst.direction.harm.mean(self.model, self.gains, onset));
+        let (lowest, highest) = worst.direction.harm.contrast().range();
         let value = late.or(mean).map_or(0.0, |mean| mean.value);
-        worst.track.contrast().effect(value.clamp(lowest, highest))
+        worst
+            .direction
+            .harm
+            .contrast()
+            .effect(value.clamp(lowest, highest))
     }
 
     fn limits(&self, said: &[Said<'_>]) -> Limits {
@@ -388,7 +449,7 @@ impl View<'_> {
             down: f64::NEG_INFINITY,
         };
         for said in said {
-            let contrast = said.track.contrast();
+            let contrast = said.direction.harm.contrast();
             if contrast.is_up() {
                 out.up = contrast.effect(0.0);
             } else {
@@ -408,8 +469,11 @@ impl View<'_> {
         let forecast = |said: &Said<'_>, side: Side, now: f64, level: f64| {
             let wanted = -libm::log(level);
             (level > 0.0).then_some(())?;
-            said.track
-                .forecast(self.model, self.gains, side, (now, wanted), most)
+            let track = match side {
+                Side::Above => &said.direction.harm,
+                Side::Below => said.direction.safe(),
+            };
+            track.forecast(self.model, self.gains, side, (now, wanted), most)
         };
         let worse = said
             .iter()

@@ -121,28 +121,24 @@ impl Track {
         ln_e.clamp(-LN_E_MAX, LN_E_MAX)
     }
 
-    /// The contrasts that are not refuted: from the largest that harm at level `alpha` is shown
-    /// over, to the smallest that safety at level `beta` is shown under. Valid at every look.
-    pub fn interval(
-        &self,
-        gains: &Gains,
-        weights: &mut Weights,
-        (alpha, beta): (f64, f64),
-        history: &[f64],
-    ) -> (f64, f64) {
+    /// The largest contrast that harm at level `alpha` is shown over; valid at every look.
+    pub fn lower(&self, gains: &Gains, weights: &mut Weights, alpha: f64, history: &[f64]) -> f64 {
+        let bound = -libm::log(alpha) - libm::log(LOCATION_WEIGHT);
         let (lowest, highest) = self.contrast.range();
-        let harm = -libm::log(alpha) - libm::log(LOCATION_WEIGHT);
-        let safe = -libm::log(beta);
-        let mut shown = |asked: (Side, Span, f64), bound: f64| {
+        bisect(lowest, highest, |at| {
+            let asked = (Side::Above, Span::AnyOnset, at);
             self.state.ln_e(gains, weights, asked, history) >= bound
-        };
-        let low = bisect(lowest, highest, |at| {
-            shown((Side::Above, Span::AnyOnset, at), harm)
-        });
-        let high = bisect(lowest, highest, |at| {
-            !shown((Side::Below, Span::FromStart, at), safe)
-        });
-        (low, high)
+        })
+    }
+
+    /// The smallest contrast that safety at level `beta` is shown under; valid at every look.
+    pub fn upper(&self, gains: &Gains, weights: &mut Weights, beta: f64, history: &[f64]) -> f64 {
+        let bound = -libm::log(beta);
+        let (lowest, highest) = self.contrast.range();
+        bisect(lowest, highest, |at| {
+            let asked = (Side::Below, Span::FromStart, at);
+            self.state.ln_e(gains, weights, asked, history) < bound
+        })
     }
 
     /// The mean contrast from onset `m` on.

@@ -249,8 +249,7 @@ impl LineTest {
             let m = 0.5 * (phi + 1.0);
             for at in 0..self.count {
                 let tilt = self.tilt(roles, self.alternatives[at], m);
-                let log = k * tilt.suspect + l * tilt.reference - compensated * tilt.growth;
-                self.cells[idx][at].times_exp(log);
+                self.cells[idx][at].advance(tilt.step(k, l, compensated));
             }
         }
     }
@@ -262,8 +261,7 @@ impl LineTest {
         let (l, compensated) = (roles.reference.bad, roles.suspect.total * roles.extra);
         for at in 0..self.count {
             let tilt = self.tilt(roles, self.alternatives[at], 1.0);
-            let log = k * tilt.suspect + l * tilt.reference - compensated * tilt.growth;
-            self.single[at].times_exp(log);
+            self.single[at].advance(tilt.step(k, l, compensated));
         }
     }
 

@@ -2,6 +2,8 @@
 //!
 //! Evidence is multiplied and added to once per interval; this saves a logarithm at each.
 
+use super::tilt::Step;
+
 /// Mantissas stay within e^±`WIDTH`; beyond, the power is adjusted.
 const WIDTH: f64 = 256.0;
 
@@ -40,7 +42,20 @@ impl Scaled {
     pub(super) fn times_exp(&mut self, log: f64) {
         let whole = (log / WIDTH).trunc();
         self.power += whole;
-        self.value *= libm::exp(log - whole * WIDTH);
+        self.times(libm::exp(log - whole * WIDTH));
+    }
+
+    /// One step of a test martingale.
+    pub(super) fn advance(&mut self, step: Step) {
+        match step {
+            Step::Factor(factor) => self.times(factor),
+            Step::Log(log) => self.times_exp(log),
+        }
+    }
+
+    /// Multiplies by a factor within e^±[`WIDTH`].
+    pub(super) fn times(&mut self, factor: f64) {
+        self.value *= factor;
         if self.value > EXP_WIDTH {
             self.value /= EXP_WIDTH;
             self.power += 1.0;

@@ -9,12 +9,26 @@
 //! this is the likelihood ratio of the conditional binomial. Bernoulli events are covered, because
 //! (1 + p x)^n ≤ e^{n p x}; so are smaller clusters, because the compensation grows with m.
 
-/// The weights of a bad event of the suspect and of the reference, and the growth y_s.
+/// e^θ of a bad event of the suspect and of the reference, and the growth y_s.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct Tilt {
     pub(super) suspect: f64,
     pub(super) reference: f64,
     pub(super) growth: f64,
+}
+
+/// Counts up to this are powers by multiplication, which is several times faster than by
+/// logarithms; with factors up to [`FACTOR`] no product leaves the range of a double.
+const POWER: f64 = 64.0;
+
+/// The largest factor for which powers are multiplied.
+const FACTOR: f64 = 16.0;
+
+/// What counts make of a test martingale, as a factor or as a logarithm.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Step {
+    Factor(f64),
+    Log(f64),
 }
 
 impl Tilt {
@@ -28,8 +42,8 @@ impl Tilt {
             growth
         };
         Self {
-            suspect: weight(growth, m),
-            reference: weight(-u * growth, m),
+            suspect: factor(growth, m),
+            reference: factor(-u * growth, m),
             growth,
         }
     }
@@ -39,6 +53,52 @@ impl Tilt {
     pub(super) fn of_ratio(q: f64, u: f64, m: f64) -> Self {
         Self::of_growth(growth_of_ratio(q, u, m), u, m)
     }
+
+    /// The step for `k` bad events of the suspect and `l` of the reference, less a compensation.
+    pub(super) fn step(self, k: f64, l: f64, compensated: f64) -> Step {
+        let log = -compensated * self.growth;
+        if let (Some(k), Some(l)) = (small(k), small(l))
+            && self.suspect <= FACTOR
+            && log.abs() <= POWER
+        {
+            let compensation = if compensated.abs() < f64::MIN_POSITIVE {
+                1.0
+            } else {
+                libm::exp(log)
+            };
+            return Step::Factor(power(self.suspect, k) * power(self.reference, l) * compensation);
+        }
+        Step::Log(log + times_log(k, self.suspect) + times_log(l, self.reference))
+    }
+}
+
+/// k ln(f), with 0 ln(f) = 0.
+fn times_log(k: f64, factor: f64) -> f64 {
+    if k > 0.0 { k * libm::log(factor) } else { 0.0 }
+}
+
+/// A whole number up to [`POWER`].
+fn small(k: f64) -> Option<u32> {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "counts are not negative and at most POWER here"
+    )]
+    let whole = k.min(POWER) as u32;
+    ((f64::from(whole) - k).abs() < f64::MIN_POSITIVE).then_some(whole)
+}
+
+/// base^k by squaring.
+fn power(base: f64, mut k: u32) -> f64 {
+    let (mut out, mut square) = (1.0, base);
+    while k > 0 {
+        if k & 1 == 1 {
+            out *= square;
+        }
+        square *= square;
+        k >>= 1;
+    }
+    out
 }
 
 /// The y of an arm whose rate is `q` times what is expected, the other arm being known (u = 0) or
@@ -47,11 +107,11 @@ pub(super) fn growth_of_ratio(q: f64, u: f64, m: f64) -> f64 {
     let a = m * (m - 1.0) * (1.0 - q * u * u);
     let b = (2.0 * m - 1.0) * (1.0 + q * u);
     let c = 1.0 - q;
-    let root = libm::sqrt((b * b - 4.0 * a * c).max(0.0));
+    let root = (b * b - 4.0 * a * c).max(0.0).sqrt();
     -2.0 * c / (b + root)
 }
 
-/// θ of a growth y: e^θ = (1 + m y) / (1 + (m - 1) y).
-fn weight(y: f64, m: f64) -> f64 {
-    libm::log1p(y / (1.0 + (m - 1.0) * y))
+/// e^θ of a growth y: (1 + m y) / (1 + (m - 1) y).
+fn factor(y: f64, m: f64) -> f64 {
+    1.0 + y / (1.0 + (m - 1.0) * y)
 }
