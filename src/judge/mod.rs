@@ -158,7 +158,9 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         }
         if matches!(window.data, MetricData::Distribution { .. }) {
             let past = windows.history_shapes(metric_idx);
-            return Some(sequential_distribution::find(plan, metric, window, past, look));
+            return Some(sequential_distribution::find(
+                plan, metric, window, past, look,
+            ));
         }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);

@@ -16,7 +16,8 @@ use std::fmt;
 /// Series in one answer; an answer with more is refused as too large, whole.
 pub const SERIES_MAX: usize = 10_000;
 
-/// Samples in one answer (80 MB of memory), each bucket of a native histogram counted as one; an answer with more is refused as too large, whole.
+/// Samples in one answer (80 MB of memory), each bucket of a native histogram counted as one; an
+/// answer with more is refused as too large, whole.
 pub const SAMPLES_MAX: usize = 5_000_000;
 
 /// Characters of an unreadable body shown in a message; the rest is dropped.
