@@ -18,11 +18,10 @@
 //! with L_φ,0 the likelihood at the margin under dispersion φ
 //! ([`clustered`](super::clustered)), without bursts and with one in twenty stretches, and L_φ,r
 //! with odds r times those at the margin (universal inference: Wasserman, Ramdas and Balakrishnan,
-//! PNAS 117, 2020).
-//! Whatever dispersion is the true one, the denominator is no
-//! smaller than its likelihood, so the mean of E is at most 1 at every stopping time and E ever
-//! reaches 1/α with probability at most α. What is not known beforehand, the size of clusters, is
-//! paid for with time instead of with errors.
+//! PNAS 117, 2020). Whichever of these is the true one, the denominator is no smaller than its
+//! likelihood, so the mean of E is at most 1 at every stopping time and E ever reaches 1/α with
+//! probability at most α. What is not known beforehand, the size of clusters, is paid for with time
+//! instead of with errors.
 
 use super::clustered::{DISPERSIONS, Share, Split};
 
