@@ -5,6 +5,7 @@
 //! or how the samples were cut into looks (A6).
 
 use crate::digest::Digest;
+use crate::judge::absorb_buckets;
 use crate::judge::arms::{Answers, Cut, Eras, Taken, arm_of, by_key};
 use crate::judge::history::Past;
 use crate::judge::replicas::{Names, Replicas};
@@ -17,7 +18,7 @@ use crate::series::align::{self, Fold};
 use crate::series::buckets::{Bounds, Buckets, Ladder};
 use crate::series::census::Census;
 use crate::series::grid::Grid;
-use crate::series::raw::{Labels, RawSeries, series_key};
+use crate::series::raw::{Labels, RawHistograms, RawSeries, series_key};
 use crate::series::samples::Series;
 use crate::template::{Combine, GapPolicy};
 use crate::time::Timestamp;
@@ -359,7 +360,10 @@ impl MetricState {
         threshold: f64,
         (intervals, shapes): (&mut Vec<EventInterval>, &mut Shapes),
     ) {
-        let names = self.names(plan, metric, answers.series(Part::Buckets), Some("le"));
+        let natives = absorb_buckets::natives(answers.histograms(Part::Buckets));
+        let all = answers.series(Part::Buckets);
+        let all = all.chain(natives.iter().map(|(_, totals, _)| totals));
+        let names = self.names(plan, metric, all, Some("le"));
         let (mut live, mut past) = (Families::new(), Families::new());
         for (key, one) in by_key(answers.series(Part::Buckets), Some("le")) {
             let Some((arm, taken)) = self.take(plan, Part::Buckets, (key, one), answers.to) else {
@@ -379,6 +383,8 @@ impl MetricState {
                 ladder.add(&one.labels, samples.into_iter());
             }
         }
+        let both = (&mut live, &mut past);
+        self.absorb_natives(plan, answers.to, threshold, natives, both);
         if plan.history.is_some() {
             self.past.buckets(plan, &past, answers.to, &names);
         }
@@ -391,6 +397,35 @@ impl MetricState {
         );
         target.shapes = Some(shapes);
         self.tally.buckets(&live, &mut target, &mut self.census);
+    }
+
+    /// Puts native histograms beside the classic ones.
+    fn absorb_natives(
+        &mut self,
+        plan: &Plan,
+        to: Timestamp,
+        threshold: f64,
+        natives: Vec<(Digest, RawSeries, &RawHistograms)>,
+        (live, past): (&mut Families, &mut Families),
+    ) {
+        for (key, totals, raw) in natives {
+            let Some((arm, taken)) = self.take(plan, Part::Buckets, (key, &totals), to) else {
+                continue;
+            };
+            for (families, samples) in [(&mut *live, &taken.live), (&mut *past, &taken.past)] {
+                let fresh = || (arm, Buckets::new(threshold), Ladder::default());
+                let (_, buckets, ladder) = families.entry(key).or_insert_with(fresh);
+                let read = absorb_buckets::read_natives((key, raw), samples, &mut self.census);
+                for snapshot in read {
+                    match arm {
+                        Arm::Baseline => self.baseline.bounds.add_native(&snapshot, threshold),
+                        Arm::Canary => self.canary.bounds.add_native(&snapshot, threshold),
+                    }
+                    buckets.add_native(&snapshot);
+                    ladder.add_native(snapshot);
+                }
+            }
+        }
     }
 
     /// Why the data may not be judged, when they may not (A5).
@@ -430,7 +465,8 @@ impl MetricState {
                 out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
             }
         }
-        if self.histogram_series > 0 {
+        let unread = !matches!(metric.queries, Queries::Distribution { .. });
+        if self.histogram_series > 0 && unread {
             out.push(format!(
                 "{} series of native histograms left out",
                 self.histogram_series

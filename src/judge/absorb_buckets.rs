@@ -1,12 +1,48 @@
 //! From the buckets of a look's answers to observations per bucket and interval.
 
+use crate::digest::Digest;
 use crate::judge::shapes::Shapes;
 use crate::judge::windows::Arm;
 use crate::series::census::Census;
 use crate::series::counters::Birthline;
 use crate::series::grid::Grid;
 use crate::series::histogram::{Growth, HistogramState, Snapshot};
+use crate::series::native;
+use crate::series::raw::{RawHistogram, RawHistograms, RawSeries, Sample, series_key};
 use crate::time::Timestamp;
+use std::collections::BTreeSet;
+
+/// Native histograms of an answer, each with a series of its totals at the same instants, by key.
+pub(crate) fn natives<'a>(
+    all: impl Iterator<Item = &'a RawHistograms>,
+) -> Vec<(Digest, RawSeries, &'a RawHistograms)> {
+    let total = |one: &RawHistogram| Sample {
+        at: one.at,
+        value: one.count,
+    };
+    let shadow = |one: &'a RawHistograms| {
+        let series = RawSeries {
+            labels: one.labels.clone(),
+            samples: one.samples.iter().map(total).collect(),
+        };
+        (series_key(&one.labels, Some("le")), series, one)
+    };
+    let mut out: Vec<_> = all.map(shadow).collect();
+    out.sort_by_key(|(key, ..)| *key);
+    out
+}
+
+/// Those of the histograms that stand at the instants of `taken`, read.
+pub(crate) fn read_natives(
+    (key, raw): (Digest, &RawHistograms),
+    taken: &[Sample],
+    census: &mut Census,
+) -> Vec<Snapshot> {
+    let wanted: BTreeSet<Timestamp> = taken.iter().map(|sample| sample.at).collect();
+    let mine = raw.samples.iter().filter(|one| wanted.contains(&one.at));
+    mine.filter_map(|one| native::snapshot(key, one, census))
+        .collect()
+}
 
 /// What is remembered of both arms' histograms between looks.
 #[derive(Clone, Debug, Default, PartialEq)]

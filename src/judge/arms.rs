@@ -4,7 +4,7 @@
 use crate::digest::Digest;
 use crate::judge::windows::{ANCHOR_LOOKBACK, Arm, Batch, SUSPECT_MAX};
 use crate::plan::{Part, Plan};
-use crate::series::raw::{Answer, Labels, RawSeries, Sample, series_key};
+use crate::series::raw::{Answer, Labels, RawHistograms, RawSeries, Sample, series_key};
 use crate::time::Timestamp;
 use regex::Regex;
 use std::collections::BTreeMap;
@@ -33,6 +33,12 @@ impl<'a> Answers<'a> {
     /// Whether that query was answered at all.
     pub(crate) fn has(&self, part: Part) -> bool {
         self.parts.iter().any(|(other, _)| *other == part)
+    }
+
+    /// The native histograms of one query's answer.
+    pub(crate) fn histograms(&self, part: Part) -> impl Iterator<Item = &'a RawHistograms> {
+        let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        mine.flat_map(|(_, answer)| &answer.histograms)
     }
 
     /// The series of one query's answer.

@@ -10,6 +10,7 @@
 mod credential;
 mod exchange;
 mod fault;
+mod native;
 mod options;
 mod response;
 mod split;
@@ -149,6 +150,13 @@ impl Client {
                 .retain(|sample| from < sample.at && sample.at <= to);
         }
         answer.series.retain(|series| !series.samples.is_empty());
+        for series in &mut answer.histograms {
+            let inside = |at: Timestamp| from < at && at <= to;
+            series.samples.retain(|histogram| inside(histogram.at));
+        }
+        answer
+            .histograms
+            .retain(|series| !series.samples.is_empty());
         Ok(answer)
     }
 

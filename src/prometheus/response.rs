@@ -6,7 +6,8 @@
 //! to the millisecond, never cut: most milliseconds are not exact in binary.
 
 use super::fault::{Fault, FaultKind, excerpt};
-use crate::series::raw::{Answer, Labels, RawSeries, Sample};
+use super::native::{Histogram, Histograms};
+use crate::series::raw::{Answer, Labels, RawHistogram, RawHistograms, RawSeries, Sample};
 use crate::time::Timestamp;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
@@ -15,7 +16,8 @@ use std::fmt;
 /// Series in one answer; an answer with more is refused as too large, whole.
 pub const SERIES_MAX: usize = 10_000;
 
-/// Samples in one answer (80 MB of memory); an answer with more is refused as too large, whole.
+/// Samples in one answer (80 MB of memory), each bucket of a native histogram counted as one; an
+/// answer with more is refused as too large, whole.
 pub const SAMPLES_MAX: usize = 5_000_000;
 
 /// Characters of an unreadable body shown in a message; the rest is dropped.
@@ -97,6 +99,8 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Fault> {
             "the query gives a string, not numbers",
         ));
     }
+    let mut rows = rows;
+    rows.histograms.sort_by(|a, b| a.labels.cmp(&b.labels));
     let mut series = rows.series;
     // An instant vector comes in no promised order; A6 wants the same bits each time.
     series.sort_by(|a, b| a.labels.cmp(&b.labels));
@@ -109,6 +113,7 @@ pub fn decode_answer(body: &[u8]) -> Result<Answer, Fault> {
         warnings,
         infos: envelope.infos.unwrap_or_default(),
         histogram_series: rows.histogram_series,
+        histograms: rows.histograms,
     })
 }
 
@@ -148,6 +153,7 @@ struct Rows {
     series: Vec<RawSeries>,
     samples: usize,
     histogram_series: usize,
+    histograms: Vec<RawHistograms>,
     text: bool,
     /// Set once a limit is passed: the rest is read and dropped, so memory stays bounded.
     beyond: Option<String>,
@@ -158,7 +164,8 @@ impl Rows {
         if row.histogram {
             self.histogram_series += 1;
         }
-        self.samples += row.samples.len();
+        let buckets = row.histograms.iter().map(|one| one.buckets.len() + 1);
+        self.samples += row.samples.len() + buckets.sum::<usize>();
         if self.series.len() >= SERIES_MAX || self.histogram_series > SERIES_MAX {
             self.beyond = Some(format!(
                 "more than {SERIES_MAX} series in the answer; aggregate or select fewer"
@@ -169,7 +176,16 @@ impl Rows {
                 "more than {SAMPLES_MAX} samples in the answer; ask for a shorter range"
             ));
         }
-        if self.beyond.is_none() && (row.floats || !row.histogram) {
+        if self.beyond.is_some() {
+            return;
+        }
+        if !row.histograms.is_empty() {
+            self.histograms.push(RawHistograms {
+                labels: row.labels.clone(),
+                samples: row.histograms,
+            });
+        }
+        if row.floats || !row.histogram {
             self.series.push(RawSeries {
                 labels: row.labels,
                 samples: row.samples,
@@ -274,8 +290,12 @@ impl<'de> Visitor<'de> for ItemVisitor {
                     row.samples = map.next_value::<Points>()?.0;
                     row.floats = true;
                 }
-                Field::Histogram | Field::Histograms => {
-                    map.next_value::<IgnoredAny>()?;
+                Field::Histogram => {
+                    row.histograms = map.next_value::<Histogram>()?.0.into_iter().collect();
+                    row.histogram = true;
+                }
+                Field::Histograms => {
+                    row.histograms = map.next_value::<Histograms>()?.0;
                     row.histogram = true;
                 }
                 Field::Other => {
@@ -297,6 +317,7 @@ impl<'de> Visitor<'de> for ItemVisitor {
 struct Row {
     labels: Labels,
     samples: Vec<Sample>,
+    histograms: Vec<RawHistogram>,
     floats: bool,
     histogram: bool,
 }
@@ -373,7 +394,7 @@ impl<'de> Deserialize<'de> for Point {
 }
 
 /// A number in quotes; `NaN`, `+Inf` and `-Inf` are numbers here.
-struct Number(f64);
+pub(super) struct Number(pub(super) f64);
 
 impl<'de> Deserialize<'de> for Number {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -394,7 +415,7 @@ impl<'de> Deserialize<'de> for Number {
     }
 }
 
-fn timestamp<E: serde::de::Error>(seconds: f64) -> Result<Timestamp, E> {
+pub(super) fn timestamp<E: serde::de::Error>(seconds: f64) -> Result<Timestamp, E> {
     Timestamp::from_seconds(seconds)
         .ok_or_else(|| E::custom(format_args!("timestamp {seconds} is beyond the year 9999")))
 }

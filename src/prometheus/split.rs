@@ -196,6 +196,7 @@ mod tests {
             warnings: vec!["w".to_owned()],
             infos: Vec::new(),
             histogram_series: 1,
+            histograms: Vec::new(),
         };
         let mut merged = Merged::default();
         for (from, to) in [(1, 5), (5, 8), (7, 9)] {

@@ -6,6 +6,7 @@ use crate::series::census::Census;
 use crate::series::coarsen;
 use crate::series::counters::{Point, sound};
 use crate::series::histogram::Snapshot;
+use crate::series::native;
 use crate::series::raw::{Labels, Sample};
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -23,6 +24,8 @@ const BOUNDS_MAX: usize = 200;
 pub struct Bounds {
     /// By [`order`].
     seen: BTreeMap<u64, f64>,
+    /// A threshold that lies inside a bucket of a native histogram.
+    inside: Option<u64>,
 }
 
 impl Bounds {
@@ -35,14 +38,35 @@ impl Bounds {
         }
     }
 
+    /// Remembers the bounds of a native histogram that are worth a name, and `threshold` where the
+    /// observations up to it are known.
+    pub fn add_native(&mut self, snapshot: &Snapshot, threshold: f64) {
+        let known = snapshot.up_to(threshold).map(|_| threshold);
+        if known.is_none() {
+            self.inside = Some(order(threshold));
+        }
+        let named = snapshot.bounds.iter().copied();
+        let named = named.filter(|bound| native::worth_keeping(*bound));
+        for bound in [f64::INFINITY].into_iter().chain(known).chain(named) {
+            if self.seen.len() < BOUNDS_MAX {
+                self.seen.insert(order(bound), bound);
+            }
+        }
+    }
+
     /// Why nothing can be counted: `no bucket bound 0.25; bounds are 0.1, 0.5, +Inf`. `None` when
     /// both the threshold and the total are there, or no bucket was seen at all.
     pub fn lacks(&self, threshold: f64) -> Option<String> {
         let missing = [threshold, f64::INFINITY]
             .into_iter()
-            .find(|bound| !self.seen.contains_key(&order(*bound)))
+            .find(|bound| {
+                let place = order(*bound);
+                !self.seen.contains_key(&place) || self.inside == Some(place)
+            })
             .filter(|_| !self.seen.is_empty())?;
-        let mut shown: Vec<String> = self.seen.values().map(|bound| bound_text(*bound)).collect();
+        let known = self.seen.iter();
+        let known = known.filter(|(place, _)| self.inside != Some(**place));
+        let mut shown: Vec<String> = known.map(|(_, bound)| bound_text(*bound)).collect();
         if shown.len() > BOUNDS_SHOWN_MAX {
             shown.truncate(BOUNDS_SHOWN_MAX);
             shown.push("…".to_owned());
@@ -84,6 +108,17 @@ impl Buckets {
         }
     }
 
+    /// Adds a native histogram; one whose threshold lies inside a bucket has no counterpart.
+    pub fn add_native(&mut self, snapshot: &Snapshot) {
+        let sample = |value| Sample {
+            at: snapshot.at,
+            value,
+        };
+        self.all.push(sample(snapshot.all));
+        let within = snapshot.up_to(self.threshold);
+        self.within.extend(within.map(sample));
+    }
+
     /// Observations and those within the threshold, at the instants that have both; the others
     /// are counted in `census`.
     pub fn points(&self, key: Digest, census: &mut Census) -> Vec<Point<2>> {
@@ -113,6 +148,7 @@ impl Buckets {
 pub struct Ladder {
     /// By [`order`]: the bound and its samples.
     rungs: BTreeMap<u64, (f64, Vec<Sample>)>,
+    native: Vec<Snapshot>,
 }
 
 impl Ladder {
@@ -122,6 +158,11 @@ impl Ladder {
             let rung = self.rungs.entry(order(bound));
             rung.or_insert((bound, Vec::new())).1.extend(samples);
         }
+    }
+
+    /// Adds a native histogram.
+    pub fn add_native(&mut self, snapshot: Snapshot) {
+        self.native.push(snapshot);
     }
 
     /// One snapshot for each instant at which the total is known, of the buckets known then; of
@@ -153,9 +194,11 @@ impl Ladder {
                 bounds,
                 within,
                 all,
+                native: false,
             })
         };
-        by_instant.into_iter().filter_map(snapshot).collect()
+        let classic = by_instant.into_iter().filter_map(snapshot);
+        classic.chain(self.native.iter().cloned()).collect()
     }
 }
 

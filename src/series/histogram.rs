@@ -7,7 +7,6 @@
 
 use crate::digest::Digest;
 use crate::series::census::Census;
-use crate::series::coarsen;
 use crate::series::counters::Birthline;
 use crate::time::Timestamp;
 use std::collections::BTreeMap;
@@ -25,6 +24,9 @@ pub struct Snapshot {
     pub within: Vec<f64>,
     /// All observations; finite and at least 0.
     pub all: f64,
+    /// It is a native histogram: of its bounds only those are worth keeping that
+    /// [`native::worth_keeping`](super::native::worth_keeping).
+    pub native: bool,
 }
 
 impl Snapshot {
@@ -41,20 +43,38 @@ impl Snapshot {
         .collect()
     }
 
-    /// The same without the bounds that are not in `kept`.
+    /// Observations up to `bound`: known at its bounds, and between two of them that have no
+    /// observation between them. So a bucket that a scrape left out because it is empty is none
+    /// that is missing.
+    pub fn up_to(&self, bound: f64) -> Option<f64> {
+        let idx = self.bounds.partition_point(|b| *b < bound);
+        let next = self.within.get(idx).copied();
+        if self.bounds.get(idx).is_some_and(|b| *b <= bound) {
+            return next;
+        }
+        let before = idx.checked_sub(1).and_then(|idx| self.within.get(idx));
+        let before = before.copied().unwrap_or(0.0);
+        (next.unwrap_or(self.all) <= before).then_some(before)
+    }
+
+    /// The same on the bounds in `kept`, all of them known.
     fn on(&self, kept: &[f64]) -> Self {
-        let each = self.bounds.iter().zip(&self.within);
-        let pick = |(bound, within): (&f64, &f64)| {
-            let is_kept = kept.binary_search_by(|k| k.total_cmp(bound)).is_ok();
-            is_kept.then_some((*bound, *within))
-        };
-        let (bounds, within) = each.filter_map(pick).unzip();
+        let within = kept.iter().filter_map(|bound| self.up_to(*bound));
         Self {
-            bounds,
-            within,
+            within: within.collect(),
+            bounds: kept.to_vec(),
             ..*self
         }
     }
+}
+
+/// The bounds of either snapshot that are known in both.
+fn common(one: &Snapshot, other: &Snapshot) -> Vec<f64> {
+    let mut bounds: Vec<f64> = one.bounds.iter().chain(&other.bounds).copied().collect();
+    bounds.sort_by(f64::total_cmp);
+    bounds.dedup();
+    bounds.retain(|bound| one.up_to(*bound).is_some() && other.up_to(*bound).is_some());
+    bounds
 }
 
 /// By how much a histogram grew up to `at`.
@@ -66,6 +86,17 @@ pub struct Growth {
     pub bounds: Vec<f64>,
     /// Observations per bucket: up to the first bound, between neighbours, beyond the last.
     pub cells: Vec<f64>,
+    /// It is of a native histogram.
+    pub native: bool,
+}
+
+impl Growth {
+    /// Whether `bound` lies inside a bucket with observations.
+    pub fn splits(&self, bound: f64) -> bool {
+        let idx = self.bounds.partition_point(|b| *b < bound);
+        let is_end = self.bounds.get(idx).is_some_and(|b| *b <= bound);
+        !is_end && self.cells.get(idx).is_some_and(|cell| *cell > 0.0)
+    }
 }
 
 /// Scrapes in a row that may lack a bound that was there before: they are left out, their
@@ -118,13 +149,15 @@ impl HistogramState {
                 at: now.at,
                 bounds: now.bounds.clone(),
                 cells,
+                native: now.native,
             });
         };
         if now.at <= before.at {
             return None;
         }
-        let common = coarsen::common(&before.bounds, &now.bounds);
-        if common.len() < before.bounds.len() && *lacking < LACKING_MAX {
+        let common = common(before, now);
+        let lacks = before.bounds.iter().any(|b| now.up_to(*b).is_none());
+        if lacks && *lacking < LACKING_MAX {
             *lacking += 1;
             census.unpaired += 1;
             return None;
@@ -154,6 +187,7 @@ fn rise(before: &Snapshot, now: Snapshot, census: &mut Census) -> Growth {
     Growth {
         at: risen.at,
         cells: risen.cells(),
+        native: risen.native,
         bounds: risen.bounds,
     }
 }

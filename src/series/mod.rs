@@ -11,6 +11,7 @@ pub mod counters;
 pub mod gaps;
 pub mod grid;
 pub mod histogram;
+pub mod native;
 pub mod notation;
 pub mod raw;
 pub mod samples;

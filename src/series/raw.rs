@@ -25,6 +25,37 @@ pub struct RawSeries {
     pub samples: Vec<Sample>,
 }
 
+/// One bucket of a native histogram; which of its ends belongs to it is not kept.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RawBucket {
+    /// Where it begins; may be −∞.
+    pub left: f64,
+    /// Where it ends; may be +∞.
+    pub right: f64,
+    /// Observations inside.
+    pub count: f64,
+}
+
+/// One native histogram at one instant.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawHistogram {
+    /// The instant the source put on it.
+    pub at: Timestamp,
+    /// All observations.
+    pub count: f64,
+    /// Those of its buckets that hold any, as received.
+    pub buckets: Vec<RawBucket>,
+}
+
+/// One series of native histograms.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RawHistograms {
+    /// Label names and values.
+    pub labels: Labels,
+    /// The histograms, in rising time as received.
+    pub samples: Vec<RawHistogram>,
+}
+
 /// Everything one query gave: both arms together, with what the source had to say about it.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Answer {
@@ -34,8 +65,10 @@ pub struct Answer {
     pub warnings: Vec<String>,
     /// Remarks that do not make the answer suspect.
     pub infos: Vec<String>,
-    /// Series that held native histograms, which this query cannot use as floats.
+    /// Series that held native histograms, which are no floats.
     pub histogram_series: usize,
+    /// What they held, where raw samples were asked for.
+    pub histograms: Vec<RawHistograms>,
 }
 
 /// What a series is known by: a digest of its labels without those in `except`. Shorter than the

@@ -24,6 +24,8 @@ pub struct Split {
     /// ln s with s = K / (φ − 1) for each dispersion φ, and ln Γ(s + K) − ln Γ(s).
     log_sizes: [f64; DISPERSIONS.len()],
     whole: [f64; DISPERSIONS.len()],
+    /// The same for [`BURST`].
+    whole_burst: f64,
 }
 
 /// A share with its logarithms.
@@ -64,6 +66,7 @@ impl Split {
         Self {
             one,
             other,
+            whole_burst: ln_rising(BURST, libm::log(BURST), all),
             log_sizes,
             whole,
         }
@@ -98,7 +101,20 @@ impl Split {
         let other = ln_rising(rest, log_size + share.log_rest, self.other);
         one + other - whole
     }
+
+    /// The same when nearly all events belong to one burst.
+    pub fn log_burst(&self, share: Share) -> f64 {
+        let log_size = libm::log(BURST);
+        let one = ln_rising(BURST * share.share, log_size + share.log, self.one);
+        let rest = BURST * (1.0 - share.share);
+        let other = ln_rising(rest, log_size + share.log_rest, self.other);
+        one + other - self.whole_burst
+    }
 }
+
+/// The parameters of a burst add up to this, however many events it has: nearly all of them are on
+/// one arm, on the expected one as likely as a single event.
+const BURST: f64 = 0.5;
 
 /// From here on Stirling's series has nine digits.
 const STIRLING: f64 = 8.0;

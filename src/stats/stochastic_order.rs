@@ -15,12 +15,13 @@
 //! E = Σ_φ Σ_r π L_φ,r / max_φ L_φ,0
 //! ```
 //!
-//! with L_φ,0 the likelihood at the margin under dispersion φ ([`clustered`](super::clustered))
-//! and L_φ,r with odds r times those at the margin (universal inference: Wasserman, Ramdas and
-//! Balakrishnan, PNAS 117, 2020). Whatever dispersion is the true one, the denominator is no
-//! smaller than its likelihood, so the mean of E is at most 1 at every stopping time and E ever
-//! reaches 1/α with probability at most α. What is not known beforehand, the size of clusters, is
-//! paid for with time instead of with errors.
+//! with L_φ,0 the likelihood at the margin under dispersion φ
+//! ([`clustered`](super::clustered)), without bursts and with one in twenty stretches, and L_φ,r
+//! with odds r times those at the margin (universal inference: Wasserman, Ramdas and Balakrishnan,
+//! PNAS 117, 2020). Whichever of these is the true one, the denominator is no smaller than its
+//! likelihood, so the mean of E is at most 1 at every stopping time and E ever reaches 1/α with
+//! probability at most α. What is not known beforehand, the size of clusters, is paid for with time
+//! instead of with errors.
 
 use super::clustered::{DISPERSIONS, Share, Split};
 
@@ -114,20 +115,53 @@ pub(crate) fn log_sum(values: impl Iterator<Item = f64> + Clone) -> f64 {
     most + libm::log(values.map(|value| libm::exp(value - most)).sum())
 }
 
-/// Evidence that a mixture over the dispersions exceeds the likeliest of them at the margin.
-fn universal(at_margin: &[f64; DISPERSIONS.len()], log_gains: [f64; DISPERSIONS.len()]) -> f64 {
+/// What is not known of how observations come: their dispersion, first without and then with
+/// bursts.
+const MODELS: usize = 2 * DISPERSIONS.len();
+
+/// The share of stretches with a burst, where there are bursts: one in twenty.
+const BURSTS: f64 = 0.05;
+
+/// Log likelihoods of one stretch under each model.
+fn models(split: &Split, share: Share) -> [f64; MODELS] {
+    let burst = libm::log(BURSTS) + split.log_burst(share);
+    let mut out = [0.0; MODELS];
+    let (single, with) = out.split_at_mut(DISPERSIONS.len());
+    for (idx, (single, with)) in single.iter_mut().zip(with).enumerate() {
+        *single = split.log_likelihood(share, idx);
+        *with = with_burst(*single, burst);
+    }
+    out
+}
+
+/// One stretch with or without a burst; `burst` has its prior in it.
+fn with_burst(log: f64, burst: f64) -> f64 {
+    log_sum([log + libm::log1p(-BURSTS), burst].into_iter())
+}
+
+/// The prior of the dispersions for each model.
+fn of_models(prior: [f64; DISPERSIONS.len()]) -> [f64; MODELS] {
+    let mut out = [0.0; MODELS];
+    for (out, prior) in out.iter_mut().zip(prior.into_iter().cycle()) {
+        *out = prior;
+    }
+    out
+}
+
+/// Evidence that a mixture over the models exceeds the likeliest of them at the margin.
+fn universal(at_margin: &[f64; MODELS], log_gains: [f64; MODELS]) -> f64 {
     let best = at_margin.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     let each = at_margin.iter().zip(log_gains).map(|(at, gain)| at + gain);
-    log_sum(each) - libm::log(DISPERSIONS.len() as f64) - best
+    log_sum(each) - libm::log(MODELS as f64) - best
 }
 
 /// Of how many alternatives one is tried under each dispersion: the larger it is, the less do
 /// neighbouring odds differ in likelihood.
 const STRIDES: [usize; DISPERSIONS.len()] = [1, 2, 2, 3, 3, 3];
 
-/// The alternatives tried under dispersion number `idx`: their places.
+/// The alternatives tried under model number `idx`: their places.
 fn alternatives(idx: usize) -> impl Iterator<Item = usize> + Clone {
-    let stride = STRIDES.get(idx).copied().unwrap_or(1);
+    let stride = STRIDES.get(idx % DISPERSIONS.len()).copied().unwrap_or(1);
     (stride - 1..WORSE.len()).step_by(stride)
 }
 
@@ -136,27 +170,33 @@ fn tried(idx: usize) -> f64 {
     alternatives(idx).count() as f64
 }
 
-/// Log likelihoods at the margin by dispersion, and one number for each dispersion and alternative.
-type Gains = [[f64; WORSE.len()]; DISPERSIONS.len()];
+/// One number for each model and alternative.
+type Gains = [[f64; WORSE.len()]; MODELS];
 
-/// Adds one split at the margin to `at_margin` and calls `put` for each dispersion and alternative
-/// with its log likelihood ratio.
+/// Adds one split at the margin to `at_margin` and calls `put` for each model and alternative with
+/// its log likelihood ratio.
 fn compare(
     split: &Split,
     odds: f64,
     ratios: [f64; WORSE.len()],
-    at_margin: &mut [f64; DISPERSIONS.len()],
+    at_margin: &mut [f64; MODELS],
     gains: &mut Gains,
     put: impl Fn(&mut f64, f64),
 ) {
     let shares = ratios.map(|ratio| Share::of_odds(ratio * odds));
-    let null = split.log_likelihoods(Share::of_odds(odds));
-    for (idx, (at, gains)) in at_margin.iter_mut().zip(gains).enumerate() {
-        *at += null[idx];
+    let bursts = shares.map(|share| libm::log(BURSTS) + split.log_burst(share));
+    let null = models(split, Share::of_odds(odds));
+    let (single, with) = gains.split_at_mut(DISPERSIONS.len());
+    for (idx, (single, with)) in single.iter_mut().zip(with).enumerate() {
         for alternative in alternatives(idx) {
             let log = split.log_likelihood(shares[alternative], idx);
-            put(&mut gains[alternative], log - null[idx]);
+            put(&mut single[alternative], log - null[idx]);
+            let log = with_burst(log, bursts[alternative]);
+            put(&mut with[alternative], log - null[idx + DISPERSIONS.len()]);
         }
+    }
+    for (at, null) in at_margin.iter_mut().zip(null) {
+        *at += null;
     }
 }
 
@@ -167,7 +207,7 @@ fn compare(
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct HarmTest {
     margin: Margin,
-    at_margin: [f64; DISPERSIONS.len()],
+    at_margin: [f64; MODELS],
     gains: Gains,
     unspent: f64,
     hazard: f64,
@@ -186,8 +226,8 @@ impl HarmTest {
     pub fn new(margin: Margin, horizon: u32, prior: [f64; DISPERSIONS.len()]) -> Self {
         Self {
             margin,
-            at_margin: prior,
-            gains: [[0.0; WORSE.len()]; DISPERSIONS.len()],
+            at_margin: of_models(prior),
+            gains: [[0.0; WORSE.len()]; MODELS],
             unspent: 1.0,
             hazard: 2.0 / f64::from(horizon.max(2)),
             started: false,
@@ -233,7 +273,7 @@ impl HarmTest {
 
     /// ln of the e-value.
     pub fn log_e(&self) -> f64 {
-        let mut logs = [0.0; DISPERSIONS.len()];
+        let mut logs = [0.0; MODELS];
         for (idx, (log, gains)) in logs.iter_mut().zip(&self.gains).enumerate() {
             let sum: f64 = alternatives(idx)
                 .map(|alternative| gains[alternative])
@@ -248,7 +288,7 @@ impl HarmTest {
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct SafetyTest {
     margin: Margin,
-    at_margin: [f64; DISPERSIONS.len()],
+    at_margin: [f64; MODELS],
     log_gains: Gains,
     seen: Beyond,
 }
@@ -259,8 +299,8 @@ impl SafetyTest {
     pub fn new(margin: Margin, prior: [f64; DISPERSIONS.len()]) -> Self {
         Self {
             margin,
-            at_margin: prior,
-            log_gains: [[0.0; SAFER.len()]; DISPERSIONS.len()],
+            at_margin: of_models(prior),
+            log_gains: [[0.0; SAFER.len()]; MODELS],
             seen: Beyond::default(),
         }
     }
@@ -293,7 +333,7 @@ impl SafetyTest {
 
     /// ln of the e-value.
     pub fn log_e(&self) -> f64 {
-        let mut logs = [0.0; DISPERSIONS.len()];
+        let mut logs = [0.0; MODELS];
         for (idx, (log, gains)) in logs.iter_mut().zip(&self.log_gains).enumerate() {
             let each = alternatives(idx).map(|alternative| gains[alternative]);
             *log = log_sum(each) - libm::log(tried(idx));

@@ -14,7 +14,8 @@ pub(crate) struct Traffic {
     pub(crate) slower: f64,
     /// Requests beyond 500 ms are so many times as frequent.
     pub(crate) tail: f64,
-    /// Variance over mean of the counts beyond 250 ms; 1 is Poisson.
+    /// Variance over mean of the counts beyond 250 ms; 1 is Poisson, infinite are clusters of three
+    /// on average whose sizes are Pareto's with exponent 1.5, at most 3,000.
     pub(crate) clusters: f64,
 }
 
@@ -42,11 +43,16 @@ fn clustered(noise: &mut Noise, mean: f64, dispersion: f64) -> f64 {
     if dispersion <= 1.0 {
         return many(noise, mean);
     }
-    let size = 0.5 * (dispersion + 1.0);
+    let heavy = dispersion.is_infinite();
+    let size = if heavy { 3.0 } else { 0.5 * (dispersion + 1.0) };
     let mut left = many(noise, mean / size);
     let mut sum = 0.0;
     while left > 0.0 {
-        sum += 1.0 + (libm::log(noise.uniform()) / libm::log1p(-1.0 / size)).floor();
+        sum += if heavy {
+            libm::pow(noise.uniform(), -1.0 / 1.5).floor().min(3_000.0)
+        } else {
+            1.0 + (libm::log(noise.uniform()) / libm::log1p(-1.0 / size)).floor()
+        };
         left -= 1.0;
     }
     sum

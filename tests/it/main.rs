@@ -20,6 +20,8 @@ mod judge_look;
 mod judge_null;
 mod judge_plans;
 mod latencies;
+mod native_histograms;
+mod native_real;
 mod stats_evidence;
 mod stats_order;
 mod stats_ranks;

@@ -88,7 +88,10 @@ fn row() -> impl Strategy<Value = Value> {
         prop::collection::vec(point(), 0..6).prop_map(|p| vec![("values", json!(p))]),
         Just(vec![("histogram", json!([1, {"count": "1"}]))]),
         prop::collection::vec(point(), 1..3).prop_map(|p| vec![
-            ("histograms", json!([[1, {"buckets": [[0, "1"]]}]])),
+            (
+                "histograms",
+                json!([[1, {"buckets": [[0, "1", "2", "3"]]}]])
+            ),
             ("values", json!(p))
         ]),
     ];

@@ -31,7 +31,7 @@ fn test(margin: Margin) -> OrderTest {
 /// What both arms get in block `k` of a run.
 type World = fn(u32, &mut Noise) -> Traffic;
 
-const WORLDS: [(&str, World); 5] = [
+const WORLDS: [(&str, World); 6] = [
     ("Poisson", |_, _| PLAIN),
     ("clustered, 5 times Poisson", |_, _| Traffic {
         clusters: 5.0,
@@ -45,6 +45,10 @@ const WORLDS: [(&str, World); 5] = [
         tail: if (15..25).contains(&k) { 6.0 } else { 1.0 },
         slower: if (15..25).contains(&k) { 1.3 } else { 1.0 },
         clusters: 3.0,
+        ..PLAIN
+    }),
+    ("bursts of any size", |_, _| Traffic {
+        clusters: f64::INFINITY,
         ..PLAIN
     }),
     ("traffic and latency that come and go", |k, noise| Traffic {

@@ -5,7 +5,7 @@ use haldane::engine::record::{Fact, Receiver, SecretRef};
 use haldane::judge::judgement::{Judgement, Needs};
 use haldane::judge::windows::Batch;
 use haldane::plan::{Part, Slot};
-use haldane::series::raw::{Answer, RawSeries, Sample};
+use haldane::series::raw::{Answer, RawBucket, RawHistogram, RawHistograms, RawSeries, Sample};
 use haldane::time::{Span, Timestamp};
 use haldane::units::{MinEffect, Score};
 use haldane::wire::record::{RECORD_FORMAT, decode, encode};
@@ -159,18 +159,32 @@ fn any_answer() -> impl Strategy<Value = Answer> {
     });
     let series = (btree_map(".*", ".*", 0..3), vec(sample, 0..20))
         .prop_map(|(labels, samples)| RawSeries { labels, samples });
+    let bucket = (any_number(), any_number(), any_number());
+    let bucket = bucket.prop_map(|(left, right, count)| RawBucket { left, right, count });
+    let histogram = (any::<i64>(), any_number(), vec(bucket, 0..4));
+    let histogram = histogram.prop_map(|(ms, count, buckets)| RawHistogram {
+        at: Timestamp::from_ms(ms),
+        count,
+        buckets,
+    });
+    let histograms = (btree_map(".*", ".*", 0..3), vec(histogram, 0..5))
+        .prop_map(|(labels, samples)| RawHistograms { labels, samples });
     (
         vec(series, 0..4),
         vec(".*", 0..2),
         vec(".*", 0..2),
         any::<usize>(),
+        vec(histograms, 0..3),
     )
-        .prop_map(|(series, warnings, infos, histogram_series)| Answer {
-            series,
-            warnings,
-            infos,
-            histogram_series,
-        })
+        .prop_map(
+            |(series, warnings, infos, histogram_series, histograms)| Answer {
+                series,
+                warnings,
+                infos,
+                histogram_series,
+                histograms,
+            },
+        )
 }
 
 fn any_batch() -> impl Strategy<Value = Batch> {

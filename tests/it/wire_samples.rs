@@ -84,6 +84,7 @@ pub(crate) fn batch() -> Batch {
         warnings: vec!["PromQL warning: partial".to_owned()],
         infos: vec!["metric might not be a counter".to_owned()],
         histogram_series: 2,
+        histograms: Vec::new(),
     };
     let slot = |metric_idx, part| Slot { metric_idx, part };
     Batch {

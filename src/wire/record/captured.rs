@@ -5,7 +5,9 @@ use super::{Damage, bytes, checked, parse};
 use crate::engine::record::Fact;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Slot};
-use crate::series::raw::{Answer, Labels, RawSeries, Sample};
+use crate::series::raw::{
+    Answer, Labels, RawBucket, RawHistogram, RawHistograms, RawSeries, Sample,
+};
 use crate::time::Timestamp;
 use crate::wire::number::Exact;
 use serde::{Deserialize, Serialize};
@@ -30,6 +32,20 @@ struct AnswerShape<'a> {
     warnings: Cow<'a, [String]>,
     infos: Cow<'a, [String]>,
     histogram_series: usize,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    histograms: Vec<HistogramsShape<'a>>,
+}
+
+/// Native histograms in columns: `buckets` holds how many each of them has, `edges` left end, right
+/// end and count of all of them in turn.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct HistogramsShape<'a> {
+    labels: Cow<'a, Labels>,
+    at_ms: Vec<i64>,
+    counts: Vec<Exact>,
+    buckets: Vec<usize>,
+    edges: Vec<Exact>,
 }
 
 /// `first_ms` is 0 and `runs` empty when there is no sample.
@@ -51,6 +67,7 @@ pub(super) fn encode(look: u32, batch: &Batch) -> Vec<u8> {
         warnings: Cow::Borrowed(&answer.warnings),
         infos: Cow::Borrowed(&answer.infos),
         histogram_series: answer.histogram_series,
+        histograms: answer.histograms.iter().map(histograms_shape).collect(),
     });
     bytes(&CapturedShape {
         look,
@@ -79,6 +96,8 @@ fn answer(shape: AnswerShape<'_>) -> Result<(Slot, Answer), Damage> {
         part: checked("part", shape.part.as_ref(), part_from_word)?,
     };
     let series: Result<_, Damage> = shape.series.into_iter().map(series).collect();
+    let each = shape.histograms.into_iter();
+    let histograms: Result<_, Damage> = each.map(histograms_of).collect();
     Ok((
         slot,
         Answer {
@@ -86,6 +105,7 @@ fn answer(shape: AnswerShape<'_>) -> Result<(Slot, Answer), Damage> {
             warnings: shape.warnings.into_owned(),
             infos: shape.infos.into_owned(),
             histogram_series: shape.histogram_series,
+            histograms: histograms?,
         },
     ))
 }
@@ -140,6 +160,57 @@ fn series(shape: SeriesShape<'_>) -> Result<RawSeries, Damage> {
     Ok(RawSeries {
         labels: shape.labels.into_owned(),
         samples: samples.collect(),
+    })
+}
+
+fn histograms_shape(series: &RawHistograms) -> HistogramsShape<'_> {
+    let samples = || series.samples.iter();
+    let edges = samples().flat_map(|one| &one.buckets);
+    HistogramsShape {
+        labels: Cow::Borrowed(&series.labels),
+        at_ms: samples().map(|one| one.at.ms()).collect(),
+        counts: samples().map(|one| Exact(one.count)).collect(),
+        buckets: samples().map(|one| one.buckets.len()).collect(),
+        edges: edges
+            .flat_map(|bucket| [bucket.left, bucket.right, bucket.count])
+            .map(Exact)
+            .collect(),
+    }
+}
+
+fn histograms_of(shape: HistogramsShape<'_>) -> Result<RawHistograms, Damage> {
+    let (edges, odd) = shape.edges.as_chunks::<3>();
+    let held = shape
+        .buckets
+        .iter()
+        .try_fold(0_usize, |sum, held| sum.checked_add(*held));
+    let have = shape.at_ms.len();
+    let fits = odd.is_empty()
+        && held == Some(edges.len())
+        && [shape.counts.len(), shape.buckets.len()] == [have; 2];
+    if !fits {
+        return Err(Damage::new(format!(
+            "columns of native histograms do not fit their {have} instants"
+        )));
+    }
+    let mut edges = edges.iter();
+    let each = shape.at_ms.iter().zip(&shape.counts).zip(&shape.buckets);
+    let samples = each.map(|((ms, count), held)| RawHistogram {
+        at: Timestamp::from_ms(*ms),
+        count: count.0,
+        buckets: edges
+            .by_ref()
+            .take(*held)
+            .map(|[left, right, count]| RawBucket {
+                left: left.0,
+                right: right.0,
+                count: count.0,
+            })
+            .collect(),
+    });
+    Ok(RawHistograms {
+        samples: samples.collect(),
+        labels: shape.labels.into_owned(),
     })
 }
 

@@ -22,6 +22,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) target: Option<SocketAddr>,
     /// Such as `/prometheus`.
     pub(crate) prefix: &'a str,
+    /// Native histograms are scraped and kept.
+    pub(crate) native: bool,
 }
 
 /// The running server.
@@ -45,7 +47,7 @@ impl PrometheusServer {
         let mut said = String::new();
         for _ in 0..STARTS_MAX {
             let port = free_port();
-            match launch(&config, &data, port, wanted.prefix) {
+            match launch(&config, &data, port, wanted) {
                 Ok(child) => {
                     let url = format!("http://127.0.0.1:{port}{}", wanted.prefix);
                     return Self {
@@ -100,7 +102,8 @@ fn load(history: &History, dir: &Path, data: &Path) {
 }
 
 /// The child once it is ready, or what it said before it ended.
-fn launch(config: &Path, data: &Path, port: u16, prefix: &str) -> Result<Child, String> {
+fn launch(config: &Path, data: &Path, port: u16, wanted: &Wanted<'_>) -> Result<Child, String> {
+    let prefix = wanted.prefix;
     let mut command = Command::new("prometheus");
     command
         .arg(format!("--config.file={}", config.display()))
@@ -114,6 +117,9 @@ fn launch(config: &Path, data: &Path, port: u16, prefix: &str) -> Result<Child, 
         .stdin(Stdio::null())
         .stdout(Stdio::null())
         .stderr(Stdio::piped());
+    if wanted.native {
+        command.arg("--enable-feature=native-histograms");
+    }
     if !prefix.is_empty() {
         command.arg(format!(
             "--web.external-url=http://127.0.0.1:{port}{prefix}"
