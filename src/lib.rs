@@ -15,6 +15,7 @@
 //! | 7 wire | [`wire`] | the JSON shapes of the above |
 //! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] | the outside world |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
+//! | 10 proof | [`evaluate`] | judges over simulated and labelled pairs |
 //! | 11 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod diagnostic;
 pub mod digest;
 pub mod engine;
+pub mod evaluate;
 pub mod http;
 pub mod ids;
 pub mod judge;

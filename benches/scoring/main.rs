@@ -9,6 +9,7 @@
 )]
 
 mod decode;
+mod kayenta;
 mod location;
 mod look;
 mod timing;
@@ -16,6 +17,7 @@ mod timing;
 fn main() {
     let runner = timing::Runner::from_arguments(std::env::args().skip(1));
     decode::run(&runner);
+    kayenta::run(&runner);
     location::run(&runner);
     look::run(&runner);
 }

@@ -1,5 +1,6 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
@@ -67,6 +68,9 @@ pub enum Command {
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
+    /// Compare judges on simulated generators and on labelled pairs
+    #[command(after_help = examples::EVALUATE)]
+    Evaluate(EvaluateArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
@@ -211,6 +215,11 @@ pub struct JudgeArgs {
     /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
     #[arg(long, value_name = "FILE")]
     pub csv: Option<PathBuf>,
+    /// With --csv: so many of the first rows are history, from when both arms were healthy; they
+    /// are not judged
+    #[arg(long, value_name = "ROWS", requires = "csv",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub history: Option<u32>,
     /// With --csv and no template: the direction of harm
     #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
         conflicts_with = "template", requires = "csv")]

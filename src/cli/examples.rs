@@ -57,6 +57,14 @@ Examples:
 
 Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings";
 
+/// `haldane evaluate`
+pub(super) const EVALUATE: &str = "\
+Examples:
+  haldane evaluate --generators reference --judge mann-whitney,kayenta-each --runs 250
+  haldane evaluate --generators iid,ar.6 --shift 10%,25% --onset 20 --metrics 10 -o markdown
+  haldane evaluate --pairs manifest.json --judge mann-whitney --verdicts verdicts.jsonl
+  haldane evaluate --pairs manifest.json --roc -o json";
+
 /// `haldane config`
 pub(super) const CONFIG: &str = "\
 Examples:

@@ -18,9 +18,9 @@ use crate::plan::{Plan, scope};
 use crate::serve::clock::Clock;
 use crate::serve::source::Source;
 use crate::serve::{config, one_shot, sources};
-use crate::template::Template;
 use crate::template::default::one_metric;
 use crate::template::parse::parse;
+use crate::template::{History, Template};
 use crate::time::{Span, Timestamp};
 use crate::units::{Harm, MinEffect};
 use crate::wire::scope_text;
@@ -91,14 +91,8 @@ async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<
     Ok(shot)
 }
 
-/// The judgement of a file, and what to say about the file.
-fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
-    let shown = if file == Path::new("-") {
-        "stdin".to_owned()
-    } else {
-        file.display().to_string()
-    };
-    let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
+/// The bytes of a file, or of stdin for `-`.
+fn csv_bytes(file: &Path) -> Result<Vec<u8>, String> {
     let mut bytes = Vec::new();
     let opened: std::io::Result<Box<dyn std::io::Read>> = if file == Path::new("-") {
         Ok(Box::new(std::io::stdin()))
@@ -107,14 +101,30 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     };
     opened
         .and_then(|reader| reader.take(CSV_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|fault| usage(fault.to_string()))?;
+        .map_err(|fault| fault.to_string())?;
     if bytes.len() as u64 > CSV_BYTES_MAX {
-        return Err(usage(format!(
+        return Err(format!(
             "it has more than {CSV_BYTES_MAX} bytes; judge a shorter window"
-        )));
+        ));
     }
+    Ok(bytes)
+}
+
+/// The judgement of a file, and what to say about the file.
+fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
+    let shown = if file == Path::new("-") {
+        "stdin".to_owned()
+    } else {
+        file.display().to_string()
+    };
+    let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
+    let bytes = csv_bytes(file).map_err(usage)?;
     let pair = pair_csv::read(&bytes).map_err(usage)?;
-    let grid = pair.gridded().map_err(usage)?;
+    let mut grid = pair.gridded().map_err(usage)?;
+    if let Some(rows) = args.history {
+        let rows = usize::try_from(rows).unwrap_or(usize::MAX);
+        grid = grid.with_history(rows).map_err(usage)?;
+    }
     let note = grid.irregular.then_some(
         "note: the timestamps are not on one step; rows are taken as samples in their order",
     );
@@ -123,12 +133,16 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
         None => one_metric(harm(args), min_effect(args)?, grid.step),
     };
     template.schedule.step = grid.step;
+    // What a file has of the past is what was said of it, whatever the template would ask for.
+    template.history = args.history.map(|_| History {
+        lookback: step_times(&grid, grid.past),
+        offset: template.history.is_none_or(|history| history.offset),
+    });
     let arm = |name: &str| {
         Matcher::equals(pair_csv::ARM_LABEL, name)
             .and_then(|matcher| Scope::new(vec![matcher]))
             .expect("`arm` is a legal label")
     };
-    let points = i64::try_from(grid.len.saturating_sub(1)).unwrap_or(i64::MAX);
     let rollout = Rollout {
         deploy: Deploy {
             service: shown.clone(),
@@ -151,10 +165,16 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     let warmup = template.schedule.warmup;
     let need = i64::try_from(need).unwrap_or(i64::MAX).saturating_add(1);
     let step = template.schedule.step.span();
-    let length = step.times(points).max(step.times(need).plus(warmup));
+    let length = step_times(&grid, grid.len.saturating_sub(1));
+    let length = length.max(step.times(need).plus(warmup));
     let plan = bound(&template, rollout, length)?;
     let batch = pair.batch(&plan, &grid).map_err(usage)?;
     Ok((judge_batch(plan, &batch)?, note))
+}
+
+fn step_times(grid: &pair_csv::Gridded, points: usize) -> Span {
+    let points = i64::try_from(points).unwrap_or(i64::MAX);
+    grid.step.span().times(points)
 }
 
 async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {

@@ -7,6 +7,7 @@ mod card;
 mod client;
 mod decide;
 mod demo;
+pub mod evaluate;
 mod examples;
 pub mod exit_code;
 mod explain;
@@ -103,6 +104,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output),
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),

@@ -33,12 +33,14 @@ pub(crate) struct Pair {
 pub(crate) struct Gridded {
     /// The step.
     pub(crate) step: Step,
-    /// The first grid point.
+    /// The first grid point that is judged.
     pub(crate) start: Timestamp,
-    /// Grid points from the first row to the last.
+    /// Grid points from the first judged row to the last.
     pub(crate) len: usize,
+    /// Grid points of the rows before, which are history.
+    pub(crate) past: usize,
     /// The grid point of each row.
-    idx: Vec<usize>,
+    pub(crate) idx: Vec<usize>,
     /// Rows were too irregular for a grid of time; they are taken in order instead.
     pub(crate) irregular: bool,
 }
@@ -107,6 +109,34 @@ fn value(text: &str, line: usize, column: &str) -> Result<Option<f64>, String> {
         .map_err(|_| format!("line {line}: {column} `{text}` is no number; leave a gap empty"))
 }
 
+impl Gridded {
+    /// The same rows, of which the first are history.
+    pub(crate) fn with_history(self, rows: usize) -> Result<Self, String> {
+        let Some(past) = self.idx.get(rows).copied() else {
+            return Err(format!(
+                "of its {} rows {rows} are history, which leaves none to judge; name fewer",
+                self.idx.len()
+            ));
+        };
+        let steps = i64::try_from(past).unwrap_or(i64::MAX);
+        Ok(Self {
+            start: self.start.plus(self.step.span().times(steps)),
+            len: self.len - past,
+            past,
+            ..self
+        })
+    }
+
+    /// The instant of grid point `idx` of all rows, when the judged ones begin at `start`.
+    fn instant(&self, start: Timestamp, idx: usize) -> Timestamp {
+        let steps = |points: usize| {
+            let points = i64::try_from(points).unwrap_or(i64::MAX);
+            self.step.span().times(points)
+        };
+        start.minus(steps(self.past)).plus(steps(idx))
+    }
+}
+
 impl Pair {
     /// Finds the step and the grid point of each row.
     pub(crate) fn gridded(&self) -> Result<Gridded, String> {
@@ -147,6 +177,7 @@ impl Pair {
             step,
             start,
             len,
+            past: 0,
             idx,
             irregular,
         })
@@ -169,17 +200,13 @@ impl Pair {
             ));
         };
         let arm = |name: &str, values: &[Option<f64>]| {
-            let at = |idx: &usize| {
-                let steps = i64::try_from(*idx).unwrap_or(i64::MAX);
-                plan.timing.start.plus(grid.step.span().times(steps))
-            };
             let samples = grid
                 .idx
                 .iter()
                 .zip(values)
                 .filter_map(|(idx, value)| {
                     Some(Sample {
-                        at: at(idx),
+                        at: grid.instant(plan.timing.start, *idx),
                         value: (*value)?,
                     })
                 })
@@ -195,11 +222,15 @@ impl Pair {
             metric_idx: *metric_idx,
             part: Part::Grid,
         };
-        let last = i64::try_from(grid.len.saturating_sub(1)).unwrap_or(i64::MAX);
-        let to = plan.timing.start.plus(grid.step.span().times(last));
+        let start = plan.timing.start;
+        let last = (grid.past + grid.len).saturating_sub(1);
+        let from = match grid.past {
+            0 => start,
+            _ => grid.instant(start, 0).minus(grid.step.span()),
+        };
         Ok(Batch {
-            from: plan.timing.start,
-            to,
+            from,
+            to: grid.instant(start, last),
             answers: vec![(slot, answer)],
         })
     }

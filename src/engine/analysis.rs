@@ -73,6 +73,8 @@ pub(super) struct Analysis {
     pub(super) phase: Phase,
     /// Failed fetches since samples were last read.
     pub(super) retries: u32,
+    /// Failed first fetches that asked for the history.
+    pub(super) history_tries: u32,
     /// Since when the source fails, as far as this process has seen.
     pub(super) failing_since: Option<Timestamp>,
     /// The newest state that readers may see.
@@ -110,6 +112,7 @@ impl Analysis {
             deliveries: Vec::new(),
             phase: Phase::Resting,
             retries: 0,
+            history_tries: 0,
             failing_since: None,
             published: None,
         }

@@ -7,12 +7,21 @@ use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
 use crate::plan::Plan;
-use crate::time::{Span, Timestamp};
+use crate::time::Timestamp;
 use std::sync::Arc;
 
-/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
-/// looks back five minutes for a sample that still counts (`query.lookback-delta`).
-pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
+pub use crate::judge::windows::ANCHOR_LOOKBACK;
+
+/// From where the first fetch of a plan reads: the anchors of its counters, and its history with
+/// the step before it, in which the counters of the history have their anchors.
+pub fn first_from(plan: &Plan) -> Timestamp {
+    let anchors = plan.timing.start.minus(ANCHOR_LOOKBACK);
+    if plan.history.is_none() {
+        return anchors;
+    }
+    let step = plan.timing.step.span();
+    anchors.min(plan.history_from().minus(step))
+}
 
 /// Samples to fetch: every query of the plan, in `(from, to]`.
 #[derive(Clone, Debug, PartialEq)]
@@ -23,9 +32,9 @@ pub struct FetchOrder {
     pub look: u32,
     /// The plan whose queries to ask.
     pub plan: Arc<Plan>,
-    /// Samples after this instant. The first fetch begins [`ANCHOR_LOOKBACK`] before the start,
-    /// for an anchor of counters; grid queries then begin at the start, later ones at the next
-    /// grid point.
+    /// Samples after this instant. The first fetch begins at [`first_from`]; grid queries then
+    /// begin at the first point of the history when that lies behind, else at the start, later
+    /// ones at the next grid point.
     pub from: Timestamp,
     /// The last instant to read, on the plan's grid.
     pub to: Timestamp,

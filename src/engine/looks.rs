@@ -1,8 +1,7 @@
 //! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
 
 use crate::engine::analysis::{JUDGE_FAILED, Phase};
-use crate::engine::effect::ANCHOR_LOOKBACK;
-use crate::engine::effect::{Effect, FetchOrder, JudgeOrder};
+use crate::engine::effect::{ANCHOR_LOOKBACK, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::SourceFault;
 use crate::engine::limits::SOURCE_NOTES_MAX;
 use crate::engine::record::Fact;
@@ -20,6 +19,11 @@ use std::sync::Arc;
 const SOURCE_RETRY_FIRST: Span = Span::from_s(1);
 /// The longest wait between two tries of the source: a look of the default schedule.
 const SOURCE_RETRY_MAX: Span = Span::from_s(30);
+
+/// First fetches that ask for the history as well; after as many have failed the analysis goes on
+/// without it. A history is a help, not a need: what is too much for a source must not end an
+/// analysis that would be content with less.
+const HISTORY_TRIES_MAX: u32 = 3;
 
 impl Engine {
     /// Waits for the next look of an analysis.
@@ -84,10 +88,10 @@ impl Engine {
             return self.order_judgement(id, look);
         }
         let first = !analysis.has_samples;
-        let from = if first {
-            covered_to.minus(ANCHOR_LOOKBACK)
-        } else {
-            covered_to
+        let from = match (first, analysis.history_tries < HISTORY_TRIES_MAX) {
+            (true, true) => first_from(&analysis.plan),
+            (true, false) => covered_to.minus(ANCHOR_LOOKBACK),
+            (false, _) => covered_to,
         };
         analysis.phase = Phase::Fetching { look, from, to };
         let order = FetchOrder {
@@ -158,15 +162,29 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
-        if !matches!(analysis.phase, Phase::Fetching { look: asked, .. } if asked == look) {
-            return self.ignore(id, format!("a failed fetch for look {look}"));
+        let from = match analysis.phase {
+            Phase::Fetching {
+                look: asked, from, ..
+            } if asked == look => from,
+            _ => return self.ignore(id, format!("a failed fetch for look {look}")),
+        };
+        let anchors = analysis.plan.timing.start.minus(ANCHOR_LOOKBACK);
+        let with_history = !analysis.has_samples && from < anchors;
+        if with_history {
+            // What a source refuses with a history it may answer without.
+            let tries = analysis.history_tries.saturating_add(1);
+            analysis.history_tries = if fault.transient {
+                tries
+            } else {
+                HISTORY_TRIES_MAX
+            };
         }
         let since = *analysis.failing_since.get_or_insert(self.clock);
         let retries = analysis.retries;
         analysis.retries = retries.saturating_add(1);
         analysis.phase = Phase::Resting;
         let ends = since.plus(analysis.plan.timing.source_grace);
-        let hopeless = fault.query && !analysis.has_samples;
+        let hopeless = fault.query && !analysis.has_samples && !with_history;
         let news = analysis.source_fault.as_deref() != Some(fault.message.as_str());
         let note = news && (hopeless || analysis.source_notes < SOURCE_NOTES_MAX);
         self.fetching.remove(id);

@@ -6,8 +6,10 @@
 
 use crate::ids::MetricName;
 use crate::judge::explain::Stand;
-use crate::judge::judgement::{Finding, Judgement, Label, RungFinding};
+use crate::judge::judgement::{Finding, Judgement, Label, Outcome, RungFinding};
+use crate::judge::score;
 use crate::plan::Plan;
+use crate::template::Method;
 
 /// The word of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -239,8 +241,20 @@ impl Situation {
                 && objective.rungs.iter().any(|rung| rung.proven)
         });
         let abort = |rung: &RungFinding| rung.proven && rung.rolls_back;
+        let aborted = seen.objectives.iter().any(score::aborts);
+        let (gate_worse, all_within) = match &plan.judge.method {
+            Method::Sequential | Method::MannWhitney => (
+                gates().any(|f| f.label == Label::Worse && evident(f)),
+                gates().all(|f| f.label == Label::Within && evident(f)),
+            ),
+            // Its score decides, over all metrics; what is missing is in the outcome already.
+            Method::Kayenta(_) => (
+                seen.outcome == Outcome::Fail && !aborted,
+                seen.outcome == Outcome::Pass && gates().all(evident),
+            ),
+        };
         Self {
-            gate_worse: gates().any(|f| f.label == Label::Worse && evident(f)),
+            gate_worse,
             abort_rung: seen
                 .objectives
                 .iter()
@@ -249,9 +263,7 @@ impl Situation {
             population: population(seen),
             bake_over: seen.covered_to >= timing.bake_until,
             deadline: seen.look >= timing.looks_planned(),
-            all_within: complete
-                && gates().all(|f| f.label == Label::Within && evident(f))
-                && guarded(seen),
+            all_within: complete && all_within && guarded(seen),
             suspect: !seen.suspect.is_empty(),
             budget_burning: seen
                 .objectives

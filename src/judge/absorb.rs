@@ -5,25 +5,23 @@
 //! or how the samples were cut into looks (A6).
 
 use crate::digest::Digest;
-use crate::judge::arms::{Answers, BySeries, Split, arm_of, by_key};
-use crate::judge::intervals::{self, Cell, Grown, Growth};
-use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, SERIES_MAX};
+use crate::judge::arms::{Answers, Cut, Eras, Taken, arm_of, by_key};
+use crate::judge::history::Past;
+use crate::judge::replicas::{Names, Replicas};
+use crate::judge::shapes::Shapes;
+use crate::judge::tally::{Families, Tally, Target};
+use crate::judge::widths::Widths;
+use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, POINTS_MAX, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
-use crate::series::buckets::{Bounds, Buckets};
+use crate::series::buckets::{Bounds, Buckets, Ladder};
 use crate::series::census::Census;
-use crate::series::counters::{Birthline, CounterState, Point, sound};
 use crate::series::grid::Grid;
-use crate::series::raw::{Labels, RawSeries, Sample};
+use crate::series::raw::{Labels, RawSeries, series_key};
 use crate::series::samples::Series;
-use crate::template::Combine;
-use crate::time::{Span, Timestamp};
-use std::collections::{BTreeMap, BTreeSet};
-
-/// Without any sample from before the start nobody can tell a new counter from one that was there
-/// before. Those that turn up within the first scrape of the window may be either; one scrape takes
-/// at most this long (Prometheus' default `scrape_interval`).
-const FIRST_SCRAPE: Span = Span::from_s(60);
+use crate::template::{Combine, GapPolicy};
+use crate::time::Timestamp;
+use std::collections::BTreeSet;
 
 /// Share of values that may be NaN, infinite or too large before a metric has no data: one in
 /// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
@@ -34,30 +32,41 @@ const NON_FINITE_SHARE_MAX: f64 = 0.05;
 pub(crate) struct MetricState {
     /// The last instant answered for; `None` before the first answer.
     read_to: Option<Timestamp>,
-    /// The first answer began before the start.
-    reached_back: bool,
+    /// Where the first answer began.
+    reach: Reach,
     /// `(after, to]` that nobody asked for.
     unasked: Vec<(Timestamp, Timestamp)>,
     baseline: ArmState,
     canary: ArmState,
+    tally: Tally,
+    past: Past,
     stray: BTreeSet<Digest>,
     overflowed: bool,
-    /// The instant of the first sample of all.
-    earliest: Option<Timestamp>,
+    /// Series without the label that keeps replicas apart.
+    unnamed: bool,
     census: Census,
     histogram_series: usize,
+}
+
+/// Where the first answer of a metric began.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Reach {
+    /// At the start, or after it.
+    #[default]
+    Window,
+    /// Before the start, but not before the history.
+    Anchors,
+    /// Before all of the history.
+    History,
 }
 
 /// What is remembered of one arm.
 #[derive(Clone, Debug, Default, PartialEq)]
 struct ArmState {
     seen: BTreeSet<Digest>,
-    bad: CounterState<1>,
-    total: CounterState<1>,
-    /// Observations, and those within the threshold.
-    buckets: CounterState<2>,
     bounds: Bounds,
-    open: Cell,
+    replicas: Replicas,
+    widths: Widths,
 }
 
 impl MetricState {
@@ -84,17 +93,24 @@ impl MetricState {
         }
         match (&metric.queries, &mut window.data) {
             (Queries::Series { combine, .. }, MetricData::Series { baseline, canary }) => {
-                self.absorb_series(plan, answers, fold_of(*combine), (baseline, canary));
+                self.absorb_series(plan, metric, answers, *combine, (baseline, canary));
             }
             (Queries::Events { .. }, MetricData::Events { intervals }) => {
-                self.absorb_events(plan, answers, intervals);
+                self.absorb_events(plan, metric, answers, intervals);
             }
-            (Queries::Distribution { threshold, .. }, MetricData::Events { intervals }) => {
-                self.absorb_buckets(plan, answers, *threshold, intervals);
+            (
+                Queries::Distribution { threshold, .. },
+                MetricData::Distribution { intervals, shapes },
+            ) => {
+                let threshold = threshold.unwrap_or(f64::INFINITY);
+                self.absorb_buckets(plan, metric, answers, threshold, (intervals, shapes));
             }
             _ => {}
         }
         self.read_to = Some(answers.to);
+        if answers.to >= plan.timing.start {
+            self.past.close();
+        }
         window.baseline_series = self.baseline.seen.len();
         window.canary_series = self.canary.seen.len();
         window.stray_series = self.stray.len();
@@ -109,12 +125,30 @@ impl MetricState {
 
     /// Whether the grid point at the start itself was asked for.
     pub(crate) fn start_asked(&self) -> bool {
-        self.reached_back
+        self.reach != Reach::Window
+    }
+
+    /// The history.
+    pub(crate) fn past(&self) -> &Past {
+        &self.past
+    }
+
+    /// The replicas of baseline and canary in the window.
+    pub(crate) fn replicas(&self) -> [&Replicas; 2] {
+        [&self.baseline.replicas, &self.canary.replicas]
     }
 
     /// Whether grid point `idx` was asked for.
     pub(crate) fn asked(&self, plan: &Plan, idx: usize) -> bool {
-        let at = grid_of(plan, 0, 0).instant(idx);
+        self.asked_at(grid_of(plan, 0, 0).instant(idx))
+    }
+
+    /// Whether that instant of the history was asked for.
+    pub(crate) fn history_asked(&self, at: Timestamp) -> bool {
+        self.reach == Reach::History && self.asked_at(at)
+    }
+
+    fn asked_at(&self, at: Timestamp) -> bool {
         self.read_to.is_some_and(|read_to| at <= read_to)
             && !self
                 .unasked
@@ -125,7 +159,13 @@ impl MetricState {
     fn note_reach(&mut self, plan: &Plan, from: Timestamp) {
         let start = plan.timing.start;
         let read_to = self.read_to.unwrap_or_else(|| {
-            self.reached_back = from < start;
+            self.reach = if from >= start {
+                Reach::Window
+            } else if from >= plan.history_from() {
+                Reach::Anchors
+            } else {
+                Reach::History
+            };
             start
         });
         if from > read_to {
@@ -133,44 +173,82 @@ impl MetricState {
         }
     }
 
-    /// Splits the series of one query into arms; only samples in `(read_to, to]` are taken.
-    fn split<'a>(
+    /// Splits the new samples of one query into arms, and into window and history.
+    fn cut<'a>(
         &mut self,
         plan: &Plan,
+        part: Part,
         series: impl Iterator<Item = &'a RawSeries>,
         to: Timestamp,
-    ) -> Split {
-        let mut out = Split::default();
+    ) -> Cut {
+        let mut out = Cut::default();
         for (key, one) in by_key(series, None) {
-            let Some(arm) = self.admit(plan, &one.labels, key) else {
+            let Some((arm, taken)) = self.take(plan, part, (key, one), to) else {
                 continue;
             };
-            let fresh = one.samples.iter().copied();
-            let fresh = fresh.filter(|sample| self.is_new(sample.at, to));
-            out.of(arm).entry(key).or_default().extend(fresh);
+            for (split, samples) in [(&mut out.live, taken.live), (&mut out.past, taken.past)] {
+                if !samples.is_empty() {
+                    split.of(arm).entry(key).or_default().extend(samples);
+                }
+            }
         }
         out
     }
 
-    fn is_new(&self, at: Timestamp, to: Timestamp) -> bool {
-        self.read_to.is_none_or(|read_to| read_to < at) && at <= to
+    /// The samples of a series in `(read_to, to]`, unless it is a stray or one too many.
+    fn take(
+        &mut self,
+        plan: &Plan,
+        part: Part,
+        (key, one): (Digest, &RawSeries),
+        to: Timestamp,
+    ) -> Option<(Arm, Taken)> {
+        let eras = Eras::of(plan, part);
+        let mut taken = Taken::default();
+        let mut shows = false;
+        for sample in &one.samples {
+            if sample.at > to || self.read_to.is_some_and(|read_to| sample.at <= read_to) {
+                continue;
+            }
+            shows |= eras.shows(sample.at);
+            if eras.live(sample.at) {
+                taken.live.push(*sample);
+            }
+            if eras.past(sample.at) {
+                taken.past.push(*sample);
+            }
+        }
+        if taken.live.is_empty() && taken.past.is_empty() {
+            return None;
+        }
+        let arm = self.admit(plan, &one.labels, key, shows)?;
+        let first = taken.past.iter().map(|sample| sample.at).min();
+        self.past.sighted(arm, first);
+        Some((arm, taken))
     }
 
-    /// The arm of a series, unless it is a stray or one too many.
-    fn admit(&mut self, plan: &Plan, labels: &Labels, key: Digest) -> Option<Arm> {
+    /// The arm of a series, unless it is a stray or one too many. A series that only anchors or
+    /// belongs to the history is read, but not seen.
+    fn admit(&mut self, plan: &Plan, labels: &Labels, key: Digest, shows: bool) -> Option<Arm> {
         let full = self.baseline.seen.len() + self.canary.seen.len() >= SERIES_MAX;
         let arm = arm_of(plan, labels);
         let seen = match arm {
             Some(Arm::Baseline) => &mut self.baseline.seen,
             Some(Arm::Canary) => &mut self.canary.seen,
             None => {
-                if self.stray.len() < SERIES_MAX {
+                if shows && self.stray.len() < SERIES_MAX {
                     self.stray.insert(key);
                 }
                 return None;
             }
         };
-        if full && !seen.contains(&key) {
+        if seen.contains(&key) {
+            return arm;
+        }
+        if !shows {
+            return arm.filter(|_| self.past.admit(key));
+        }
+        if full {
             self.overflowed = true;
             return None;
         }
@@ -178,22 +256,66 @@ impl MetricState {
         arm
     }
 
+    /// Which of these series is which replica.
+    fn names<'a>(
+        &mut self,
+        plan: &Plan,
+        metric: &MetricPlan,
+        series: impl Iterator<Item = &'a RawSeries>,
+        except: Option<&str>,
+    ) -> Names {
+        let mut out = Names::new();
+        let Some(label) = &metric.per else {
+            return out;
+        };
+        for one in series {
+            match one.labels.get(label) {
+                Some(name) => {
+                    out.insert(series_key(&one.labels, except), name.clone());
+                }
+                None => self.unnamed |= arm_of(plan, &one.labels).is_some(),
+            }
+        }
+        out
+    }
+
     fn absorb_series(
         &mut self,
         plan: &Plan,
+        metric: &MetricPlan,
         answers: &Answers<'_>,
-        fold: Fold,
+        combine: Combine,
         (baseline, canary): (&mut Series, &mut Series),
     ) {
-        let split = self.split(plan, answers.series(Part::Grid), answers.to);
+        let names = self.names(plan, metric, answers.series(Part::Grid), None);
+        let cut = self.cut(plan, Part::Grid, answers.series(Part::Grid), answers.to);
+        let fold = fold_of(combine);
+        self.past.series(plan, &cut.past, &names, fold);
         let first = baseline.grid().len;
         let len = grid_of(plan, 0, 0).points_until(answers.to);
         let grid = grid_of(plan, first, len.saturating_sub(first));
-        for (samples, target) in [(split.baseline, baseline), (split.canary, canary)] {
-            let aligned: Vec<Series> = samples
-                .values()
-                .map(|one| align::align(grid, one, &mut self.census))
+        let split = cut.live;
+        let arms = [
+            (split.baseline, baseline, &mut self.baseline),
+            (split.canary, canary, &mut self.canary),
+        ];
+        for (samples, target, state) in arms {
+            let aligned: Vec<(Digest, Series)> = samples
+                .iter()
+                .map(|(key, one)| (*key, align::align(grid, one, &mut self.census)))
                 .collect();
+            let seen = samples.iter().filter_map(|(key, one)| {
+                let name = names.get(key)?.as_str();
+                Some(one.iter().map(move |sample| (sample.at, name)))
+            });
+            state.replicas.meet(seen.flatten(), points_planned(plan));
+            state
+                .replicas
+                .set(&aligned, &names, fold, (first, len.max(first)));
+            let aligned: Vec<Series> = aligned.into_iter().map(|(_, series)| series).collect();
+            if combine == Combine::Sum {
+                state.widths.note(&aligned);
+            }
             target.extend_to(len);
             for (idx, value) in align::combine(&aligned, fold).into_iter().enumerate() {
                 if let Some(value) = value {
@@ -206,115 +328,78 @@ impl MetricState {
     fn absorb_events(
         &mut self,
         plan: &Plan,
+        metric: &MetricPlan,
         answers: &Answers<'_>,
         intervals: &mut Vec<EventInterval>,
     ) {
-        let bad = self.split(plan, answers.series(Part::Bad), answers.to);
-        let total = self.split(plan, answers.series(Part::Total), answers.to);
-        let census = &mut self.census;
-        let bad = [&bad.baseline, &bad.canary].map(|series| points(series, census));
-        let total = [&total.baseline, &total.canary].map(|series| points(series, census));
-        self.note_earliest(bad.iter().chain(&total).flatten().map(|point| point.at));
-        let line = self.birthline(plan);
-        let mut grown = [Grown::default(), Grown::default()];
-        let arms = [&mut self.baseline, &mut self.canary]
-            .into_iter()
-            .zip(&mut grown);
-        for ((state, grown), (bad, total)) in arms.zip(bad.into_iter().zip(total)) {
-            let bad = state.bad.advance(bad, line, &mut self.census);
-            let total = state.total.advance(total, line, &mut self.census);
-            grown.bad = bad.iter().map(Growth::bad).collect();
-            grown.total = total.iter().map(Growth::total).collect();
+        let both = answers.series(Part::Bad).chain(answers.series(Part::Total));
+        let names = self.names(plan, metric, both, None);
+        let bad = self.cut(plan, Part::Bad, answers.series(Part::Bad), answers.to);
+        let total = self.cut(plan, Part::Total, answers.series(Part::Total), answers.to);
+        if plan.history.is_some() {
+            let past = (&bad.past, &total.past);
+            self.past.events(plan, past, answers.to, &names);
         }
-        self.extend(plan, answers.to, &grown, intervals);
+        let mut target = target(
+            plan,
+            answers.to,
+            intervals,
+            (&mut self.baseline, &mut self.canary),
+            &names,
+        );
+        let live = (&bad.live, &total.live);
+        self.tally.events(live, &mut target, &mut self.census);
     }
 
     fn absorb_buckets(
         &mut self,
         plan: &Plan,
+        metric: &MetricPlan,
         answers: &Answers<'_>,
         threshold: f64,
-        intervals: &mut Vec<EventInterval>,
+        (intervals, shapes): (&mut Vec<EventInterval>, &mut Shapes),
     ) {
-        let mut families: BTreeMap<Digest, (Arm, Buckets)> = BTreeMap::new();
+        let names = self.names(plan, metric, answers.series(Part::Buckets), Some("le"));
+        let (mut live, mut past) = (Families::new(), Families::new());
         for (key, one) in by_key(answers.series(Part::Buckets), Some("le")) {
-            let Some(arm) = self.admit(plan, &one.labels, key) else {
+            let Some((arm, taken)) = self.take(plan, Part::Buckets, (key, one), answers.to) else {
                 continue;
             };
-            match arm {
-                Arm::Baseline => self.baseline.bounds.add(&one.labels),
-                Arm::Canary => self.canary.bounds.add(&one.labels),
+            if !taken.live.is_empty() {
+                match arm {
+                    Arm::Baseline => self.baseline.bounds.add(&one.labels),
+                    Arm::Canary => self.canary.bounds.add(&one.labels),
+                }
             }
-            let fresh = one.samples.iter().copied();
-            let fresh = fresh.filter(|sample| self.is_new(sample.at, answers.to));
-            let family = families
-                .entry(key)
-                .or_insert_with(|| (arm, Buckets::new(threshold)));
-            family.1.add(&one.labels, fresh);
-        }
-        let (mut baseline, mut canary) = (Vec::new(), Vec::new());
-        for (key, (arm, buckets)) in &families {
-            let points = buckets.points(*key, &mut self.census);
-            match arm {
-                Arm::Baseline => baseline.extend(points),
-                Arm::Canary => canary.extend(points),
+            for (families, samples) in [(&mut live, taken.live), (&mut past, taken.past)] {
+                let family = families.entry(key);
+                let fresh = || (arm, Buckets::new(threshold), Ladder::default());
+                let (_, buckets, ladder) = family.or_insert_with(fresh);
+                buckets.add(&one.labels, samples.iter().copied());
+                ladder.add(&one.labels, samples.into_iter());
             }
         }
-        self.note_earliest(baseline.iter().chain(&canary).map(|point| point.at));
-        let line = self.birthline(plan);
-        let baseline = self
-            .baseline
-            .buckets
-            .advance(baseline, line, &mut self.census);
-        let canary = self.canary.buckets.advance(canary, line, &mut self.census);
-        let grown = [baseline, canary].map(|rises| Grown {
-            bad: Vec::new(),
-            total: rises.iter().map(Growth::beyond).collect(),
-        });
-        self.extend(plan, answers.to, &grown, intervals);
-    }
-
-    fn extend(
-        &mut self,
-        plan: &Plan,
-        to: Timestamp,
-        grown: &[Grown; 2],
-        intervals: &mut Vec<EventInterval>,
-    ) {
-        let cells = [&mut self.baseline.open, &mut self.canary.open];
-        intervals::extend(
+        if plan.history.is_some() {
+            self.past.buckets(plan, &past, answers.to, &names);
+        }
+        let mut target = target(
+            plan,
+            answers.to,
             intervals,
-            grid_of(plan, 0, 0),
-            to,
-            cells,
-            grown,
-            &mut self.census,
+            (&mut self.baseline, &mut self.canary),
+            &names,
         );
-    }
-
-    fn note_earliest(&mut self, instants: impl Iterator<Item = Timestamp>) {
-        self.earliest = self.earliest.into_iter().chain(instants).min();
-    }
-
-    /// From when on a series without an earlier sample was born. Where anything of the metric was
-    /// scraped before the start it is the start. Where nothing was (scrapes failed, or every
-    /// target was relabelled), whatever turns up with the first scrapes may be old: a look before
-    /// the start that found nothing proves nothing.
-    fn birthline(&self, plan: &Plan) -> Birthline {
-        let start = plan.timing.start;
-        let looked = self.earliest.is_some_and(|earliest| earliest <= start);
-        let known_from = match self.earliest {
-            Some(earliest) if !looked => earliest.plus(FIRST_SCRAPE),
-            _ => start,
-        };
-        Birthline { start, known_from }
+        target.shapes = Some(shapes);
+        self.tally.buckets(&live, &mut target, &mut self.census);
     }
 
     /// Why the data may not be judged, when they may not (A5).
     fn unusable(&self, metric: &MetricPlan, data: &MetricData) -> Option<String> {
         let values = match data {
             MetricData::Series { baseline, canary } => baseline.n_present() + canary.n_present(),
-            MetricData::Events { intervals } => 2 * intervals.len(),
+            MetricData::Events { intervals } | MetricData::Distribution { intervals, .. } => {
+                2 * intervals.len()
+            }
         };
         let lost = self.census.non_finite;
         if lost as f64 > NON_FINITE_SHARE_MAX * (values as f64 + lost as f64) {
@@ -327,8 +412,7 @@ impl MetricState {
         let Queries::Events { bad, total } = &metric.queries else {
             return None;
         };
-        let totals = self.baseline.total.series() + self.canary.total.series();
-        let bads = self.baseline.bad.series() + self.canary.bad.series();
+        let (totals, bads) = self.tally.series();
         (totals > 0 && bads == 0 && metric_name(bad) != metric_name(total)).then(|| {
             format!(
                 "no series matches `{}`; a counter that starts at zero, or one of the same name \
@@ -342,7 +426,7 @@ impl MetricState {
         let mut out = self.census.sentences();
         if let Queries::Distribution { threshold, .. } = metric.queries {
             for (arm, state) in [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)] {
-                let lacks = state.bounds.lacks(threshold);
+                let lacks = state.bounds.lacks(threshold.unwrap_or(f64::INFINITY));
                 out.extend(lacks.map(|lacks| format!("{} has {lacks}", arm.word())));
             }
         }
@@ -355,33 +439,70 @@ impl MetricState {
         if self.overflowed {
             out.push(format!("more than {SERIES_MAX} series, the rest left out"));
         }
-        let totals = self.baseline.total.series() + self.canary.total.series();
-        let bads = self.baseline.bad.series() + self.canary.bad.series();
+        let (totals, bads) = self.tally.series();
         if matches!(metric.queries, Queries::Events { .. }) && totals > 0 && bads == 0 {
             out.push(
                 "no series of bad events in either arm, counted as zero bad events".to_owned(),
             );
         }
+        let arms = [(Arm::Baseline, &self.baseline), (Arm::Canary, &self.canary)];
+        if let Queries::Series {
+            gaps: GapPolicy::Drop | GapPolicy::Fail,
+            ..
+        } = metric.queries
+        {
+            let short = |(arm, state): (Arm, &ArmState)| {
+                Some(format!("{}: {}", arm.word(), state.widths.short()?))
+            };
+            out.extend(arms.into_iter().filter_map(short));
+        }
+        for (arm, state) in arms {
+            out.extend(state.replicas.crowded().map(|kept| {
+                let arm = arm.word();
+                format!("{arm}: more than {kept} replicas, the rest only in the combined values")
+            }));
+        }
+        if let (true, Some(label)) = (self.unnamed, &metric.per) {
+            out.push(format!(
+                "series without the label `{label}` are in no replica"
+            ));
+        }
+        out.extend(self.past.note());
         out
     }
+}
+
+/// Where the counts of the window go.
+fn target<'a>(
+    plan: &Plan,
+    to: Timestamp,
+    intervals: &'a mut Vec<EventInterval>,
+    (baseline, canary): (&'a mut ArmState, &'a mut ArmState),
+    names: &'a Names,
+) -> Target<'a> {
+    let grid = grid_of(plan, 0, 0);
+    Target {
+        grid,
+        to,
+        intervals,
+        shapes: None,
+        replicas: [&mut baseline.replicas, &mut canary.replicas],
+        // The first judged interval begins here (see `Windows::judged_events`).
+        replicas_from: grid.instant(grid.first_from(plan.timing.judged_from)),
+        points: points_planned(plan),
+        names,
+    }
+}
+
+/// How many grid points the window may come to have.
+fn points_planned(plan: &Plan) -> usize {
+    let points = grid_of(plan, 0, 0).points_until(plan.timing.deadline);
+    points.min(POINTS_MAX)
 }
 
 /// The name in front of a selector's braces.
 fn metric_name(selector: &str) -> &str {
     selector.split('{').next().unwrap_or(selector).trim()
-}
-
-fn points(series: &BySeries, census: &mut Census) -> Vec<Point<1>> {
-    let mut out = Vec::new();
-    for (key, samples) in series {
-        let point = |s: Sample| Point {
-            at: s.at,
-            key: *key,
-            values: [s.value],
-        };
-        out.extend(sound(samples, census).into_iter().map(point));
-    }
-    out
 }
 
 fn fold_of(combine: Combine) -> Fold {

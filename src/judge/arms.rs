@@ -1,7 +1,8 @@
-//! One metric's part of a batch, and which series in it belong to which arm.
+//! One metric's part of a batch: which series in it belong to which arm, and which samples to the
+//! window or to the history.
 
 use crate::digest::Digest;
-use crate::judge::windows::{Arm, Batch, SUSPECT_MAX};
+use crate::judge::windows::{ANCHOR_LOOKBACK, Arm, Batch, SUSPECT_MAX};
 use crate::plan::{Part, Plan};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample, series_key};
 use crate::time::Timestamp;
@@ -59,6 +60,68 @@ impl Split {
             Arm::Canary => &mut self.canary,
         }
     }
+}
+
+/// Which samples of a query belong to the window, and which to the history.
+#[derive(Clone, Copy)]
+pub(crate) struct Eras {
+    grid: bool,
+    start: Timestamp,
+    history_from: Option<Timestamp>,
+}
+
+impl Eras {
+    /// The rule for one query.
+    pub(crate) fn of(plan: &Plan, part: Part) -> Self {
+        Self {
+            grid: part == Part::Grid,
+            start: plan.timing.start,
+            history_from: plan.history.map(|_| plan.history_from()),
+        }
+    }
+
+    /// It is a sample of the window, or an anchor of its counters.
+    pub(crate) fn live(self, at: Timestamp) -> bool {
+        if self.grid {
+            at >= self.start
+        } else {
+            at > self.start.minus(ANCHOR_LOOKBACK)
+        }
+    }
+
+    /// It is a sample of the history, or an anchor of its counters.
+    pub(crate) fn past(self, at: Timestamp) -> bool {
+        self.history_from.is_some_and(|from| {
+            if self.grid {
+                from <= at && at < self.start
+            } else {
+                at <= self.start
+            }
+        })
+    }
+
+    /// It shows that its series is there: an anchor does not (A5).
+    pub(crate) fn shows(self, at: Timestamp) -> bool {
+        if self.grid {
+            at >= self.start
+        } else {
+            at > self.start
+        }
+    }
+}
+
+/// New samples of one series.
+#[derive(Default)]
+pub(crate) struct Taken {
+    pub(crate) live: Vec<Sample>,
+    pub(crate) past: Vec<Sample>,
+}
+
+/// New samples of one query, both arms.
+#[derive(Default)]
+pub(crate) struct Cut {
+    pub(crate) live: Split,
+    pub(crate) past: Split,
 }
 
 /// Series in the order of their keys: when there are too many, the same ones are left out however

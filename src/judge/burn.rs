@@ -1,23 +1,25 @@
 //! Objectives: does the canary's own population burn its error budget faster than a rung allows?
 //!
-//! A rung is proven when three things hold: the canary's ratio over its whole judged life is shown
-//! to exceed burn × budget by an e-value that may be read at every look; the burn over the long
-//! and over the short window both exceed the rung's; and the short window holds the least number
-//! of bad events. The windows are those of the SRE workbook (chapter 5), cut to the canary's age:
-//! a ratio over an hour of a ten-minute-old build is a ratio over its life.
+//! A rung is proven when three things hold: the canary's ratio is shown to exceed burn × budget by
+//! an e-value that may be read at every look, mixed over the moment at which harm begins and over
+//! the sizes of clusters; the burn over the long and over the short window both exceed the rung's;
+//! and the short window holds the least number of bad events. The windows are those of the SRE
+//! workbook (chapter 5), cut to the canary's age: a ratio over an hour of a ten-minute-old build is
+//! a ratio over its life.
 //!
 //! Whether it is the canary's doing is asked of the counts of both arms interval by interval, so
-//! that an incident in both cancels.
+//! that an incident in both cancels. That e-value has to reach the same bound before anything is
+//! rolled back. To ask only that the baseline's own budget is not shown broken would not do: of
+//! two equal arms in a common incident either may be shown first.
 
-use crate::judge::counts::{dispersion_of, paired, sums};
+use crate::judge::count_evidence::Seen;
+use crate::judge::counts::sums;
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
-use crate::judge::windows::{Counts, EventInterval, MetricData, Windows};
+use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{ObjectivePlan, Plan};
 use crate::slo::objective::{Rung, RungAction};
-use crate::stats::binomial;
-use crate::stats::sequential::{RatioTest, log_e_binomial};
 use crate::time::Span;
 
 /// The short window is at least this part of the cut long one (SRE workbook: short = long / 12).
@@ -37,16 +39,15 @@ pub fn find(
     look: &Look,
 ) -> Option<ObjectiveFinding> {
     let metric = plan.metrics.get(objective.metric_idx)?;
-    let MetricData::Events { .. } = &windows.metrics.get(objective.metric_idx)?.data else {
-        return None;
-    };
+    windows.metrics.get(objective.metric_idx)?.data.counts()?;
     let intervals = windows.judged_events(plan, objective.metric_idx);
-    let phi = dispersion_of(&intervals, look.step());
+    let history = windows.history_events(plan, objective.metric_idx);
+    let seen = Seen::new(plan, &intervals, &history, look);
     let log_bound = -libm::log(objective.alpha.get());
     let of = |counts| Arm {
         intervals: &intervals,
         counts,
-        phi,
+        seen: &seen,
     };
     let (canary, baseline) = (of(|i| i.canary), of(|i| i.baseline));
     let budget = objective.objective.budget();
@@ -63,7 +64,7 @@ pub fn find(
         .iter()
         .zip(&rungs)
         .any(|(rung, finding)| finding.proven && rung_of(&baseline, rung).log_e >= log_bound);
-    let log_e = log_e_ratio(plan, &intervals, phi, look);
+    let log_e = seen.log_e_worse();
     let burn = |arm: &Arm| arm.over(look.age(), look).map(|ratio| ratio / budget);
     Some(ObjectiveFinding {
         objective: objective.name.clone(),
@@ -83,7 +84,7 @@ pub fn find(
 struct Arm<'w> {
     intervals: &'w [EventInterval],
     counts: ArmOf,
-    phi: f64,
+    seen: &'w Seen,
 }
 
 impl Arm<'_> {
@@ -112,13 +113,17 @@ fn judge_rung(
     let long = rung.long.min(look.age());
     let least = Span::from_ms(long.ms() / SHORT_PART).max(look.step().times(SHORT_STEPS_MIN));
     let short = rung.short.min(least).min(long);
-    let life = arm.sum(look.age(), look).thinned(arm.phi);
-    let log_e = log_e_binomial(whole(life.bad), whole(life.total), allowed);
+    let unreachable = allowed > 1.0;
+    let log_e = if unreachable {
+        0.0
+    } else {
+        let counts = arm.intervals.iter().map(arm.counts);
+        arm.seen.log_e_budget(counts, allowed)
+    };
     let burn = |window| arm.over(window, look).map(|ratio| ratio / budget);
     let (burn_long, burn_short) = (burn(long), burn(short));
     let bad_short = whole(arm.sum(short, look).bad);
     let exceeds = |burn: Option<f64>| burn.is_some_and(|burn| burn > rung.burn.get());
-    let unreachable = allowed > 1.0;
     RungFinding {
         burn: rung.burn.get(),
         long,
@@ -135,23 +140,6 @@ fn judge_rung(
             && bad_short >= objective.objective.bad_events_min,
         unreachable,
     }
-}
-
-/// ln of the largest e-value so far against "the canary's ratio is not above the baseline's".
-fn log_e_ratio(plan: &Plan, intervals: &[EventInterval], phi: f64, look: &Look) -> f64 {
-    let planned = plan.timing.deadline.since(plan.timing.judged_from).ms();
-    let horizon = u32::try_from(planned / look.step().ms().max(1)).unwrap_or(u32::MAX);
-    let mut test = RatioTest::new(1.0, horizon);
-    let mut largest = f64::NEG_INFINITY;
-    for interval in intervals {
-        let (canary, baseline) = paired(std::slice::from_ref(interval));
-        let counts = |rate: Rate| binomial::Counts {
-            bad: whole(rate.bad),
-            total: whole(rate.total),
-        };
-        largest = largest.max(test.observe(counts(canary), counts(baseline), phi));
-    }
-    if largest.is_finite() { largest } else { 0.0 }
 }
 
 fn whole(events: f64) -> u64 {

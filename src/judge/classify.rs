@@ -140,7 +140,7 @@ pub fn decide(c: &mut impl Comparison, limits: Limits, harm: Harm, levels: Level
 }
 
 /// Moves bounds to the limit where a step of a discrete distribution parts them from the label.
-fn agree(
+pub(super) fn agree(
     label: Label,
     (mut low, mut high): (f64, f64),
     limits: Limits,

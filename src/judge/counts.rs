@@ -101,6 +101,20 @@ pub fn find(
     intervals: &[EventInterval],
     look: &Look,
 ) -> Finding {
+    let (mut out, enough) = gather(metric, window, intervals);
+    if enough {
+        compare(&mut out, plan, metric, intervals, look);
+    }
+    out
+}
+
+/// What both arms look like, and whether that is enough to compare them; if not, the finding says
+/// what is missing.
+pub(super) fn gather(
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    intervals: &[EventInterval],
+) -> (Finding, bool) {
     let baseline = summarise(intervals, |i| i.baseline);
     let canary = summarise(intervals, |i| i.canary);
     let mut out = finding::blank(metric, baseline, canary);
@@ -110,13 +124,12 @@ pub fn find(
         .or_else(|| lacking(metric, &out))
         .or_else(|| silent(metric, intervals))
         .or_else(|| unpaired(metric, intervals));
+    let enough = missing.is_none();
     if let Some((reason, missing)) = missing {
         out.no_data = Some(reason);
         out.needs = Needs::Data(missing);
-        return out;
     }
-    compare(&mut out, plan, metric, intervals, look);
-    out
+    (out, enough)
 }
 
 fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Counts>) -> ArmSummary {
@@ -138,7 +151,7 @@ fn summarise(intervals: &[EventInterval], arm: fn(&EventInterval) -> Option<Coun
 }
 
 /// Events as a whole number, for people and for minimum evidence.
-fn whole(events: f64) -> u64 {
+pub(super) fn whole(events: f64) -> u64 {
     #[expect(
         clippy::cast_possible_truncation,
         clippy::cast_sign_loss,
@@ -251,7 +264,7 @@ impl Test {
     }
 }
 
-fn limits_of(limit: MinEffect) -> (Scale, Limits) {
+pub(super) fn limits_of(limit: MinEffect) -> (Scale, Limits) {
     match limit {
         MinEffect::Relative(share) => (Scale::LogRatio, Limits::log_ratio(share)),
         MinEffect::Absolute(value) => (Scale::Difference, Limits::shift(value)),
@@ -267,19 +280,15 @@ fn compare(
 ) {
     let levels = look.levels(plan, metric);
     let (scale, limits) = limits_of(metric.min_effect);
-    let phi = dispersion_of(intervals, look.step());
-    let (canary, baseline) = paired(intervals);
-    out.baseline.level = Some(baseline.ratio());
-    out.canary.level = Some(canary.ratio());
-    if phi > 1.0 {
-        let factor = crate::units::trim_number(phi);
-        out.notes.push(format!(
-            "bad events come in clusters: variance {factor} times Poisson"
-        ));
-    }
-    let (canary, baseline) = (canary.thinned(phi), baseline.thinned(phi));
+    let (phi, [canary, baseline]) = levelled(out, intervals, look);
     if scale == Scale::LogRatio && canary.bad <= 0.0 && baseline.bad <= 0.0 {
-        none_bad(out, canary, baseline, levels);
+        let test = Likelihood {
+            canary,
+            baseline,
+            margin: Margin::Difference,
+        };
+        let confidence = 1.0 - levels.alpha - levels.beta;
+        none_bad(out, &difference(test, levels, confidence));
         return;
     }
     let mut test = Test::new(metric.min_effect, canary, baseline);
@@ -316,8 +325,39 @@ fn compare(
         (look, !late_beyond),
     );
     if scale == Scale::LogRatio && baseline.bad <= 0.0 {
-        absolute_only(out, canary, baseline, &decision);
+        let test = Likelihood {
+            canary,
+            baseline,
+            margin: Margin::Difference,
+        };
+        let evidence = decision.evidence;
+        let levels = Levels {
+            alpha: evidence.alpha,
+            beta: evidence.beta,
+            alpha_whole: 0.0,
+        };
+        absolute_only(out, &difference(test, levels, decision.confidence));
     }
+}
+
+/// Puts the ratios of both arms into the finding, with a note when bad events come in clusters;
+/// their dispersion, and the sums of canary and baseline as if there were that many fewer events.
+pub(super) fn levelled(
+    out: &mut Finding,
+    intervals: &[EventInterval],
+    look: &Look,
+) -> (f64, [Rate; 2]) {
+    let phi = dispersion_of(intervals, look.step());
+    let (canary, baseline) = paired(intervals);
+    out.baseline.level = Some(baseline.ratio());
+    out.canary.level = Some(canary.ratio());
+    if phi > 1.0 {
+        let factor = crate::units::trim_number(phi);
+        out.notes.push(format!(
+            "bad events come in clusters: variance {factor} times Poisson"
+        ));
+    }
+    (phi, [canary.thinned(phi), baseline.thinned(phi)])
 }
 
 /// The trailing third, where looks repeat and it alone has the minimum evidence.
@@ -339,45 +379,26 @@ fn trailing(
 }
 
 /// No bad event anywhere: a relative limit says nothing of nothing. With the minimum evidence
-/// there is no harm to be seen, and the exact upper bound of the canary's ratio tells how much
+/// there is no harm to be seen, and the upper bound of the difference of the ratios tells how much
 /// could hide.
-fn none_bad(out: &mut Finding, canary: Rate, baseline: Rate, levels: Levels) {
-    let test = Likelihood {
-        canary,
-        baseline,
-        margin: Margin::Difference,
-    };
-    let decision = difference(test, levels, 1.0 - levels.alpha - levels.beta);
+pub(super) fn none_bad(out: &mut Finding, difference: &Decision) {
     out.label = Label::Within;
     out.test = "convention";
     out.evidence = Some(Evidence {
         p_harm: 1.0,
-        alpha: levels.alpha,
         p_safe: 0.0,
-        beta: levels.beta,
+        ..difference.evidence
     });
-    let percent = crate::units::trim_number(decision.high * 100.0);
-    out.effect = Some(finding::effect(&decision, Scale::Difference, None));
+    let percent = crate::units::trim_number(difference.high * 100.0);
+    out.effect = Some(finding::effect(difference, Scale::Difference, None));
     out.notes.push(format!(
         "no bad event in either arm: the canary's ratio may be up to {percent} % higher unseen"
     ));
 }
 
 /// A ratio to nothing has no size; the difference of the ratios has.
-fn absolute_only(out: &mut Finding, canary: Rate, baseline: Rate, decision: &Decision) {
-    let test = Likelihood {
-        canary,
-        baseline,
-        margin: Margin::Difference,
-    };
-    let evidence = decision.evidence;
-    let levels = Levels {
-        alpha: evidence.alpha,
-        beta: evidence.beta,
-        alpha_whole: 0.0,
-    };
-    let shown = difference(test, levels, decision.confidence);
-    out.effect = Some(finding::effect(&shown, Scale::Difference, None));
+pub(super) fn absolute_only(out: &mut Finding, difference: &Decision) {
+    out.effect = Some(finding::effect(difference, Scale::Difference, None));
     out.notes
         .push("the baseline has no bad event, so there is no change in percent".to_owned());
 }

@@ -4,7 +4,7 @@ use crate::judge::counts::{self, sums};
 use crate::judge::dispersion::{Block, dispersion};
 use crate::judge::judgement::{Finding, Label, ObjectiveFinding, TrafficFinding};
 use crate::judge::mann_whitney;
-use crate::judge::windows::{MetricData, Windows};
+use crate::judge::windows::Windows;
 use crate::plan::Plan;
 use crate::stats::beta;
 
@@ -56,9 +56,7 @@ const EVENTS_MIN: u64 = 50;
 /// (exact binomial tail at the nearer bound, requests that come in bursts counting for less).
 pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
     let traffic = plan.traffic?;
-    let MetricData::Events { .. } = &windows.metrics.get(traffic.metric_idx)?.data else {
-        return None;
-    };
+    windows.metrics.get(traffic.metric_idx)?.data.counts()?;
     let judged = windows.judged_events(plan, traffic.metric_idx);
     let canary = sums(judged.iter().filter_map(|i| i.canary)).total;
     let all = canary + sums(judged.iter().filter_map(|i| i.baseline)).total;

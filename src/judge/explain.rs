@@ -5,8 +5,10 @@
 
 use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{Finding, Judgement, Label, ObjectiveFinding, RungFinding};
+use crate::judge::kayenta;
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
 use crate::plan::Plan;
+use crate::template::Method;
 use crate::units::{Harm, trim_number};
 
 /// As what the sentence is said.
@@ -43,6 +45,11 @@ pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> Str
             _ => "time is up and no data was ever read".to_owned(),
         };
     };
+    if let Method::Kayenta(spec) = &plan.judge.method
+        && let Some(sentence) = kayenta::explain::sentence(spec, judgement, stand)
+    {
+        return sentence;
+    }
     match stand {
         Stand::Pending => pending(judgement),
         Stand::Promote => promote(judgement),

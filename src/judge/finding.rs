@@ -108,21 +108,36 @@ pub fn settle(
     finding.effect = Some(effect(decision, scale, finding.baseline.level));
     let levels = look.levels(plan, metric);
     // A trailing window beyond the limit is harm found, whatever the whole window says.
-    let accept = plan.judge.accept_no_harm.filter(|_| may_accept);
-    if let (Label::Undecided, Some(wanted)) = (decision.label, accept) {
-        let (power, harm_found) = classify::power(decision, limits, metric.harm, levels);
-        if power >= wanted.get() && !harm_found {
-            finding.label = Label::Within;
-            finding.notes.push(format!(
-                "{ACCEPTED}: power to find the limit {}, {wanted} asked for",
-                share_text(power)
-            ));
-            return;
-        }
+    if may_accept && accept(finding, plan, decision, limits, levels) {
+        return;
     }
     finding.needs = classify::needs(decision, limits, metric.harm, look, |at| {
         at.levels(plan, metric)
     });
+}
+
+/// Whether "no harm found" is enough for an undecided metric (`accept_no_harm`): then it becomes
+/// *within*, with a note.
+pub(super) fn accept(
+    finding: &mut Finding,
+    plan: &Plan,
+    decision: &Decision,
+    limits: Limits,
+    levels: Levels,
+) -> bool {
+    let (Label::Undecided, Some(wanted)) = (decision.label, plan.judge.accept_no_harm) else {
+        return false;
+    };
+    let (power, harm_found) = classify::power(decision, limits, finding.harm, levels);
+    let accepted = power >= wanted.get() && !harm_found;
+    if accepted {
+        finding.label = Label::Within;
+        finding.notes.push(format!(
+            "{ACCEPTED}: power to find the limit {}, {wanted} asked for",
+            share_text(power)
+        ));
+    }
+    accepted
 }
 
 /// How the note begins that tells a *within* by "no harm found" from one that was shown.

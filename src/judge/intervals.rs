@@ -1,5 +1,6 @@
 //! What counters grew by, summed into the intervals of the grid.
 
+use crate::digest::Digest;
 use crate::judge::windows::{Counts, EventInterval};
 use crate::series::census::Census;
 use crate::series::counters::Increment;
@@ -9,9 +10,14 @@ use crate::time::Timestamp;
 /// What one sample added to the interval in which it lies.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Growth {
-    at: Timestamp,
-    bad: f64,
-    total: f64,
+    /// The instant of the sample.
+    pub(crate) at: Timestamp,
+    /// Which series.
+    pub(crate) key: Digest,
+    /// Bad events.
+    pub(crate) bad: f64,
+    /// All events.
+    pub(crate) total: f64,
     /// It is a scrape of the totals.
     scrape: bool,
 }
@@ -22,6 +28,7 @@ impl Growth {
         let [bad] = rise.amounts;
         Self {
             at: rise.at,
+            key: rise.key,
             bad,
             total: 0.0,
             scrape: false,
@@ -33,6 +40,7 @@ impl Growth {
         let [total] = rise.amounts;
         Self {
             at: rise.at,
+            key: rise.key,
             bad: 0.0,
             total,
             scrape: true,
@@ -45,6 +53,7 @@ impl Growth {
         let [total, within] = rise.amounts;
         Self {
             at: rise.at,
+            key: rise.key,
             bad: (total - within).max(0.0),
             total,
             scrape: true,

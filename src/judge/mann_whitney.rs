@@ -45,6 +45,16 @@ pub fn find(
     arms: &Arms,
     look: &Look,
 ) -> Finding {
+    let (mut out, enough) = opening(metric, window, arms);
+    if enough && !settled_by_convention(&mut out, plan, metric, arms, look) {
+        compare(&mut out, plan, metric, arms, look);
+    }
+    out
+}
+
+/// What the arms look like, and whether that is enough to compare them; if not, the finding says
+/// what is missing.
+pub(super) fn opening(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> (Finding, bool) {
     let summarise = |points: &[Option<f64>]| {
         let values: Vec<f64> = points.iter().flatten().copied().collect();
         ArmSummary {
@@ -66,18 +76,44 @@ pub fn find(
     if let Some((reason, missing)) = missing {
         out.no_data = Some(reason);
         out.needs = Needs::Data(missing);
-        return out;
+        return (out, false);
     }
-    match limitless(metric.min_effect, arms) {
-        Some(note) if !all_equal(arms) => {
-            out.label = Label::Undecided;
-            out.test = "none";
-            out.notes.push(note);
-            out.needs = Needs::MoreThanThereIs;
-        }
-        _ => compare(&mut out, plan, metric, arms, look),
+    (out, true)
+}
+
+/// Whether no test is needed: arms that are constant and equal are within, and a limit relative
+/// to nothing says nothing.
+pub(super) fn settled_by_convention(
+    out: &mut Finding,
+    plan: &Plan,
+    metric: &MetricPlan,
+    arms: &Arms,
+    look: &Look,
+) -> bool {
+    if all_equal(arms) {
+        out.label = Label::Within;
+        out.test = "convention";
+        out.notes
+            .push("both arms are constant and equal: within by convention, no test".to_owned());
+        let levels = look.levels(plan, metric);
+        let evidence = Evidence {
+            p_harm: 1.0,
+            alpha: levels.alpha,
+            p_safe: 0.0,
+            beta: levels.beta,
+        };
+        out.evidence = Some(evidence);
+        out.effect = Some(no_difference(levels, out.baseline.level));
+        return true;
     }
-    out
+    if let Some(note) = limitless(metric.min_effect, arms) {
+        out.label = Label::Undecided;
+        out.test = "none";
+        out.notes.push(note);
+        out.needs = Needs::MoreThanThereIs;
+        return true;
+    }
+    false
 }
 
 /// What is missing of the minimum evidence: the sentence, and how many more samples.
@@ -149,21 +185,6 @@ fn missing_points(arm: &ArmSummary, coverage: f64) -> u64 {
 /// Both tests, on the whole window and on the trailing one.
 fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, look: &Look) {
     let levels = look.levels(plan, metric);
-    if all_equal(arms) {
-        out.label = Label::Within;
-        out.test = "convention";
-        out.notes
-            .push("both arms are constant and equal: within by convention, no test".to_owned());
-        let evidence = Evidence {
-            p_harm: 1.0,
-            alpha: levels.alpha,
-            p_safe: 0.0,
-            beta: levels.beta,
-        };
-        out.evidence = Some(evidence);
-        out.effect = Some(no_difference(levels, out.baseline.level));
-        return;
-    }
     let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
     let noise = Noise::of(&arms.canary, &arms.baseline);
     out.canary.n_eff = noise.worth(out.canary.n);

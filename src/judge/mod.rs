@@ -6,75 +6,176 @@
 //! |---|---|
 //! | how much error may this look spend? | [`look`] |
 //! | is one arm worse, on the values of a series? | [`mann_whitney`], [`ranked`], [`noise`] |
+//! | the same, asked as often as one likes? | [`sequential`] |
 //! | is one arm worse, on counts of bad events? | [`counts`] over [`rates`] and [`dispersion`] |
+//! | the same, asked as often as one likes? | [`sequential_counts`] |
+//! | is one arm's distribution shifted? | [`sequential_distribution`] over [`shapes`] |
 //! | what do estimate, test and limit make together? | [`classify`], [`finding`] |
 //! | does the canary burn its error budget? | [`burn`] |
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
+//! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
+mod absorb_buckets;
 mod arms;
 pub mod burn;
 pub mod classify;
+mod count_bounds;
+mod count_evidence;
 pub mod counts;
 pub mod dispersion;
 pub mod environment;
 pub mod explain;
 pub mod finding;
+mod history;
 mod intervals;
 pub mod judgement;
+pub mod kayenta;
 pub mod look;
 pub mod mann_whitney;
 pub mod noise;
+mod order_blocks;
+mod order_tests;
 mod phrase;
 pub mod ranked;
 pub mod rates;
+pub mod replicas;
 pub mod score;
+pub mod sequential;
+pub mod sequential_counts;
+pub mod sequential_distribution;
+pub mod shapes;
+mod tally;
+mod widths;
 pub mod windows;
 
-use crate::judge::judgement::{Finding, Judgement};
+use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
+use crate::judge::mann_whitney::Arms;
+use crate::judge::sequential::background::Background;
+use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
+use crate::template::Method;
+use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 1;
+pub const SEMANTICS: u32 = 2;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///
 /// Depends on nothing else (A6): the error that this look may spend follows from the plan and
 /// from [`Windows::covered_to`], never from earlier looks, so a judgement can be repeated alone.
 pub fn judge(plan: &Plan, windows: &Windows, number: u32) -> Judgement {
+    judge_again(plan, windows, number, &mut Memory::default())
+}
+
+/// [`judge()`] with what earlier looks of the same analysis worked out: the same judgement, bit
+/// for bit, for less work.
+pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Memory) -> Judgement {
     let look = Look::new(&plan.timing, windows.covered_to);
-    let mut findings: Vec<Finding> = plan
-        .metrics
-        .iter()
-        .enumerate()
-        .filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, &look))
-        .collect();
+    let usual = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+        (score::score(findings), score::outcome(findings, objectives))
+    };
+    let at = (number, &look);
+    match &plan.judge.method {
+        Method::Sequential => {
+            let findings = sequentially(plan, windows, &look, memory);
+            conclude(plan, windows, at, findings, usual)
+        }
+        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
+        Method::Kayenta(spec) => {
+            let (findings, summary) = kayenta::find::findings(plan, spec, windows);
+            let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
+                kayenta::find::outcome(plan, spec, &summary, (findings, objectives), &look)
+            };
+            conclude(plan, windows, at, findings, worth)
+        }
+    }
+}
+
+/// What does not depend on the method: objectives, environment, traffic.
+fn conclude(
+    plan: &Plan,
+    windows: &Windows,
+    (number, look): (u32, &Look),
+    mut findings: Vec<Finding>,
+    worth: impl FnOnce(&[Finding], &[ObjectiveFinding]) -> (Option<Score>, Outcome),
+) -> Judgement {
     let objectives: Vec<_> = plan
         .objectives
         .iter()
-        .filter_map(|objective| burn::find(plan, objective, windows, &look))
+        .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
-    let traffic = environment::traffic(plan, windows);
-    let score = score::score(&findings);
-    let outcome = score::outcome(&findings, &objectives);
+    let (score, outcome) = worth(&findings, &objectives);
     Judgement {
         look: number,
         covered_to: windows.covered_to,
         findings,
         objectives,
-        traffic,
+        traffic: environment::traffic(plan, windows),
         suspect: windows.suspect.clone(),
         score,
         outcome,
     }
+}
+
+fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
+    let all = plan.metrics.iter().enumerate();
+    all.filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, look))
+        .collect()
+}
+
+fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
+    let series: Vec<Option<(Arms, Background)>> = (0..plan.metrics.len())
+        .map(|metric_idx| {
+            let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
+            let background = Background::new(plan, windows, metric_idx);
+            Some((Arms { baseline, canary }, background))
+        })
+        .collect();
+    let metrics = plan.metrics.iter().zip(&windows.metrics).zip(&series);
+    let followed = metrics
+        .enumerate()
+        .filter_map(|(metric_idx, ((metric, window), series))| {
+            let (arms, background) = series.as_ref()?;
+            series::can_follow(metric, window, arms)
+                .then(|| series::followed(plan, metric_idx, metric, arms, background))?
+        });
+    memory.follow(followed.collect());
+    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
+        let window = windows.metrics.get(metric_idx)?;
+        if let Some((arms, background)) = series.get(metric_idx)? {
+            let said = (arms, background);
+            return series::find(plan, metric_idx, window, said, (look, memory));
+        }
+        if matches!(window.data, MetricData::Distribution { .. }) {
+            let past = windows.history_shapes(metric_idx);
+            return Some(sequential_distribution::find(
+                plan, metric, window, past, look,
+            ));
+        }
+        let intervals = windows.judged_events(plan, metric_idx);
+        let history = windows.history_events(plan, metric_idx);
+        Some(sequential_counts::find(
+            plan, metric, window, &intervals, &history, look,
+        ))
+    };
+    let mut findings: Vec<Finding> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .filter_map(&mut find)
+        .collect();
+    combine::together(plan, &mut findings);
+    findings
 }
 
 /// `None` only when the windows belong to another plan.
@@ -89,10 +190,15 @@ fn find(
     Some(match &window.data {
         MetricData::Series { .. } => {
             let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
-            let arms = mann_whitney::Arms { baseline, canary };
+            let arms = Arms { baseline, canary };
             mann_whitney::find(plan, metric, window, &arms, look)
         }
-        MetricData::Events { .. } => {
+        // The classic test needs a threshold; without one there is only the sequential test.
+        MetricData::Distribution { .. } if metric.queries.is_whole_distribution() => {
+            let past = windows.history_shapes(metric_idx);
+            sequential_distribution::find(plan, metric, window, past, look)
+        }
+        MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, metric_idx);
             counts::find(plan, metric, window, &intervals, look)
         }

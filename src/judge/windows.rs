@@ -2,13 +2,15 @@
 
 use crate::judge::absorb::MetricState;
 use crate::judge::arms::{self, Answers};
+use crate::judge::shapes::Shapes;
 use crate::plan::{MetricPlan, Plan, Queries, Slot};
 use crate::series::gaps::Usable;
 use crate::series::grid::Grid;
 use crate::series::raw::Answer;
 use crate::series::samples::Series;
 use crate::template::GapPolicy;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
+use std::ops::Range;
 
 /// The answers of one look: samples in `(from, to]`, one answer per query of the plan.
 #[derive(Clone, Debug, PartialEq)]
@@ -78,6 +80,23 @@ pub enum MetricData {
         /// The intervals.
         intervals: Vec<EventInterval>,
     },
+    /// Bucket counts per grid interval, in time order, without holes.
+    Distribution {
+        /// All observations, and those beyond the threshold as bad ones (none without one).
+        intervals: Vec<EventInterval>,
+        /// Every bucket; interval by interval from the first, as far as there are observations.
+        shapes: Shapes,
+    },
+}
+
+impl MetricData {
+    /// The counts per interval of an events or distribution metric.
+    pub fn counts(&self) -> Option<&[EventInterval]> {
+        match self {
+            Self::Series { .. } => None,
+            Self::Events { intervals } | Self::Distribution { intervals, .. } => Some(intervals),
+        }
+    }
 }
 
 /// One metric's data with what has to be known about it.
@@ -116,6 +135,11 @@ pub struct Windows {
 /// Grid points of one analysis; what comes after is not read (a day at a step of one second).
 pub const POINTS_MAX: usize = 86_400;
 
+/// How far the first fetch reaches back for the last sample before the window. Prometheus itself
+/// looks back five minutes for a sample that still counts (`query.lookback-delta`). An older one
+/// is no anchor, even when a history reaches further.
+pub const ANCHOR_LOOKBACK: Span = Span::from_s(300);
+
 /// Series of one metric; those beyond are left out, which makes the analysis suspect.
 pub const SERIES_MAX: usize = 5_000;
 
@@ -135,8 +159,12 @@ impl Windows {
                 baseline: Series::empty(grid),
                 canary: Series::empty(grid),
             },
-            Queries::Events { .. } | Queries::Distribution { .. } => MetricData::Events {
+            Queries::Events { .. } => MetricData::Events {
                 intervals: Vec::new(),
+            },
+            Queries::Distribution { .. } => MetricData::Distribution {
+                intervals: Vec::new(),
+                shapes: Shapes::default(),
             },
         };
         let window = |metric: &MetricPlan| MetricWindow {
@@ -229,27 +257,11 @@ impl Windows {
     /// `plan.timing.judged_from`, up to [`Windows::covered_to`], without holes; empty for a series
     /// metric.
     pub fn judged_events(&self, plan: &Plan, metric_idx: usize) -> Vec<EventInterval> {
-        let Some(MetricData::Events { intervals }) =
-            self.metrics.get(metric_idx).map(|window| &window.data)
-        else {
-            return Vec::new();
-        };
-        let (start, step) = (plan.timing.start, plan.timing.step);
-        let grid = Grid {
-            start,
-            step,
-            len: usize::MAX,
-        };
-        let first = grid.first_from(plan.timing.judged_from);
-        let len = grid.points_until(self.covered_to).saturating_sub(1);
-        let at = |idx: usize| {
-            intervals.get(idx).copied().unwrap_or(EventInterval {
-                at: grid.instant(idx + 1),
-                baseline: None,
-                canary: None,
-            })
-        };
-        (first..len).map(at).collect()
+        let window = self.metrics.get(metric_idx);
+        match window.and_then(|window| window.data.counts()) {
+            Some(intervals) => judged_intervals(plan, intervals, self.covered_to),
+            None => Vec::new(),
+        }
     }
 
     /// How much of the judged part of a metric is there, baseline and canary. Missing trailing
@@ -280,8 +292,16 @@ impl Windows {
         })
     }
 
+    /// How many grid points of a series metric are covered.
+    pub(crate) fn points(&self, metric_idx: usize) -> Option<usize> {
+        let MetricData::Series { baseline, .. } = &self.metrics.get(metric_idx)?.data else {
+            return None;
+        };
+        Some(baseline.grid().points_until(self.covered_to))
+    }
+
     /// The first judged grid point of a series metric.
-    fn first_point(&self, metric_idx: usize, judged_from: Timestamp) -> Option<usize> {
+    pub(crate) fn first_point(&self, metric_idx: usize, judged_from: Timestamp) -> Option<usize> {
         let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
@@ -298,6 +318,39 @@ impl Windows {
         } else {
             first
         })
+    }
+}
+
+/// Which intervals lie wholly after `plan.timing.judged_from`, up to `covered_to`.
+pub(crate) fn judged_range(plan: &Plan, covered_to: Timestamp) -> Range<usize> {
+    let grid = unbounded(plan);
+    let first = grid.first_from(plan.timing.judged_from);
+    let len = grid.points_until(covered_to).saturating_sub(1);
+    first..len.max(first)
+}
+
+/// Those of `intervals`, which begin at the start; missing ones are gaps.
+pub(crate) fn judged_intervals(
+    plan: &Plan,
+    intervals: &[EventInterval],
+    covered_to: Timestamp,
+) -> Vec<EventInterval> {
+    let grid = unbounded(plan);
+    let at = |idx: usize| {
+        intervals.get(idx).copied().unwrap_or(EventInterval {
+            at: grid.instant(idx + 1),
+            baseline: None,
+            canary: None,
+        })
+    };
+    judged_range(plan, covered_to).map(at).collect()
+}
+
+fn unbounded(plan: &Plan) -> Grid {
+    Grid {
+        start: plan.timing.start,
+        step: plan.timing.step,
+        len: usize::MAX,
     }
 }
 

@@ -6,9 +6,10 @@ use crate::plan::rollout::Rollout;
 use crate::plan::scope::{Matcher, Scope, quote};
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, fingerprint};
 use crate::slo::objective::RungAction;
+use crate::template::history::HISTORY_POINTS_MAX;
 use crate::template::parse::{DEADLINE_MAX, size_fault, window_fault};
 use crate::template::query::{Fault, fill, value_fault};
-use crate::template::{Measure, MetricSpec, ObjectiveSpec, Role, Template};
+use crate::template::{History, Measure, MetricSpec, ObjectiveSpec, Role, Template};
 use crate::time::Span;
 use crate::units::Probability;
 use std::collections::BTreeMap;
@@ -51,10 +52,11 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         template_digest: template.digest,
         rollout: rollout.clone(),
         timing: timing(template, rollout),
-        judge: template.judge,
+        judge: template.judge.clone(),
         metrics,
         objectives,
         traffic: traffic(template, rollout),
+        history: history(template),
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
         digest: Digest::of(&[]),
@@ -278,7 +280,9 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         weight: spec.weight,
         evidence: spec.evidence,
         queries,
+        per: spec.per.clone(),
         alpha: portion(share, weight),
+        kayenta: spec.kayenta,
     })
 }
 
@@ -304,6 +308,19 @@ fn traffic(template: &Template, rollout: &Rollout) -> Option<TrafficPlan> {
             .position(|m| m.name == spec.metric)?,
         declared: rollout.deploy.traffic_share?,
         tolerance_factor: spec.tolerance_factor,
+    })
+}
+
+/// The history in whole steps, so that it ends where the window begins.
+fn history(template: &Template) -> Option<History> {
+    let step = template.schedule.step.span();
+    template.history.map(|history| {
+        let points = (history.lookback.ms() + step.ms() - 1) / step.ms();
+        let points = points.min(HISTORY_POINTS_MAX);
+        History {
+            lookback: step.times(points),
+            ..history
+        }
     })
 }
 

@@ -6,7 +6,8 @@ use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
-use crate::template::{Combine, GapPolicy, JudgeSpec, MinEvidence};
+use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
+use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -23,6 +24,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
+        history,
         allowed_warnings,
         on_inconclusive,
         digest: _,
@@ -51,7 +53,21 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out.text(on_inconclusive.word()).digest()
+    out = out.text(on_inconclusive.word());
+    // Only what is there is added: plans without a history or replicas keep the digest they had
+    // before there were any.
+    if let Some(History { lookback, offset }) = history {
+        out = out
+            .text("history")
+            .int(lookback.ms())
+            .int(i64::from(*offset));
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(label) = &metric.per {
+            out = count(out.text("per"), metric_idx).text(label);
+        }
+    }
+    out.digest()
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -156,9 +172,59 @@ fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
         .text(method.word())
         .bits(false_rollback.get())
         .bits(false_promote.get());
-    match accept_no_harm {
+    let out = match accept_no_harm {
         None => out.int(0),
         Some(power) => out.int(1).bits(power.get()),
+    };
+    match method {
+        Method::Sequential | Method::MannWhitney => out,
+        Method::Kayenta(spec) => add_kayenta(out, spec),
+    }
+}
+
+fn add_kayenta(out: Canonical, spec: &KayentaSpec) -> Canonical {
+    let KayentaSpec {
+        pass,
+        marginal,
+        group_weights,
+    } = spec;
+    let out = count(out.bits(*pass).bits(*marginal), group_weights.len());
+    let weights = group_weights.iter();
+    weights.fold(out, |out, (group, weight)| {
+        out.text(group.as_str()).bits(*weight)
+    })
+}
+
+/// Nothing for a metric without options, so that plans of the other judges keep their digests.
+fn add_kayenta_options(out: Canonical, options: Option<&KayentaOptions>) -> Canonical {
+    let Some(KayentaOptions {
+        outlier_factor,
+        must_have_data,
+        effect_size,
+    }) = options
+    else {
+        return out;
+    };
+    let out = out.text("kayenta").int(i64::from(*must_have_data));
+    let out = match outlier_factor {
+        None => out.int(0),
+        Some(factor) => out.int(1).bits(*factor),
+    };
+    match effect_size {
+        None => out.int(0),
+        Some(EffectSize {
+            measure,
+            allowed_increase,
+            allowed_decrease,
+            critical_increase,
+            critical_decrease,
+        }) => out
+            .int(1)
+            .text(measure.word())
+            .bits(*allowed_increase)
+            .bits(*allowed_decrease)
+            .bits(*critical_increase)
+            .bits(*critical_decrease),
     }
 }
 
@@ -173,7 +239,9 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         weight,
         evidence,
         queries,
+        per: _,
         alpha,
+        kayenta,
     } = metric;
     let MinEvidence {
         samples,
@@ -189,7 +257,8 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
     let out = count(out, *samples)
         .int(i64::try_from(*events).unwrap_or(i64::MAX))
         .bits(coverage.get());
-    add_queries(out, queries).bits(alpha.get())
+    let out = add_queries(out, queries).bits(alpha.get());
+    add_kayenta_options(out, kayenta.as_ref())
 }
 
 fn add_queries(out: Canonical, queries: &Queries) -> Canonical {
@@ -215,7 +284,11 @@ fn add_queries(out: Canonical, queries: &Queries) -> Canonical {
             }),
         Queries::Events { bad, total } => out.text("events").text(bad).text(total),
         Queries::Distribution { buckets, threshold } => {
-            out.text("distribution").text(buckets).bits(*threshold)
+            let out = out.text("distribution").text(buckets);
+            match threshold {
+                Some(threshold) => out.bits(*threshold),
+                None => out.text("whole"),
+            }
         }
     }
 }

@@ -10,7 +10,8 @@ use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::plan::rollout::Rollout;
 use crate::slo::objective::Objective;
-use crate::template::{Combine, GapPolicy, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::template::kayenta::KayentaOptions;
+use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -33,6 +34,9 @@ pub struct Plan {
     pub objectives: Vec<ObjectivePlan>,
     /// How observed and declared traffic are compared.
     pub traffic: Option<TrafficPlan>,
+    /// What is read from before the start, if anything is; the lookback is a whole number of
+    /// steps.
+    pub history: Option<History>,
     /// Regular expressions of harmless source warnings.
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
@@ -110,10 +114,14 @@ pub struct MetricPlan {
     pub evidence: MinEvidence,
     /// Concrete queries.
     pub queries: Queries,
+    /// The label whose values name the replicas of an arm, when they are kept apart.
+    pub per: Option<String>,
     /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
     /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
     /// gates, and this share of it is not used.
     pub alpha: Probability,
+    /// What Kayenta's judge is asked beside the usual.
+    pub kayenta: Option<KayentaOptions>,
 }
 
 /// The concrete queries of a metric, both arms in each.
@@ -139,9 +147,23 @@ pub enum Queries {
     Distribution {
         /// Selector of the buckets.
         buckets: String,
-        /// The bound beyond which an observation is bad.
-        threshold: f64,
+        /// The bound beyond which an observation is bad; without one the whole distribution is
+        /// judged.
+        threshold: Option<f64>,
     },
+}
+
+impl Queries {
+    /// A distribution that is judged whole: none of its observations are bad ones.
+    pub fn is_whole_distribution(&self) -> bool {
+        matches!(
+            self,
+            Self::Distribution {
+                threshold: None,
+                ..
+            }
+        )
+    }
 }
 
 /// One objective of a plan.
@@ -191,6 +213,18 @@ pub enum Part {
 }
 
 impl Plan {
+    /// How many grid points the history has.
+    pub fn history_points(&self) -> usize {
+        let lookback = self.history.map_or(Span::ZERO, |history| history.lookback);
+        usize::try_from(lookback.ms() / self.timing.step.span().ms()).unwrap_or(0)
+    }
+
+    /// The first grid point of the history; the start when there is none.
+    pub fn history_from(&self) -> Timestamp {
+        let lookback = self.history.map_or(Span::ZERO, |history| history.lookback);
+        self.timing.start.minus(lookback)
+    }
+
     /// Every query with its slot, in slot order. `Grid` parts are range queries on the plan's
     /// step, all others raw samples.
     pub fn queries(&self) -> Vec<(Slot, &str)> {

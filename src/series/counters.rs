@@ -38,6 +38,8 @@ pub struct Point<const W: usize> {
 pub struct Increment<const W: usize> {
     /// The instant of the later sample.
     pub at: Timestamp,
+    /// Which series.
+    pub key: Digest,
     /// What was added; finite and at least 0; zero when the origin is unknown.
     pub amounts: [f64; W],
 }
@@ -104,6 +106,7 @@ impl<const W: usize> CounterState<W> {
             }
             out.push(Increment {
                 at: point.at,
+                key: point.key,
                 amounts: rise(known, &point, birthline, census),
             });
         }

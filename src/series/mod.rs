@@ -6,9 +6,11 @@
 pub mod align;
 pub mod buckets;
 pub mod census;
+pub mod coarsen;
 pub mod counters;
 pub mod gaps;
 pub mod grid;
+pub mod histogram;
 pub mod notation;
 pub mod raw;
 pub mod samples;

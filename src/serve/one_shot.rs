@@ -1,6 +1,6 @@
 //! One judgement of a whole window, without a record: `haldane judge` and `POST /v1/judge`.
 
-use crate::engine::effect::ANCHOR_LOOKBACK;
+use crate::engine::effect::{ANCHOR_LOOKBACK, first_from};
 use crate::engine::event::SourceFault;
 use crate::engine::guard::guarded;
 use crate::engine::verdict::{Situation, Source as Reached, Verdict, decide};
@@ -35,8 +35,16 @@ fn judge_whole(plan: Arc<Plan>, batch: &Batch) -> OneShot {
     }
 }
 
-/// Fetches the plan's whole window.
+/// Fetches the plan's whole window and its history; without the history when the source does not
+/// give both.
 pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
-    let from = plan.timing.start.minus(ANCHOR_LOOKBACK);
-    source.window(plan, from, plan.timing.deadline, true).await
+    let to = plan.timing.deadline;
+    let (from, anchors) = (first_from(plan), plan.timing.start.minus(ANCHOR_LOOKBACK));
+    match source.window(plan, from, to, true).await {
+        // A source that cannot be reached will not answer the shorter question either.
+        Err(fault) if from < anchors && !fault.transient => {
+            source.window(plan, anchors, to, true).await
+        }
+        done => done,
+    }
 }

@@ -6,7 +6,7 @@ use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::prometheus::{Client, Fault, FaultKind, RangeQuery};
 use crate::series::raw::Answer;
-use crate::simulate::traffic::Traffic;
+use crate::simulate::traffic::{Traffic, Window};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -48,9 +48,12 @@ impl Source {
                     .answer(
                         *slot,
                         query,
-                        plan.timing.step,
-                        reach(plan, *slot, from, first),
-                        to,
+                        Window {
+                            start: reach(plan, *slot, from, first),
+                            end: to,
+                            step: plan.timing.step,
+                            changed_at: plan.timing.start,
+                        },
                     )
                     .map_err(SourceFault::of_query),
             }?;
@@ -67,6 +70,8 @@ impl Source {
 /// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
 fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
     match (slot.part, first) {
+        // Without enough reach for the history (see `first_from`) none of it is asked for.
+        (Part::Grid, true) if from < plan.history_from() => plan.history_from(),
         (Part::Grid, true) => plan.timing.start,
         (Part::Grid, false) => from.plus(plan.timing.step.span()),
         (Part::Bad | Part::Total | Part::Buckets, _) => from,

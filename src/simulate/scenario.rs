@@ -56,6 +56,10 @@ pub struct Service {
     /// Its value on the canary.
     #[serde(default = "canary")]
     pub canary: String,
+    /// How many replicas each arm has; with more than one each has series of its own, with a label
+    /// `pod`.
+    #[serde(default = "one_replica")]
+    pub replicas: u32,
     /// What is true of the canary: the verdict a perfect judge would give.
     pub truth: String,
     /// Values on a grid.
@@ -80,9 +84,16 @@ pub struct Gauge {
     /// Correlation between neighbouring grid points, 0 ..= 0.95.
     #[serde(default)]
     pub autocorrelation: f64,
-    /// The canary's level as a multiple of the baseline's.
+    /// The canary's level as a multiple of the baseline's, from the start of an analysis on.
     #[serde(default = "one")]
     pub canary_factor: f64,
+    /// The level of the canary's population as a multiple of the baseline's with any version: older
+    /// machines, another zone.
+    #[serde(default = "one")]
+    pub offset: f64,
+    /// Standard deviation of the lasting levels of replicas, as a share of the level.
+    #[serde(default)]
+    pub spread: f64,
 }
 
 /// Counters of requests with a label `code`, and latency buckets with a label `le`.
@@ -97,7 +108,7 @@ pub struct Requests {
     pub canary_share: f64,
     /// The share of requests that fail with 500.
     pub error_ratio: f64,
-    /// The same on the canary.
+    /// The same on the canary, from the start of an analysis on.
     pub canary_error_ratio: f64,
     /// A histogram of latencies beside the counter.
     pub latency: Option<Latency>,
@@ -115,7 +126,7 @@ pub struct Latency {
     pub median: f64,
     /// Sigma of the logarithm.
     pub sigma: f64,
-    /// The canary's median as a multiple of the baseline's.
+    /// The canary's median as a multiple of the baseline's, from the start of an analysis on.
     #[serde(default = "one")]
     pub canary_factor: f64,
 }
@@ -144,6 +155,10 @@ fn stable() -> String {
 
 fn canary() -> String {
     "canary".to_owned()
+}
+
+const fn one_replica() -> u32 {
+    1
 }
 
 const fn one() -> f64 {

@@ -16,6 +16,8 @@
 //! | both, of thousands of pairs? | [`batch`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
+//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`], [`order_limits`] |
+//! | in how large clusters do events come? | [`dispersion`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |
 //! | what does a sample look like? | [`summary`] |
@@ -25,6 +27,9 @@ pub mod autocorrelation;
 pub mod batch;
 pub mod beta;
 pub mod binomial;
+pub mod bursts;
+pub mod clustered;
+pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
 pub mod hodges_lehmann;
@@ -32,14 +37,18 @@ mod ladder;
 pub mod mann_whitney;
 pub mod multiplicity;
 pub mod normal;
+pub mod order_limits;
 pub mod poisson;
 mod pool;
 pub mod rank;
 mod selection;
 pub mod sequential;
 pub mod spending;
+pub mod state_space;
+pub mod stochastic_order;
 pub mod student;
 pub mod summary;
+pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the
 /// canary wherever there are two.

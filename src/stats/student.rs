@@ -26,6 +26,27 @@ pub fn cdf(t: f64, df: f64) -> f64 {
     sf(-t, df)
 }
 
+/// Degrees of freedom from which Hill's expansion is used instead of the beta function: there it
+/// errs by at most 4e-12, and by less than one part in a million down to tails of 1e-12.
+const EXPANSION_FROM: f64 = 24.0;
+
+/// P(T ≤ t) with `df` > 0 degrees of freedom, from `stretch` = ln(1 + t²/df) and the sign of t:
+/// for callers that have the logarithm already. About a tenth of the cost of [`cdf`].
+///
+/// The equivalent normal deviate of G. W. Hill 1970, Communications of the ACM 13, algorithm 395.
+pub fn cdf_of_stretch(stretch: f64, df: f64, positive: bool) -> f64 {
+    let tail = if df < EXPANSION_FROM {
+        sf(libm::sqrt(df * libm::expm1(stretch)), df)
+    } else {
+        let a = df - 0.5;
+        let b = 48.0 * a * a;
+        let y = a * stretch;
+        let correction = (((-0.4 * y - 3.3) * y - 24.0) * y - 85.5) / (0.8 * y * y + 100.0 + b);
+        normal::sf(((correction + y + 3.0) / b + 1.0) * libm::sqrt(y))
+    };
+    if positive { 1.0 - tail } else { tail }
+}
+
 /// The `t` with `sf(t) = p`, for 0 < p < 1.
 ///
 /// Newton's steps on ln sf from the normal quantile, kept inside a bracket that shrinks at each

@@ -35,7 +35,7 @@ pub(super) enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
-    Bool,
+    Bool(bool),
     /// Any number.
     Number(f64),
     /// Any other scalar, and every quoted one.
@@ -51,7 +51,7 @@ impl Value {
     pub(super) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
-            Self::Bool => "a truth value",
+            Self::Bool(_) => "a truth value",
             Self::Number(_) => "a number",
             Self::Text(_) => "text",
             Self::List(_) => "a list",
@@ -115,7 +115,7 @@ fn unreadable(text: &str, error: &serde_saphyr::Error) -> Diagnostic {
 #[derive(Debug)]
 enum Raw {
     Null,
-    Bool,
+    Bool(bool),
     Number(f64),
     Text(String),
     List(Vec<Spanned<Raw>>),
@@ -145,8 +145,8 @@ impl<'de> Visitor<'de> for RawVisitor {
         Ok(Raw::Null)
     }
 
-    fn visit_bool<E>(self, _: bool) -> Result<Raw, E> {
-        Ok(Raw::Bool)
+    fn visit_bool<E>(self, value: bool) -> Result<Raw, E> {
+        Ok(Raw::Bool(value))
     }
 
     fn visit_i64<E>(self, value: i64) -> Result<Raw, E> {
@@ -210,7 +210,7 @@ fn located(raw: Spanned<Raw>, key: Option<Place>, lines: &[&str]) -> Node {
         });
     let value = match raw.value {
         Raw::Null => Value::Null,
-        Raw::Bool => Value::Bool,
+        Raw::Bool(value) => Value::Bool(value),
         Raw::Number(value) => Value::Number(value),
         Raw::Text(value) => Value::Text(value),
         Raw::List(items) => Value::List(

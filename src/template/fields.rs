@@ -277,6 +277,15 @@ impl<'t> Reader<'t> {
         }
     }
 
+    /// `true` or `false`.
+    pub(super) fn truth(&mut self, node: &Node, what: &str) -> Option<bool> {
+        if let Value::Bool(value) = node.value {
+            return Some(value);
+        }
+        self.shape(node, what, "`true` or `false`");
+        None
+    }
+
     /// A share: `2%` or `0.02`, as `make` accepts it.
     pub(super) fn share<T>(
         &mut self,
@@ -335,7 +344,7 @@ impl<'t> Reader<'t> {
     pub(super) fn shape(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} is {}, expected {wanted}", node.value.kind());
         let help = match node.value {
-            Value::Number(_) | Value::Bool if wanted == "text" => {
+            Value::Number(_) | Value::Bool(_) if wanted == "text" => {
                 "put quotes around it to make it text"
             }
             _ => "",

@@ -4,10 +4,11 @@
 use crate::diagnostic::{Diagnostic, Place};
 use crate::template::document::Value;
 use crate::template::promql::Token;
+use crate::template::query::merged_label;
 use crate::template::subject::{Subject, is_ignored};
-use crate::template::{Measure, MetricSpec, Role, Template};
+use crate::template::{Measure, Method, MetricSpec, Role, Template};
 use crate::time::Span;
-use crate::units::{Harm, MinEffect, trim_number};
+use crate::units::{Harm, MinEffect, Weight, trim_number};
 
 /// More objectives than this are a warning (C043). Source: the SRE workbook advises to have as
 /// few as describe the user's experience; each one takes a share of `judge.false_rollback`.
@@ -16,13 +17,17 @@ const OBJECTIVES_USUAL: usize = 3;
 /// An error share above this is a warning (C049): one healthy rollout in five.
 const ERROR_SHARE_USUAL: f64 = 0.2;
 
+/// A history of fewer grid points is a warning (C054): of 30 points the standard error of a
+/// correlation is still about 0.18 (1 / √n, Bartlett 1946).
+const HISTORY_POINTS_USUAL: i64 = 30;
+
 /// Units and parts of names that mean a length of time.
 const LATENCY_UNITS: [&str; 7] = ["s", "ms", "us", "µs", "ns", "seconds", "milliseconds"];
 const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99", "p95"];
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 14] = [
+const RULES: [Rule; 17] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -37,6 +42,9 @@ const RULES: [Rule; 14] = [
     no_margin,
     wide_margin,
     unused_inputs,
+    merged_replicas,
+    short_history,
+    not_read_by_kayenta,
 ];
 
 /// Everything unwise in a template, in the order of the text it was parsed from.
@@ -335,6 +343,49 @@ fn wide_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// C053: `per: pod` with `sum by (track) (…)`: the label is gone before the answer comes.
+fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric, query, lexed) in subject.series() {
+        let Some(per) = &metric.per else {
+            continue;
+        };
+        let Some((at, len)) = merged_label(&lexed, per) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` keeps replicas apart by `{per}`, but its query merges them",
+            metric.name
+        );
+        let help = format!("keep the label: `by (${{arm_labels}},{per})`, and let `combine` merge");
+        found.push(warn(
+            "C053",
+            subject.in_query(idx, query, at, len),
+            message,
+            &help,
+        ));
+    }
+}
+
+/// C054: `history: { lookback: 5m }` at a step of 30 s: ten points say nothing about how a metric
+/// usually behaves.
+fn short_history(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let Some(history) = &subject.template.history else {
+        return;
+    };
+    let step = subject.template.schedule.step.span();
+    let points = history.lookback.ms() / step.ms();
+    if points >= HISTORY_POINTS_USUAL {
+        return;
+    }
+    let message = format!(
+        "a history of {} at a step of {step} has {points} points, too few to learn from",
+        history.lookback
+    );
+    let place = subject.place(&["spec", "history", "lookback"]);
+    let help = format!("use at least `{}`", step.times(HISTORY_POINTS_USUAL));
+    found.push(warn("C054", place, message, &help));
+}
+
 /// C051: an input no query uses.
 fn unused_inputs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     let queries: Vec<&str> = subject
@@ -363,5 +414,42 @@ fn unused_inputs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         };
         let help = format!("remove it, or use `{hole}`");
         found.push(warn("C051", place, message, &help));
+    }
+}
+
+/// C055: what Kayenta's judge does not read: error shares, weights within a group, and a limit in
+/// the metric's unit (`min_effect: { absolute: 0.5% }`).
+fn not_read_by_kayenta(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let Method::Kayenta(_) = subject.template.judge.method else {
+        return;
+    };
+    let mut say = |place, what: String, help: &str| {
+        let message = format!("{what} is not read by `method: kayenta`");
+        found.push(warn("C055", place, message, help));
+    };
+    for name in ["false_rollback", "false_promote", "accept_no_harm"] {
+        let at = ["spec", "judge", name];
+        // Objectives are tested at a share of it, whatever judges the metrics.
+        let used = name == "false_rollback" && !subject.template.objectives.is_empty();
+        if subject.node(&at).is_some() && !used {
+            let help = "remove it: that judge promises nothing about its errors";
+            say(subject.place(&at), format!("`{name}`"), help);
+        }
+    }
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let idx = idx.to_string();
+        if metric.weight != Weight::ONE {
+            let place = subject.place(&["spec", "metrics", &idx, "weight"]);
+            let what = format!("the `weight` of metric `{}`", metric.name);
+            let help = "it weighs groups only: write `judge.score.group_weights`";
+            say(place, what, help);
+        }
+        let effect_size = metric.kayenta.and_then(|options| options.effect_size);
+        if matches!(metric.min_effect, MinEffect::Absolute(_)) && effect_size.is_none() {
+            let place = subject.place(&["spec", "metrics", &idx, "min_effect"]);
+            let what = format!("the absolute `min_effect` of metric `{}`", metric.name);
+            let help = "write a relative one, or `kayenta.effect_size`";
+            say(place, what, help);
+        }
     }
 }

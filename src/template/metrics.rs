@@ -2,11 +2,12 @@
 
 use crate::diagnostic::Place;
 use crate::ids::{GroupName, MetricName};
-use crate::template::default;
 use crate::template::document::{Node, Value};
-use crate::template::fields::{Fields, Reader};
+use crate::template::fields::{Fields, Reader, shorten};
+use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
+use crate::template::{default, kayenta};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -24,7 +25,7 @@ const ABSOLUTE_MAX: f64 = 1e15;
 /// The most events `min_events` may ask for; more would never be seen in an analysis.
 const MIN_EVENTS_MAX: u32 = 1_000_000_000;
 
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "name",
     "role",
     "harm",
@@ -38,6 +39,7 @@ const FIELDS: [&str; 13] = [
     "series",
     "events",
     "distribution",
+    "kayenta",
 ];
 
 const ROLES: [(&str, Role); 4] = [
@@ -151,7 +153,11 @@ fn read_one(
         reader.number(node, "weight", "a number from 0", Weight::new)
     });
     let evidence = read_evidence(reader, fields);
-    let measure = read_measure(reader, fields, inputs);
+    let (measure, per) = read_measure(reader, fields, inputs).unzip();
+    let kayenta = match fields.get("kayenta") {
+        None => Some(None),
+        Some(node) => kayenta::read_options(reader, node).map(Some),
+    };
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -162,6 +168,8 @@ fn read_one(
         weight: weight?,
         evidence: evidence?,
         measure: measure?,
+        per: per?,
+        kayenta: kayenta?,
         place: Some(place),
     })
 }
@@ -219,7 +227,10 @@ fn read_evidence(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<MinEvid
     })
 }
 
-fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -> Option<Measure> {
+/// A measure, and the label that keeps replicas apart.
+type Measured = (Measure, Option<String>);
+
+fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -> Option<Measured> {
     let kinds = ["series", "events", "distribution"];
     let given: Vec<&str> = kinds
         .into_iter()
@@ -242,8 +253,8 @@ fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -
     }
 }
 
-fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
-    let fields = reader.map(node, "`series`", &["query", "combine", "gaps"])?;
+fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
+    let fields = reader.map(node, "`series`", &["query", "combine", "gaps", "per"])?;
     let query = reader.need(&fields, "query", "give a PromQL expression");
     let query = query.and_then(|node| read_query(reader, node, QueryKind::Expression, inputs));
     let combine = fields.get("combine").map_or(Some(Combine::Mean), |node| {
@@ -252,40 +263,60 @@ fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<
     let gaps = fields.get("gaps").map_or(Some(GapPolicy::Drop), |node| {
         reader.word(node, "gap policy", &GAPS)
     });
-    Some(Measure::Series {
+    let per = read_per(reader, &fields);
+    let measure = Measure::Series {
         query: query?,
         combine: combine?,
         gaps: gaps?,
-    })
+    };
+    Some((measure, per))
 }
 
-fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
-    let fields = reader.map(node, "`events`", &["bad", "total"])?;
+fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
+    let fields = reader.map(node, "`events`", &["bad", "total", "per"])?;
     let mut selector = |name| {
         let node = reader.need(&fields, name, "give the selector of a counter")?;
         read_query(reader, node, QueryKind::Selector, inputs)
     };
     let (bad, total) = (selector("bad"), selector("total"));
-    Some(Measure::Events {
+    let per = read_per(reader, &fields);
+    let measure = Measure::Events {
         bad: bad?,
         total: total?,
-    })
+    };
+    Some((measure, per))
 }
 
-fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measure> {
-    let fields = reader.map(node, "`distribution`", &["buckets", "threshold"])?;
+/// The label of `per`; `None` when it was not given, and after a complaint.
+fn read_per(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
+    let node = fields.get("per")?;
+    let text = reader.text(node, "`per`")?;
+    // `le` tells the buckets of one histogram apart, not replicas.
+    if is_hole_name(text) && text != "le" {
+        return Some(text.to_owned());
+    }
+    let message = format!("`{}` cannot name replicas", shorten(text));
+    let help = "the label whose values are the replicas, such as `pod` or `instance`";
+    reader.error("C009", node.place, message, help);
+    None
+}
+
+fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
+    let fields = reader.map(node, "`distribution`", &["buckets", "threshold", "per"])?;
     let buckets = reader.need(&fields, "buckets", "give the selector of `…_bucket`");
     let buckets = buckets.and_then(|node| read_query(reader, node, QueryKind::Buckets, inputs));
-    let help = "the bucket bound beyond which an observation is bad";
-    let threshold = reader.need(&fields, "threshold", help);
-    let threshold = threshold.and_then(|node| {
+    // Without a threshold the whole distribution is judged; a bad one has been complained about.
+    let threshold = fields.get("threshold").map_or(Some(None), |node| {
         let finite = |value: f64| value.is_finite().then_some(value);
-        reader.number(node, "`threshold`", "one of the bucket bounds", finite)
+        let threshold = reader.number(node, "`threshold`", "one of the bucket bounds", finite);
+        threshold.map(Some)
     });
-    Some(Measure::Distribution {
+    let per = read_per(reader, &fields);
+    let measure = Measure::Distribution {
         buckets: buckets?,
         threshold: threshold?,
-    })
+    };
+    Some((measure, per))
 }
 
 fn read_query(

@@ -3,7 +3,9 @@
 pub mod default;
 mod document;
 mod fields;
+pub mod history;
 mod inputs;
+pub mod kayenta;
 pub mod lint;
 mod metrics;
 mod objectives;
@@ -16,6 +18,7 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -38,6 +41,8 @@ pub struct Template {
     pub objectives: Vec<ObjectiveSpec>,
     /// How the observed traffic share is measured, when it is.
     pub traffic: Option<TrafficSpec>,
+    /// What is read from before the start, if anything is.
+    pub history: Option<History>,
     /// Regular expressions of source warnings known to be harmless.
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
@@ -55,6 +60,16 @@ pub struct Input {
     pub description: String,
     /// The value when none is given; without one the input is required.
     pub default: Option<String>,
+}
+
+/// What an analysis reads from before its start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct History {
+    /// How far it reaches back from the start.
+    pub lookback: Span,
+    /// What the canary's scope selects before the start is a healthy earlier version of the same
+    /// population, so that the healthy difference of the two populations can be learnt.
+    pub offset: bool,
 }
 
 /// When an analysis looks, and how long it may take.
@@ -77,7 +92,7 @@ pub struct Schedule {
 }
 
 /// The judge and its error budget.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct JudgeSpec {
     /// Which judge.
     pub method: Method,
@@ -90,18 +105,24 @@ pub struct JudgeSpec {
     pub accept_no_harm: Option<Probability>,
 }
 
-/// Which judge decides. (`sequential` and `kayenta` join here.)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Which judge decides.
+#[derive(Clone, Debug, PartialEq)]
 pub enum Method {
+    /// Evidence that may be read at any time, over one error budget of the analysis.
+    Sequential,
     /// The classic two-sample test on the whole window, corrected for looks and autocorrelation.
     MannWhitney,
+    /// Kayenta's judge, faults included; decides by its score.
+    Kayenta(KayentaSpec),
 }
 
 impl Method {
     /// The word in templates and answers.
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
+            Self::Sequential => "sequential",
             Self::MannWhitney => "mann-whitney",
+            Self::Kayenta(_) => "kayenta",
         }
     }
 }
@@ -157,6 +178,10 @@ pub struct MetricSpec {
     pub evidence: MinEvidence,
     /// How it is measured.
     pub measure: Measure,
+    /// The label whose values name the replicas of an arm, when they are kept apart.
+    pub per: Option<String>,
+    /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
+    pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.
     pub place: Option<Place>,
 }
@@ -191,13 +216,13 @@ pub enum Measure {
         /// Selector of the counters of all events.
         total: String,
     },
-    /// Cumulative histogram buckets, as a raw selector of `…_bucket`: the share of observations
-    /// beyond `threshold` is judged as events.
+    /// A histogram: cumulative buckets, as a raw selector of `…_bucket`, or native histograms. The
+    /// share of observations beyond `threshold` is judged; without one the whole distribution is.
     Distribution {
         /// Selector of the buckets, without an `le` matcher.
         buckets: String,
         /// The bound beyond which an observation is bad; must be one of the bucket bounds.
-        threshold: f64,
+        threshold: Option<f64>,
     },
 }
 

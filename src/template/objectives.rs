@@ -75,8 +75,13 @@ fn read_one(
     let name = name.and_then(|node| reader.name(node, "an objective's name", ObjectiveName::new));
     let metric = reader.need(fields, "metric", "name the metric that supplies the events");
     let metric = metric.and_then(|node| {
-        let counts = |measure: &Measure| !matches!(measure, Measure::Series { .. });
-        let wanted = "an `events` or `distribution` metric";
+        let counts = |measure: &Measure| match measure {
+            Measure::Series { .. } => false,
+            Measure::Events { .. } => true,
+            // Without a threshold nothing is good or bad.
+            Measure::Distribution { threshold, .. } => threshold.is_some(),
+        };
+        let wanted = "an `events` metric or a `distribution` with a `threshold`";
         read_metric(reader, node, metrics, counts, wanted)
     });
     let target = reader.need(

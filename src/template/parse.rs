@@ -8,8 +8,8 @@ use crate::template::document::{self, Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::{
-    JudgeSpec, Measure, Method, OnInconclusive, Schedule, Template, default, inputs, metrics,
-    objectives,
+    JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
+    history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -105,6 +105,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         "metrics",
         "objectives",
         "traffic",
+        "history",
         "allow_warnings",
         "on_inconclusive",
     ];
@@ -128,6 +129,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     };
     let metrics = node.map_or_else(Vec::new, |node| metrics::read(reader, node, &names));
     let all_known = metrics.len() == written;
+    check_method(reader, judge.as_ref(), &metrics, &fields);
     let node = fields.get("objectives");
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
@@ -135,10 +137,9 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = read_on_inconclusive(reader, &fields);
     let schedule = schedule?;
+    let history = history::read(reader, fields.get("history"), schedule.step);
     for metric in &metrics {
-        if matches!(metric.measure, Measure::Series { .. })
-            && let Some(said) = window_fault(&schedule, schedule.deadline, metric)
-        {
+        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
             reader.say(said.at(metric.place.or(step_place)));
         }
     }
@@ -151,6 +152,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         metrics,
         objectives,
         traffic: traffic.flatten(),
+        history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
         digest: Digest::of(&[]),
@@ -271,7 +273,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     let usual = default::probability(default::ERROR_SHARE);
     let Some(node) = node else {
         return Some(JudgeSpec {
-            method: Method::MannWhitney,
+            method: Method::Sequential,
             false_rollback: usual,
             false_promote: usual,
             accept_no_harm: None,
@@ -282,12 +284,18 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
         "false_rollback",
         "false_promote",
         "accept_no_harm",
+        "score",
     ];
     let fields = reader.map(node, "`judge`", &allowed)?;
     let method = match fields.get("method") {
-        None => Some(Method::MannWhitney),
-        Some(node) => read_method(reader, node),
+        None => Some(Method::Sequential),
+        Some(node) => read_method(reader, node, fields.get("score")),
     };
+    if let Some(node) = fields.get("score")
+        && !matches!(method, Some(Method::Kayenta(_)) | None)
+    {
+        another_judge(reader, node.key.unwrap_or(node.place), "`score`");
+    }
     let inside = |value: f64| Probability::new(value).filter(|p| p.get() > 0.0 && p.get() < 1.0);
     let open = "a share above 0 and below 1, such as `5%`";
     let mut share = |name: &str| match fields.get(name) {
@@ -308,16 +316,45 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     })
 }
 
-fn read_method(reader: &mut Reader<'_>, node: &Node) -> Option<Method> {
-    if let Value::Text(text) = &node.value
-        && ["sequential", "kayenta"].contains(&text.as_str())
-    {
-        let message = format!("the judge `{text}` is not in this version");
-        reader.error("C007", node.place, message, "use `mann-whitney`");
-        return None;
+/// The judge; `score` are the thresholds of the one that decides by a score.
+fn read_method(reader: &mut Reader<'_>, node: &Node, score: Option<&Node>) -> Option<Method> {
+    type Read = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
+    let known: [(&str, Read); 3] = [
+        ("sequential", |_, _| Some(Method::Sequential)),
+        ("mann-whitney", |_, _| Some(Method::MannWhitney)),
+        ("kayenta", |reader, score| {
+            kayenta::read_score(reader, score).map(Method::Kayenta)
+        }),
+    ];
+    let read = reader.word(node, "judge", &known)?;
+    read(reader, score)
+}
+
+/// C018: an option that only Kayenta's judge reads.
+fn another_judge(reader: &mut Reader<'_>, at: Place, what: &str) {
+    let message = format!("{what} belongs to `method: kayenta`, another judge would ignore it");
+    reader.error("C018", at, message, "remove it, or choose that judge");
+}
+
+/// What metrics and judge must agree on.
+fn check_method(
+    reader: &mut Reader<'_>,
+    judge: Option<&JudgeSpec>,
+    metrics: &[MetricSpec],
+    fields: &Fields<'_>,
+) {
+    let Some(judge) = judge else { return };
+    let node = fields.get("judge");
+    let at = node.map_or(fields.place(), |node| node.key.unwrap_or(node.place));
+    if let Method::Kayenta(spec) = &judge.method {
+        let counted = metrics.iter().filter(|metric| metric.role != Role::Info);
+        kayenta::check_weights(reader, spec, counted.map(|metric| &metric.group), at);
+        return;
     }
-    let known = [(Method::MannWhitney.word(), Method::MannWhitney)];
-    reader.word(node, "judge", &known)
+    for metric in metrics.iter().filter(|metric| metric.kayenta.is_some()) {
+        let what = format!("`kayenta` of metric `{}`", metric.name);
+        another_judge(reader, metric.place.unwrap_or(at), &what);
+    }
 }
 
 fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {

@@ -148,6 +148,54 @@ fn lost_labels(lexed: &Lexed<'_>) -> Option<Fault> {
     })
 }
 
+/// The first aggregation of a query that certainly drops `label`: one that keeps other labels
+/// only, that names it after `without`, or that keeps none. Offset and length. A list with the hole
+/// of an input may hold anything and is let pass.
+pub(super) fn merged_label(lexed: &Lexed<'_>, label: &str) -> Option<(usize, usize)> {
+    let tokens = &lexed.tokens;
+    let is_word = |idx: usize, word: &str| match tokens.get(idx) {
+        Some((_, Token::Word(text))) => text.eq_ignore_ascii_case(word),
+        _ => false,
+    };
+    let opens = |idx: usize| matches!(tokens.get(idx), Some((_, Token::Sign('('))));
+    (0..tokens.len()).find_map(|idx| {
+        let name = AGGREGATIONS.iter().find(|name| is_word(idx, name))?;
+        let (at, _) = tokens.get(idx)?;
+        // `sum by (a) (x)` or `sum (x) by (a)`.
+        let clause = if opens(idx + 1) {
+            after_group(tokens, idx + 1)
+        } else {
+            idx + 1
+        };
+        let keeps = is_word(clause, "by");
+        if !keeps && !is_word(clause, "without") {
+            return opens(idx + 1).then_some((*at, name.len()));
+        }
+        let list = tokens.get(clause + 2..after_group(tokens, clause + 1))?;
+        let named = list.iter().any(|(_, token)| *token == Token::Word(label));
+        let open = list
+            .iter()
+            .any(|(_, token)| matches!(token, Token::Hole(name) if *name != ARM_LABELS));
+        (named != keeps && !(keeps && open)).then_some((*at, name.len()))
+    })
+}
+
+/// The index after the bracket that closes the one at `idx`.
+fn after_group(tokens: &[(usize, Token<'_>)], idx: usize) -> usize {
+    let mut depth = 0_usize;
+    for (ahead, (_, token)) in tokens.iter().enumerate().skip(idx) {
+        match token {
+            Token::Sign('(' | '[' | '{') => depth += 1,
+            Token::Sign(')' | ']' | '}') => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        if depth == 0 {
+            return ahead + 1;
+        }
+    }
+    tokens.len()
+}
+
 /// Says what stands where a bare selector goes on or ends.
 fn not_bare(tokens: &[(usize, Token<'_>)], idx: usize) -> Fault {
     let end = tokens.last().map_or(0, |(at, _)| *at);

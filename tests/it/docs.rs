@@ -28,7 +28,7 @@ fn pattern(text: &str) -> Regex {
 }
 
 /// The text between the markers of `block` in `document` must be `wanted`.
-fn check_block(document: &str, block: &str, wanted: &str) {
+pub(crate) fn check_block(document: &str, block: &str, wanted: &str) {
     let text = read(document);
     let (open, close) = (
         format!("<!-- {block} -->\n"),

@@ -6,7 +6,7 @@
 
 use crate::engine_plans::plan;
 use haldane::engine::effect::{
-    ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder,
+    ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
 use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
@@ -191,8 +191,8 @@ impl Desk {
         // What was captured and is durable is not asked for again.
         let before = order.plan.timing.start.minus(ANCHOR_LOOKBACK);
         let seen = captured.last();
-        assert!(order.from >= seen.unwrap_or(before));
-        assert_eq!(order.first, order.from == before);
+        assert!(order.from >= seen.unwrap_or(first_from(&order.plan)));
+        assert_eq!(order.first, order.from <= before);
         self.fetches.push(order);
     }
 

@@ -8,7 +8,9 @@ use haldane::judge::judgement::{
 use haldane::plan::rollout::{Deploy, Rollout};
 use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{MetricPlan, Plan, Queries, Timing};
-use haldane::template::{Combine, GapPolicy, JudgeSpec, Method, MinEvidence, OnInconclusive, Role};
+use haldane::template::{
+    Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
+};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{Harm, MinEffect, Probability, Weight};
 use std::collections::BTreeMap;
@@ -25,8 +27,15 @@ fn arm(version: &str) -> Scope {
     Scope::new(vec![Matcher::equals("version", version).unwrap()]).unwrap()
 }
 
+/// An hour.
+const HOUR: History = History {
+    lookback: Span::from_s(3600),
+    offset: true,
+};
+
 /// A plan with two required metrics whose digest is that of `text`: `looks` looks in `length_s`
-/// seconds, no promote before half of it, 10 s of lag, 120 s of grace.
+/// seconds, no promote before half of it, 10 s of lag, 120 s of grace; a text that has the word
+/// reaches an hour back.
 pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
     let after = |s: i64| START.plus(Span::from_s(s));
     Plan {
@@ -59,6 +68,7 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         metrics: vec![metric("latency"), metric("errors")],
         objectives: Vec::new(),
         traffic: None,
+        history: text.contains("history").then_some(HOUR),
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(text.as_bytes()),
@@ -79,12 +89,14 @@ fn metric(name: &str) -> MetricPlan {
             events: 100,
             coverage: p(0.5),
         },
+        per: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,
             gaps: GapPolicy::Drop,
         },
         alpha: p(0.025),
+        kayenta: None,
     }
 }
 

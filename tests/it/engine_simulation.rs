@@ -55,7 +55,7 @@ struct World {
     crashes: usize,
 }
 
-const TEXTS: [&str; 4] = ["120:4:a", "600:10:b", "300:1:c", "90:9:d"];
+const TEXTS: [&str; 5] = ["120:4:a", "600:10:b", "300:1:c", "90:9:d", "300:5:history"];
 const LABELS: [Label; 6] = [
     Label::Within,
     Label::Within,

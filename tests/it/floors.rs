@@ -17,7 +17,7 @@ const FLOORS: &[&[&str]] = &[
     &["wire"],
     &["prometheus", "store", "webhook", "http", "telemetry"],
     &["simulate", "serve"],
-    &["tune"],
+    &["evaluate"],
     &["cli"],
     &["lib", "main"],
 ];

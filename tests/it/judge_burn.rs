@@ -158,6 +158,41 @@ fn arms_that_slow_down_together_are_the_environment() {
     );
 }
 
+/// In an incident of two equal arms the canary's rung is often proven before the baseline's: what
+/// keeps it from a rollback is that it has to be shown worse than the baseline.
+#[test]
+fn an_incident_in_equal_arms_never_aborts_though_the_canary_is_proven_first() {
+    let (mut first, mut aborted) = (0, 0);
+    for seed in 0..40 {
+        let mut plan = plans::plan(30, 1, 0.05);
+        plan.metrics.push(plans::events_metric(
+            "errors",
+            MinEffect::Absolute(0.5),
+            0.05,
+        ));
+        plan.objectives.push(plans::objective(0.999, 10.0, 0.05));
+        let mut noise = Noise(seed * 7_919 + 5);
+        let ratio = |k: i64| if k < 10 { 0.0005 } else { 0.02 };
+        let arms = [arm(&mut noise, 200.0, ratio), arm(&mut noise, 200.0, ratio)];
+        let mut alone = false;
+        for look in 11..=30 {
+            let window = plans::events(&arms[0], &arms[1]);
+            let windows = plans::windows(&plan, vec![window], look);
+            let judged = judge(&plan, &windows, u32::try_from(look).unwrap());
+            let objective = &judged.objectives[0];
+            alone |= objective.rungs[0].proven && !objective.baseline_burns_too;
+            aborted += u32::from(judged.outcome == Outcome::Fail);
+        }
+        first += u32::from(alone);
+    }
+    println!("canary proven first in {first} of 40, aborted {aborted}");
+    assert!(
+        first >= 5,
+        "a gate on the baseline's own budget alone would do: {first}"
+    );
+    assert_eq!(aborted, 0);
+}
+
 /// A healthy canary under an objective, at every look of an analysis.
 #[test]
 fn objectives_rarely_abort_a_healthy_canary() {

@@ -241,7 +241,7 @@ fn exchanged(plan: &Plan, windows: &Windows) -> Option<(Plan, Windows)> {
     for (metric, window) in plan.metrics.iter_mut().zip(&mut windows.metrics) {
         match &mut window.data {
             MetricData::Series { baseline, canary } => std::mem::swap(baseline, canary),
-            MetricData::Events { intervals } => {
+            MetricData::Events { intervals } | MetricData::Distribution { intervals, .. } => {
                 for interval in intervals {
                     std::mem::swap(&mut interval.baseline, &mut interval.canary);
                 }
@@ -252,7 +252,7 @@ fn exchanged(plan: &Plan, windows: &Windows) -> Option<(Plan, Windows)> {
                 let mut values = baseline.values().iter().chain(canary.values()).flatten();
                 values.all(|v| *v > 0.0)
             }
-            MetricData::Events { .. } => true,
+            MetricData::Events { .. } | MetricData::Distribution { .. } => true,
         };
         if let MinEffect::Relative(share) = metric.min_effect {
             let mirror = match metric.harm {

@@ -57,6 +57,7 @@ pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
         metrics: Vec::new(),
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
@@ -78,12 +79,14 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
             events: 100,
             coverage: probability(0.5),
         },
+        per: None,
         queries: Queries::Series {
             query: "q".to_owned(),
             combine: Combine::Mean,
             gaps: GapPolicy::Drop,
         },
         alpha: probability(alpha),
+        kayenta: None,
     }
 }
 

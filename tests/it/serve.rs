@@ -17,6 +17,7 @@ kind: AnalysisTemplate
 metadata: { name: web }
 spec:
   inputs: { service: {} }
+  judge: { method: mann-whitney }
   schedule: { step: 1s, look_every: 2s, bake: 6s, deadline: 12s, lag: 1s }
   metrics:
     - name: latency
@@ -83,8 +84,8 @@ const SERVICES: [Service; 3] = [
 
 /// Something between -1 and 1, spread so evenly that every stretch of seconds looks like every
 /// other (multiples of an irrational number, modulo 1): no verdict depends on when the test runs.
-fn wobble(second: i64, arm: u64) -> f64 {
-    let step = [0.618_033_988_749_895, 0.414_213_562_373_095][arm as usize];
+fn wobble(second: i64, arm: usize) -> f64 {
+    let step = [0.618_033_988_749_895, 0.414_213_562_373_095][arm];
     2.0 * ((second % 100_000) as f64 * step).fract() - 1.0
 }
 

@@ -37,9 +37,12 @@ const KINDS: [(&str, Cover); 15] = [
     ),
     (
         "sst_eprocess",
-        Cover::Elsewhere("the state-space e-process is the sequential judge's"),
+        Cover::Elsewhere("tests/it/stats_state_space.rs"),
     ),
-    ("sst_lower_bound", Cover::Elsewhere("likewise")),
+    (
+        "sst_lower_bound",
+        Cover::Elsewhere("tests/it/stats_state_space.rs"),
+    ),
 ];
 
 #[derive(Clone, Copy)]

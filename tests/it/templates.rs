@@ -14,7 +14,7 @@ use haldane::slo::objective::RungAction;
 use haldane::template::default::one_metric;
 use haldane::template::lint::lint;
 use haldane::template::parse::{TEXT_BYTES_MAX, parse};
-use haldane::template::{Combine, GapPolicy, Measure, OnInconclusive, Role, Template};
+use haldane::template::{Combine, GapPolicy, History, Measure, OnInconclusive, Role, Template};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{BurnRate, Harm, MinEffect, Probability, Weight};
 use std::collections::{BTreeMap, BTreeSet};
@@ -283,6 +283,32 @@ fn the_digest_of_a_plan_is_frozen() {
     assert_eq!(bound(|_, _| {}).digest, bound(|_, _| {}).digest);
 }
 
+/// A history.
+fn past(lookback_s: i64, offset: bool) -> History {
+    let lookback = Span::from_s(lookback_s);
+    History { lookback, offset }
+}
+
+/// It ends where the window begins, whole steps before it, and never has more points than a source
+/// answers.
+#[test]
+fn a_history_is_made_of_whole_steps() {
+    for (lookback_s, points) in [(600, 20), (601, 21), (29, 1), (86_400, 2_880)] {
+        let plan = bound(|t, _| t.history = Some(past(lookback_s, true)));
+        assert_eq!(plan.history_points(), points, "{lookback_s}");
+        let from = plan.history_from();
+        assert_eq!(from.align_down(plan.timing.step), from);
+    }
+    let plan = bound(|t, _| {
+        t.schedule.step = Step::new(Span::from_s(1)).unwrap();
+        t.history = Some(past(86_400, false));
+    });
+    assert_eq!(plan.history_points(), 11_000);
+    let plan = bound(|_, _| {});
+    assert_eq!(plan.history_from(), plan.timing.start);
+    assert_eq!(plan.history_points(), 0);
+}
+
 #[test]
 fn the_digest_changes_with_every_field() {
     type Change = fn(&mut Template, &mut Rollout);
@@ -297,6 +323,12 @@ fn the_digest_changes_with_every_field() {
         |t, _| t.schedule.deadline = Span::from_s(3600),
         |t, _| t.schedule.lag = Span::from_s(31),
         |t, _| t.schedule.source_grace = Span::from_s(31),
+        |t, _| t.history = Some(past(600, false)),
+        |t, _| t.history = Some(past(600, true)),
+        |t, _| t.history = Some(past(630, false)),
+        |t, _| t.metrics[0].per = Some("pod".to_owned()),
+        |t, _| t.metrics[0].per = Some("instance".to_owned()),
+        |t, _| t.metrics[1].per = Some("pod".to_owned()),
         |t, _| t.judge.false_rollback = Probability::new(0.5).unwrap(),
         |t, _| t.judge.false_promote = Probability::new(0.5).unwrap(),
         |t, _| t.judge.accept_no_harm = None,
@@ -321,7 +353,7 @@ fn the_digest_changes_with_every_field() {
         |t, _| {
             t.metrics[2].measure = Measure::Distribution {
                 buckets: "x{${selector}}".to_owned(),
-                threshold: 0.3,
+                threshold: Some(0.3),
             };
         },
         |t, _| drop(t.objectives.remove(0)),

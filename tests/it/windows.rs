@@ -3,6 +3,7 @@
 use crate::cases;
 use haldane::digest::Digest;
 use haldane::ids::{GroupName, MetricName, TemplateName};
+use haldane::judge::replicas::{Replica, ReplicaCounts};
 use haldane::judge::windows::{
     Arm, Batch, Counts, EventInterval, MetricData, POINTS_MAX, SERIES_MAX, SUSPECT_MAX, Windows,
 };
@@ -10,7 +11,9 @@ use haldane::plan::rollout::{Deploy, Rollout};
 use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{MetricPlan, Part, Plan, Queries, Slot, Timing};
 use haldane::series::raw::{Answer, Labels, RawSeries, Sample};
-use haldane::template::{Combine, GapPolicy, JudgeSpec, Method, MinEvidence, OnInconclusive, Role};
+use haldane::template::{
+    Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
+};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{Harm, MinEffect, Probability, Weight};
 use proptest::prelude::*;
@@ -20,7 +23,7 @@ use std::collections::BTreeMap;
 const START_S: i64 = 1_800_000_000;
 
 /// `30s` or `-5m` after the start.
-fn instant(text: &str) -> Timestamp {
+pub(crate) fn instant(text: &str) -> Timestamp {
     let start = Timestamp::from_s(START_S);
     match text.strip_prefix('-') {
         Some(before) => start.minus(Span::parse(before).unwrap()),
@@ -33,7 +36,7 @@ fn offset(at: Timestamp) -> Span {
 }
 
 /// Pods `v1-…` are the baseline, `v2-…` the canary.
-fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
+pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
     let probability = |value: f64| Probability::new(value).unwrap();
     let scope = |regex: &str| Scope::new(vec![Matcher::regex("pod", regex).unwrap()]).unwrap();
     let span = |text: &str| Span::parse(text).unwrap();
@@ -51,7 +54,9 @@ fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
             coverage: probability(0.5),
         },
         queries,
+        per: None,
         alpha: probability(0.01),
+        kayenta: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {
@@ -84,13 +89,14 @@ fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         metrics: metrics.into_iter().enumerate().map(metric).collect(),
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: vec!["^harmless".to_owned()],
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
     }
 }
 
-fn queries(kind: &str, gaps: &str) -> Queries {
+pub(crate) fn queries(kind: &str, gaps: &str) -> Queries {
     match kind {
         "series" => Queries::Series {
             query: "q".to_owned(),
@@ -108,7 +114,7 @@ fn queries(kind: &str, gaps: &str) -> Queries {
         },
         "distribution" => Queries::Distribution {
             buckets: "h".to_owned(),
-            threshold: 0.25,
+            threshold: Some(0.25),
         },
         other => panic!("no such kind: {other}"),
     }
@@ -171,6 +177,46 @@ fn show_counts(counts: Option<Counts>) -> String {
     })
 }
 
+/// Replicas in one line each.
+fn show_replicas(what: &str, arms: Option<(Vec<Replica>, Vec<Replica>)>) -> Vec<String> {
+    let (baseline, canary) = arms.unwrap_or_default();
+    let all = baseline.iter().chain(&canary);
+    all.map(|one| format!("{what} {}: {}", one.name, show_values(&one.values)))
+        .collect()
+}
+
+fn show_replica_counts(
+    what: &str,
+    arms: Option<(Vec<ReplicaCounts>, Vec<ReplicaCounts>)>,
+) -> Vec<String> {
+    let (baseline, canary) = arms.unwrap_or_default();
+    let all = baseline.iter().chain(&canary);
+    all.map(|one| format!("{what} {}: {}", one.name, show_counts(Some(one.counts))))
+        .collect()
+}
+
+/// What a judge would see of a metric's history.
+fn show_history(plan: &Plan, windows: &Windows, metric_idx: usize) -> Vec<String> {
+    let mut out = Vec::new();
+    if let Some((baseline, canary)) = windows.history_series(plan, metric_idx) {
+        out.push(format!("history baseline {}", show_values(&baseline)));
+        out.push(format!("history canary   {}", show_values(&canary)));
+    }
+    for interval in windows.history_events(plan, metric_idx) {
+        out.push(format!(
+            "history -{}: baseline {} canary {}",
+            Timestamp::from_s(START_S).since(interval.at),
+            show_counts(interval.baseline),
+            show_counts(interval.canary)
+        ));
+    }
+    let replicas = windows.history_replicas(plan, metric_idx);
+    out.extend(show_replicas("history replica", replicas));
+    let counts = windows.history_replica_counts(plan, metric_idx);
+    out.extend(show_replica_counts("history replica", counts));
+    out
+}
+
 fn show_values(values: &[Option<f64>]) -> String {
     let words: Vec<String> = values
         .iter()
@@ -194,6 +240,11 @@ fn show(plan: &Plan, windows: &Windows, metric_idx: usize) -> String {
             show_counts(interval.canary)
         ));
     }
+    let replicas = windows.judged_replicas(plan, metric_idx);
+    out.extend(show_replicas("replica", replicas));
+    let counts = windows.judged_replica_counts(plan, metric_idx);
+    out.extend(show_replica_counts("replica", counts));
+    out.extend(show_history(plan, windows, metric_idx));
     let (baseline, canary) = windows.coverage(plan, metric_idx);
     let metric = &windows.metrics[metric_idx];
     out.push(format!("coverage {baseline:.2} {canary:.2}"));
@@ -229,7 +280,19 @@ fn window_cases() {
                     let gaps = option("gaps", "drop");
                     let kinds = option("kind", "series");
                     let metrics = kinds.split('+').map(|kind| queries(kind, &gaps)).collect();
-                    let plan = plan(metrics, &option("step", "30s"), &option("warmup", "0s"));
+                    let mut plan = plan(metrics, &option("step", "30s"), &option("warmup", "0s"));
+                    plan.history = options.get("history").map(|lookback| History {
+                        lookback: Span::parse(lookback).unwrap(),
+                        offset: false,
+                    });
+                    for metric in &mut plan.metrics {
+                        metric.per = options.get("per").map(|label| (*label).to_owned());
+                        if let (Queries::Series { combine, .. }, Some(&"sum")) =
+                            (&mut metric.queries, options.get("combine"))
+                        {
+                            *combine = Combine::Sum;
+                        }
+                    }
                     let windows = Windows::new(&plan);
                     state = Some((plan, windows));
                     "ok".to_owned()
@@ -256,7 +319,7 @@ fn window_cases() {
     });
 }
 
-fn pod(name: &str) -> Labels {
+pub(crate) fn pod(name: &str) -> Labels {
     BTreeMap::from([("pod".to_owned(), name.to_owned())])
 }
 
@@ -268,7 +331,7 @@ fn empty_batch(from: Timestamp, to: Timestamp, slots: &[Slot]) -> Batch {
     Batch { from, to, answers }
 }
 
-fn slot(part: Part) -> Slot {
+pub(crate) fn slot(part: Part) -> Slot {
     Slot {
         metric_idx: 0,
         part,
@@ -356,7 +419,7 @@ fn a_batch_at_the_ends_of_time_stays_bounded() {
             windows.absorb(&plan, &batch);
             let points = match &windows.metrics[0].data {
                 MetricData::Series { baseline, .. } => baseline.values().len(),
-                MetricData::Events { intervals } => intervals.len(),
+                other => other.counts().map_or(0, <[_]>::len),
             };
             assert!(points <= POINTS_MAX, "{kind} {from} {to}: {points}");
             let (baseline, canary) = windows.coverage(&plan, 0);
@@ -389,10 +452,10 @@ fn answers_that_belong_to_no_metric_are_ignored() {
 
 /// Samples of all queries of a plan with one metric of each kind: counters that restart, pods that
 /// come and go, strays, values on the grid, some NaN.
-fn any_history() -> impl Strategy<Value = Vec<(Slot, RawSeries)>> {
+pub(crate) fn any_history() -> impl Strategy<Value = Vec<(Slot, RawSeries)>> {
     let pods = prop::sample::select(vec!["v1-a", "v1-b", "v2-a", "v2-b", "both", "other"]);
     let ticks = prop::collection::vec((1_i64..4, 0.0_f64..50.0, 0_u8..20), 1..40);
-    let one = (pods, 0_usize..5, -10_i64..100, 0_i64..15_000, ticks);
+    let one = (pods, 0_usize..5, -110_i64..100, 0_i64..15_000, ticks);
     prop::collection::vec(one, 1..12).prop_map(|all| {
         let mut out: BTreeMap<(Slot, Labels), RawSeries> = BTreeMap::new();
         for (name, which, begin, shift, ticks) in all {
@@ -453,20 +516,33 @@ fn any_history() -> impl Strategy<Value = Vec<(Slot, RawSeries)>> {
     })
 }
 
-fn three_kinds() -> Plan {
-    plan(
-        vec![
-            queries("series", "drop"),
-            queries("events", ""),
-            queries("distribution", ""),
-        ],
-        "30s",
-        "60s",
-    )
+pub(crate) fn three_kinds() -> Plan {
+    let kinds = vec![
+        queries("series", "drop"),
+        queries("events", ""),
+        queries("distribution", ""),
+    ];
+    let mut plan = plan(kinds, "30s", "60s");
+    plan.history = Some(History {
+        lookback: Span::from_s(1200),
+        offset: true,
+    });
+    for metric in &mut plan.metrics {
+        metric.per = Some("pod".to_owned());
+    }
+    plan
 }
 
+/// Where the first fetch of [`three_kinds`] begins.
+pub(crate) const BEGIN: &str = "-25m";
+
 /// The part of a history that lies in `(from, to]`, with an answer for every query.
-fn cut(plan: &Plan, history: &[(Slot, RawSeries)], from: Timestamp, to: Timestamp) -> Batch {
+pub(crate) fn cut(
+    plan: &Plan,
+    history: &[(Slot, RawSeries)],
+    from: Timestamp,
+    to: Timestamp,
+) -> Batch {
     let answers = plan.queries().into_iter().map(|(slot, _)| {
         let mut answer = Answer::default();
         for (_, series) in history.iter().filter(|(other, _)| *other == slot) {
@@ -488,9 +564,13 @@ fn cut(plan: &Plan, history: &[(Slot, RawSeries)], from: Timestamp, to: Timestam
     }
 }
 
-fn absorb_in_parts(plan: &Plan, history: &[(Slot, RawSeries)], ends: &[Timestamp]) -> Windows {
+pub(crate) fn absorb_in_parts(
+    plan: &Plan,
+    history: &[(Slot, RawSeries)],
+    ends: &[Timestamp],
+) -> Windows {
     let mut windows = Windows::new(plan);
-    let mut from = instant("-10m");
+    let mut from = instant(BEGIN);
     for end in ends {
         windows.absorb(plan, &cut(plan, history, from, *end));
         from = *end;
@@ -498,9 +578,14 @@ fn absorb_in_parts(plan: &Plan, history: &[(Slot, RawSeries)], ends: &[Timestamp
     windows
 }
 
-/// The naive twin of counting: the growth of one query's series of one arm in `(after, to]`.
-fn naive_growth(history: &[(Slot, RawSeries)], part: Part, arm: &str, to: Timestamp) -> f64 {
-    let start = Timestamp::from_s(START_S);
+/// The naive twin of counting: the growth of one query's series of one arm in `(start, to]`, when
+/// samples from before `from` are unknown.
+pub(crate) fn naive_growth(
+    history: &[(Slot, RawSeries)],
+    part: Part,
+    arm: &str,
+    (from, start, to): (Timestamp, Timestamp, Timestamp),
+) -> f64 {
     // Births are known from the start when anything was scraped before it, else a minute after the
     // first scrape of all.
     let scraped = history
@@ -511,7 +596,7 @@ fn naive_growth(history: &[(Slot, RawSeries)], part: Part, arm: &str, to: Timest
             pod.starts_with("v1-") || pod.starts_with("v2-")
         })
         .flat_map(|(_, series)| &series.samples)
-        .filter(|s| s.value.is_finite() && s.value >= 0.0 && s.at > instant("-10m") && s.at <= to);
+        .filter(|s| s.value.is_finite() && s.value >= 0.0 && s.at > from && s.at <= to);
     let first = scraped.map(|s| s.at).min().unwrap_or(start);
     let known_from = if first <= start {
         start
@@ -527,7 +612,7 @@ fn naive_growth(history: &[(Slot, RawSeries)], part: Part, arm: &str, to: Timest
         for sample in series
             .samples
             .iter()
-            .filter(|s| s.value.is_finite() && s.at <= to)
+            .filter(|s| s.value.is_finite() && s.at > from && s.at <= to)
         {
             if sample.at > start {
                 total += match last {
@@ -546,7 +631,7 @@ proptest! {
     /// Cut into looks at any instants, the windows are the same bits as in one go.
     #[test]
     fn windows_do_not_depend_on_batches(
-        history in any_history(), cuts in prop::collection::btree_set(-500_i64..3_700, 0..15)
+        history in any_history(), cuts in prop::collection::btree_set(-1_500_i64..3_700, 0..15)
     ) {
         let plan = three_kinds();
         let end = instant("60m");
@@ -579,7 +664,7 @@ proptest! {
     #[test]
     fn absorbing_again_changes_nothing(history in any_history(), at in 0_i64..3_600) {
         let plan = three_kinds();
-        let (begin, end) = (instant("-10m"), instant("60m"));
+        let (begin, end) = (instant(BEGIN), instant("60m"));
         let middle = Timestamp::from_s(START_S + at);
         let once = absorb_in_parts(&plan, &history, &[middle, end]);
         let mut again = absorb_in_parts(&plan, &history, &[middle]);
@@ -607,10 +692,11 @@ proptest! {
             let all: Vec<Counts> = intervals.iter().filter_map(counts).collect();
             prop_assert!(all.iter().all(|c| 0.0 <= c.bad && c.bad <= c.total));
             let total: f64 = all.iter().map(|c| c.total).sum();
-            let wanted = naive_growth(&history, Part::Total, arm, end);
+            let era = (instant("-5m"), instant("0s"), end);
+            let wanted = naive_growth(&history, Part::Total, arm, era);
             prop_assert!((total - wanted).abs() < 1e-6, "{} {} {}", arm, total, wanted);
             let bad: f64 = all.iter().map(|c| c.bad).sum();
-            prop_assert!(bad <= naive_growth(&history, Part::Bad, arm, end) + 1e-6);
+            prop_assert!(bad <= naive_growth(&history, Part::Bad, arm, era) + 1e-6);
         }
     }
 }

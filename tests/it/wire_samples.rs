@@ -332,12 +332,14 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             events: 50,
             coverage: share(0.8),
         },
+        per: None,
         queries: Queries::Series {
             query: format!("avg by (track) ({name}{{track=~\"stable|canary\"}})"),
             combine: Combine::Mean,
             gaps: GapPolicy::Drop,
         },
         alpha: share(0.01),
+        kayenta: None,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),
@@ -362,6 +364,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         metrics: metrics.iter().map(metric).collect(),
         objectives: Vec::new(),
         traffic: None,
+        history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),

@@ -295,13 +295,16 @@ fn arm(shape: ArmShape) -> ArmSummary {
 const TEST_NAMES_MAX: usize = 64;
 
 /// Names every version so far has used; these cost nothing.
-const TESTS: [&str; 6] = [
+const TESTS: [&str; 9] = [
     "",
     "none",
     "convention",
     "mann-whitney exact",
     "mann-whitney normal",
     "conditional binomial",
+    "kayenta",
+    "kayenta convention",
+    "kayenta error",
 ];
 
 /// The name of a test as text that lives as long as the program: each new name is kept once, so

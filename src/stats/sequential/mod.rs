@@ -7,7 +7,14 @@
 //! - [`log_e_binomial`], [`log_e_below`]: cumulative counts against a fixed rate, with the limits
 //!   [`lower_bound_anytime`] and [`upper_bound_anytime`] that follow;
 //! - [`RatioTest`], [`BudgetTest`]: counts per interval, against the baseline or against a budget,
-//!   mixed over the moment at which harm may begin, so that a late onset is not diluted.
+//!   mixed over the moment at which harm may begin, so that a late onset is not diluted; for a
+//!   dispersion that is known;
+//! - [`line`]: the same for a dispersion that is not known, against any line in the plane of the
+//!   two rates.
+
+pub mod line;
+mod scaled;
+mod tilt;
 
 use super::beta;
 use super::binomial::{Counts, canary_share};
@@ -134,7 +141,7 @@ impl OnsetMixture {
 }
 
 /// ln(e^a + e^b).
-fn log_add(a: f64, b: f64) -> f64 {
+pub(super) fn log_add(a: f64, b: f64) -> f64 {
     let (low, high) = if a < b { (a, b) } else { (b, a) };
     if low == f64::NEG_INFINITY {
         high

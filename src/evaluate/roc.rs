@@ -1,0 +1,234 @@
+//! Judges at equal false alarms: each has one number that makes it stricter, and is compared at
+//! the laxest value that rolls back no more healthy canaries than a target.
+
+use crate::evaluate::generators::Generator;
+use crate::evaluate::judges::{Judge, Knob};
+use crate::evaluate::labelled::{BEFORE_ONSET, DETECTED, FALSE_ROLLBACK, Labelled};
+use crate::evaluate::share::Share;
+use crate::evaluate::simulated::Simulation;
+use crate::evaluate::trial::Path;
+use crate::evaluate::work::Workers;
+
+/// The shares of healthy canaries rolled back at which judges are compared.
+pub const TARGETS: [f64; 4] = [0.01, 0.025, 0.05, 0.10];
+
+/// Values tried from the strictest to the laxest, evenly on the knob's scale.
+const GRID: usize = 13;
+
+/// Halvings between the last value that keeps a target and the first that does not: a share of
+/// 1 / (12 · 2^6) of the knob's range is left.
+const HALVINGS: usize = 6;
+
+/// What a judge does at one value of its knob.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Rates {
+    /// Healthy canaries rolled back.
+    pub false_rollback: f64,
+    /// Regressions rolled back after their onset.
+    pub detected: f64,
+    /// Regressions rolled back before it.
+    pub before_onset: f64,
+    /// Median delay: samples for pairs, minutes for generators; `None` without enough detections.
+    pub median: Option<f64>,
+}
+
+/// A judge at a target.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Point {
+    /// The target.
+    pub target: f64,
+    /// The knob's value; `None` when even the strictest misses the target.
+    pub at: Option<(f64, Rates)>,
+}
+
+/// The comparison of one judge over one set of trials.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Curve {
+    /// The judge.
+    pub judge: String,
+    /// Its knob.
+    pub knob: &'static str,
+    /// The pairs, or the generator and the strength.
+    pub of: String,
+    /// One per target.
+    pub points: Vec<Point>,
+}
+
+impl Knob {
+    /// The value at `share` of the way from the strictest (0) to the laxest (1), on a log scale of
+    /// the distance from `origin`.
+    pub fn value(self, share: f64) -> f64 {
+        let (strict, lax) = (
+            libm::log(self.strict - self.origin),
+            libm::log(self.lax - self.origin),
+        );
+        self.origin + libm::exp(strict + share * (lax - strict))
+    }
+}
+
+/// The laxest values of a knob that keep each target; several sets of rates come from one run and
+/// share their false rollbacks.
+///
+/// # Errors
+/// Those of `rates`.
+pub fn search(
+    knob: Knob,
+    mut rates: impl FnMut(f64) -> Result<Rates, String>,
+) -> Result<Vec<Point>, String> {
+    let mut tried: Vec<(f64, Rates)> = Vec::with_capacity(GRID);
+    for idx in 0..GRID {
+        let share = idx as f64 / (GRID - 1) as f64;
+        tried.push((share, rates(knob.value(share))?));
+    }
+    let mut points = Vec::with_capacity(TARGETS.len());
+    for target in TARGETS {
+        let keeps = |rates: &Rates| rates.false_rollback <= target;
+        let last = tried.iter().rposition(|(_, rates)| keeps(rates));
+        let Some((mut share, mut best)) = last.and_then(|idx| tried.get(idx)).copied() else {
+            points.push(Point { target, at: None });
+            continue;
+        };
+        let next = last.and_then(|idx| tried.get(idx + 1));
+        if let Some((mut beyond, _)) = next.copied() {
+            for _ in 0..HALVINGS {
+                let middle = 0.5 * (share + beyond);
+                let there = rates(knob.value(middle))?;
+                if keeps(&there) {
+                    (share, best) = (middle, there);
+                } else {
+                    beyond = middle;
+                }
+            }
+        }
+        let at = Some((knob.value(share), best));
+        points.push(Point { target, at });
+    }
+    Ok(points)
+}
+
+/// Every judge over labelled pairs.
+///
+/// # Errors
+/// Those of [`Labelled::paths`].
+pub fn of_pairs(
+    labelled: &Labelled,
+    judges: &[Judge],
+    workers: &Workers<'_>,
+) -> Result<Vec<Curve>, String> {
+    let one = |judge: &Judge| {
+        let points = search(judge.knob(), |value| {
+            workers.expect(labelled.pairs.len());
+            let paths = labelled.paths(judge, Some(value), workers)?;
+            let score = labelled.score(judge, &paths);
+            let share = |name| score.share(name).map_or(0.0, Share::value);
+            Ok(Rates {
+                false_rollback: share(FALSE_ROLLBACK),
+                detected: share(DETECTED),
+                before_onset: share(BEFORE_ONSET),
+                median: score.delay.map(|delay| delay.median as f64),
+            })
+        })?;
+        Ok(Curve {
+            judge: judge.name().to_owned(),
+            knob: judge.knob().name,
+            of: "pairs".to_owned(),
+            points,
+        })
+    };
+    judges.iter().map(one).collect()
+}
+
+/// Every judge over every generator and strength above 0.
+///
+/// # Errors
+/// Those of [`Simulation::paths`].
+pub fn of_generators(simulation: &Simulation, workers: &Workers<'_>) -> Result<Vec<Curve>, String> {
+    let mut out = Vec::new();
+    for generator in simulation.generators.iter().filter(|g| !g.has_no_data()) {
+        for judge in &simulation.judges {
+            for strength in simulation.strengths.iter().filter(|s| **s > 0.0) {
+                let points = search(judge.knob(), |value| {
+                    simulated(simulation, generator, judge, (*strength, value), workers)
+                })?;
+                out.push(Curve {
+                    judge: judge.name().to_owned(),
+                    knob: judge.knob().name,
+                    of: format!(
+                        "{} {}",
+                        generator.name,
+                        crate::evaluate::report::plus(*strength)
+                    ),
+                    points,
+                });
+            }
+        }
+    }
+    Ok(out)
+}
+
+fn simulated(
+    simulation: &Simulation,
+    generator: &Generator,
+    judge: &Judge,
+    (strength, value): (f64, f64),
+    workers: &Workers<'_>,
+) -> Result<Rates, String> {
+    let ready = simulation.ready(generator, std::slice::from_ref(judge), Some(value))?;
+    let row = |strength| {
+        workers.expect(simulation.trials);
+        let paths = simulation.paths(generator, strength, &ready, workers)?;
+        let flat: Vec<&Path> = paths.iter().flatten().collect();
+        Ok::<_, String>(simulation.row(generator, judge, strength, &flat))
+    };
+    let (null, worse) = (row(0.0)?, row(strength)?);
+    Ok(Rates {
+        false_rollback: null.rolled_back.value(),
+        detected: worse.rolled_back.value(),
+        before_onset: worse.before_onset.value(),
+        median: worse.median_min,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn the_laxest_value_that_keeps_each_target_is_found() {
+        let knob = Knob {
+            name: "alpha",
+            strict: 1e-6,
+            lax: 0.5,
+            origin: 0.0,
+        };
+        let mut asked = 0;
+        let points = search(knob, |value| {
+            asked += 1;
+            Ok(Rates {
+                false_rollback: value,
+                detected: value.sqrt(),
+                before_onset: 0.0,
+                median: None,
+            })
+        });
+        assert!(asked <= GRID + TARGETS.len() * HALVINGS, "{asked}");
+        for point in points.unwrap() {
+            let (value, rates) = point.at.unwrap();
+            assert!(
+                value <= point.target && value > 0.95 * point.target,
+                "{point:?}"
+            );
+            assert!((rates.detected - value.sqrt()).abs() < 1e-12);
+        }
+        let never = search(knob, |_| {
+            Ok(Rates {
+                false_rollback: 0.5,
+                detected: 1.0,
+                before_onset: 0.0,
+                median: None,
+            })
+        });
+        assert!(never.unwrap().iter().all(|point| point.at.is_none()));
+    }
+}

@@ -1,0 +1,133 @@
+//! What is known of a metric beside the values that are judged: its history, its replicas.
+
+use crate::judge::replicas::Replica;
+use crate::judge::sequential::contrast::Contrast;
+use crate::judge::sequential::memory::Pair;
+use crate::judge::sequential::offset::{self, Offset};
+use crate::judge::windows::{ArmValues, Windows};
+use crate::plan::Plan;
+use crate::stats::state_space::{NoiseClass, history_ln_likelihood};
+use crate::stats::summary;
+use crate::stats::winsor::Winsor;
+use crate::time::Span;
+
+/// The history's own trend is a moving mean this long to either side: slower changes are the
+/// day's course, which both arms share.
+const TREND: Span = Span::from_s(600);
+
+/// Beside the judged values.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Background {
+    /// Baseline and canary from before the start.
+    history: Option<ArmValues>,
+    /// The history of both arms is that of two healthy populations.
+    healthy: bool,
+    /// The replicas of baseline and canary.
+    replicas: Option<(Vec<Replica>, Vec<Replica>)>,
+    /// Grid points that make up [`TREND`].
+    trend: usize,
+}
+
+impl Background {
+    /// Of one metric.
+    pub fn new(plan: &Plan, windows: &Windows, metric_idx: usize) -> Self {
+        let points = TREND.ms() / plan.timing.step.span().ms().max(1);
+        Self {
+            history: windows.history_series(plan, metric_idx),
+            healthy: plan.history.is_some_and(|history| history.offset),
+            replicas: windows.judged_replicas(plan, metric_idx),
+            trend: usize::try_from(points).unwrap_or(1).max(1),
+        }
+    }
+
+    /// What the baseline's history says of the noise; empty when there is none.
+    pub fn noise(&self, class: &NoiseClass, contrast: Contrast, block: usize) -> Vec<f64> {
+        let Some((baseline, _)) = &self.history else {
+            return Vec::new();
+        };
+        let blocks: Vec<Option<f64>> = baseline.chunks(block.max(1)).map(mean_of).collect();
+        let scaled = |value: &Option<f64>| match contrast {
+            Contrast::Ratio { .. } => value.filter(|v| *v > 0.0).map(libm::log),
+            Contrast::Difference { size, .. } => value.map(|v| v / size),
+        };
+        let scaled: Vec<Option<f64>> = blocks.iter().map(scaled).collect();
+        let reach = (self.trend / block.max(1)).max(1);
+        let mut winsor = Winsor::new();
+        // The contrast of a ratio moves half as far as its logarithm.
+        let unit = if contrast.is_ratio() { 0.5 } else { 1.0 };
+        let noise: Vec<Option<f64>> = detrended(&scaled, reach)
+            .into_iter()
+            .map(|value| value.map(|v| winsor.clip(unit * v)))
+            .collect();
+        history_ln_likelihood(class, &noise)
+    }
+
+    /// The healthy offset of the arms on the scale of the contrast's effect, when something is
+    /// known of it.
+    pub fn offset(&self, contrast: Contrast) -> Option<Offset> {
+        let relative = contrast.is_ratio();
+        let of_history = self.history.as_ref().filter(|_| self.healthy);
+        let of_history = of_history.and_then(|(baseline, canary)| {
+            let pairs: Vec<Pair> = baseline
+                .iter()
+                .zip(canary)
+                .map(|(b, c)| Some(((*b)?, (*c)?)))
+                .collect();
+            Offset::of_history(&offset::differences(&pairs, relative))
+        });
+        let of_replicas = self.replicas.as_ref().and_then(|(baseline, canary)| {
+            let size = match contrast {
+                Contrast::Ratio { .. } => 1.0,
+                Contrast::Difference { size, .. } => size,
+            };
+            let (b, c) = (
+                offset::levels(baseline, relative),
+                offset::levels(canary, relative),
+            );
+            Offset::of_replicas(&b, &c, size)
+        });
+        match (of_history, of_replicas) {
+            (Some(history), Some(replicas)) => Some(history.or_wider(replicas)),
+            (one, other) => one.or(other),
+        }
+    }
+
+    /// What a reader must know of the replicas.
+    pub fn note(&self) -> Option<String> {
+        let (_, canary) = self.replicas.as_ref()?;
+        let there = |replica: &&Replica| replica.values.iter().any(Option::is_some);
+        (canary.iter().filter(there).count() == 1).then(|| {
+            "one canary replica: what is peculiar to that one machine cannot be told from the \
+             version"
+                .to_owned()
+        })
+    }
+}
+
+fn mean_of(chunk: &[Option<f64>]) -> Option<f64> {
+    let held: Vec<f64> = chunk.iter().flatten().copied().collect();
+    summary::mean(&held)
+}
+
+/// Values less the mean of those up to `reach` before and after.
+fn detrended(values: &[Option<f64>], reach: usize) -> Vec<Option<f64>> {
+    let mut sums = vec![(0.0, 0.0)];
+    for value in values {
+        let (sum, count) = sums.last().copied().unwrap_or_default();
+        let (v, one) = value.map_or((0.0, 0.0), |v| (v, 1.0));
+        sums.push((sum + v, count + one));
+    }
+    let level = |idx: usize| {
+        let (from, to) = (
+            idx.saturating_sub(reach),
+            (idx + reach + 1).min(values.len()),
+        );
+        let (low, high) = (sums.get(from)?, sums.get(to)?);
+        Some((high.0 - low.0) / (high.1 - low.1))
+    };
+    values
+        .iter()
+        .enumerate()
+        .map(|(idx, value)| Some((*value)? - level(idx)?))
+        .collect()
+}

@@ -1,0 +1,305 @@
+//! Tracks of many metrics, those observed at the same instants sharing their gains, and what was
+//! worked out at earlier looks.
+//!
+//! A memory changes what a look costs, never what it says: it is used only for pairs that are
+//! the same as before, bit for bit, and a judgement without it has the same bits (A6).
+
+use crate::judge::sequential::contrast::Contrast;
+use crate::judge::sequential::track::Track;
+use crate::stats::state_space::{Gains, Model, NoiseClass, Onsets, Weights};
+
+/// One value of each arm at one instant, or a gap in either.
+pub type Pair = Option<(f64, f64)>;
+
+/// What distinguishes the model of one series from another's.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Shape {
+    /// The largest correlation from one value to the next that the null allows.
+    pub rho_max: f64,
+    /// Values between possible onsets.
+    pub every: usize,
+    /// Values of the whole analysis.
+    pub horizon: usize,
+}
+
+/// Shares of the noise's variance that may be slow; the rest is white.
+const SHARES: [f64; 2] = [0.5, 1.0];
+
+impl Shape {
+    fn model(self) -> Model {
+        Model {
+            noise: NoiseClass::new(self.rho_max, &SHARES),
+            onsets: Onsets::every(self.every, self.horizon),
+        }
+    }
+
+    /// The noise of its model.
+    pub fn noise(self) -> NoiseClass {
+        NoiseClass::new(self.rho_max, &SHARES)
+    }
+}
+
+/// A metric to be followed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Followed {
+    /// Its place in the plan.
+    pub metric_idx: usize,
+    /// One value per instant (or block of instants).
+    pub pairs: Vec<Pair>,
+    /// One per direction of harm.
+    pub contrasts: Vec<Sided>,
+    /// Its model.
+    pub shape: Shape,
+    /// What history says of each point of the noise class; empty without.
+    pub said: Vec<f64>,
+}
+
+/// The contrasts of one direction of harm. They differ where a healthy offset of the arms is
+/// known, but not exactly.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sided {
+    /// Harm is shown above zero of this one.
+    pub harm: Contrast,
+    /// Safety is shown below zero of this one.
+    pub safe: Contrast,
+    /// ln of the share of its error that a test has, after what went to the offset.
+    pub ln_kept: f64,
+}
+
+impl Sided {
+    /// Without an offset.
+    pub fn exact(contrast: Contrast) -> Self {
+        Self {
+            harm: contrast,
+            safe: contrast,
+            ln_kept: 0.0,
+        }
+    }
+}
+
+/// One direction of harm, followed.
+#[derive(Clone, Debug)]
+pub struct Direction {
+    /// Evidence of harm.
+    pub harm: Track,
+    /// Evidence of safety, where it is another contrast's.
+    other: Option<Track>,
+    /// See [`Sided::ln_kept`].
+    pub ln_kept: f64,
+}
+
+impl Direction {
+    fn new(sided: &Sided, model: &Model) -> Self {
+        let other = sided.safe != sided.harm;
+        Self {
+            harm: Track::new(sided.harm, model),
+            other: other.then(|| Track::new(sided.safe, model)),
+            ln_kept: sided.ln_kept,
+        }
+    }
+
+    /// Evidence of safety.
+    pub fn safe(&self) -> &Track {
+        self.other.as_ref().unwrap_or(&self.harm)
+    }
+
+    fn observe(&mut self, gains: &Gains, pair: Pair) {
+        self.harm.observe(gains, pair);
+        if let Some(track) = &mut self.other {
+            track.observe(gains, pair);
+        }
+    }
+}
+
+/// How much of a finding somebody will read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Detail {
+    /// Everything.
+    #[default]
+    Full,
+    /// Labels and evidence; intervals stay infinite and nothing is forecast. They cost a hundred
+    /// times what the decision does, and simulations read none of them.
+    Decision,
+}
+
+/// Everything worked out so far.
+#[derive(Clone, Debug, Default)]
+pub struct Memory {
+    groups: Vec<Group>,
+    detail: Detail,
+}
+
+/// Metrics with one model, observed at the same instants.
+#[derive(Clone, Debug)]
+pub struct Group {
+    shape: Shape,
+    /// The model.
+    pub model: Model,
+    /// The gains after the last instant.
+    pub gains: Gains,
+    /// What all terms of the mixture have in common at that instant.
+    pub weights: Weights,
+    members: Vec<Member>,
+}
+
+/// One metric of a group.
+#[derive(Clone, Debug)]
+pub struct Member {
+    /// What was taken in.
+    followed: Followed,
+    /// One per direction of harm.
+    pub directions: Vec<Direction>,
+}
+
+impl Memory {
+    /// An empty memory for findings of so much detail.
+    pub fn new(detail: Detail) -> Self {
+        Self {
+            groups: Vec::new(),
+            detail,
+        }
+    }
+
+    /// How much of a finding somebody will read.
+    pub fn detail(&self) -> Detail {
+        self.detail
+    }
+
+    /// Brings every metric up to its last instant. What an earlier look left is continued when
+    /// nothing before has changed, else worked out anew.
+    pub fn follow(&mut self, metrics: Vec<Followed>) {
+        let known: usize = self.groups.iter().map(|group| group.members.len()).sum();
+        let goes_on =
+            known == metrics.len() && self.groups.iter().all(|group| group.goes_on(&metrics));
+        if goes_on {
+            for group in &mut self.groups {
+                group.go_on(&metrics);
+            }
+            return;
+        }
+        self.groups.clear();
+        for metric in metrics {
+            let found = self.groups.iter_mut().find(|group| group.takes(&metric));
+            if let Some(group) = found {
+                group.members.push(Member::new(metric, &group.model));
+            } else {
+                self.groups.push(Group::new(metric));
+            }
+        }
+        for group in &mut self.groups {
+            group.run(0);
+        }
+    }
+
+    /// The group and the tracks of a metric.
+    pub fn of(&mut self, metric_idx: usize) -> Option<(&mut Group, usize)> {
+        self.groups.iter_mut().find_map(|group| {
+            let at = group
+                .members
+                .iter()
+                .position(|member| member.followed.metric_idx == metric_idx)?;
+            Some((group, at))
+        })
+    }
+}
+
+impl Group {
+    fn new(metric: Followed) -> Self {
+        let model = metric.shape.model();
+        let gains = Gains::new(&model);
+        Self {
+            shape: metric.shape,
+            weights: Weights::new(&model, &gains),
+            members: vec![Member::new(metric, &model)],
+            gains,
+            model,
+        }
+    }
+
+    /// The member at `at` with what it needs to be asked.
+    pub fn parts(&mut self, at: usize) -> (&Model, &Gains, &mut Weights, &Member) {
+        (
+            &self.model,
+            &self.gains,
+            &mut self.weights,
+            &self.members[at],
+        )
+    }
+
+    fn takes(&self, metric: &Followed) -> bool {
+        let same = |(a, b): (&Pair, &Pair)| a.is_some() == b.is_some();
+        let first = &self.members[0].followed;
+        self.shape == metric.shape
+            && first.pairs.len() == metric.pairs.len()
+            && first.pairs.iter().zip(&metric.pairs).all(same)
+    }
+
+    /// Whether the new pairs only continue what is known, alike for all members.
+    fn goes_on(&self, metrics: &[Followed]) -> bool {
+        let find = |member: &Member| {
+            let idx = member.followed.metric_idx;
+            metrics.iter().find(|metric| metric.metric_idx == idx)
+        };
+        let Some(first) = self.members.first().and_then(find) else {
+            return false;
+        };
+        let seen = self.gains.time();
+        self.members.iter().all(|member| {
+            find(member).is_some_and(|metric| {
+                let old = &member.followed;
+                let alike = first.pairs.len() == metric.pairs.len()
+                    && (seen..metric.pairs.len())
+                        .all(|t| first.pairs[t].is_some() == metric.pairs[t].is_some());
+                alike
+                    && metric.shape == self.shape
+                    && metric.contrasts == old.contrasts
+                    && metric.said == old.said
+                    && metric.pairs.get(..seen) == Some(&old.pairs[..])
+            })
+        })
+    }
+
+    fn go_on(&mut self, metrics: &[Followed]) {
+        let from = self.gains.time();
+        for member in &mut self.members {
+            let idx = member.followed.metric_idx;
+            if let Some(metric) = metrics.iter().find(|metric| metric.metric_idx == idx) {
+                let new = metric.pairs.get(from..).unwrap_or_default();
+                member.followed.pairs.extend_from_slice(new);
+            }
+        }
+        self.run(from);
+    }
+
+    fn run(&mut self, from: usize) {
+        let until = self.members[0].followed.pairs.len();
+        for t in from..until {
+            for member in &mut self.members {
+                for direction in &mut member.directions {
+                    direction.observe(&self.gains, member.followed.pairs[t]);
+                }
+            }
+            if self.members[0].followed.pairs[t].is_some() {
+                self.gains.observe(&self.model);
+            } else {
+                self.gains.skip(&self.model);
+            }
+        }
+        self.weights.renew(&self.model, &self.gains);
+    }
+}
+
+impl Member {
+    fn new(followed: Followed, model: &Model) -> Self {
+        let direction = |sided: &Sided| Direction::new(sided, model);
+        Self {
+            directions: followed.contrasts.iter().map(direction).collect(),
+            followed,
+        }
+    }
+
+    /// What history says of each point of the noise class; empty without.
+    pub fn said(&self) -> &[f64] {
+        &self.followed.said
+    }
+}

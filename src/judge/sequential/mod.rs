@@ -1,0 +1,23 @@
+//! The sequential judge: verdicts that may be asked for at any time, as often as one likes.
+//!
+//! Every metric that can be judged gives an e-value against "no worse than its limit", for the
+//! whole analysis and all looks together; a rollback needs the weighted sum of them to reach
+//! 1/false_rollback ([`combine`]). How a series gets there:
+//!
+//! | step | module |
+//! |---|---|
+//! | history and replicas to noise and healthy offset | [`background`], [`offset`] |
+//! | pairs of values to one bounded contrast, harm above zero | [`contrast`] |
+//! | contrasts to evidence, incrementally | [`track`] |
+//! | metrics observed at the same instants together | [`memory`] |
+//! | evidence to a finding: label, effect, interval, what more time brings | [`series`] |
+
+pub mod background;
+pub mod combine;
+pub mod contrast;
+pub mod memory;
+pub mod offset;
+pub mod series;
+pub mod track;
+
+pub use memory::{Detail, Memory};

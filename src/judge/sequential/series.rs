@@ -1,0 +1,511 @@
+//! Series metrics: from the values of both arms to a finding.
+
+use crate::judge::classify::{self, Decision, Limits};
+use crate::judge::finding::{self, Scale};
+use crate::judge::judgement::{Evidence, Finding, Label, Needs};
+use crate::judge::look::{Levels, Look};
+use crate::judge::mann_whitney::{self, Arms};
+use crate::judge::sequential::background::Background;
+use crate::judge::sequential::contrast::Contrast;
+use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Pair, Shape, Sided};
+use crate::judge::sequential::offset::{self, Offset};
+use crate::judge::sequential::track;
+use crate::judge::windows::MetricWindow;
+use crate::plan::{MetricPlan, Plan, Queries};
+use crate::stats::state_space::{Gains, Mean, Model, Side, Weights};
+use crate::time::Span;
+use crate::units::Harm;
+
+/// Noise may be correlated over this long, whatever the step: the slowest of the sources the
+/// specification was calibrated on (rates over a few minutes, slow neighbours).
+const SLOWEST: Span = Span::from_s(150);
+
+/// Onsets are looked for every so often, and at least [`ONSETS`] times an analysis.
+const ONSET_EVERY: Span = Span::from_s(300);
+
+/// See [`ONSET_EVERY`].
+const ONSETS: usize = 12;
+
+/// Pairs below which nothing is worse: the prior of the noise still outweighs them.
+const PAIRS_MIN: u64 = 5;
+
+/// Pairs that tell how often both arms are zero at once.
+const ZEROS_BY: usize = 16;
+
+/// Zeros in both arms at once carry nothing; values are averaged over blocks in which at most
+/// this share is all zero.
+const EMPTY_MAX: f64 = 0.05;
+
+/// Values after which a slow noise is more than chance.
+const SLOW_FROM: usize = 40;
+
+/// Harm is not so much as hinted at: the e-value is below e.
+const HINT: f64 = 1.0;
+
+/// What a metric needs to be followed, or why it cannot be.
+pub fn followed(
+    plan: &Plan,
+    metric_idx: usize,
+    metric: &MetricPlan,
+    arms: &Arms,
+    background: &Background,
+) -> Option<Followed> {
+    let pairs: Vec<Pair> = arms
+        .baseline
+        .iter()
+        .zip(&arms.canary)
+        .map(|(baseline, canary)| Some(((*baseline)?, (*canary)?)))
+        .collect();
+    let block = block(&pairs)?;
+    let pairs = averaged(&pairs, block);
+    let known: Vec<(f64, f64)> = pairs.iter().flatten().copied().collect();
+    let ups: &[bool] = match metric.harm {
+        Harm::Increase => &[true],
+        Harm::Decrease => &[false],
+        Harm::Either => &[true, false],
+    };
+    let sided = |up: &bool| {
+        let contrast = Contrast::new(metric.min_effect, *up, &known);
+        let levels = (alpha(plan, metric), plan.judge.false_promote.get());
+        background
+            .offset(contrast)
+            .map_or(Sided::exact(contrast), |offset| {
+                moved(contrast, offset, levels)
+            })
+    };
+    let contrasts: Vec<Sided> = ups.iter().map(sided).collect();
+    let shape = shape(plan, metric, block);
+    let said = contrasts.first().map_or(Vec::new(), |sided| {
+        background.noise(&shape.noise(), sided.harm, block)
+    });
+    Some(Followed {
+        metric_idx,
+        pairs,
+        contrasts,
+        shape,
+        said,
+    })
+}
+
+/// The limit moved by a healthy offset: as far as it may be for harm, as little for safety.
+fn moved(contrast: Contrast, offset: Offset, (alpha, beta): (f64, f64)) -> Sided {
+    let harmful = if contrast.is_up() { 1.0 } else { -1.0 };
+    Sided {
+        harm: contrast.moved(offset.centre + harmful * offset.width(alpha)),
+        safe: contrast.moved(offset.centre - harmful * offset.width(beta)),
+        ln_kept: libm::log(1.0 - offset::SHARE),
+    }
+}
+
+/// The error that showing harm of a metric may have. A metric that is no gate can end nothing;
+/// it is labelled at the level of the whole analysis.
+fn alpha(plan: &Plan, metric: &MetricPlan) -> f64 {
+    if metric.role.is_gate() {
+        metric.alpha.get()
+    } else {
+        plan.judge.false_rollback.get()
+    }
+}
+
+/// How many instants make one value; `None` while that cannot be told.
+fn block(pairs: &[Pair]) -> Option<usize> {
+    let first: Vec<(f64, f64)> = pairs.iter().flatten().take(ZEROS_BY).copied().collect();
+    let empty = first.iter().filter(|(b, c)| *b == 0.0 && *c == 0.0).count();
+    if empty == 0 {
+        return Some(1);
+    }
+    if first.len() < ZEROS_BY {
+        return None;
+    }
+    let share = empty as f64 / first.len() as f64;
+    let mut left = share;
+    let mut block = 1;
+    while left > EMPTY_MAX && block < ZEROS_BY {
+        left *= left;
+        block *= 2;
+    }
+    Some(block)
+}
+
+/// Means over whole blocks of instants; a block without any pair is a gap.
+fn averaged(pairs: &[Pair], block: usize) -> Vec<Pair> {
+    if block == 1 {
+        return pairs.to_vec();
+    }
+    let mean = |chunk: &[Pair]| {
+        let held: Vec<(f64, f64)> = chunk.iter().flatten().copied().collect();
+        let count = held.len() as f64;
+        let sum = |side: fn(&(f64, f64)) -> f64| held.iter().map(side).sum::<f64>() / count;
+        (!held.is_empty()).then(|| (sum(|p| p.0), sum(|p| p.1)))
+    };
+    pairs.chunks_exact(block).map(mean).collect()
+}
+
+fn shape(plan: &Plan, metric: &MetricPlan, block: usize) -> Shape {
+    let step = plan.timing.step.span().seconds() * block as f64;
+    let window = match &metric.queries {
+        Queries::Series { query, .. } => range_window(query),
+        Queries::Events { .. } | Queries::Distribution { .. } => Span::ZERO,
+    };
+    let slowest = SLOWEST.seconds().max(window.seconds()).max(2.0 * step);
+    let whole = plan
+        .timing
+        .deadline
+        .since(plan.timing.judged_from)
+        .seconds();
+    let horizon = steps(whole / step).max(1);
+    let every = steps(ONSET_EVERY.seconds() / step).max(horizon.div_ceil(ONSETS));
+    Shape {
+        rho_max: libm::exp(-step / slowest),
+        every: every.max(1),
+        horizon,
+    }
+}
+
+/// A number of steps, rounded up.
+fn steps(value: f64) -> usize {
+    #[expect(
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        reason = "not negative; saturates"
+    )]
+    let count = value.ceil() as usize;
+    count
+}
+
+/// The longest range in brackets of a query: values that share samples are correlated that long.
+fn range_window(query: &str) -> Span {
+    let inside = |rest: &str| {
+        let end = rest.find([']', ':'])?;
+        Span::parse(rest.get(..end)?.trim())
+    };
+    let mut longest = Span::ZERO;
+    for (at, _) in query.match_indices('[') {
+        if let Some(span) = query.get(at + 1..).and_then(inside) {
+            longest = longest.max(span);
+        }
+    }
+    longest
+}
+
+/// The finding of a series metric that the memory has followed up to this look.
+pub fn find(
+    plan: &Plan,
+    metric_idx: usize,
+    window: &MetricWindow,
+    (arms, background): (&Arms, &Background),
+    (look, memory): (&Look, &mut Memory),
+) -> Option<Finding> {
+    let metric = plan.metrics.get(metric_idx)?;
+    let (mut out, enough) = mann_whitney::opening(metric, window, arms);
+    if !enough || mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
+        return Some(out);
+    }
+    let detail = memory.detail();
+    let Some((group, at)) = memory.of(metric_idx) else {
+        out.label = Label::Undecided;
+        out.notes.push(format!(
+            "both arms are often zero at once: {ZEROS_BY} values are needed to tell how often"
+        ));
+        out.needs = Needs::Data(1);
+        return Some(out);
+    };
+    let (model, gains, weights, member) = group.parts(at);
+    let mut view = View {
+        detail,
+        plan,
+        metric,
+        look,
+        model,
+        gains,
+        weights,
+    };
+    out.notes.extend(background.note());
+    view.judge(&mut out, &member.directions, member.said());
+    Some(out)
+}
+
+/// Whether anything can be said of the arms at all; only then are they followed.
+pub fn can_follow(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> bool {
+    mann_whitney::opening(metric, window, arms).1
+}
+
+/// One metric at one look.
+struct View<'a> {
+    detail: Detail,
+    plan: &'a Plan,
+    metric: &'a MetricPlan,
+    look: &'a Look,
+    model: &'a Model,
+    gains: &'a Gains,
+    weights: &'a mut Weights,
+}
+
+/// What one direction says.
+struct Said<'a> {
+    direction: &'a Direction,
+    harm: track::Harm,
+    safety: f64,
+}
+
+impl View<'_> {
+    fn judge(&mut self, out: &mut Finding, directions: &[Direction], history: &[f64]) {
+        let levels = self.levels();
+        let said = self.said(directions, history);
+        let worst = said
+            .iter()
+            .max_by(|a, b| a.harm.ln_e.total_cmp(&b.harm.ln_e));
+        let Some(worst) = worst else {
+            return;
+        };
+        let (ln_e, safety) = both(&said);
+        let evidence = Evidence {
+            p_harm: libm::exp(-ln_e),
+            alpha: levels.alpha,
+            p_safe: libm::exp(-safety),
+            beta: levels.beta,
+        };
+        let pairs = worst.direction.harm.pairs();
+        let mean = worst.direction.harm.mean(self.model, self.gains, 0);
+        let slow = mean.is_some_and(|mean| mean.slowest) && self.gains.present() >= SLOW_FROM;
+        let worse = evidence.p_harm <= levels.alpha && pairs >= PAIRS_MIN;
+        let safe = evidence.p_safe <= levels.beta && ln_e < HINT && pairs >= PAIRS_MIN;
+        let label = match (worse, safe) {
+            (true, _) => Label::Worse,
+            (_, true) if !slow => Label::Within,
+            _ => Label::Undecided,
+        };
+        out.test = if worse && worst.harm.by_bursts {
+            "sequential bursts"
+        } else {
+            "sequential t-mixture"
+        };
+        self.notes(out, worst, mean, label, slow && safe);
+        let (decision, scale, limits) =
+            self.decision(label, evidence, (worst, &said), (mean, history));
+        out.canary.n_eff = worth(out.canary.n, mean);
+        out.baseline.n_eff = worth(out.baseline.n, mean);
+        let may_accept = ln_e < HINT && !slow;
+        finding::settle(
+            out,
+            self.plan,
+            self.metric,
+            &decision,
+            (scale, limits),
+            (self.look, may_accept),
+        );
+        if out.label == Label::Undecided && self.detail == Detail::Full {
+            out.needs = self.needs(&said, (ln_e, safety), levels);
+        }
+    }
+
+    /// What each direction says.
+    fn said<'d>(&mut self, directions: &'d [Direction], history: &[f64]) -> Vec<Said<'d>> {
+        let each = directions.iter().map(|direction| {
+            let mut harm = direction.harm.harm(self.gains, self.weights, history);
+            harm.ln_e += direction.ln_kept;
+            let safe = direction.safe();
+            Said {
+                direction,
+                harm,
+                safety: safe.safety(self.gains, self.weights, history) + direction.ln_kept,
+            }
+        });
+        each.collect()
+    }
+
+    /// The same at every look: evidence may be read at any time.
+    fn levels(&self) -> Levels {
+        let whole = alpha(self.plan, self.metric);
+        Levels {
+            alpha: whole,
+            beta: self.plan.judge.false_promote.get(),
+            alpha_whole: whole,
+        }
+    }
+
+    fn notes(
+        &self,
+        out: &mut Finding,
+        worst: &Said<'_>,
+        mean: Option<Mean>,
+        label: Label,
+        held_back: bool,
+    ) {
+        if label == Label::Worse && worst.harm.by_bursts {
+            out.notes.push(format!(
+                "shown by bursts: up to {} values in a row far beyond the limit",
+                worst.harm.longest_burst
+            ));
+        } else if label == Label::Worse {
+            let onset = worst.direction.harm.onset(self.gains, self.weights);
+            let from = self.model.onsets.starts().get(onset).copied().unwrap_or(0);
+            if from > 0 {
+                let all = self.gains.time();
+                out.notes.push(format!(
+                    "began late: shown by the last {} of {all} values",
+                    all.saturating_sub(from)
+                ));
+            }
+        }
+        if held_back && mean.is_some() {
+            out.notes.push(
+                "the noise looks slower than the judge allows for, so nothing is shown within \
+                 the limit"
+                    .to_owned(),
+            );
+        }
+    }
+
+    fn decision(
+        &mut self,
+        label: Label,
+        evidence: Evidence,
+        (worst, said): (&Said<'_>, &[Said<'_>]),
+        (mean, history): (Option<Mean>, &[f64]),
+    ) -> (Decision, Scale, Limits) {
+        let contrast = worst.direction.harm.contrast();
+        let scale = contrast.scale();
+        let limits = limits(said);
+        let alpha = evidence.alpha / said.len() as f64;
+        let levels = (alpha, evidence.beta);
+        let read = if self.detail == Detail::Full {
+            said
+        } else {
+            &[]
+        };
+        let bounds = read.iter().map(|said| {
+            let (harm, safe) = (&said.direction.harm, said.direction.safe());
+            let kept = libm::exp(said.direction.ln_kept);
+            let (gains, weights) = (self.gains, &mut *self.weights);
+            let worst = harm.lower(gains, weights, kept * levels.0, history);
+            let best = safe.upper(gains, weights, kept * levels.1, history);
+            let (worst, best) = (harm.contrast().end(worst), safe.contrast().end(best));
+            if harm.contrast().is_up() {
+                (worst, best)
+            } else {
+                (best, worst)
+            }
+        });
+        // In each direction harm is bounded at one end and safety at the other; both directions
+        // together bound as tightly as the tighter.
+        let (low, high) = bounds.fold((f64::NEG_INFINITY, f64::INFINITY), |all, (low, high)| {
+            (all.0.max(low), all.1.min(high))
+        });
+        let estimate = self.estimate(label, worst, mean);
+        let (low, high) = (low.min(estimate), high.max(estimate));
+        let spread = mean.map_or(0.0, |mean| {
+            let moved = |by: f64| contrast.effect((mean.value + by).clamp(-0.999_999, 0.999_999));
+            match scale {
+                Scale::LogRatio => 0.5 * (moved(mean.error) - moved(-mean.error)).abs(),
+                Scale::Difference => contrast.size() * mean.error,
+            }
+        });
+        let bounds = classify::agree(label, (low, high), limits, self.metric.harm, estimate);
+        let decision = Decision {
+            label,
+            estimate,
+            low: bounds.0,
+            high: bounds.1,
+            confidence: (1.0 - evidence.alpha - evidence.beta).max(0.0),
+            evidence,
+            spread,
+        };
+        (decision, scale, limits)
+    }
+
+    /// The effect, from where harm began if it began late.
+    fn estimate(&self, label: Label, worst: &Said<'_>, mean: Option<Mean>) -> f64 {
+        let late = (label == Label::Worse && !worst.harm.by_bursts)
+            .then(|| worst.direction.harm.onset(self.gains, self.weights))
+            .and_then(|onset| worst.direction.harm.mean(self.model, self.gains, onset));
+        let (lowest, highest) = worst.direction.harm.contrast().range();
+        let value = late.or(mean).map_or(0.0, |mean| mean.value);
+        worst
+            .direction
+            .harm
+            .contrast()
+            .effect(value.clamp(lowest, highest))
+    }
+
+    /// What more time would bring: the sooner of harm and safety.
+    fn needs(&self, said: &[Said<'_>], (harm, safety): (f64, f64), levels: Levels) -> Needs {
+        let step = self.look.step().ms().max(1);
+        let every = step.saturating_mul(self.instants_per_value());
+        let end = self.plan.timing.deadline.minus(self.plan.timing.lag);
+        let left = end.since(self.look.covered_to).ms() / every.max(1);
+        let most = usize::try_from(left).unwrap_or(0);
+        let forecast = |said: &Said<'_>, side: Side, now: f64, level: f64| {
+            let wanted = -libm::log(level);
+            (level > 0.0).then_some(())?;
+            let track = match side {
+                Side::Above => &said.direction.harm,
+                Side::Below => said.direction.safe(),
+            };
+            track.forecast(self.model, self.gains, side, (now, wanted), most)
+        };
+        let worse = said
+            .iter()
+            .filter_map(|said| forecast(said, Side::Above, harm, levels.alpha))
+            .min();
+        let within: Option<Vec<usize>> = said
+            .iter()
+            .map(|said| forecast(said, Side::Below, safety, levels.beta))
+            .collect();
+        let within = within.and_then(|each| each.into_iter().max());
+        worse
+            .into_iter()
+            .chain(within)
+            .min()
+            .map_or(Needs::MoreThanThereIs, |values| {
+                let values = i64::try_from(values.max(1)).unwrap_or(i64::MAX);
+                Needs::Time(Span::from_ms(values.saturating_mul(every)))
+            })
+    }
+
+    /// Grid points per value that was taken in.
+    fn instants_per_value(&self) -> i64 {
+        let length = self
+            .look
+            .covered_to
+            .since(self.plan.timing.judged_from)
+            .ms();
+        let points = length / self.look.step().ms().max(1);
+        let values = i64::try_from(self.gains.time().max(1)).unwrap_or(i64::MAX);
+        (points / values).max(1)
+    }
+}
+
+/// ln of the e-values of all directions together, of harm and of safety: the mean of two e-values
+/// is one, and to be within, both directions must be.
+fn both(said: &[Said<'_>]) -> (f64, f64) {
+    let harm = said.iter().map(|said| said.harm.ln_e);
+    let sum = harm.reduce(track::ln_sum).unwrap_or(0.0);
+    let safety = said.iter().map(|said| said.safety);
+    (
+        sum - libm::log(said.len().max(1) as f64),
+        safety.fold(f64::INFINITY, f64::min),
+    )
+}
+
+/// Values left after autocorrelation.
+fn worth(n: u64, mean: Option<Mean>) -> f64 {
+    mean.map_or(n as f64, |mean| n as f64 / mean.long_run_variance.max(1.0))
+}
+
+/// Where harm begins in each direction.
+fn limits(said: &[Said<'_>]) -> Limits {
+    let mut out = Limits {
+        up: f64::INFINITY,
+        down: f64::NEG_INFINITY,
+    };
+    for said in said {
+        let contrast = said.direction.harm.contrast();
+        if contrast.is_up() {
+            out.up = contrast.effect(0.0);
+        } else {
+            out.down = contrast.effect(0.0);
+        }
+    }
+    out
+}

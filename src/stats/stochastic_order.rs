@@ -1,0 +1,438 @@
+//! Is one distribution stochastically larger than another by more than a margin? Sequential, on
+//! bucket counts, without choosing a quantile.
+//!
+//! For each bound the observations beyond it are counted on both arms ([`Beyond`]). Under the null
+//! hypothesis the share beyond *every* bound is at most a margin over the other arm's. Then the
+//! e-process of each bound is one, and so is their average with fixed weights, whatever their
+//! dependence (Vovk and Wang, Annals of Statistics 49, 2021): a tail that got worse anywhere is
+//! seen, and no bound is chosen after the fact.
+//!
+//! At one bound, given the observations beyond it on both arms together, those on the canary have
+//! a share that follows from the margin alone, so what hits both arms cancels. They come in
+//! clusters of unknown size, so evidence is
+//!
+//! ```text
+//! E = Σ_φ Σ_r π L_φ,r / max_φ L_φ,0
+//! ```
+//!
+//! with L_φ,0 the likelihood at the margin under dispersion φ ([`clustered`](super::clustered))
+//! and L_φ,r with odds r times those at the margin (universal inference: Wasserman, Ramdas and
+//! Balakrishnan, PNAS 117, 2020). Whatever dispersion is the true one, the denominator is no
+//! smaller than its likelihood, so the mean of E is at most 1 at every stopping time and E ever
+//! reaches 1/α with probability at most α. What is not known beforehand, the size of clusters, is
+//! paid for with time instead of with errors.
+
+use super::clustered::{DISPERSIONS, Share, Split};
+
+/// What lies beyond one bound in one stretch of time; finite, at least 0, parts at most wholes.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct Beyond {
+    /// Observations of the canary beyond the bound.
+    pub canary: f64,
+    /// All observations of the canary.
+    pub canary_all: f64,
+    /// Observations of the baseline beyond the bound.
+    pub baseline: f64,
+    /// All observations of the baseline.
+    pub baseline_all: f64,
+}
+
+impl Beyond {
+    /// The arms in each other's place.
+    #[must_use]
+    pub fn swapped(self) -> Self {
+        Self {
+            canary: self.baseline,
+            canary_all: self.baseline_all,
+            baseline: self.canary,
+            baseline_all: self.canary_all,
+        }
+    }
+
+    /// What is *not* beyond, the arms in each other's place: as much smaller as `self` is larger.
+    fn complement(self) -> Self {
+        Self {
+            canary: self.baseline_all - self.baseline,
+            canary_all: self.baseline_all,
+            baseline: self.canary_all - self.canary,
+            baseline_all: self.canary_all,
+        }
+    }
+
+    /// Both stretches together.
+    #[must_use]
+    pub fn plus(self, more: Self) -> Self {
+        Self {
+            canary: self.canary + more.canary,
+            canary_all: self.canary_all + more.canary_all,
+            baseline: self.baseline + more.baseline,
+            baseline_all: self.baseline_all + more.baseline_all,
+        }
+    }
+
+    fn is_one_sided(self) -> bool {
+        self.canary_all <= 0.0 || self.baseline_all <= 0.0
+    }
+
+    /// Observations beyond the bound on both arms.
+    pub(crate) fn events(self) -> f64 {
+        self.canary + self.baseline
+    }
+
+    /// All observations of both arms.
+    pub(crate) fn all(self) -> f64 {
+        self.canary_all + self.baseline_all
+    }
+}
+
+/// How much larger the canary's share may be.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Margin {
+    /// At most so many times the baseline's; above 0.
+    Ratio(f64),
+    /// At most so much more than the baseline's; in 0 ..= 1.
+    Difference(f64),
+}
+
+/// Odds beyond those at the margin that the evidence of harm is powered for, equally weighted:
+/// those of `sequential::RATE_RATIOS`, with a smaller one because a histogram has many events.
+pub const WORSE: [f64; 7] = [1.1, 1.25, 1.5, 2.0, 3.0, 5.0, 10.0];
+
+/// Odds short of those at the margin that the evidence of safety is powered for.
+pub const SAFER: [f64; 7] = [0.95, 0.9, 0.8, 0.65, 0.5, 0.3, 0.1];
+
+/// Odds at the margin beyond which it is as good as certain that all events are the canary's: then
+/// they say nothing.
+const ODDS_MAX: f64 = 1e6;
+
+/// ln(e^a + e^b + …).
+pub(crate) fn log_sum(values: impl Iterator<Item = f64> + Clone) -> f64 {
+    let most = values.clone().fold(f64::NEG_INFINITY, f64::max);
+    if most == f64::NEG_INFINITY {
+        return most;
+    }
+    most + libm::log(values.map(|value| libm::exp(value - most)).sum())
+}
+
+/// Evidence that a mixture over the dispersions exceeds the likeliest of them at the margin.
+fn universal(at_margin: &[f64; DISPERSIONS.len()], log_gains: [f64; DISPERSIONS.len()]) -> f64 {
+    let best = at_margin.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+    let each = at_margin.iter().zip(log_gains).map(|(at, gain)| at + gain);
+    log_sum(each) - libm::log(DISPERSIONS.len() as f64) - best
+}
+
+/// Of how many alternatives one is tried under each dispersion: the larger it is, the less do
+/// neighbouring odds differ in likelihood.
+const STRIDES: [usize; DISPERSIONS.len()] = [1, 2, 2, 3, 3, 3];
+
+/// The alternatives tried under dispersion number `idx`: their places.
+fn alternatives(idx: usize) -> impl Iterator<Item = usize> + Clone {
+    let stride = STRIDES.get(idx).copied().unwrap_or(1);
+    (stride - 1..WORSE.len()).step_by(stride)
+}
+
+/// How many they are.
+fn tried(idx: usize) -> f64 {
+    alternatives(idx).count() as f64
+}
+
+/// Log likelihoods at the margin by dispersion, and one number for each dispersion and alternative.
+type Gains = [[f64; WORSE.len()]; DISPERSIONS.len()];
+
+/// Adds one split at the margin to `at_margin` and calls `put` for each dispersion and alternative
+/// with its log likelihood ratio.
+fn compare(
+    split: &Split,
+    odds: f64,
+    ratios: [f64; WORSE.len()],
+    at_margin: &mut [f64; DISPERSIONS.len()],
+    gains: &mut Gains,
+    put: impl Fn(&mut f64, f64),
+) {
+    let shares = ratios.map(|ratio| Share::of_odds(ratio * odds));
+    let null = split.log_likelihoods(Share::of_odds(odds));
+    for (idx, (at, gains)) in at_margin.iter_mut().zip(gains).enumerate() {
+        *at += null[idx];
+        for alternative in alternatives(idx) {
+            let log = split.log_likelihood(shares[alternative], idx);
+            put(&mut gains[alternative], log - null[idx]);
+        }
+    }
+}
+
+/// The evidence at one bound that the canary's share beyond it exceeds the margin.
+///
+/// Half of the prior is on "from the start", the rest geometric over the moment at which harm
+/// begins, with mean `horizon`/2, so that a late onset is not diluted. O(1) per stretch.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct HarmTest {
+    margin: Margin,
+    at_margin: [f64; DISPERSIONS.len()],
+    gains: Gains,
+    unspent: f64,
+    hazard: f64,
+    started: bool,
+    seen: Beyond,
+}
+
+/// A gain is cut here, far above any level; evidence beyond it is as good as certain.
+const GAIN_MAX: f64 = 1e280;
+
+impl HarmTest {
+    /// Against "the canary's share is at most `margin` over the baseline's". Harm is expected to
+    /// begin within `horizon` stretches; `prior` is the log likelihood of each dispersion from
+    /// before ([`clustered::Dispersions`](super::clustered::Dispersions)), zeros when nothing is
+    /// known.
+    pub fn new(margin: Margin, horizon: u32, prior: [f64; DISPERSIONS.len()]) -> Self {
+        Self {
+            margin,
+            at_margin: prior,
+            gains: [[0.0; WORSE.len()]; DISPERSIONS.len()],
+            unspent: 1.0,
+            hazard: 2.0 / f64::from(horizon.max(2)),
+            started: false,
+            seen: Beyond::default(),
+        }
+    }
+
+    /// One stretch of time; one without observations in an arm says nothing, but time passes.
+    pub fn observe(&mut self, beyond: Beyond) {
+        let onset = if self.started {
+            self.unspent * self.hazard
+        } else {
+            0.5
+        };
+        self.started = true;
+        self.unspent -= onset;
+        for gain in self.gains.iter_mut().flatten() {
+            *gain += onset;
+        }
+        if beyond.is_one_sided() {
+            return;
+        }
+        let (now, past) = counted(self.margin, beyond, self.seen);
+        self.seen = self.seen.plus(beyond);
+        let odds = match self.margin {
+            Margin::Ratio(ratio) => usable(ratio * now.canary_all / now.baseline_all),
+            Margin::Difference(margin) => odds_at_most(margin, now, past),
+        };
+        if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
+            let split = Split::new(now.canary, now.baseline);
+            compare(
+                &split,
+                odds,
+                WORSE,
+                &mut self.at_margin,
+                &mut self.gains,
+                |gain, log| {
+                    *gain = (*gain * libm::exp(log)).min(GAIN_MAX);
+                },
+            );
+        }
+    }
+
+    /// ln of the e-value.
+    pub fn log_e(&self) -> f64 {
+        let mut logs = [0.0; DISPERSIONS.len()];
+        for (idx, (log, gains)) in logs.iter_mut().zip(&self.gains).enumerate() {
+            let sum: f64 = alternatives(idx)
+                .map(|alternative| gains[alternative])
+                .sum();
+            *log = libm::log(sum / tried(idx) + self.unspent);
+        }
+        universal(&self.at_margin, logs)
+    }
+}
+
+/// The evidence at one bound that the canary's share beyond it is short of the margin.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct SafetyTest {
+    margin: Margin,
+    at_margin: [f64; DISPERSIONS.len()],
+    log_gains: Gains,
+    seen: Beyond,
+}
+
+impl SafetyTest {
+    /// Against "the canary's share is at least `margin` over the baseline's"; see
+    /// [`HarmTest::new`].
+    pub fn new(margin: Margin, prior: [f64; DISPERSIONS.len()]) -> Self {
+        Self {
+            margin,
+            at_margin: prior,
+            log_gains: [[0.0; SAFER.len()]; DISPERSIONS.len()],
+            seen: Beyond::default(),
+        }
+    }
+
+    /// One stretch of time.
+    pub fn observe(&mut self, beyond: Beyond) {
+        if beyond.is_one_sided() {
+            return;
+        }
+        let (now, past) = counted(self.margin, beyond, self.seen);
+        self.seen = self.seen.plus(beyond);
+        let odds = match self.margin {
+            Margin::Ratio(ratio) => usable(ratio * now.canary_all / now.baseline_all),
+            Margin::Difference(margin) => odds_at_least(margin, now, past),
+        };
+        if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
+            let split = Split::new(now.canary, now.baseline);
+            compare(
+                &split,
+                odds,
+                SAFER,
+                &mut self.at_margin,
+                &mut self.log_gains,
+                |gain, log| {
+                    *gain += log;
+                },
+            );
+        }
+    }
+
+    /// ln of the e-value.
+    pub fn log_e(&self) -> f64 {
+        let mut logs = [0.0; DISPERSIONS.len()];
+        for (idx, (log, gains)) in logs.iter_mut().zip(&self.log_gains).enumerate() {
+            let each = alternatives(idx).map(|alternative| gains[alternative]);
+            *log = log_sum(each) - libm::log(tried(idx));
+        }
+        universal(&self.at_margin, logs)
+    }
+}
+
+/// What is counted under a difference: counts say most where they are few, so of a share above one
+/// half what is not beyond is counted. Decided by the past alone, so that chance has no say.
+fn counted(margin: Margin, now: Beyond, past: Beyond) -> (Beyond, Beyond) {
+    let mostly = past.events() > 0.5 * past.all();
+    match margin {
+        Margin::Difference(_) if mostly => (now.complement(), past.complement()),
+        Margin::Difference(_) | Margin::Ratio(_) => (now, past),
+    }
+}
+
+fn usable(odds: f64) -> Option<f64> {
+    (odds > 0.0 && odds < ODDS_MAX).then_some(odds)
+}
+
+/// The canary's odds of an event when its share is `margin` above the baseline's, or lower ones.
+///
+/// With K events of N observations the baseline's share is K/N − margin · n/N, so the odds follow
+/// from K; of the K seen and the K expected from the past the smaller counts, which gives the
+/// larger odds. `None` before anything was seen, and where the margin alone explains all events.
+fn odds_at_most(margin: f64, now: Beyond, past: Beyond) -> Option<f64> {
+    if past.all() <= 0.0 {
+        return None;
+    }
+    let expected = past.events() / past.all() * now.all();
+    let events = now.events().min(expected);
+    let of_canary = now.canary_all * (events + margin * now.baseline_all);
+    let of_baseline = now.baseline_all * (events - margin * now.canary_all);
+    if of_baseline <= 0.0 {
+        return None;
+    }
+    usable(of_canary / of_baseline)
+}
+
+/// The canary's odds of an event when its share is `margin` above the baseline's, or higher ones:
+/// from the baseline's share now or in the past (one standard deviation up), whichever is larger.
+fn odds_at_least(margin: f64, now: Beyond, past: Beyond) -> Option<f64> {
+    if past.baseline_all <= 0.0 {
+        return None;
+    }
+    let raised = past.baseline + 1.0 + libm::sqrt(past.baseline + 1.0);
+    let level = (raised / past.baseline_all).max(now.baseline / now.baseline_all);
+    usable((1.0 + margin / level) * now.canary_all / now.baseline_all)
+}
+
+/// The weight of a bound beyond which nothing was seen at first, against one with observations.
+const UNSEEN: f64 = 0.1;
+
+/// The test over all bounds.
+#[derive(Clone, Debug, PartialEq)]
+pub struct OrderTest {
+    bounds: Vec<HarmTest>,
+    /// Set by the first stretch.
+    log_weights: Vec<f64>,
+    log_most: f64,
+}
+
+impl OrderTest {
+    /// One [`HarmTest`] per bound, lowest bound first; at least one.
+    pub fn new(bounds: Vec<HarmTest>) -> Self {
+        Self {
+            log_weights: vec![f64::NEG_INFINITY; bounds.len()],
+            bounds,
+            log_most: f64::NEG_INFINITY,
+        }
+    }
+
+    /// One stretch of time, one entry per bound.
+    pub fn observe(&mut self, beyond: &[Beyond]) {
+        if self.log_weights.iter().all(|log| *log == f64::NEG_INFINITY) {
+            self.weigh(beyond);
+        }
+        for (bound, beyond) in self.bounds.iter_mut().zip(beyond) {
+            bound.observe(*beyond);
+        }
+        self.log_most = self.log_most.max(self.log_harm());
+    }
+
+    /// Sets the weights, from the first stretch with both arms. They rise evenly with the bounds,
+    /// because what users notice is the tail, and bounds beyond which that stretch has nothing on
+    /// either arm share [`UNSEEN`] of what they would have. Only the observations of both arms
+    /// *together* are read, and given these the evidence is an e-process: the weights may depend
+    /// on them.
+    fn weigh(&mut self, beyond: &[Beyond]) {
+        if !beyond
+            .iter()
+            .any(|b| b.canary_all > 0.0 && b.baseline_all > 0.0)
+        {
+            return;
+        }
+        let raw: Vec<f64> = (1_u32..)
+            .zip(beyond)
+            .map(|(rank, b)| f64::from(rank) * if b.events() > 0.0 { 1.0 } else { UNSEEN })
+            .collect();
+        let sum: f64 = raw.iter().sum();
+        self.log_weights = raw.into_iter().map(|w| libm::log(w / sum)).collect();
+    }
+
+    /// The logarithm of the weight of bound `idx`.
+    pub fn log_weight(&self, idx: usize) -> f64 {
+        self.log_weights
+            .get(idx)
+            .copied()
+            .unwrap_or(f64::NEG_INFINITY)
+    }
+
+    fn weighted(&self) -> impl Iterator<Item = f64> + Clone {
+        let one = |(idx, bound): (usize, &HarmTest)| self.log_weight(idx) + bound.log_e();
+        let each: Vec<f64> = self.bounds.iter().enumerate().map(one).collect();
+        each.into_iter()
+    }
+
+    /// ln of the e-value against "not larger by more than the margin at any bound"; 0 at first.
+    pub fn log_harm(&self) -> f64 {
+        let log_e = log_sum(self.weighted());
+        if log_e.is_finite() { log_e } else { 0.0 }
+    }
+
+    /// The largest [`OrderTest::log_harm`] so far: the reciprocal of its exponential is a p-value
+    /// at every stopping time (Ville's inequality).
+    pub fn log_harm_most(&self) -> f64 {
+        self.log_most.max(0.0)
+    }
+
+    /// The bound with the largest share of the evidence of harm now; the highest of equals.
+    pub fn telling(&self) -> usize {
+        let mut best = (0, f64::NEG_INFINITY);
+        for (idx, log) in self.weighted().enumerate() {
+            if log >= best.1 {
+                best = (idx, log);
+            }
+        }
+        best.0
+    }
+}

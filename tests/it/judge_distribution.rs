@@ -1,0 +1,382 @@
+//! Distribution metrics judged whole: what is said of them, and when nothing is.
+
+use crate::judge_plans::{self as plans, Noise, START, STEP};
+use crate::latencies::{BOUNDS, PLAIN, Traffic, interval};
+use haldane::judge::judgement::{Finding, Label, Needs};
+use haldane::judge::look::Look;
+use haldane::judge::sequential_distribution::find;
+use haldane::judge::shapes::Shapes;
+use haldane::judge::windows::{Counts, EventInterval, MetricData, MetricWindow};
+use haldane::plan::{MetricPlan, Plan, Queries};
+use haldane::units::{Harm, MinEffect};
+use proptest::prelude::*;
+
+const POINTS: i64 = 40;
+
+fn metric(limit: MinEffect, threshold: Option<f64>) -> MetricPlan {
+    MetricPlan {
+        queries: Queries::Distribution {
+            buckets: "b".to_owned(),
+            threshold,
+        },
+        unit: "s".to_owned(),
+        ..plans::series_metric("latency", limit, 0.05)
+    }
+}
+
+type Cells = Option<Vec<f64>>;
+
+/// A window of (baseline, canary) counts per bucket.
+fn window(bounds: &[f64], threshold: Option<f64>, both: &[(Cells, Cells)]) -> MetricWindow {
+    let mut shapes = Shapes::new(bounds.to_vec());
+    let counts = |cells: &Cells| {
+        let cells = cells.as_ref()?;
+        let first = threshold.map_or(cells.len(), |t| bounds.partition_point(|b| *b <= t));
+        Some(Counts {
+            bad: cells.iter().skip(first).sum(),
+            total: cells.iter().sum(),
+        })
+    };
+    let mut intervals = Vec::new();
+    for (k, (baseline, canary)) in (1_i64..).zip(both) {
+        intervals.push(EventInterval {
+            at: START.plus(STEP.times(k)),
+            baseline: counts(baseline),
+            canary: counts(canary),
+        });
+        shapes.push(baseline.clone(), canary.clone());
+    }
+    MetricWindow {
+        data: MetricData::Distribution { intervals, shapes },
+        baseline_series: 1,
+        canary_series: 1,
+        stray_series: 0,
+        notes: Vec::new(),
+        unusable: None,
+    }
+}
+
+fn traffic(seed: u64, canary: Traffic, baseline: Traffic) -> Vec<(Cells, Cells)> {
+    let mut noise = Noise(seed);
+    (0..POINTS)
+        .map(|_| {
+            let b = interval(&mut noise, baseline);
+            (Some(b), Some(interval(&mut noise, canary)))
+        })
+        .collect()
+}
+
+fn plan(metric: &MetricPlan) -> Plan {
+    let mut plan = plans::plan(POINTS, 5, 0.05);
+    plan.metrics.push(metric.clone());
+    plan
+}
+
+fn at(plan: &Plan, window: &MetricWindow, points: i64) -> Finding {
+    let look = Look::new(&plan.timing, START.plus(STEP.times(points)));
+    find(plan, &plan.metrics[0], window, None, &look)
+}
+
+fn judged(metric: &MetricPlan, both: &[(Cells, Cells)]) -> Finding {
+    let Queries::Distribution { threshold, .. } = metric.queries else {
+        panic!("a distribution");
+    };
+    at(&plan(metric), &window(&BOUNDS, threshold, both), POINTS)
+}
+
+const TENTH_MORE: MinEffect = MinEffect::Relative(0.3);
+
+#[test]
+fn a_healthy_canary_is_within_at_every_bound_that_can_tell() {
+    let found = judged(&metric(TENTH_MORE, None), &traffic(1, PLAIN, PLAIN));
+    assert_eq!(found.label, Label::Within, "{found:?}");
+    assert_eq!(found.test, "sequential stochastic order");
+    assert_eq!(found.needs, Needs::Nothing);
+    let effect = found.effect.unwrap().relative.unwrap();
+    assert!(
+        effect.low < 0.0 && effect.high > 0.0 && effect.high < 0.3,
+        "{effect:?}"
+    );
+    assert!(found.notes[0].starts_with("beyond "), "{:?}", found.notes);
+}
+
+#[test]
+fn a_worse_tail_is_named_with_its_bound_and_shares() {
+    let both = traffic(2, Traffic { tail: 3.0, ..PLAIN }, PLAIN);
+    let found = judged(&metric(TENTH_MORE, None), &both);
+    assert_eq!(found.label, Label::Worse, "{found:?}");
+    let note = &found.notes[0];
+    assert!(
+        note.starts_with("beyond 0.5 s: 3.") && note.contains(" % against 1."),
+        "{note}"
+    );
+    let effect = found.effect.unwrap().relative.unwrap();
+    assert!(
+        effect.low > 0.3 && effect.value > 1.5 && effect.high < 4.0,
+        "{effect:?}"
+    );
+    let evidence = found.evidence.unwrap();
+    assert!(evidence.p_harm <= evidence.alpha && evidence.p_safe > evidence.beta);
+    let (bad, n) = (found.canary.bad.unwrap(), found.canary.n);
+    assert!(bad > 2_000 && n > 100_000, "{bad} of {n}");
+}
+
+#[test]
+fn a_threshold_alone_is_judged_and_the_rest_is_shown() {
+    let both = traffic(3, Traffic { tail: 3.0, ..PLAIN }, PLAIN);
+    let median = judged(&metric(TENTH_MORE, Some(0.1)), &both);
+    assert_eq!(median.label, Label::Within, "{median:?}");
+    assert_eq!(median.test, "sequential binomial");
+    let others = median
+        .notes
+        .iter()
+        .find(|note| note.starts_with("beyond other bounds"));
+    assert!(
+        others.is_some_and(|note| note.contains("0.5 s 3.")),
+        "{:?}",
+        median.notes
+    );
+    let tail = judged(&metric(TENTH_MORE, Some(0.5)), &both);
+    assert_eq!(tail.label, Label::Worse, "{tail:?}");
+    assert!(
+        tail.notes[0].starts_with("beyond 0.5 s: "),
+        "{:?}",
+        tail.notes
+    );
+}
+
+#[test]
+fn directions_and_absolute_limits() {
+    let slower = traffic(
+        4,
+        Traffic {
+            slower: 1.4,
+            ..PLAIN
+        },
+        PLAIN,
+    );
+    let faster = traffic(
+        4,
+        Traffic {
+            slower: 1.0 / 1.4,
+            ..PLAIN
+        },
+        PLAIN,
+    );
+    let equal = traffic(4, PLAIN, PLAIN);
+    for (limit, harm, both, label) in [
+        (TENTH_MORE, Harm::Increase, &slower, Label::Worse),
+        (TENTH_MORE, Harm::Increase, &faster, Label::Within),
+        (TENTH_MORE, Harm::Decrease, &faster, Label::Worse),
+        (TENTH_MORE, Harm::Decrease, &slower, Label::Within),
+        (TENTH_MORE, Harm::Either, &slower, Label::Worse),
+        (TENTH_MORE, Harm::Either, &faster, Label::Worse),
+        (TENTH_MORE, Harm::Either, &equal, Label::Within),
+        (
+            MinEffect::Absolute(0.05),
+            Harm::Increase,
+            &slower,
+            Label::Worse,
+        ),
+        (
+            MinEffect::Absolute(0.05),
+            Harm::Increase,
+            &faster,
+            Label::Within,
+        ),
+        (
+            MinEffect::Absolute(0.05),
+            Harm::Increase,
+            &equal,
+            Label::Within,
+        ),
+        (
+            MinEffect::Absolute(0.05),
+            Harm::Decrease,
+            &faster,
+            Label::Worse,
+        ),
+        (
+            MinEffect::Absolute(0.3),
+            Harm::Either,
+            &slower,
+            Label::Within,
+        ),
+        (
+            MinEffect::Relative(1.0),
+            Harm::Decrease,
+            &faster,
+            Label::Within,
+        ),
+    ] {
+        let mut metric = metric(limit, None);
+        metric.harm = harm;
+        let found = judged(&metric, both);
+        assert_eq!(found.label, label, "{limit:?} {harm:?} {found:?}");
+    }
+}
+
+#[test]
+fn too_little_is_no_data() {
+    let metric = metric(TENTH_MORE, None);
+    let few = Traffic {
+        requests: 1.0,
+        ..PLAIN
+    };
+    let found = judged(&metric, &traffic(5, few, PLAIN));
+    assert_eq!(found.label, Label::NoData);
+    assert!(found.no_data.unwrap().contains("of 100 required events"));
+    // The canary falls silent.
+    let mut both = traffic(5, PLAIN, PLAIN);
+    both.iter_mut()
+        .skip(25)
+        .for_each(|(_, canary)| *canary = None);
+    let found = judged(&metric, &both);
+    assert_eq!(
+        found.no_data.unwrap(),
+        "canary fell silent: 0 values at the last 13 grid points"
+    );
+    // No bound in common.
+    let whole: Vec<_> = traffic(5, PLAIN, PLAIN)
+        .into_iter()
+        .map(|(b, c)| {
+            let sum = |cells: Cells| Some(vec![cells.unwrap().iter().sum()]);
+            (sum(b), sum(c))
+        })
+        .collect();
+    let found = at(&plan(&metric), &window(&[], None, &whole), POINTS);
+    assert_eq!(found.label, Label::NoData);
+    assert_eq!(
+        found.no_data.unwrap(),
+        "the arms have no bucket bound in common"
+    );
+}
+
+#[test]
+fn nothing_beyond_any_bound_is_within_by_convention() {
+    let cells = || Some(vec![500.0, 0.0, 0.0]);
+    let both: Vec<_> = (0..POINTS).map(|_| (cells(), cells())).collect();
+    let metric = metric(TENTH_MORE, None);
+    let found = at(&plan(&metric), &window(&[1.0, 2.0], None, &both), POINTS);
+    assert_eq!((found.label, found.test), (Label::Within, "convention"));
+}
+
+#[test]
+fn a_handful_of_requests_is_undecided_and_says_what_is_missing() {
+    let quiet = Traffic {
+        requests: 20.0,
+        ..PLAIN
+    };
+    let found = judged(&metric(TENTH_MORE, None), &traffic(6, quiet, quiet));
+    assert_eq!(found.label, Label::Undecided, "{found:?}");
+    assert!(
+        found
+            .notes
+            .iter()
+            .any(|note| note.contains("enough observations")),
+        "{found:?}"
+    );
+    assert_eq!(found.needs, Needs::MoreThanThereIs);
+}
+
+#[test]
+fn a_worse_tail_too_thin_to_be_shown_takes_a_within_back() {
+    // Enough around the median; twenty-five against four beyond a second.
+    let mut both = traffic(7, PLAIN, PLAIN);
+    for (idx, (baseline, canary)) in both.iter_mut().enumerate() {
+        for (arm, slow) in [(baseline, idx % 10 == 0), (canary, idx % 8 < 5)] {
+            let cells = arm.as_mut().unwrap();
+            cells[6] = f64::from(u8::from(slow));
+            cells[7] = 0.0;
+            cells[8] = 0.0;
+        }
+    }
+    let mut metric = metric(TENTH_MORE, None);
+    metric.alpha = plans::probability(0.001);
+    let found = judged(&metric, &both);
+    assert_eq!(found.label, Label::Undecided, "{found:?}");
+    assert!(
+        found.notes.iter().any(|note| note.contains("beyond 1 s")),
+        "{:?}",
+        found.notes
+    );
+}
+
+#[test]
+fn clusters_are_named() {
+    let bursts = Traffic {
+        clusters: 15.0,
+        ..PLAIN
+    };
+    let found = judged(&metric(TENTH_MORE, Some(0.5)), &traffic(8, bursts, bursts));
+    assert!(
+        found.notes.iter().any(|note| note.contains("clusters")),
+        "{:?}",
+        found.notes
+    );
+    assert_ne!(found.label, Label::Worse);
+}
+
+/// A regression that begins half way is not promoted on the data from before it.
+#[test]
+fn late_harm_is_found_and_not_within_before_it_is() {
+    let mut both = traffic(9, PLAIN, PLAIN);
+    let mut noise = Noise(10);
+    for (_, canary) in both.iter_mut().skip(24) {
+        *canary = Some(interval(&mut noise, Traffic { tail: 4.0, ..PLAIN }));
+    }
+    let metric = metric(TENTH_MORE, None);
+    let (plan, window) = (plan(&metric), window(&BOUNDS, None, &both));
+    let mut labels = Vec::new();
+    for points in 5..=POINTS {
+        let found = at(&plan, &window, points);
+        labels.push(found.label);
+    }
+    assert!(labels.contains(&Label::Within));
+    assert_eq!(labels.last(), Some(&Label::Worse));
+    let last_within = labels.iter().rposition(|l| *l == Label::Within).unwrap() + 5;
+    assert!(last_within <= 27, "{last_within}");
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(12))]
+
+    /// Interval and label agree, and gaps anywhere do no harm.
+    #[test]
+    fn what_is_shown_is_what_is_decided(
+        seed in any::<u64>(),
+        slower in 0.7_f64..1.5,
+        tail in 0.5_f64..3.0,
+        gaps in prop::collection::vec(any::<[bool; 3]>(), 12),
+        relative in any::<bool>(),
+        harm in prop_oneof![Just(Harm::Increase), Just(Harm::Decrease), Just(Harm::Either)],
+    ) {
+        let canary = Traffic { slower, tail, ..PLAIN };
+        let mut both = traffic(seed, canary, PLAIN);
+        for ((baseline, canary), [one, two, three]) in both.iter_mut().zip(gaps) {
+            if one && two {
+                *baseline = None;
+            }
+            if two && three {
+                *canary = None;
+            }
+        }
+        let limit = if relative { TENTH_MORE } else { MinEffect::Absolute(0.02) };
+        let mut metric = metric(limit, None);
+        metric.harm = harm;
+        let found = judged(&metric, &both);
+        let effect = found.effect.unwrap();
+        let shown = if relative { effect.relative.unwrap() } else { effect.absolute };
+        prop_assert!(shown.low <= shown.value && shown.value <= shown.high, "{:?}", shown);
+        let margin = if relative { 0.3 } else { 0.02 };
+        let beyond = (harm != Harm::Decrease && shown.low > margin - 1e-12)
+            || (harm != Harm::Increase && shown.high < 1e-12 - margin);
+        let short = (harm == Harm::Decrease || shown.high < margin + 1e-12)
+            && (harm == Harm::Increase || shown.low > -margin - 1e-12);
+        match found.label {
+            Label::Worse => prop_assert!(beyond, "{:?}", found),
+            Label::Within => prop_assert!(short, "{:?}", found),
+            Label::Undecided | Label::NoData => prop_assert!(!beyond || !short),
+        }
+    }
+}
