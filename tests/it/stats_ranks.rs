@@ -4,6 +4,11 @@
     clippy::float_cmp,
     reason = "what is the same number must have the same bits"
 )]
+#![expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "sizes of samples, small and positive"
+)]
 
 use haldane::stats::batch::{Question, compare, compare_all};
 use haldane::stats::hodges_lehmann::Shift;
@@ -104,12 +109,12 @@ fn check(what: &str, x: &[f64], y: &[f64], scratch: &mut Scratch) {
     assert_eq!(scratch.load(x, y).shift_estimate(), Some(middle), "{what}");
 }
 
-/// A name, and what becomes of an even draw from 0 .. 1.
-type Kind = (&'static str, fn(f64) -> f64);
+/// A value from a number between 0 and 1.
+type Kind = fn(f64) -> f64;
 
 /// A value of each kind that breaks some guess: evenly spread, few levels, many zeros, rounded,
 /// magnitudes far apart, differences that overflow, the smallest numbers there are, one far out.
-const KINDS: [Kind; 9] = [
+const KINDS: [(&str, Kind); 9] = [
     ("even", |u| u),
     ("levels", |u| (u * 5.0).floor()),
     ("zeros", |u| if u < 0.7 { 0.0 } else { u }),
@@ -119,7 +124,7 @@ const KINDS: [Kind; 9] = [
     ("skewed", |u| libm::exp(12.0 * u)),
     ("magnitudes", |u| (u - 0.4) * libm::exp(1_200.0 * (u - 0.5))),
     ("overflow", |u| (2.0 * u - 1.0) * 1.7e308),
-    ("subnormal", |u| (u - 0.2) * 1e-320),
+    ("subnormal", |u| f64::from_bits(libm::floor(u * 3e3) as u64)),
     ("far out", |u| if u > 0.995 { 1e30 } else { -u }),
 ];
 
@@ -142,16 +147,16 @@ proptest! {
         kind in 0..KINDS.len(),
         other in 0..KINDS.len(),
         // Squared: short samples mostly, but some for every way of sorting.
-        root_n in 1..20_usize,
-        root_m in 1..20_usize,
+        root_n in 1.0..20.0_f64,
+        root_m in 1.0..20.0_f64,
         alike in any::<bool>(),
         seed in any::<u64>(),
     ) {
-        let (n, m) = (root_n * root_n, root_m * root_m + 1);
+        let (n, m) = (root_n * root_n, root_m * root_m);
         let (what, first) = KINDS[kind];
         let second = if alike { first } else { KINDS[other].1 };
-        let x = sample(first, n, seed);
-        let y = sample(second, m, seed.rotate_left(17) ^ 5);
+        let x = sample(first, n as usize, seed);
+        let y = sample(second, m as usize, seed.rotate_left(17) ^ 5);
         check(what, &x, &y, &mut Scratch::new());
     }
 }
