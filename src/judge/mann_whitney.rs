@@ -45,24 +45,16 @@ pub fn find(
     arms: &Arms,
     look: &Look,
 ) -> Finding {
-    match opening(metric, window, arms) {
-        Ok(mut out) => {
-            if !settled_by_convention(&mut out, plan, metric, arms, look) {
-                compare(&mut out, plan, metric, arms, look);
-            }
-            out
-        }
-        Err(out) => out,
+    let (mut out, enough) = opening(metric, window, arms);
+    if enough && !settled_by_convention(&mut out, plan, metric, arms, look) {
+        compare(&mut out, plan, metric, arms, look);
     }
+    out
 }
 
-/// A finding that knows the arms and still has to be decided; or the one that says which data
-/// are missing.
-pub(super) fn opening(
-    metric: &MetricPlan,
-    window: &MetricWindow,
-    arms: &Arms,
-) -> Result<Finding, Finding> {
+/// What the arms look like, and whether that is enough to compare them; if not, the finding says
+/// what is missing.
+pub(super) fn opening(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> (Finding, bool) {
     let summarise = |points: &[Option<f64>]| {
         let values: Vec<f64> = points.iter().flatten().copied().collect();
         ArmSummary {
@@ -84,9 +76,9 @@ pub(super) fn opening(
     if let Some((reason, missing)) = missing {
         out.no_data = Some(reason);
         out.needs = Needs::Data(missing);
-        return Err(out);
+        return (out, false);
     }
-    Ok(out)
+    (out, true)
 }
 
 /// Whether no test is needed: arms that are constant and equal are within, and a limit relative

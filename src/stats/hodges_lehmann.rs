@@ -191,8 +191,8 @@ impl SortedPair<'_> {
             return low;
         }
         let high = next.unwrap_or_else(|| self.differences([pairs / 2 + 1])[0].0);
-        // Halves of the smallest numbers are zero.
-        if low == high {
+        // Halves of the smallest numbers are zero; equal middles need no mean.
+        if low.total_cmp(&high).is_eq() {
             return low;
         }
         0.5 * low + 0.5 * high

@@ -101,7 +101,7 @@ async fn a_bad_template_is_refused_alike_by_lint_and_by_the_door() {
         path.to_str().unwrap(),
         "is refused",
         "did you mean `harm`",
-        "broken.yaml:9",
+        "broken.yaml:10",
     ] {
         assert!(ended.said.contains(part), "{part:?} in {}", ended.said);
     }

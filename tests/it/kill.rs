@@ -62,6 +62,7 @@ kind: AnalysisTemplate
 metadata: { name: past }
 spec:
   inputs: { service: {} }
+  judge: { method: mann-whitney }
   schedule: { step: 1s, look_every: 30s, bake: 60s, deadline: 90s, lag: 0s }
   metrics:
     - name: latency
@@ -87,6 +88,7 @@ kind: AnalysisTemplate
 metadata: { name: living }
 spec:
   inputs: { service: {} }
+  judge: { method: mann-whitney }
   schedule: { step: 1s, look_every: 1s, bake: 2s, deadline: 6s, lag: 1s }
   metrics:
     - name: latency

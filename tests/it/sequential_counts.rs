@@ -385,6 +385,34 @@ fn what_more_time_brings_is_told() {
     assert_eq!(hopeless.needs, Needs::MoreThanThereIs);
 }
 
+/// With `accept_no_harm` an undecided metric passes if a plain test would have found the limit; one
+/// that may be getting worse does not.
+#[test]
+fn no_harm_found_is_enough_where_the_template_says_so() {
+    let mut plan = plans::plan(120, 5, 0.05);
+    let metric = metric(RELATIVE, Harm::Increase);
+    let rows = vec![[24.0, 1e3, 22.0, 1e3]; 22];
+    let strict = judged(&plan, &metric, &intervals(&rows), &[]);
+    assert_eq!(strict.label, Label::Undecided, "{strict:?}");
+    plan.judge.accept_no_harm = Some(plans::probability(0.6));
+    let lenient = judged(&plan, &metric, &intervals(&rows), &[]);
+    assert_eq!(
+        (lenient.label, lenient.needs),
+        (Label::Within, Needs::Nothing),
+        "{lenient:?}"
+    );
+    let note = lenient
+        .notes
+        .iter()
+        .any(|note| note.starts_with("no harm found"));
+    assert!(note, "{lenient:?}");
+    let mut late = rows;
+    late.truncate(18);
+    late.extend([[48.0, 1e3, 22.0, 1e3]; 4]);
+    let late = judged(&plan, &metric, &intervals(&late), &[]);
+    assert_ne!(late.label, Label::Within, "{late:?}");
+}
+
 #[test]
 fn too_little_is_no_data_as_ever() {
     let metric = metric(RELATIVE, Harm::Increase);

@@ -17,6 +17,7 @@ kind: AnalysisTemplate
 metadata: { name: web }
 spec:
   inputs: { service: {} }
+  judge: { method: mann-whitney }
   schedule: { step: 1s, look_every: 2s, bake: 6s, deadline: 12s, lag: 1s }
   metrics:
     - name: latency

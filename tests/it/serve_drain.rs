@@ -23,6 +23,7 @@ apiVersion: haldane/v1
 kind: AnalysisTemplate
 metadata: { name: short }
 spec:
+  judge: { method: mann-whitney }
   schedule: { step: 1s, look_every: 30s, bake: 60s, deadline: 90s, lag: 0s }
   metrics:
     - name: latency

@@ -112,18 +112,16 @@ fn whole_points(score: f64) -> Option<Score> {
 }
 
 /// A finding that is still open, and what is missing of the minimum evidence.
-fn lacking(opened: Result<Finding, Finding>) -> (Finding, Option<(String, u64)>) {
-    match opened {
-        Ok(finding) => (finding, None),
-        Err(mut finding) => {
-            let count = match finding.needs {
-                Needs::Data(count) => count,
-                _ => 1,
-            };
-            let missing = finding.no_data.take().map(|reason| (reason, count));
-            (finding, missing)
-        }
+fn lacking((mut finding, enough): (Finding, bool)) -> (Finding, Option<(String, u64)>) {
+    if enough {
+        return (finding, None);
     }
+    let count = match finding.needs {
+        Needs::Data(count) => count,
+        _ => 1,
+    };
+    let missing = finding.no_data.take().map(|reason| (reason, count));
+    (finding, missing)
 }
 
 /// `None` only when the windows belong to another plan.
@@ -149,7 +147,7 @@ fn judge_one(
                 out.no_data = Some("a distribution without a threshold has no ratio".to_owned());
                 enough = false;
             }
-            let (out, missing) = lacking(if enough { Ok(out) } else { Err(out) });
+            let (out, missing) = lacking((out, enough));
             (out, missing, ratios(&intervals))
         }
     };

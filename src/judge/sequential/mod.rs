@@ -6,7 +6,7 @@
 //!
 //! | step | module |
 //! |---|---|
-//! | history and replicas: how slow the noise is, how much healthy arms differ | [`background`], [`offset`] |
+//! | history and replicas to noise and healthy offset | [`background`], [`offset`] |
 //! | pairs of values to one bounded contrast, harm above zero | [`contrast`] |
 //! | contrasts to evidence, incrementally | [`track`] |
 //! | metrics observed at the same instants together | [`memory`] |

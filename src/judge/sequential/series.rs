@@ -80,10 +80,10 @@ pub fn followed(
     });
     Some(Followed {
         metric_idx,
+        pairs,
         contrasts,
         shape,
         said,
-        pairs,
     })
 }
 
@@ -197,11 +197,8 @@ pub fn find(
     (look, memory): (&Look, &mut Memory),
 ) -> Option<Finding> {
     let metric = plan.metrics.get(metric_idx)?;
-    let mut out = match mann_whitney::opening(metric, window, arms) {
-        Ok(finding) => finding,
-        Err(finding) => return Some(finding),
-    };
-    if mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
+    let (mut out, enough) = mann_whitney::opening(metric, window, arms);
+    if !enough || mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
         return Some(out);
     }
     let detail = memory.detail();
@@ -230,7 +227,7 @@ pub fn find(
 
 /// Whether anything can be said of the arms at all; only then are they followed.
 pub fn can_follow(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> bool {
-    mann_whitney::opening(metric, window, arms).is_ok()
+    mann_whitney::opening(metric, window, arms).1
 }
 
 /// One metric at one look.
@@ -254,36 +251,14 @@ struct Said<'a> {
 impl View<'_> {
     fn judge(&mut self, out: &mut Finding, directions: &[Direction], history: &[f64]) {
         let levels = self.levels();
-        let said: Vec<Said<'_>> = directions
+        let said = self.said(directions, history);
+        let worst = said
             .iter()
-            .map(|direction| {
-                let mut harm = direction.harm.harm(self.gains, self.weights, history);
-                harm.ln_e += direction.ln_kept;
-                let safe = direction.safe();
-                Said {
-                    direction,
-                    harm,
-                    safety: safe.safety(self.gains, self.weights, history) + direction.ln_kept,
-                }
-            })
-            .collect();
-        // The mean of two e-values is one; to be within, both directions must be.
-        let Some(worst) = said
-            .iter()
-            .max_by(|a, b| a.harm.ln_e.total_cmp(&b.harm.ln_e))
-        else {
+            .max_by(|a, b| a.harm.ln_e.total_cmp(&b.harm.ln_e));
+        let Some(worst) = worst else {
             return;
         };
-        let ln_e = said
-            .iter()
-            .map(|said| said.harm.ln_e)
-            .reduce(track::ln_sum)
-            .unwrap_or(0.0)
-            - libm::log(said.len() as f64);
-        let safety = said
-            .iter()
-            .map(|said| said.safety)
-            .fold(f64::INFINITY, f64::min);
+        let (ln_e, safety) = both(&said);
         let evidence = Evidence {
             p_harm: libm::exp(-ln_e),
             alpha: levels.alpha,
@@ -308,8 +283,8 @@ impl View<'_> {
         self.notes(out, worst, mean, label, slow && safe);
         let (decision, scale, limits) =
             self.decision(label, evidence, (worst, &said), (mean, history));
-        out.canary.n_eff = self.worth(out.canary.n, mean);
-        out.baseline.n_eff = self.worth(out.baseline.n, mean);
+        out.canary.n_eff = worth(out.canary.n, mean);
+        out.baseline.n_eff = worth(out.baseline.n, mean);
         let may_accept = ln_e < HINT && !slow;
         finding::settle(
             out,
@@ -324,6 +299,21 @@ impl View<'_> {
         }
     }
 
+    /// What each direction says.
+    fn said<'d>(&mut self, directions: &'d [Direction], history: &[f64]) -> Vec<Said<'d>> {
+        let each = directions.iter().map(|direction| {
+            let mut harm = direction.harm.harm(self.gains, self.weights, history);
+            harm.ln_e += direction.ln_kept;
+            let safe = direction.safe();
+            Said {
+                direction,
+                harm,
+                safety: safe.safety(self.gains, self.weights, history) + direction.ln_kept,
+            }
+        });
+        each.collect()
+    }
+
     /// The same at every look: evidence may be read at any time.
     fn levels(&self) -> Levels {
         let whole = alpha(self.plan, self.metric);
@@ -332,11 +322,6 @@ impl View<'_> {
             beta: self.plan.judge.false_promote.get(),
             alpha_whole: whole,
         }
-    }
-
-    /// Values left after autocorrelation.
-    fn worth(&self, n: u64, mean: Option<Mean>) -> f64 {
-        mean.map_or(n as f64, |mean| n as f64 / mean.long_run_variance.max(1.0))
     }
 
     fn notes(
@@ -381,7 +366,7 @@ impl View<'_> {
     ) -> (Decision, Scale, Limits) {
         let contrast = worst.direction.harm.contrast();
         let scale = contrast.scale();
-        let limits = self.limits(said);
+        let limits = limits(said);
         let alpha = evidence.alpha / said.len() as f64;
         let levels = (alpha, evidence.beta);
         let read = if self.detail == Detail::Full {
@@ -443,22 +428,6 @@ impl View<'_> {
             .effect(value.clamp(lowest, highest))
     }
 
-    fn limits(&self, said: &[Said<'_>]) -> Limits {
-        let mut out = Limits {
-            up: f64::INFINITY,
-            down: f64::NEG_INFINITY,
-        };
-        for said in said {
-            let contrast = said.direction.harm.contrast();
-            if contrast.is_up() {
-                out.up = contrast.effect(0.0);
-            } else {
-                out.down = contrast.effect(0.0);
-            }
-        }
-        out
-    }
-
     /// What more time would bring: the sooner of harm and safety.
     fn needs(&self, said: &[Said<'_>], (harm, safety): (f64, f64), levels: Levels) -> Needs {
         let step = self.look.step().ms().max(1);
@@ -505,4 +474,38 @@ impl View<'_> {
         let values = i64::try_from(self.gains.time().max(1)).unwrap_or(i64::MAX);
         (points / values).max(1)
     }
+}
+
+/// ln of the e-values of all directions together, of harm and of safety: the mean of two e-values
+/// is one, and to be within, both directions must be.
+fn both(said: &[Said<'_>]) -> (f64, f64) {
+    let harm = said.iter().map(|said| said.harm.ln_e);
+    let sum = harm.reduce(track::ln_sum).unwrap_or(0.0);
+    let safety = said.iter().map(|said| said.safety);
+    (
+        sum - libm::log(said.len().max(1) as f64),
+        safety.fold(f64::INFINITY, f64::min),
+    )
+}
+
+/// Values left after autocorrelation.
+fn worth(n: u64, mean: Option<Mean>) -> f64 {
+    mean.map_or(n as f64, |mean| n as f64 / mean.long_run_variance.max(1.0))
+}
+
+/// Where harm begins in each direction.
+fn limits(said: &[Said<'_>]) -> Limits {
+    let mut out = Limits {
+        up: f64::INFINITY,
+        down: f64::NEG_INFINITY,
+    };
+    for said in said {
+        let contrast = said.direction.harm.contrast();
+        if contrast.is_up() {
+            out.up = contrast.effect(0.0);
+        } else {
+            out.down = contrast.effect(0.0);
+        }
+    }
+    out
 }

@@ -301,17 +301,25 @@ impl State {
         best.1
     }
 
-    /// The point of the noise class under which the values are most likely, their mean being
-    /// zero.
+    /// The point of the noise class under which the values are most likely, whatever their mean:
+    /// a mean that is not zero must not be taken for slow noise.
     fn likeliest(&self, gains: &Gains) -> usize {
-        let half = 0.5 * (PRIOR_COUNT + gains.present() as f64);
-        let ln = |idx: usize| {
-            let square = self.square(gains, idx, 0.0);
-            -0.5 * gains.points()[idx].ln_det - half * libm::log(square)
-        };
+        let ln = |idx: usize| self.ln_restricted(gains, idx);
         (0..self.rows.len())
             .max_by(|a, b| ln(*a).total_cmp(&ln(*b)))
             .unwrap_or(0)
+    }
+
+    /// ln of the restricted likelihood of a point, free of scale and mean.
+    fn ln_restricted(&self, gains: &Gains, idx: usize) -> f64 {
+        let at = idx * gains.width();
+        let (square, sum) = (gains.regressors[at].square, self.sums[at]);
+        if square <= 0.0 {
+            return f64::NEG_INFINITY;
+        }
+        let rest = (self.square(gains, idx, 0.0) - sum * sum / square).max(f64::MIN_POSITIVE);
+        let free = gains.present() as f64 - 1.0 + PRIOR_COUNT;
+        -0.5 * (gains.points()[idx].ln_det + libm::log(square) + free * libm::log(rest))
     }
 }
 
@@ -437,17 +445,10 @@ pub fn history_ln_likelihood(noise: &NoiseClass, values: &[Option<f64>]) -> Vec<
             gains.skip(&model);
         }
     }
-    let n = gains.present() as f64;
-    if n < 2.0 {
+    if gains.present() < 2 {
         return Vec::new();
     }
-    let ln = |idx: usize| {
-        let square = gains.regressors[idx].square;
-        let sum = state.sums[idx];
-        let rest = (state.square(&gains, idx, 0.0) - sum * sum / square).max(f64::MIN_POSITIVE);
-        let free = n - 1.0 + PRIOR_COUNT;
-        -0.5 * (gains.points()[idx].ln_det + libm::log(square) + free * libm::log(rest))
-    };
+    let ln = |idx: usize| state.ln_restricted(&gains, idx);
     let all: Vec<f64> = (0..noise.len()).map(ln).collect();
     let best = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     all.into_iter()
