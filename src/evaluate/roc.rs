@@ -108,7 +108,9 @@ pub fn search(
 
 /// The judges that can be made stricter.
 fn adjustable(judges: &[Judge]) -> impl Iterator<Item = (&Judge, Knob)> {
-    judges.iter().filter_map(|judge| Some((judge, judge.knob()?)))
+    judges
+        .iter()
+        .filter_map(|judge| Some((judge, judge.knob()?)))
 }
 
 /// Every judge over labelled pairs that can be made stricter.
