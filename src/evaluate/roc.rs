@@ -106,7 +106,14 @@ pub fn search(
     Ok(points)
 }
 
-/// Every judge over labelled pairs.
+/// The judges that can be made stricter.
+fn adjustable(judges: &[Judge]) -> impl Iterator<Item = (&Judge, Knob)> {
+    judges
+        .iter()
+        .filter_map(|judge| Some((judge, judge.knob()?)))
+}
+
+/// Every judge over labelled pairs that can be made stricter.
 ///
 /// # Errors
 /// Those of [`Labelled::paths`].
@@ -115,8 +122,8 @@ pub fn of_pairs(
     judges: &[Judge],
     workers: &Workers<'_>,
 ) -> Result<Vec<Curve>, String> {
-    let one = |judge: &Judge| {
-        let points = search(judge.knob(), |value| {
+    let one = |(judge, knob): (&Judge, Knob)| {
+        let points = search(knob, |value| {
             workers.expect(labelled.pairs.len());
             let paths = labelled.paths(judge, Some(value), workers)?;
             let score = labelled.score(judge, &paths);
@@ -130,12 +137,12 @@ pub fn of_pairs(
         })?;
         Ok(Curve {
             judge: judge.name().to_owned(),
-            knob: judge.knob().name,
+            knob: knob.name,
             of: "pairs".to_owned(),
             points,
         })
     };
-    judges.iter().map(one).collect()
+    adjustable(judges).map(one).collect()
 }
 
 /// Every judge over every generator and strength above 0.
@@ -145,14 +152,14 @@ pub fn of_pairs(
 pub fn of_generators(simulation: &Simulation, workers: &Workers<'_>) -> Result<Vec<Curve>, String> {
     let mut out = Vec::new();
     for generator in simulation.generators.iter().filter(|g| !g.has_no_data()) {
-        for judge in &simulation.judges {
+        for (judge, knob) in adjustable(&simulation.judges) {
             for strength in simulation.strengths.iter().filter(|s| **s > 0.0) {
-                let points = search(judge.knob(), |value| {
+                let points = search(knob, |value| {
                     simulated(simulation, generator, judge, (*strength, value), workers)
                 })?;
                 out.push(Curve {
                     judge: judge.name().to_owned(),
-                    knob: judge.knob().name,
+                    knob: knob.name,
                     of: format!(
                         "{} {}",
                         generator.name,

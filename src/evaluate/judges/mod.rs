@@ -105,17 +105,18 @@ impl Judge {
         ]
     }
 
-    /// What makes it stricter.
-    pub const fn knob(&self) -> Knob {
+    /// What makes it stricter; `None` where nothing does: Kayenta's score knows no error rate.
+    pub fn knob(&self) -> Option<Knob> {
         match self {
-            Self::Product(_) => Knob {
+            Self::Product(word) if word == "kayenta" => None,
+            Self::Product(_) => Some(Knob {
                 name: "alpha",
                 strict: 1e-6,
                 lax: 0.9,
                 origin: 0.0,
-            },
-            Self::Kayenta(_) => Kayenta::KNOB,
-            Self::Threshold(_) => Threshold::KNOB,
+            }),
+            Self::Kayenta(_) => Some(Kayenta::KNOB),
+            Self::Threshold(_) => Some(Threshold::KNOB),
         }
     }
 
