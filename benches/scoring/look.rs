@@ -1,9 +1,12 @@
 //! One look of a ten-metric analysis: from scratch (absorb everything, judge) and as the daemon
-//! does it (the windows are there, one more minute arrives, judge).
+//! does it (the windows are there, one more minute arrives, judge). Of the sequential judge also
+//! the judging alone: everything anew, with intervals and forecasts, and with the memory of the
+//! look before when one value per metric has come.
 
 use crate::timing::Runner;
-use haldane::judge::judge;
+use haldane::judge::sequential::{Detail, Memory};
 use haldane::judge::windows::{Batch, Windows};
+use haldane::judge::{judge, judge_again};
 use haldane::plan::bind::bind;
 use haldane::plan::rollout::{Deploy, Rollout};
 use haldane::plan::scope::{Matcher, Scope};
@@ -22,7 +25,14 @@ const START: Timestamp = Timestamp::from_s(1_800_000_000);
 
 pub(crate) fn run(runner: &Runner) {
     for points in [60_i64, 240, 1440] {
-        let names = ["look_from_scratch", "look_incremental"];
+        let names = [
+            "look_from_scratch",
+            "look_incremental",
+            "judge_decision",
+            "judge_full",
+            "judge_next",
+            "judge_next_copy",
+        ];
         if !names
             .iter()
             .any(|name| runner.wants(&format!("{name}/{points}")))
@@ -44,7 +54,29 @@ pub(crate) fn run(runner: &Runner) {
             windows.absorb(&plan, &minute);
             judge(&plan, &windows, plan.timing.looks_planned())
         });
+        judging(runner, &plan, points);
     }
+}
+
+/// The judge alone. `judge_next` works on a copy of the memory; `judge_next_copy` is what the
+/// copying costs, to be taken off.
+fn judging(runner: &Runner, plan: &Plan, points: i64) {
+    let look = plan.timing.looks_planned();
+    let mut windows = Windows::new(plan);
+    windows.absorb(plan, &batch(plan, 0, points - 1));
+    let mut memory = Memory::new(Detail::Decision);
+    judge_again(plan, &windows, look, &mut memory);
+    windows.absorb(plan, &batch(plan, points - 1, points));
+    runner.measure(&format!("judge_decision/{points}"), |_| {
+        judge_again(plan, &windows, look, &mut Memory::new(Detail::Decision))
+    });
+    runner.measure(&format!("judge_full/{points}"), |_| {
+        judge(plan, &windows, look)
+    });
+    runner.measure(&format!("judge_next/{points}"), |_| {
+        judge_again(plan, &windows, look, &mut black_box(memory.clone()))
+    });
+    runner.measure(&format!("judge_next_copy/{points}"), |_| memory.clone());
 }
 
 fn plan(points: i64) -> Plan {
