@@ -111,7 +111,7 @@ impl Judge {
             Self::Product(word) if word == "kayenta" => None,
             Self::Product(_) => Some(Knob {
                 name: "alpha",
-                strict: 1e-6,
+                strict: 1e-30,
                 lax: 0.9,
                 origin: 0.0,
             }),
