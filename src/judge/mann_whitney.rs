@@ -330,6 +330,9 @@ pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64
         canary: second.to_vec(),
     };
     let (scale, limits) = scale(limit, &thirds, &mut Vec::new());
+    if rather_better(&thirds, scale, limits, harm) {
+        return false;
+    }
     // Student's tails of so few values would never let a change be seen; two arms that agree make
     // up for the sharper normal ones.
     let noise = Noise {
@@ -345,4 +348,33 @@ pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64
             2.0 * up.min(ranked.p_above_below(limits.down).1) <= level
         }
     }
+}
+
+/// Products of sample sizes up to which all pairs are counted before anything is sorted.
+const COUNTED_PAIRS: usize = 40_000;
+
+/// Whether no more than half of all pairs lie beyond the limit, so that no test can find it left.
+/// Most looks at most metrics end here, for the price of a count.
+fn rather_better(arms: &Arms, scale: Scale, limits: Limits, harm: Harm) -> bool {
+    let held = |points: &[Option<f64>]| -> Vec<f64> { points.iter().flatten().copied().collect() };
+    let (before, after) = (held(&arms.baseline), held(&arms.canary));
+    if harm == Harm::Either || before.len() * after.len() > COUNTED_PAIRS {
+        return false;
+    }
+    let up = harm == Harm::Increase;
+    let limit = if up { limits.up } else { limits.down };
+    let factor = libm::exp(limit);
+    let mut twice_beyond = 0_usize;
+    for value in &before {
+        let edge = match scale {
+            Scale::LogRatio => value * factor,
+            Scale::Difference => value + limit,
+        };
+        let beyond = |v: &&f64| if up { **v > edge } else { **v < edge };
+        let short = |v: &&f64| if up { **v < edge } else { **v > edge };
+        let ties = after.len() - after.iter().filter(short).count();
+        twice_beyond += after.iter().filter(beyond).count() + ties;
+    }
+    // Rounding may part an edge from its ties; a clear majority is not needed to go on.
+    twice_beyond < before.len() * after.len() * 99 / 100
 }

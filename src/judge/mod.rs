@@ -55,7 +55,7 @@ pub mod windows;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
-use crate::judge::sequential::background::Background;
+use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
@@ -134,27 +134,18 @@ fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
 }
 
 fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let series: Vec<Option<(Arms, Background)>> = (0..plan.metrics.len())
-        .map(|metric_idx| {
-            let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
-            let background = Background::new(plan, windows, metric_idx);
-            Some((Arms { baseline, canary }, background))
-        })
+    let mut series: Vec<Option<Opened>> = (0..plan.metrics.len())
+        .map(|metric_idx| Opened::new(plan, windows, metric_idx))
         .collect();
-    let metrics = plan.metrics.iter().zip(&windows.metrics).zip(&series);
-    let followed = metrics
-        .enumerate()
-        .filter_map(|(metric_idx, ((metric, window), series))| {
-            let (arms, background) = series.as_ref()?;
-            series::can_follow(metric, window, arms)
-                .then(|| series::followed(plan, metric_idx, metric, arms, background))?
-        });
+    let followed = series
+        .iter()
+        .flatten()
+        .filter_map(|open| open.followed(plan));
     memory.follow(followed.collect());
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
-        if let Some((arms, background)) = series.get(metric_idx)? {
-            let said = (arms, background);
-            return series::find(plan, metric_idx, window, said, (look, memory));
+        if let Some(open) = series.get_mut(metric_idx)?.take() {
+            return series::find(plan, open, (look, memory));
         }
         if matches!(window.data, MetricData::Distribution { .. }) {
             let past = windows.history_shapes(metric_idx);

@@ -142,6 +142,29 @@ fn lower_bounds_of_the_reference() {
     }
 }
 
+/// Values far below zero first, above it later: what speaks against the mean from the start must
+/// not hide what speaks for one that began late.
+#[test]
+fn a_late_rise_is_seen_behind_an_early_fall() {
+    let wave = |t: usize| 0.01 * ((t * 7 % 5) as f64 - 2.0);
+    let level = |t: usize| if t < 60 { -0.5 } else { 0.3 };
+    let values: Vec<_> = (0..90).map(|t| Some(level(t) + wave(t))).collect();
+    for every in [10, 60] {
+        let model = Model {
+            noise: NoiseClass::new(0.5, &[1.0]),
+            onsets: Onsets::every(every, 120),
+        };
+        for side in [Side::Above, Side::Below] {
+            let fast = *run(model.clone(), &values, side).path.last().unwrap();
+            let slow = naive_ln_e(&model, &values, side);
+            assert!(
+                (fast - slow).abs() < 1e-6,
+                "{every} {side:?}: {fast} {slow}"
+            );
+        }
+    }
+}
+
 /// The definition, term by term, with the exact Student tail and no sharing: the covariance
 /// matrix of the noise is built and inverted.
 fn naive_ln_e(model: &Model, values: &[Option<f64>], side: Side) -> f64 {

@@ -10,7 +10,7 @@ use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Pair, Shape, Sided};
 use crate::judge::sequential::offset::{self, Offset};
 use crate::judge::sequential::track;
-use crate::judge::windows::MetricWindow;
+use crate::judge::windows::Windows;
 use crate::plan::{MetricPlan, Plan, Queries};
 use crate::stats::state_space::{Gains, Mean, Model, Side, Weights};
 use crate::time::Span;
@@ -43,7 +43,7 @@ const SLOW_FROM: usize = 40;
 const HINT: f64 = 1.0;
 
 /// What a metric needs to be followed, or why it cannot be.
-pub fn followed(
+fn followed(
     plan: &Plan,
     metric_idx: usize,
     metric: &MetricPlan,
@@ -188,17 +188,51 @@ fn range_window(query: &str) -> Span {
     longest
 }
 
-/// The finding of a series metric that the memory has followed up to this look.
-pub fn find(
-    plan: &Plan,
+/// A series metric at one look, before anything is asked of the evidence.
+#[derive(Clone, Debug)]
+pub struct Opened {
     metric_idx: usize,
-    window: &MetricWindow,
-    (arms, background): (&Arms, &Background),
-    (look, memory): (&Look, &mut Memory),
-) -> Option<Finding> {
-    let metric = plan.metrics.get(metric_idx)?;
-    let (mut out, enough) = mann_whitney::opening(metric, window, arms);
-    if !enough || mann_whitney::settled_by_convention(&mut out, plan, metric, arms, look) {
+    arms: Arms,
+    background: Background,
+    finding: Finding,
+    enough: bool,
+}
+
+impl Opened {
+    /// `None` when the metric is no series metric, or the windows belong to another plan.
+    pub fn new(plan: &Plan, windows: &Windows, metric_idx: usize) -> Option<Self> {
+        let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
+        let arms = Arms { baseline, canary };
+        let metric = plan.metrics.get(metric_idx)?;
+        let window = windows.metrics.get(metric_idx)?;
+        let (finding, enough) = mann_whitney::opening(metric, window, &arms);
+        Some(Self {
+            metric_idx,
+            background: Background::new(plan, windows, metric_idx),
+            arms,
+            finding,
+            enough,
+        })
+    }
+
+    /// What the memory has to follow; nothing when data are missing.
+    pub fn followed(&self, plan: &Plan) -> Option<Followed> {
+        let metric = plan.metrics.get(self.metric_idx).filter(|_| self.enough)?;
+        followed(plan, self.metric_idx, metric, &self.arms, &self.background)
+    }
+}
+
+/// The finding of a series metric that the memory has followed up to this look.
+pub fn find(plan: &Plan, open: Opened, (look, memory): (&Look, &mut Memory)) -> Option<Finding> {
+    let metric = plan.metrics.get(open.metric_idx)?;
+    let Opened {
+        metric_idx,
+        arms,
+        background,
+        finding: mut out,
+        enough,
+    } = open;
+    if !enough || mann_whitney::settled_by_convention(&mut out, plan, metric, &arms, look) {
         return Some(out);
     }
     let detail = memory.detail();
@@ -223,11 +257,6 @@ pub fn find(
     out.notes.extend(background.note());
     view.judge(&mut out, &member.directions, member.said());
     Some(out)
-}
-
-/// Whether anything can be said of the arms at all; only then are they followed.
-pub fn can_follow(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> bool {
-    mann_whitney::opening(metric, window, arms).1
 }
 
 /// One metric at one look.

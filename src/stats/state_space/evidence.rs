@@ -23,8 +23,8 @@ pub enum Span {
 }
 
 /// A term this much smaller (natural logarithm) than the largest is left out: at most 1000 of
-/// them change the sum by less than one part in 10^12.
-const NEGLIGIBLE: f64 = 36.0;
+/// them change the sum by less than one part in 10^10.
+const NEGLIGIBLE: f64 = 30.0;
 
 /// The sums of one sequence in all filters.
 #[derive(Clone, Debug, PartialEq)]
@@ -53,12 +53,33 @@ pub struct Weights {
     scratch: Vec<Term>,
 }
 
+/// One point, onset and effect of the mixture.
 #[derive(Clone, Copy, Debug, PartialEq)]
 struct Term {
+    /// ln of an upper bound that is right up to a factor ([`Term::factor`]) of at most 1.
     ln: f64,
     /// −ln(1 - r), the logarithm that both the likelihood and Student's tail need.
     stretch: f64,
+    /// The values speak for the mean.
     positive: bool,
+}
+
+impl Term {
+    /// What the bound has to be multiplied by, with `count` degrees of freedom: Student's tail,
+    /// and where the values speak against the mean also the likelihood, whose growth the tail
+    /// outweighs (Mills' ratio).
+    fn factor(self, count: f64) -> f64 {
+        /// Beyond it the tail is on its way to underflow, and its first order is right to 0.2 %.
+        const FAR: f64 = 300.0;
+        let gain = 0.5 * count * self.stretch;
+        if self.positive {
+            return student::cdf_of_stretch(self.stretch, count, true);
+        }
+        if gain > FAR {
+            return 0.5 / libm::sqrt(std::f64::consts::PI * gain);
+        }
+        student::cdf_of_stretch(self.stretch, count, false) * libm::exp(gain)
+    }
 }
 
 impl Weights {
@@ -181,11 +202,24 @@ impl State {
                 let share = sum * sum / square;
                 let terms = (idx * live + m) * EFFECTS.len();
                 for (ln, weight) in &weights.terms[terms..terms + EFFECTS.len()] {
-                    let stretch = -libm::log1p(-(share * weight).min(LARGEST_SHARE));
+                    let explained = (share * weight).min(LARGEST_SHARE);
+                    let positive = sum > 0.0;
+                    // -ln(1 - r) is at most r/(1 - r), and what speaks against the mean adds
+                    // nothing: most terms need no logarithm to be left out.
+                    let gain = if positive {
+                        explained / (1.0 - explained)
+                    } else {
+                        0.0
+                    };
+                    if parts.is_hopeless(ln + fit + half * gain, said) {
+                        continue;
+                    }
+                    let stretch = -libm::log1p(-explained);
+                    let gain = if positive { half * stretch } else { 0.0 };
                     weights.scratch.push(Term {
-                        ln: ln + fit + half * stretch,
+                        ln: ln + fit + gain,
                         stretch,
-                        positive: sum > 0.0,
+                        positive,
                     });
                 }
             }
@@ -389,22 +423,24 @@ impl Parts {
         self.told.null = self.told.null.max(ln + said);
     }
 
+    /// Whether a term of at most this size changes nothing any more.
+    fn is_hopeless(&self, ln: f64, said: f64) -> bool {
+        ln < self.plain.largest - NEGLIGIBLE && ln + said < self.told.largest - NEGLIGIBLE
+    }
+
     /// The terms of one point of the grid.
     fn add(&mut self, terms: &[Term], count: f64, said: f64) {
         let mut largest = f64::NEG_INFINITY;
         for term in terms {
             largest = largest.max(term.ln);
         }
-        let hopeless = largest < self.plain.largest - NEGLIGIBLE
-            && largest + said < self.told.largest - NEGLIGIBLE;
-        if hopeless || largest == f64::NEG_INFINITY {
+        if self.is_hopeless(largest, said) || largest == f64::NEG_INFINITY {
             return;
         }
         let mut sum = 0.0;
         for term in terms {
             if term.ln > largest - NEGLIGIBLE {
-                let below = student::cdf_of_stretch(term.stretch, count, term.positive);
-                sum += below * libm::exp(term.ln - largest);
+                sum += term.factor(count) * libm::exp(term.ln - largest);
             }
         }
         self.plain.add(largest, sum);
