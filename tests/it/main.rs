@@ -19,6 +19,7 @@ mod judge_distribution;
 mod judge_look;
 mod judge_null;
 mod judge_plans;
+mod judge_sequential;
 mod latencies;
 mod native_histograms;
 mod native_real;
