@@ -16,6 +16,7 @@ mod judge_absence;
 mod judge_burn;
 mod judge_cases;
 mod judge_distribution;
+mod judge_golden;
 mod judge_look;
 mod judge_null;
 mod judge_plans;
