@@ -64,7 +64,7 @@ impl Report {
                 write(&mut out, "\n");
             }
             for note in &table.notes {
-                write(&mut out, &format!("* {note}\n"));
+                write(&mut out, &format!("* {}\n", note.trim_start_matches("* ")));
             }
         }
         out
