@@ -19,7 +19,11 @@ pub fn together(plan: &Plan, findings: &mut [Finding]) {
         if let Some(evidence) = finding.evidence.filter(|_| gate)
             && evidence.p_harm > 0.0
         {
-            parts.push((metric.alpha.get() / evidence.p_harm, idx));
+            let part = metric.alpha.get() / evidence.p_harm;
+            // What would be enough alone and is not worse was held back: it has too few values.
+            if part < 1.0 {
+                parts.push((part, idx));
+            }
         }
     }
     let alone = |finding: &Finding| finding.role.is_gate() && finding.label == Label::Worse;
