@@ -14,7 +14,16 @@ pub(super) const APPLICATION_ID: i32 = 0x4841_4c44;
 /// The operating system's lock on `<path>.lock`, held while the store is open and gone with the
 /// process, however it ends.
 #[derive(Debug)]
-pub(super) struct Lock(#[expect(dead_code, reason = "held for its lock")] File);
+pub(super) struct Lock(File);
+
+/// The lock belongs to the open file, not to this handle: a child that was just forked, and has
+/// yet to run its own program, holds the file open too. So it is given back by name (flock(2)).
+impl Drop for Lock {
+    fn drop(&mut self) {
+        // What fails here leaves the lock to the end of the process, as before.
+        let _ = self.0.unlock();
+    }
+}
 
 impl Lock {
     /// Makes the directory if it is missing, and takes the lock.
@@ -131,4 +140,20 @@ fn private() -> OpenOptions {
     #[cfg(unix)]
     options.mode(0o600);
     options
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_is_free_again_while_a_forked_child_still_holds_the_file() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("haldane.db");
+        let lock = Lock::take(&path).unwrap();
+        assert_eq!(Lock::take(&path).unwrap_err().kind, FaultKind::InUse);
+        let _of_the_child = lock.0.try_clone().unwrap();
+        drop(lock);
+        Lock::take(&path).unwrap();
+    }
 }
