@@ -329,8 +329,7 @@ pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64
     let length = points.len() / TRAILING_PART;
     let (first, _) = points.split_at(length);
     let (_, second) = points.split_at(points.len() - length);
-    let count = |points: &[Option<f64>]| points.iter().flatten().count();
-    if count(first) < TRAILING_MIN || count(second) < TRAILING_MIN {
+    if count(first, |_| true) < TRAILING_MIN || count(second, |_| true) < TRAILING_MIN {
         return false;
     }
     if !typically_beyond(first, second, limit, harm) {
@@ -366,16 +365,59 @@ fn typically_beyond(
     limit: MinEffect,
     harm: Harm,
 ) -> bool {
+    if clearly_not_beyond(before, after, limit, harm) {
+        return false;
+    }
     let median = |points: &[Option<f64>]| {
-        let mut held: Vec<f64> = points.iter().flatten().copied().collect();
+        let mut held: Vec<f64> = Vec::with_capacity(points.len());
+        held.extend(points.iter().flatten());
         let middle = held.len() / 2;
         *held.select_nth_unstable_by(middle, f64::total_cmp).1
     };
     let (before, after) = (median(before), median(after));
-    let limit = match limit {
-        MinEffect::Relative(share) => share * before.abs(),
+    let by = distance(limit, before);
+    (harm != Harm::Decrease && after > before + by)
+        || (harm != Harm::Increase && after < before - by)
+}
+
+/// How far a limit is from a level.
+fn distance(limit: MinEffect, level: f64) -> f64 {
+    match limit {
+        MinEffect::Relative(share) => share * level.abs(),
         MinEffect::Absolute(value) => value,
+    }
+}
+
+/// Says of most arms without a median that theirs did not move beyond the limit: more than half
+/// of the earlier values lie beyond a level half a limit short of their mean, and more than half
+/// of the later ones not beyond the limit over that level.
+fn clearly_not_beyond(
+    before: &[Option<f64>],
+    after: &[Option<f64>],
+    limit: MinEffect,
+    harm: Harm,
+) -> bool {
+    // Turned where harm is less, so that harm is always more.
+    let sign = match harm {
+        Harm::Increase => 1.0,
+        Harm::Decrease => -1.0,
+        Harm::Either => return false,
     };
-    (harm != Harm::Decrease && after > before + limit)
-        || (harm != Harm::Increase && after < before - limit)
+    // From here on a higher level has a higher limit.
+    if matches!(limit, MinEffect::Relative(share) if share >= 1.0) {
+        return false;
+    }
+    let (earlier, later) = (count(before, |_| true), count(after, |_| true));
+    let sum: f64 = before.iter().map(|v| v.unwrap_or_default()).sum();
+    let mean = sign * sum / earlier as f64;
+    let level = mean - 0.5 * distance(limit, mean);
+    let edge = level + distance(limit, level);
+    2 * count(before, |v| sign * v >= level) > earlier
+        && 2 * count(after, |v| sign * v <= edge) > later
+}
+
+/// How many values are there and are so.
+fn count(points: &[Option<f64>], is: impl Fn(f64) -> bool) -> usize {
+    let one = |v: &Option<f64>| usize::from(v.is_some() & is(v.unwrap_or_default()));
+    points.iter().map(one).sum()
 }

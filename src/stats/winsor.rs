@@ -18,6 +18,8 @@ const MAD_TO_SD: f64 = 1.4826;
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Winsor {
     sorted: Vec<f64>,
+    /// How many of the nearest to the centre were left of it when last counted; a place to start.
+    from_left: usize,
 }
 
 impl Winsor {
@@ -46,7 +48,7 @@ impl Winsor {
     }
 
     /// Median and robust standard deviation of the values so far; `None` in the warm-up.
-    pub fn centre_and_deviation(&self) -> Option<(f64, f64)> {
+    pub fn centre_and_deviation(&mut self) -> Option<(f64, f64)> {
         let n = self.sorted.len();
         if n < WARM_UP {
             return None;
@@ -55,27 +57,40 @@ impl Winsor {
         Some((centre, MAD_TO_SD * self.deviation(centre)))
     }
 
-    /// The (n/2 + 1)-th smallest distance to the centre: the smaller of the two sides' lists is
-    /// searched for how many of its nearest belong to the nearest n/2 + 1 of all.
-    fn deviation(&self, centre: f64) -> f64 {
+    /// The (n/2 + 1)-th smallest distance to the centre: the sides' lists are searched for how many
+    /// of the left one's nearest belong to the nearest n/2 + 1 of all. That number hardly moves
+    /// from one value to the next, so the search goes on from where it stood.
+    fn deviation(&mut self, centre: f64) -> f64 {
         let sorted = &self.sorted;
-        let split = sorted.partition_point(|v| *v < centre);
+        let split = split(sorted, centre);
         let (left, right) = (split, sorted.len() - split);
         let wanted = sorted.len() / 2 + 1;
         let from_left = |k: usize| centre - sorted[split - 1 - k];
         let from_right = |k: usize| sorted[split + k] - centre;
-        let (mut low, mut high) = (wanted.saturating_sub(right), wanted.min(left));
-        while low < high {
-            let middle = low + (high - low) / 2;
-            // Too few from the left if its next is nearer than the right's last.
-            if from_left(middle) < from_right(wanted - middle - 1) {
-                low = middle + 1;
-            } else {
-                high = middle;
-            }
+        // Too few from the left if its next is nearer than the right's last.
+        let too_few = |k: usize| from_left(k) < from_right(wanted - k - 1);
+        let (least, most) = (wanted.saturating_sub(right), wanted.min(left));
+        let mut taken = self.from_left.clamp(least, most);
+        while taken < most && too_few(taken) {
+            taken += 1;
         }
-        let last_left = (low > 0).then(|| from_left(low - 1));
-        let last_right = (wanted > low).then(|| from_right(wanted - low - 1));
+        while taken > least && !too_few(taken - 1) {
+            taken -= 1;
+        }
+        let last_left = (taken > 0).then(|| from_left(taken - 1));
+        let last_right = (wanted > taken).then(|| from_right(wanted - taken - 1));
+        self.from_left = taken;
         last_left.into_iter().chain(last_right).fold(0.0, f64::max)
+    }
+}
+
+/// How many values are less than their median.
+fn split(sorted: &[f64], centre: f64) -> usize {
+    let middle = sorted.len() / 2;
+    // Without ties at the centre it is half of them.
+    if middle > 0 && sorted[middle - 1] < centre {
+        middle
+    } else {
+        sorted.partition_point(|v| *v < centre)
     }
 }

@@ -47,10 +47,8 @@ impl Contrast {
     /// The contrast of a limit. The pairs decide whether ratios can be taken, and the size of
     /// differences.
     pub fn new(limit: MinEffect, up: bool, pairs: &Pairs<'_>) -> Self {
-        let relative = matches!(limit, MinEffect::Relative(_));
-        let negative = relative && pairs.known().any(|(b, c)| b < 0.0 || c < 0.0);
         match limit {
-            MinEffect::Relative(share) if !negative => Self::Ratio {
+            MinEffect::Relative(share) if !pairs.any_negative() => Self::Ratio {
                 factor: if up {
                     1.0 + share
                 } else {

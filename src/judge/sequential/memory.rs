@@ -5,7 +5,7 @@
 //! the same as before, bit for bit, and a judgement without it has the same bits (A6).
 
 use crate::judge::sequential::contrast::Contrast;
-use crate::judge::sequential::pairs::{Pair, Pairs};
+use crate::judge::sequential::pairs::{Pair, Pairs, Taken};
 use crate::judge::sequential::track::Track;
 use crate::stats::state_space::{Gains, Model, NoiseClass, Onsets, Weights};
 
@@ -96,6 +96,11 @@ impl Direction {
         }
     }
 
+    /// The track of safety, where it is not that of harm.
+    pub fn other(&self) -> Option<&Track> {
+        self.other.as_ref()
+    }
+
     /// Evidence of safety.
     pub fn safe(&self) -> &Track {
         self.other.as_ref().unwrap_or(&self.harm)
@@ -145,7 +150,7 @@ pub struct Group {
 pub struct Member {
     metric_idx: usize,
     /// What was taken in.
-    pairs: Vec<Pair>,
+    taken: Taken,
     contrasts: Vec<Sided>,
     said: Vec<f64>,
     /// One per direction of harm.
@@ -228,11 +233,11 @@ impl Group {
     }
 
     fn takes(&self, metric: &Followed<'_>) -> bool {
-        let same = |(a, b): (&Pair, Pair)| a.is_some() == b.is_some();
-        let first = &self.members[0].pairs;
+        let first = &self.members[0].taken;
+        let same = |t: usize| first.get(t).is_some() == metric.pairs.get(t).is_some();
         self.shape == metric.shape
             && first.len() == metric.pairs.len()
-            && first.iter().zip(metric.pairs.iter()).all(same)
+            && (0..first.len()).all(same)
     }
 
     /// Whether the new pairs only continue what is known, alike for all members.
@@ -249,7 +254,7 @@ impl Group {
                     && metric.pairs.len() == len
                     && (seen..len)
                         .all(|t| first.pairs.get(t).is_some() == metric.pairs.get(t).is_some())
-                    && metric.pairs.go_on_from(&member.pairs)
+                    && member.taken.begin(&metric.pairs)
             })
         })
     }
@@ -258,22 +263,22 @@ impl Group {
         let from = self.gains.time();
         for member in &mut self.members {
             if let Some(metric) = member.among(metrics) {
-                let new = (from..metric.pairs.len()).map(|t| metric.pairs.get(t));
-                member.pairs.extend(new);
+                member.taken.go_on(&metric.pairs);
             }
         }
         self.run(from);
     }
 
     fn run(&mut self, from: usize) {
-        let until = self.members[0].pairs.len();
+        let until = self.members[0].taken.len();
         for t in from..until {
             for member in &mut self.members {
+                let pair = member.taken.get(t);
                 for direction in &mut member.directions {
-                    direction.observe(&self.gains, member.pairs[t]);
+                    direction.observe(&self.gains, pair);
                 }
             }
-            if self.members[0].pairs[t].is_some() {
+            if self.members[0].taken.get(t).is_some() {
                 self.gains.observe(&self.model);
             } else {
                 self.gains.skip(&self.model);
@@ -286,10 +291,12 @@ impl Group {
 impl Member {
     fn new(followed: Followed<'_>, model: &Model) -> Self {
         let direction = |sided: &Sided| Direction::new(sided, model);
+        let mut taken = Taken::default();
+        taken.go_on(&followed.pairs);
         Self {
             metric_idx: followed.metric_idx,
             directions: followed.contrasts.iter().map(direction).collect(),
-            pairs: followed.pairs.iter().collect(),
+            taken,
             contrasts: followed.contrasts,
             said: followed.said,
         }

@@ -62,25 +62,17 @@ impl<'a> Pairs<'a> {
         self.iter().flatten()
     }
 
-    /// Whether these are `earlier` and perhaps more.
-    pub fn go_on_from(&self, earlier: &[Pair]) -> bool {
+    /// Whether any value is below zero. No early end: there hardly ever is one, and without it
+    /// the values are looked at side by side.
+    pub fn any_negative(&self) -> bool {
+        let negative = |values: &[Option<f64>]| {
+            values
+                .iter()
+                .fold(false, |any, v| any | (v.unwrap_or_default() < 0.0))
+        };
         match self {
-            Self::Each(baseline, canary) => {
-                let (Some(b), Some(c)) =
-                    (baseline.get(..earlier.len()), canary.get(..earlier.len()))
-                else {
-                    return false;
-                };
-                let same = |((b, c), earlier): ((&Option<f64>, &Option<f64>), &Pair)| match (
-                    b, c, earlier,
-                ) {
-                    (Some(b), Some(c), Some(earlier)) => *b == earlier.0 && *c == earlier.1,
-                    (Some(_), Some(_), None) | (_, _, Some(_)) => false,
-                    _ => true,
-                };
-                b.iter().zip(c).zip(earlier).all(same)
-            }
-            Self::Averaged(pairs) => pairs.get(..earlier.len()) == Some(earlier),
+            Self::Each(baseline, canary) => negative(baseline) | negative(canary),
+            Self::Averaged(pairs) => pairs.iter().flatten().any(|(b, c)| *b < 0.0 || *c < 0.0),
         }
     }
 
@@ -105,6 +97,77 @@ impl<'a> Pairs<'a> {
         }
         Some(block)
     }
+}
+
+/// Pairs that were taken in.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Taken {
+    baseline: Vec<u64>,
+    canary: Vec<u64>,
+}
+
+/// Stands for a gap: no finite value has these bits.
+const GAP: u64 = u64::MAX;
+
+impl Taken {
+    /// How many, gaps included.
+    pub fn len(&self) -> usize {
+        self.baseline.len()
+    }
+
+    /// Number `t`; a gap beyond the last.
+    pub fn get(&self, t: usize) -> Pair {
+        let value = |bits: Option<&u64>| {
+            let bits = bits.filter(|bits| **bits != GAP);
+            bits.map(|bits| f64::from_bits(*bits))
+        };
+        Some((value(self.baseline.get(t))?, value(self.canary.get(t))?))
+    }
+
+    /// What `pairs` has beyond what is here already.
+    pub fn go_on(&mut self, pairs: &Pairs<'_>) {
+        let room = pairs.len().saturating_sub(self.len());
+        self.baseline.reserve(room);
+        self.canary.reserve(room);
+        let (seen, len) = (self.len(), pairs.len());
+        match pairs {
+            Pairs::Each(baseline, canary) => {
+                self.baseline.extend(baseline[seen..].iter().map(bits));
+                self.canary.extend(canary[seen..].iter().map(bits));
+            }
+            Pairs::Averaged(pairs) => {
+                for pair in &pairs[seen..len] {
+                    self.baseline.push(bits(&pair.map(|pair| pair.0)));
+                    self.canary.push(bits(&pair.map(|pair| pair.1)));
+                }
+            }
+        }
+    }
+
+    /// Whether `pairs` begin with these, bit for bit.
+    pub fn begin(&self, pairs: &Pairs<'_>) -> bool {
+        let seen = self.len();
+        let same = |values: &[Option<f64>], taken: &[u64]| {
+            let each = values.iter().zip(taken);
+            each.fold(true, |same, (value, taken)| same & (bits(value) == *taken))
+        };
+        match pairs {
+            Pairs::Each(baseline, canary) => {
+                baseline.len() >= seen
+                    && same(&baseline[..seen], &self.baseline)
+                    && same(&canary[..seen], &self.canary)
+            }
+            Pairs::Averaged(pairs) => {
+                let same = |t: usize| pairs.get(t) == Some(&self.get(t));
+                (0..seen).all(same)
+            }
+        }
+    }
+}
+
+#[inline]
+fn bits(value: &Option<f64>) -> u64 {
+    value.map_or(GAP, f64::to_bits)
 }
 
 /// The mean of a block; one without any pair is a gap.

@@ -257,7 +257,10 @@ impl View<'_> {
             beta: levels.beta,
         };
         let pairs = worst.direction.harm.pairs();
-        let mean = worst.direction.harm.mean(self.model, self.gains, 0);
+        let mean = worst
+            .direction
+            .harm
+            .mean(self.model, (self.gains, self.weights), 0);
         let slow = mean.is_some_and(|mean| mean.slowest) && self.gains.present() >= SLOW_FROM;
         let worse = evidence.p_harm <= levels.alpha && pairs >= PAIRS_MIN;
         let safe = evidence.p_safe <= levels.beta && ln_e < HINT && pairs >= PAIRS_MIN;
@@ -288,13 +291,16 @@ impl View<'_> {
     /// What each direction says.
     fn said<'d>(&mut self, directions: &'d [Direction], history: &[f64]) -> Vec<Said<'d>> {
         let each = directions.iter().map(|direction| {
-            let mut harm = direction.harm.harm(self.gains, self.weights, history);
+            let (gains, weights) = (self.gains, &mut *self.weights);
+            let (mut harm, mut safety) = direction.harm.harm_and_safety(gains, weights, history);
+            if let Some(safe) = direction.other() {
+                safety = safe.safety(gains, weights, history);
+            }
             harm.ln_e += direction.ln_kept;
-            let safe = direction.safe();
             Said {
                 direction,
                 harm,
-                safety: safe.safety(self.gains, self.weights, history) + direction.ln_kept,
+                safety: safety + direction.ln_kept,
             }
         });
         each.collect()
@@ -404,7 +410,12 @@ impl View<'_> {
     fn estimate(&self, label: Label, worst: &Said<'_>, mean: Option<Mean>) -> f64 {
         let late = (label == Label::Worse && !worst.harm.by_bursts)
             .then(|| worst.direction.harm.onset(self.gains, self.weights))
-            .and_then(|onset| worst.direction.harm.mean(self.model, self.gains, onset));
+            .and_then(|onset| {
+                worst
+                    .direction
+                    .harm
+                    .mean(self.model, (self.gains, self.weights), onset)
+            });
         let (lowest, highest) = worst.direction.harm.contrast().range();
         let value = late.or(mean).map_or(0.0, |mean| mean.value);
         worst
@@ -428,7 +439,13 @@ impl View<'_> {
                 Side::Above => &said.direction.harm,
                 Side::Below => said.direction.safe(),
             };
-            track.forecast(self.model, self.gains, side, (now, wanted), most)
+            track.forecast(
+                self.model,
+                (self.gains, self.weights),
+                side,
+                (now, wanted),
+                most,
+            )
         };
         let worse = said
             .iter()

@@ -35,6 +35,10 @@ pub struct Track {
     recent: Vec<f64>,
     /// Which of them is the oldest.
     oldest: usize,
+    /// The most harmless of them.
+    nearest: f64,
+    /// Beyond it a contrast may be a burst.
+    burst: f64,
     pairs: u64,
 }
 
@@ -48,6 +52,8 @@ impl Track {
             bursts: Bursts::new(),
             recent: Vec::with_capacity(LEVEL_OF),
             oldest: 0,
+            nearest: f64::NAN,
+            burst: contrast.burst(),
             pairs: 0,
         }
     }
@@ -73,13 +79,28 @@ impl Track {
         self.observe_burst(contrast, spread, (baseline, canary));
         let clipped = self.winsor.clip_by(contrast, spread);
         self.state.observe(gains, clipped);
+        self.remember(baseline);
+        self.pairs += 1;
+    }
+
+    fn remember(&mut self, baseline: f64) {
+        let up = self.contrast.is_up();
+        let nearer = |near: f64, v: f64| if (v < near) == up { v } else { near };
         if let Some(oldest) = self.recent.get_mut(self.oldest) {
-            *oldest = baseline;
+            let gone = std::mem::replace(oldest, baseline);
+            if gone.to_bits() == self.nearest.to_bits() {
+                let all = self.recent.iter().copied();
+                self.nearest = all.reduce(nearer).unwrap_or(baseline);
+            }
         } else {
             self.recent.push(baseline);
         }
+        self.nearest = if self.nearest.is_nan() {
+            baseline
+        } else {
+            nearer(self.nearest, baseline)
+        };
         self.oldest = (self.oldest + 1) % LEVEL_OF;
-        self.pairs += 1;
     }
 
     /// A canary in a burst is far beyond the limit over the baseline of the moment and over its
@@ -94,14 +115,10 @@ impl Track {
         let Some((centre, deviation)) = spread else {
             return;
         };
-        let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.contrast.burst());
+        let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.burst);
         // A level between the recent extremes cannot be left by what does not leave the nearer.
-        let up = self.contrast.is_up();
-        let nearer = |near: f64, v: f64| if (v < near) == up { v } else { near };
-        let nearest = self.recent.iter().copied().reduce(nearer);
-        let nearest = nearest.unwrap_or(baseline);
         let canary_may = contrast > bound;
-        let baseline_may = self.contrast.of(nearest, baseline) > bound;
+        let baseline_may = self.contrast.of(self.nearest, baseline) > bound;
         if !canary_may && !baseline_may {
             self.bursts.observe(false, false);
             return;
@@ -114,10 +131,23 @@ impl Track {
         self.bursts.observe(watched, other);
     }
 
+    /// Evidence of harm, and ln of the e-value against "worse than the limit from the start on".
+    pub fn harm_and_safety(
+        &self,
+        gains: &Gains,
+        weights: &mut Weights,
+        history: &[f64],
+    ) -> (Harm, f64) {
+        let asked = [
+            (Side::Above, Span::AnyOnset),
+            (Side::Below, Span::FromStart),
+        ];
+        let [above, below] = self.state.ln_e_of(gains, weights, (asked, 0.0), history);
+        (self.harm(above), below.clamp(LN_E_MIN, LN_E_MAX))
+    }
+
     /// Evidence of harm: location and bursts together.
-    pub fn harm(&self, gains: &Gains, weights: &mut Weights, history: &[f64]) -> Harm {
-        let asked = (Side::Above, Span::AnyOnset, 0.0);
-        let location = self.state.ln_e(gains, weights, asked, history);
+    fn harm(&self, location: f64) -> Harm {
         let location = libm::log(LOCATION_WEIGHT) + location;
         let bursts = libm::log(1.0 - LOCATION_WEIGHT) + self.bursts.ln_e();
         Harm {
@@ -155,8 +185,8 @@ impl Track {
     }
 
     /// The mean contrast from onset `m` on.
-    pub fn mean(&self, model: &Model, gains: &Gains, m: usize) -> Option<Mean> {
-        self.state.mean(model, gains, m)
+    pub fn mean(&self, model: &Model, at: (&Gains, &Weights), m: usize) -> Option<Mean> {
+        self.state.mean(model, at, m)
     }
 
     /// The onset under which harm is most likely.
@@ -168,12 +198,12 @@ impl Track {
     pub fn forecast(
         &self,
         model: &Model,
-        gains: &Gains,
+        at: (&Gains, &Weights),
         side: Side,
         from_to: (f64, f64),
         most: usize,
     ) -> Option<usize> {
-        self.state.forecast(model, gains, side, from_to, most)
+        self.state.forecast(model, at, side, from_to, most)
     }
 }
 

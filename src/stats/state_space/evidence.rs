@@ -12,7 +12,7 @@
 //! falls. So for S > 0 the term is at least `2 w (1 + γC)^(-1/2) ((1 - r)^(-ν/2) - ½)`, and for
 //! S < 0 at least 0. The sum of these bounds is never more than the e-value, so it keeps what the
 //! e-value promises; where evidence decides, it is smaller by less than a hundredth. And as ν is a
-//! whole number it needs no logarithm: powers are products, four points of the grid at a time.
+//! whole number it needs no logarithm: powers are products, eight points of the grid at a time.
 //! Beyond the range of numbers [`State::ln_e_exact`] takes over.
 
 use super::gains::Gains;
@@ -47,36 +47,49 @@ impl State {
         (side, span, shift): (Side, Span, f64),
         history: &[f64],
     ) -> f64 {
-        let (onsets, ln_whole) = weights.asked(span);
-        let asked = Asked {
-            sign: side.sign(),
-            shift,
-            onsets,
-        };
+        let [ln_e] = self.ln_e_of(gains, weights, ([(side, span)], shift), history);
+        ln_e
+    }
+
+    /// [`State::ln_e`] of several questions about the same shift.
+    pub fn ln_e_of<const N: usize>(
+        &self,
+        gains: &Gains,
+        weights: &mut Weights,
+        (questions, shift): ([(Side, Span); N], f64),
+        history: &[f64],
+    ) -> [f64; N] {
         self.fit(gains, weights, shift);
-        let mut plain = Ratio::new(weights, &[]);
-        let mut told = Ratio::new(weights, history);
-        for (block, fit) in weights.fits.iter().enumerate() {
-            let from = block * gains.width();
-            let sums = self.mixture(gains, weights, (from, fit), asked);
-            let points = (weights.points - block * LANES).min(LANES);
-            for (l, sum) in sums.into_iter().enumerate().take(points) {
-                if sum == f64::INFINITY {
-                    return self.ln_e_exact(gains, weights, (side, span, shift), history);
+        let told = (!history.is_empty()).then(|| Told::new(weights, history));
+        questions.map(|(side, span)| {
+            let (onsets, ln_whole) = weights.asked(span);
+            let asked = Asked {
+                sign: side.sign(),
+                shift,
+                onsets,
+            };
+            let (mut sum, mut told_sum) = (0.0, 0.0);
+            for (block, fit) in weights.fits.iter().enumerate() {
+                let from = block * gains.width();
+                let sums = self.mixture(gains, weights, (from, fit), asked);
+                for (likelihood, mixture) in fit.likelihood.iter().zip(&sums) {
+                    sum += likelihood * mixture;
                 }
-                plain.add(fit.ln_null[l], sum);
-                if let Some(said) = history.get(block * LANES + l) {
-                    told.add(fit.ln_null[l] + said, sum);
+                if let Some(told) = &told {
+                    told_sum += told.weigh(fit, block, &sums);
                 }
             }
-        }
-        let e = if history.is_empty() {
-            plain.sum
-        } else {
-            0.5 * (plain.sum + told.sum)
-        };
-        // No evidence at all is finite, so that sums of e-values stay finite.
-        libm::log(e.max(f64::MIN_POSITIVE)) + ln_whole
+            let e = if told.is_some() {
+                0.5 * (sum + told_sum)
+            } else {
+                sum
+            };
+            if !e.is_finite() {
+                return self.ln_e_exact(gains, weights, (side, span, shift), history);
+            }
+            // No evidence at all is finite, so that sums of e-values stay finite.
+            libm::log(e.max(f64::MIN_POSITIVE)) + ln_whole
+        })
     }
 
     /// What all terms of a point share.
@@ -85,14 +98,25 @@ impl State {
         weights.fits.clear();
         for (block, ln_det) in weights.ln_det.iter().enumerate() {
             let square = self.squares(gains, block, shift);
-            let ln_null = each(|l| {
-                if block * LANES + l < weights.points {
-                    -half * libm::log(square[l]) - 0.5 * ln_det[l]
-                } else {
-                    f64::NEG_INFINITY
-                }
+            let mut ln_null = [f64::NEG_INFINITY; LANES];
+            let points = (weights.points - block * LANES).min(LANES);
+            for l in 0..points {
+                ln_null[l] = -half * libm::log(square[l]) - 0.5 * ln_det[l];
+            }
+            weights.fits.push(Fit {
+                square,
+                ln_null,
+                likelihood: [0.0; LANES],
             });
-            weights.fits.push(Fit { square, ln_null });
+        }
+        let ln_nulls = weights.fits.iter().flat_map(|fit| fit.ln_null);
+        let largest = ln_nulls.fold(f64::NEG_INFINITY, f64::max);
+        for fit in &mut weights.fits {
+            for l in 0..LANES {
+                if fit.ln_null[l] > f64::NEG_INFINITY {
+                    fit.likelihood[l] = libm::exp(fit.ln_null[l] - largest);
+                }
+            }
         }
     }
 
@@ -164,24 +188,32 @@ fn powers(base: &[Lanes; EFFECTS.len()], count: u32) -> [Lanes; EFFECTS.len()] {
     out
 }
 
-/// A mixture over its denominator: the largest likelihood of a mean of zero.
+/// The likelihoods of the points under a mean of zero with what history says of them, relative to
+/// the largest: the denominator of the e-value.
 #[derive(Clone, Copy, Debug)]
-struct Ratio {
-    ln_null: f64,
-    sum: f64,
+struct Told<'a> {
+    ln_largest: f64,
+    said: &'a [f64],
 }
 
-impl Ratio {
-    fn new(weights: &Weights, said: &[f64]) -> Self {
-        let ln = |idx: usize, fit: &Fit| fit.ln_null[idx % LANES] + said.get(idx).unwrap_or(&0.0);
-        let each = (0..weights.points).map(|idx| ln(idx, &weights.fits[idx / LANES]));
-        Self {
-            ln_null: each.fold(f64::NEG_INFINITY, f64::max),
-            sum: 0.0,
+impl<'a> Told<'a> {
+    fn new(weights: &Weights, said: &'a [f64]) -> Self {
+        let mut ln_largest = f64::NEG_INFINITY;
+        let ln_null = weights.fits.iter().flat_map(|fit| fit.ln_null);
+        for (ln_null, said) in ln_null.zip(said) {
+            ln_largest = ln_largest.max(ln_null + said);
         }
+        Self { ln_largest, said }
     }
 
-    fn add(&mut self, ln_null: f64, sum: f64) {
-        self.sum += libm::exp(ln_null - self.ln_null) * sum;
+    /// Σ of the mixtures of a block, each times its likelihood.
+    fn weigh(&self, fit: &Fit, block: usize, mixtures: &Lanes) -> f64 {
+        let mut sum = 0.0;
+        for l in 0..LANES {
+            if let Some(said) = self.said.get(block * LANES + l) {
+                sum += libm::exp(fit.ln_null[l] + said - self.ln_largest) * mixtures[l];
+            }
+        }
+        sum
     }
 }

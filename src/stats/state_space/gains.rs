@@ -144,19 +144,17 @@ impl Gains {
             let first = first.map(|predicted| 1.0 - predicted);
             let (rho, gain, precision) = (points.rho, points.gain, points.precision);
             for regressor in regressors {
-                let w = regressor.predicted.map(|predicted| 1.0 - predicted);
+                let before = *regressor;
+                let w = before.predicted.map(|predicted| 1.0 - predicted);
                 let weighed = each(|l| w[l] * precision[l]);
-                for l in 0..LANES {
-                    regressor.square[l] += w[l] * weighed[l];
-                    regressor.cross[l] += first[l] * weighed[l];
-                    regressor.predicted[l] = rho[l] * regressor.predicted[l] + gain[l] * w[l];
-                }
+                regressor.square = each(|l| before.square[l] + w[l] * weighed[l]);
+                regressor.cross = each(|l| before.cross[l] + first[l] * weighed[l]);
+                regressor.predicted = each(|l| rho[l] * before.predicted[l] + gain[l] * w[l]);
             }
-            for l in 0..LANES {
-                points.pending[l] *= precision[l];
-                let kept = 1.0 - points.variance[l] * precision[l];
-                points.variance[l] = rho[l] * rho[l] * points.variance[l] * kept + points.added[l];
-            }
+            let (pending, variance, added) = (points.pending, points.variance, points.added);
+            points.pending = each(|l| pending[l] * precision[l]);
+            let kept = each(|l| 1.0 - variance[l] * precision[l]);
+            points.variance = each(|l| rho[l] * rho[l] * variance[l] * kept[l] + added[l]);
         }
         self.present += 1;
         self.time += 1;
@@ -189,15 +187,16 @@ impl Gains {
         let begun = |start: &&usize| **start <= self.time;
         self.live = model.onsets.starts.iter().take_while(begun).count();
         for (block, points) in self.points.iter_mut().enumerate() {
-            for l in 0..LANES {
-                points.precision[l] = 1.0 / (points.variance[l] + points.white[l]);
-                points.gain[l] = points.rho[l] * points.variance[l] * points.precision[l];
-            }
+            let (variance, white, rho) = (points.variance, points.white, points.rho);
+            let precision = each(|l| 1.0 / (variance[l] + white[l]));
+            points.precision = precision;
+            points.gain = each(|l| rho[l] * variance[l] * precision[l]);
             let row = block * self.width;
             let regressors = &self.regressors[row..row + self.live];
             let factors = &mut self.factors[row..row + self.live];
             for (factor, regressor) in factors.iter_mut().zip(regressors) {
-                *factor = each(|l| (1.0 - regressor.predicted[l]) * points.precision[l]);
+                let predicted = regressor.predicted;
+                *factor = each(|l| (1.0 - predicted[l]) * precision[l]);
             }
         }
     }

@@ -1,9 +1,9 @@
-//! Four points of the grid at a time: arrays whose arithmetic compilers turn into vectors.
+//! Eight points of the grid at a time: arrays whose arithmetic compilers turn into vectors.
 
 use std::array::from_fn;
 
 /// How many.
-pub(super) const LANES: usize = 4;
+pub(super) const LANES: usize = 8;
 
 /// One number of each.
 pub(super) type Lanes = [f64; LANES];

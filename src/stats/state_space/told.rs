@@ -1,6 +1,6 @@
 //! What an earlier stretch of the same noise says of a noise class.
 
-use super::{Gains, Model, NoiseClass, Onsets, State};
+use super::{Gains, Model, NoiseClass, Onsets, State, Weights};
 
 /// At most so much (natural logarithm) may history speak against a point of the noise class: the
 /// noise of a new hour is not quite that of the last.
@@ -28,7 +28,9 @@ pub fn history_ln_likelihood(noise: &NoiseClass, values: &[Option<f64>]) -> Vec<
     if gains.present() < 2 {
         return Vec::new();
     }
-    let all: Vec<f64> = state.ln_restricted(&model, &gains).collect();
+    let all: Vec<f64> = state
+        .ln_restricted(&gains, &Weights::new(&model, &gains))
+        .collect();
     let best = all.iter().copied().fold(f64::NEG_INFINITY, f64::max);
     all.into_iter()
         .map(|ln| (ln - best).max(-HISTORY_SAYS_AT_MOST))

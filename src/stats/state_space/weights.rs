@@ -11,6 +11,8 @@ pub struct Weights {
     pub(super) terms: Vec<Terms>,
     /// Per block: ln of the determinant.
     pub(super) ln_det: Vec<Lanes>,
+    /// Per block: ln of C of the first onset.
+    pub(super) ln_square: Vec<Lanes>,
     /// Points of the grid.
     pub(super) points: usize,
     /// Onsets that have seen something.
@@ -42,8 +44,10 @@ pub(super) struct Terms {
 pub(super) struct Fit {
     /// Σ e²/F, the prior included.
     pub(super) square: Lanes,
-    /// ln of the likelihood of a mean of zero.
+    /// ln of the likelihood of a mean of zero; infinitely little beyond the last point.
     pub(super) ln_null: Lanes,
+    /// The same relative to the likeliest point.
+    pub(super) likelihood: Lanes,
 }
 
 impl Weights {
@@ -59,6 +63,7 @@ impl Weights {
         let mut out = Self {
             terms: vec![Terms::default(); gains.regressors.len()],
             ln_det: vec![[0.0; LANES]; prior.len()],
+            ln_square: vec![[0.0; LANES]; prior.len()],
             points: real,
             live: 0,
             count: PRIOR_COUNT,
@@ -95,6 +100,8 @@ impl Weights {
         self.whole_count = whole(self.count);
         for (block, points) in gains.points().iter().enumerate() {
             self.ln_det[block] = each(|l| points.ln_det(l));
+            let first = &gains.regressors[block * width].square;
+            self.ln_square[block] = first.map(libm::log);
             for m in 0..self.live {
                 let square = &gains.regressors[block * width + m].square;
                 let prior = self.prior[block].map(|prior| prior * self.onset[m]);
