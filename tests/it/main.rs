@@ -19,6 +19,7 @@ mod judge_distribution;
 mod judge_golden;
 mod judge_look;
 mod judge_null;
+mod judge_others;
 mod judge_plans;
 mod judge_sequential;
 mod latencies;
