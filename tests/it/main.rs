@@ -13,6 +13,7 @@
 )]
 mod bad_input;
 mod judge_absence;
+mod judge_background;
 mod judge_burn;
 mod judge_cases;
 mod judge_distribution;
