@@ -94,7 +94,14 @@ pub fn is_beyond(estimate: f64, limits: Limits, harm: Harm) -> bool {
         || (harm != Harm::Increase && estimate < limits.down)
 }
 
-/// Puts a decision into a finding: label, effect, evidence, needs.
+/// Puts a decision into a finding: label, effect, evidence.
+pub fn show(finding: &mut Finding, decision: &Decision, scale: Scale) {
+    finding.label = decision.label;
+    finding.evidence = Some(decision.evidence);
+    finding.effect = Some(effect(decision, scale, finding.baseline.level));
+}
+
+/// The same, and what it needs when it is undecided.
 pub fn settle(
     finding: &mut Finding,
     plan: &Plan,
@@ -103,9 +110,7 @@ pub fn settle(
     (scale, limits): (Scale, Limits),
     (look, may_accept): (&Look, bool),
 ) {
-    finding.label = decision.label;
-    finding.evidence = Some(decision.evidence);
-    finding.effect = Some(effect(decision, scale, finding.baseline.level));
+    show(finding, decision, scale);
     let levels = look.levels(plan, metric);
     // A trailing window beyond the limit is harm found, whatever the whole window says.
     if may_accept && accept(finding, plan, decision, limits, levels) {

@@ -20,14 +20,15 @@ use crate::plan::{MetricPlan, Plan, Queries};
 use crate::stats::summary;
 use crate::template::GapPolicy;
 use crate::units::{Harm, MinEffect};
+use std::borrow::Cow;
 
 /// The judged values of both arms, one entry per expected grid point, the gap policy applied.
 #[derive(Clone, Debug, PartialEq)]
-pub struct Arms {
+pub struct Arms<'a> {
     /// The baseline's values; gaps are `None`.
-    pub baseline: Vec<Option<f64>>,
+    pub baseline: Cow<'a, [Option<f64>]>,
     /// The canary's.
-    pub canary: Vec<Option<f64>>,
+    pub canary: Cow<'a, [Option<f64>]>,
 }
 
 /// The trailing window is this part of the judged one.
@@ -42,10 +43,10 @@ pub fn find(
     plan: &Plan,
     metric: &MetricPlan,
     window: &MetricWindow,
-    arms: &Arms,
+    arms: &Arms<'_>,
     look: &Look,
 ) -> Finding {
-    let (mut out, enough) = opening(metric, window, arms);
+    let (mut out, enough) = opening(metric, window, arms, true);
     if enough && !settled_by_convention(&mut out, plan, metric, arms, look) {
         compare(&mut out, plan, metric, arms, look);
     }
@@ -53,16 +54,23 @@ pub fn find(
 }
 
 /// What the arms look like, and whether that is enough to compare them; if not, the finding says
-/// what is missing.
-pub(super) fn opening(metric: &MetricPlan, window: &MetricWindow, arms: &Arms) -> (Finding, bool) {
+/// what is missing. Levels and sparklines are left out when nobody `reads` them.
+pub(super) fn opening(
+    metric: &MetricPlan,
+    window: &MetricWindow,
+    arms: &Arms<'_>,
+    reads: bool,
+) -> (Finding, bool) {
     let summarise = |points: &[Option<f64>]| {
-        let values: Vec<f64> = points.iter().flatten().copied().collect();
+        let held = || points.iter().flatten().copied();
+        let n = held().count();
+        let values: Vec<f64> = if reads { held().collect() } else { Vec::new() };
         ArmSummary {
-            n: values.len() as u64,
-            n_eff: values.len() as f64,
+            n: n as u64,
+            n_eff: n as f64,
             level: summary::median(&values),
             bad: None,
-            coverage: values.len() as f64 / points.len().max(1) as f64,
+            coverage: n as f64 / points.len().max(1) as f64,
             spark: finding::spark(&values),
         }
     };
@@ -87,7 +95,7 @@ pub(super) fn settled_by_convention(
     out: &mut Finding,
     plan: &Plan,
     metric: &MetricPlan,
-    arms: &Arms,
+    arms: &Arms<'_>,
     look: &Look,
 ) -> bool {
     if all_equal(arms) {
@@ -161,7 +169,7 @@ fn lacking(metric: &MetricPlan, finding: &Finding) -> Option<(String, u64)> {
 
 /// An arm that fell silent in the last third of the window: what it was before is no evidence of
 /// what it is (A5).
-fn silent(metric: &MetricPlan, arms: &Arms) -> Option<(String, u64)> {
+fn silent(metric: &MetricPlan, arms: &Arms<'_>) -> Option<(String, u64)> {
     let late = |points: &[Option<f64>]| {
         let (_, late) = points.split_at(points.len() - points.len() / TRAILING_PART);
         (late.iter().flatten().count(), late.len())
@@ -183,7 +191,7 @@ fn missing_points(arm: &ArmSummary, coverage: f64) -> u64 {
 }
 
 /// Both tests, on the whole window and on the trailing one.
-fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, look: &Look) {
+fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms<'_>, look: &Look) {
     let levels = look.levels(plan, metric);
     let (scale, limits) = scale(metric.min_effect, arms, &mut out.notes);
     let noise = Noise::of(&arms.canary, &arms.baseline);
@@ -226,15 +234,15 @@ fn compare(out: &mut Finding, plan: &Plan, metric: &MetricPlan, arms: &Arms, loo
 }
 
 /// Why a relative limit says nothing: there is nothing it could be relative to.
-fn limitless(limit: MinEffect, arms: &Arms) -> Option<String> {
+fn limitless(limit: MinEffect, arms: &Arms<'_>) -> Option<String> {
     let zero = arms.baseline.iter().flatten().all(|value| *value == 0.0);
     (zero && matches!(limit, MinEffect::Relative(_))).then(|| {
         format!("the baseline is zero throughout: {limit} of it is no limit; use an absolute one")
     })
 }
 
-fn all_equal(arms: &Arms) -> bool {
-    let mut values = arms.baseline.iter().chain(&arms.canary).flatten();
+fn all_equal(arms: &Arms<'_>) -> bool {
+    let mut values = arms.baseline.iter().chain(&*arms.canary).flatten();
     let first = values.next();
     values.all(|value| Some(value) == first)
 }
@@ -259,7 +267,7 @@ fn no_difference(levels: Levels, level: Option<f64>) -> crate::judge::judgement:
 }
 
 /// The scale on which a limit is a shift: logarithms for a relative limit of positive values.
-fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limits) {
+fn scale(limit: MinEffect, arms: &Arms<'_>, notes: &mut Vec<String>) -> (Scale, Limits) {
     let values: Vec<f64> = arms.baseline.iter().flatten().copied().collect();
     let median = summary::median(&values).unwrap_or(0.0);
     let MinEffect::Relative(share) = limit else {
@@ -268,7 +276,7 @@ fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limi
     if arms
         .baseline
         .iter()
-        .chain(&arms.canary)
+        .chain(&*arms.canary)
         .flatten()
         .all(|v| *v > 0.0)
     {
@@ -293,7 +301,7 @@ fn scale(limit: MinEffect, arms: &Arms, notes: &mut Vec<String>) -> (Scale, Limi
 /// The trailing third, where looks repeat and it holds enough values. Its noise is taken from
 /// itself and from the leading third, and the worse counts: a third alone may be too short to show
 /// slow noise, and the whole would take the fault itself for noise.
-fn trailing(arms: &Arms, scale: Scale, metric: &MetricPlan, look: &Look) -> Option<Ranked> {
+fn trailing(arms: &Arms<'_>, scale: Scale, metric: &MetricPlan, look: &Look) -> Option<Ranked> {
     if look.is_only() {
         return None;
     }
@@ -325,14 +333,14 @@ pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64
     if count(first) < TRAILING_MIN || count(second) < TRAILING_MIN {
         return false;
     }
-    let thirds = Arms {
-        baseline: first.to_vec(),
-        canary: second.to_vec(),
-    };
-    let (scale, limits) = scale(limit, &thirds, &mut Vec::new());
-    if rather_better(&thirds, scale, limits, harm) {
+    if !typically_beyond(first, second, limit, harm) {
         return false;
     }
+    let thirds = Arms {
+        baseline: first.into(),
+        canary: second.into(),
+    };
+    let (scale, limits) = scale(limit, &thirds, &mut Vec::new());
     // Student's tails of so few values would never let a change be seen; two arms that agree make
     // up for the sharper normal ones.
     let noise = Noise {
@@ -350,31 +358,24 @@ pub fn degraded(points: &[Option<f64>], limit: MinEffect, harm: Harm, level: f64
     }
 }
 
-/// Products of sample sizes up to which all pairs are counted before anything is sorted.
-const COUNTED_PAIRS: usize = 40_000;
-
-/// Whether no more than half of all pairs lie beyond the limit, so that no test can find it left.
-/// Most looks at most metrics end here, for the price of a count.
-fn rather_better(arms: &Arms, scale: Scale, limits: Limits, harm: Harm) -> bool {
-    let held = |points: &[Option<f64>]| -> Vec<f64> { points.iter().flatten().copied().collect() };
-    let (before, after) = (held(&arms.baseline), held(&arms.canary));
-    if harm == Harm::Either || before.len() * after.len() > COUNTED_PAIRS {
-        return false;
-    }
-    let up = harm == Harm::Increase;
-    let limit = if up { limits.up } else { limits.down };
-    let factor = libm::exp(limit);
-    let mut twice_beyond = 0_usize;
-    for value in &before {
-        let edge = match scale {
-            Scale::LogRatio => value * factor,
-            Scale::Difference => value + limit,
-        };
-        let beyond = |v: &&f64| if up { **v > edge } else { **v < edge };
-        let short = |v: &&f64| if up { **v < edge } else { **v > edge };
-        let ties = after.len() - after.iter().filter(short).count();
-        twice_beyond += after.iter().filter(beyond).count() + ties;
-    }
-    // Rounding may part an edge from its ties; a clear majority is not needed to go on.
-    twice_beyond < before.len() * after.len() * 99 / 100
+/// Whether the median moved beyond the limit: without that no test is asked. Most looks at most
+/// metrics end here.
+fn typically_beyond(
+    before: &[Option<f64>],
+    after: &[Option<f64>],
+    limit: MinEffect,
+    harm: Harm,
+) -> bool {
+    let median = |points: &[Option<f64>]| {
+        let mut held: Vec<f64> = points.iter().flatten().copied().collect();
+        let middle = held.len() / 2;
+        *held.select_nth_unstable_by(middle, f64::total_cmp).1
+    };
+    let (before, after) = (median(before), median(after));
+    let limit = match limit {
+        MinEffect::Relative(share) => share * before.abs(),
+        MinEffect::Absolute(value) => value,
+    };
+    (harm != Harm::Decrease && after > before + limit)
+        || (harm != Harm::Increase && after < before - limit)
 }

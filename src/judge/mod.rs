@@ -134,8 +134,8 @@ fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
 }
 
 fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let mut series: Vec<Option<Opened>> = (0..plan.metrics.len())
-        .map(|metric_idx| Opened::new(plan, windows, metric_idx))
+    let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
+        .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
         .collect();
     let followed = series
         .iter()

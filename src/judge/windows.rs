@@ -10,6 +10,7 @@ use crate::series::raw::Answer;
 use crate::series::samples::Series;
 use crate::template::GapPolicy;
 use crate::time::{Span, Timestamp};
+use std::borrow::Cow;
 use std::ops::Range;
 
 /// The answers of one look: samples in `(from, to]`, one answer per query of the plan.
@@ -64,6 +65,9 @@ pub struct EventInterval {
 
 /// The values of baseline and canary on the same grid points.
 pub type ArmValues = (Vec<Option<f64>>, Vec<Option<f64>>);
+
+/// The same, of the window itself where nothing has to be filled in.
+pub type JudgedValues<'a> = (Cow<'a, [Option<f64>]>, Cow<'a, [Option<f64>]>);
 
 /// One metric's data, both arms on the same grid.
 #[derive(Clone, Debug, PartialEq)]
@@ -212,7 +216,7 @@ impl Windows {
     /// zero are zero. `None` when the metric is no series metric.
     ///
     /// The grid point at the start itself is left out when nobody asked for it.
-    pub fn judged_series(&self, plan: &Plan, metric_idx: usize) -> Option<ArmValues> {
+    pub fn judged_series(&self, plan: &Plan, metric_idx: usize) -> Option<JudgedValues<'_>> {
         let (baseline, canary) = self.pair(metric_idx, plan.timing.judged_from)?;
         let Queries::Series { gaps, .. } = plan.metrics.get(metric_idx)?.queries else {
             return None;
@@ -222,35 +226,37 @@ impl Windows {
         }
         let first = self.first_point(metric_idx, plan.timing.judged_from)?;
         let state = self.counters.get(metric_idx);
-        let zeroed = |arm: Arm, values: Vec<Option<f64>>| -> Vec<Option<f64>> {
+        let zeroed = |arm: Arm, values: Cow<'_, [Option<f64>]>| -> Vec<Option<f64>> {
             // An arm is alive when any metric has seen it, but a metric that has never seen
             // anything has a query that selects nothing: that is no row of zeros.
             let window = self.metrics.get(metric_idx);
             let known = window.is_some_and(|w| w.baseline_series + w.canary_series > 0);
             let seen = known && self.arm_seen(arm);
             let asked = |idx: usize| state.is_some_and(|state| state.asked(plan, first + idx));
-            let fill = |(idx, value): (usize, Option<f64>)| {
+            let fill = |(idx, value): (usize, &Option<f64>)| {
                 value.or_else(|| (seen && asked(idx)).then_some(0.0))
             };
-            values.into_iter().enumerate().map(fill).collect()
+            values.iter().enumerate().map(fill).collect()
         };
-        Some((zeroed(Arm::Baseline, baseline), zeroed(Arm::Canary, canary)))
+        Some((
+            zeroed(Arm::Baseline, baseline).into(),
+            zeroed(Arm::Canary, canary).into(),
+        ))
     }
 
     /// A series metric's values as they came, from the first grid point at or after `judged_from`
     /// to [`Windows::covered_to`]; no gap is filled.
-    pub fn pair(&self, metric_idx: usize, judged_from: Timestamp) -> Option<ArmValues> {
+    pub fn pair(&self, metric_idx: usize, judged_from: Timestamp) -> Option<JudgedValues<'_>> {
         let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
         let first = self.first_point(metric_idx, judged_from)?;
         let grid = baseline.grid();
         let len = grid.points_until(self.covered_to);
-        let cut = |series: &Series| -> Vec<Option<f64>> {
-            let value = |idx: usize| series.values().get(idx).copied().flatten();
-            (first..len).map(value).collect()
-        };
-        Some((cut(baseline), cut(canary)))
+        Some((
+            cut(baseline.values(), first, len),
+            cut(canary.values(), first, len),
+        ))
     }
 
     /// The intervals of an events or distribution metric that lie wholly after
@@ -327,6 +333,15 @@ pub(crate) fn judged_range(plan: &Plan, covered_to: Timestamp) -> Range<usize> {
     let first = grid.first_from(plan.timing.judged_from);
     let len = grid.points_until(covered_to).saturating_sub(1);
     first..len.max(first)
+}
+
+/// The values from grid point `first` up to `len`, gaps where there are none.
+fn cut(values: &[Option<f64>], first: usize, len: usize) -> Cow<'_, [Option<f64>]> {
+    if let Some(held) = values.get(first..len.max(first)) {
+        return Cow::Borrowed(held);
+    }
+    let value = |idx: usize| values.get(idx).copied().flatten();
+    Cow::Owned((first..len).map(value).collect())
 }
 
 /// Those of `intervals`, which begin at the start; missing ones are gaps.

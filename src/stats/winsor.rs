@@ -29,20 +29,20 @@ impl Winsor {
     /// The clipped value; the unclipped one is remembered. Finite values only. O(log n), and a
     /// move of at most n numbers.
     pub fn clip(&mut self, value: f64) -> f64 {
-        let clipped = match self.bounds() {
-            Some((low, high)) => value.max(low).min(high),
-            None => value,
+        let spread = self.centre_and_deviation();
+        self.clip_by(value, spread)
+    }
+
+    /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already.
+    pub fn clip_by(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
+        let width = spread.map_or(0.0, |(_, deviation)| WIDTH * deviation);
+        let clipped = match spread {
+            Some((centre, _)) if width > 0.0 => value.max(centre - width).min(centre + width),
+            _ => value,
         };
         let at = self.sorted.partition_point(|seen| *seen <= value);
         self.sorted.insert(at, value);
         clipped
-    }
-
-    /// Where the next value may lie.
-    fn bounds(&self) -> Option<(f64, f64)> {
-        let (centre, deviation) = self.centre_and_deviation()?;
-        let width = WIDTH * deviation;
-        (width > 0.0).then_some((centre - width, centre + width))
     }
 
     /// Median and robust standard deviation of the values so far; `None` in the warm-up.

@@ -96,7 +96,7 @@ fn a_restart_gives_the_same_history() {
     let before = desk.judges.remove(0).windows;
     let (baseline, canary) = before.history_series(&order.plan, 0).unwrap();
     assert_eq!((baseline.len(), canary.len()), (240, 240));
-    assert!(baseline.iter().chain(&canary).all(Option::is_some));
+    assert!(baseline.iter().chain(canary.iter()).all(Option::is_some));
     assert_eq!(desk.crash(), []);
     let after = desk.judges.remove(0).windows;
     assert_eq!(after, before);
@@ -170,7 +170,7 @@ fn without_its_history_an_analysis_goes_on_and_knows_none() {
     });
     let windows = desk.judges.remove(0).windows;
     let (baseline, canary) = windows.history_series(&order.plan, 0).unwrap();
-    assert!(baseline.iter().chain(&canary).all(Option::is_none));
+    assert!(baseline.iter().chain(canary.iter()).all(Option::is_none));
     let (baseline, canary) = windows.judged_series(&order.plan, 0).unwrap();
-    assert!(baseline.iter().chain(&canary).all(Option::is_some));
+    assert!(baseline.iter().chain(canary.iter()).all(Option::is_some));
 }

@@ -213,7 +213,7 @@ spec:
     let (_, before) = windows.history_series(&plan, 0).unwrap();
     let (_, after) = windows.judged_series(&plan, 0).unwrap();
     assert_eq!(before.len(), 120);
-    for value in &after {
+    for value in after.iter() {
         assert_eq!(*value, before[0].map(|v| v * 2.0));
     }
     let (baseline, canary) = windows.history_replicas(&plan, 0).unwrap();

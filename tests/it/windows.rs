@@ -443,7 +443,7 @@ fn answers_that_belong_to_no_metric_are_ignored() {
     assert!(windows.judged_events(&plan, 0).is_empty());
     assert_eq!(
         windows.judged_series(&plan, 0),
-        Some((vec![None], vec![None]))
+        Some((vec![None].into(), vec![None].into()))
     );
     assert_eq!(windows.judged_series(&plan, 7), None);
     assert_eq!(windows.coverage(&plan, 7), (0.0, 0.0));

@@ -121,8 +121,10 @@ proptest! {
                     (l, r) => l == r,
                 })
         };
+        let judged = windows.judged_series(&plan, 0);
+        let judged = judged.map(|(b, c)| (b.into_owned(), c.into_owned()));
         for (arms, replicas) in [
-            (windows.judged_series(&plan, 0), windows.judged_replicas(&plan, 0)),
+            (judged, windows.judged_replicas(&plan, 0)),
             (windows.history_series(&plan, 0), windows.history_replicas(&plan, 0)),
         ] {
             let ((baseline, canary), replicas) = (arms.unwrap(), replicas.unwrap());
@@ -214,7 +216,7 @@ fn too_many_replicas_count_in_the_combined_value_only() {
         ["canary: more than 64 replicas, the rest only in the combined values"]
     );
     let (_, canary) = windows.judged_series(&plan, 0).unwrap();
-    assert_eq!(canary, [None, Some(1.0), Some(1.0)]);
+    assert_eq!(*canary, [None, Some(1.0), Some(1.0)]);
     series.reverse();
     let (again, others) = kept(&plan, &series, &["30s", "60s"]);
     assert_eq!(again, wanted);

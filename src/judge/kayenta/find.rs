@@ -136,7 +136,7 @@ fn judge_one(
         MetricData::Series { .. } => {
             let (baseline, canary) = windows.judged_series(plan, idx)?;
             let arms = Arms { baseline, canary };
-            let (out, missing) = lacking(mann_whitney::opening(metric, window, &arms));
+            let (out, missing) = lacking(mann_whitney::opening(metric, window, &arms, true));
             (out, missing, arms)
         }
         MetricData::Events { .. } | MetricData::Distribution { .. } => {
@@ -172,7 +172,7 @@ fn judge_one(
 }
 
 /// The ratio of bad events of each interval, as an error ratio would be queried.
-fn ratios(intervals: &[EventInterval]) -> Arms {
+fn ratios(intervals: &[EventInterval]) -> Arms<'static> {
     let ratio = |counts: Option<Counts>| {
         let counts = counts.filter(|counts| counts.total > 0.0)?;
         Some(counts.bad / counts.total)

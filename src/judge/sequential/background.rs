@@ -2,8 +2,8 @@
 
 use crate::judge::replicas::Replica;
 use crate::judge::sequential::contrast::Contrast;
-use crate::judge::sequential::memory::Pair;
 use crate::judge::sequential::offset::{self, Offset};
+use crate::judge::sequential::pairs::Pair;
 use crate::judge::windows::{ArmValues, Windows};
 use crate::plan::Plan;
 use crate::stats::state_space::{NoiseClass, history_ln_likelihood};
@@ -41,7 +41,12 @@ impl Background {
     }
 
     /// What the baseline's history says of the noise; empty when there is none.
-    pub fn noise(&self, class: &NoiseClass, contrast: Contrast, block: usize) -> Vec<f64> {
+    pub fn noise(
+        &self,
+        class: impl Fn() -> NoiseClass,
+        contrast: Contrast,
+        block: usize,
+    ) -> Vec<f64> {
         let Some((baseline, _)) = &self.history else {
             return Vec::new();
         };
@@ -59,7 +64,7 @@ impl Background {
             .into_iter()
             .map(|value| value.map(|v| winsor.clip(unit * v)))
             .collect();
-        history_ln_likelihood(class, &noise)
+        history_ln_likelihood(&class(), &noise)
     }
 
     /// The healthy offset of the arms on the scale of the contrast's effect, when something is

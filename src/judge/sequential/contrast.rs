@@ -6,6 +6,7 @@
 //! baseline's usual size.
 
 use crate::judge::finding::Scale;
+use crate::judge::sequential::pairs::Pairs;
 use crate::stats::summary;
 use crate::units::MinEffect;
 
@@ -17,8 +18,8 @@ const SIZED_BY: usize = crate::stats::winsor::WARM_UP;
 /// is barely over the limit for a moment is noise.
 const BURST_LIMITS: f64 = 2.0;
 
-/// Half the baseline again (as ln of the ratio): transient regressions of labelled incidents lie
-/// well beyond, the noise of healthy pairs mostly below.
+/// As ln of a ratio, 65 % more: transient regressions of labelled incidents lie well beyond, the
+/// noise of healthy pairs mostly below.
 const BURST_LEAST: f64 = 0.5;
 
 /// How a pair becomes a number; harm is above zero.
@@ -43,10 +44,11 @@ pub enum Contrast {
 }
 
 impl Contrast {
-    /// The contrast of a limit. `pairs` are (baseline, canary); they decide whether ratios can be
-    /// taken, and the size of differences.
-    pub fn new(limit: MinEffect, up: bool, pairs: &[(f64, f64)]) -> Self {
-        let negative = pairs.iter().any(|(b, c)| *b < 0.0 || *c < 0.0);
+    /// The contrast of a limit. The pairs decide whether ratios can be taken, and the size of
+    /// differences.
+    pub fn new(limit: MinEffect, up: bool, pairs: &Pairs<'_>) -> Self {
+        let relative = matches!(limit, MinEffect::Relative(_));
+        let negative = relative && pairs.known().any(|(b, c)| b < 0.0 || c < 0.0);
         match limit {
             MinEffect::Relative(share) if !negative => Self::Ratio {
                 factor: if up {
@@ -201,8 +203,8 @@ impl Contrast {
 const DIFFERENCE_MAX: f64 = 1e6;
 
 /// Median size of the baseline in the first pairs, or of the canary when that is zero.
-fn usual_size(pairs: &[(f64, f64)]) -> f64 {
-    let first = || pairs.iter().take(SIZED_BY);
+fn usual_size(pairs: &Pairs<'_>) -> f64 {
+    let first = || pairs.known().take(SIZED_BY);
     let median = |values: Vec<f64>| summary::median(&values).unwrap_or(0.0);
     let baseline = median(first().map(|(b, _)| b.abs()).collect());
     if baseline > 0.0 {

@@ -5,11 +5,9 @@
 //! the same as before, bit for bit, and a judgement without it has the same bits (A6).
 
 use crate::judge::sequential::contrast::Contrast;
+use crate::judge::sequential::pairs::{Pair, Pairs};
 use crate::judge::sequential::track::Track;
 use crate::stats::state_space::{Gains, Model, NoiseClass, Onsets, Weights};
-
-/// One value of each arm at one instant, or a gap in either.
-pub type Pair = Option<(f64, f64)>;
 
 /// What distinguishes the model of one series from another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -40,12 +38,12 @@ impl Shape {
 }
 
 /// A metric to be followed.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Followed {
+#[derive(Clone, Debug)]
+pub struct Followed<'a> {
     /// Its place in the plan.
     pub metric_idx: usize,
     /// One value per instant (or block of instants).
-    pub pairs: Vec<Pair>,
+    pub pairs: Pairs<'a>,
     /// One per direction of harm.
     pub contrasts: Vec<Sided>,
     /// Its model.
@@ -145,8 +143,11 @@ pub struct Group {
 /// One metric of a group.
 #[derive(Clone, Debug)]
 pub struct Member {
+    metric_idx: usize,
     /// What was taken in.
-    followed: Followed,
+    pairs: Vec<Pair>,
+    contrasts: Vec<Sided>,
+    said: Vec<f64>,
     /// One per direction of harm.
     pub directions: Vec<Direction>,
 }
@@ -167,7 +168,7 @@ impl Memory {
 
     /// Brings every metric up to its last instant. What an earlier look left is continued when
     /// nothing before has changed, else worked out anew.
-    pub fn follow(&mut self, metrics: Vec<Followed>) {
+    pub fn follow(&mut self, metrics: Vec<Followed<'_>>) {
         let known: usize = self.groups.iter().map(|group| group.members.len()).sum();
         let goes_on =
             known == metrics.len() && self.groups.iter().all(|group| group.goes_on(&metrics));
@@ -197,14 +198,14 @@ impl Memory {
             let at = group
                 .members
                 .iter()
-                .position(|member| member.followed.metric_idx == metric_idx)?;
+                .position(|member| member.metric_idx == metric_idx)?;
             Some((group, at))
         })
     }
 }
 
 impl Group {
-    fn new(metric: Followed) -> Self {
+    fn new(metric: Followed<'_>) -> Self {
         let model = metric.shape.model();
         let gains = Gains::new(&model);
         Self {
@@ -226,60 +227,53 @@ impl Group {
         )
     }
 
-    fn takes(&self, metric: &Followed) -> bool {
-        let same = |(a, b): (&Pair, &Pair)| a.is_some() == b.is_some();
-        let first = &self.members[0].followed;
+    fn takes(&self, metric: &Followed<'_>) -> bool {
+        let same = |(a, b): (&Pair, Pair)| a.is_some() == b.is_some();
+        let first = &self.members[0].pairs;
         self.shape == metric.shape
-            && first.pairs.len() == metric.pairs.len()
-            && first.pairs.iter().zip(&metric.pairs).all(same)
+            && first.len() == metric.pairs.len()
+            && first.iter().zip(metric.pairs.iter()).all(same)
     }
 
     /// Whether the new pairs only continue what is known, alike for all members.
-    fn goes_on(&self, metrics: &[Followed]) -> bool {
-        let find = |member: &Member| {
-            let idx = member.followed.metric_idx;
-            metrics.iter().find(|metric| metric.metric_idx == idx)
-        };
-        let Some(first) = self.members.first().and_then(find) else {
+    fn goes_on(&self, metrics: &[Followed<'_>]) -> bool {
+        let Some(first) = self.members.first().and_then(|first| first.among(metrics)) else {
             return false;
         };
-        let seen = self.gains.time();
+        let (seen, len) = (self.gains.time(), first.pairs.len());
         self.members.iter().all(|member| {
-            find(member).is_some_and(|metric| {
-                let old = &member.followed;
-                let alike = first.pairs.len() == metric.pairs.len()
-                    && (seen..metric.pairs.len())
-                        .all(|t| first.pairs[t].is_some() == metric.pairs[t].is_some());
-                alike
-                    && metric.shape == self.shape
-                    && metric.contrasts == old.contrasts
-                    && metric.said == old.said
-                    && metric.pairs.get(..seen) == Some(&old.pairs[..])
+            member.among(metrics).is_some_and(|metric| {
+                metric.shape == self.shape
+                    && metric.contrasts == member.contrasts
+                    && metric.said == member.said
+                    && metric.pairs.len() == len
+                    && (seen..len)
+                        .all(|t| first.pairs.get(t).is_some() == metric.pairs.get(t).is_some())
+                    && metric.pairs.go_on_from(&member.pairs)
             })
         })
     }
 
-    fn go_on(&mut self, metrics: &[Followed]) {
+    fn go_on(&mut self, metrics: &[Followed<'_>]) {
         let from = self.gains.time();
         for member in &mut self.members {
-            let idx = member.followed.metric_idx;
-            if let Some(metric) = metrics.iter().find(|metric| metric.metric_idx == idx) {
-                let new = metric.pairs.get(from..).unwrap_or_default();
-                member.followed.pairs.extend_from_slice(new);
+            if let Some(metric) = member.among(metrics) {
+                let new = (from..metric.pairs.len()).map(|t| metric.pairs.get(t));
+                member.pairs.extend(new);
             }
         }
         self.run(from);
     }
 
     fn run(&mut self, from: usize) {
-        let until = self.members[0].followed.pairs.len();
+        let until = self.members[0].pairs.len();
         for t in from..until {
             for member in &mut self.members {
                 for direction in &mut member.directions {
-                    direction.observe(&self.gains, member.followed.pairs[t]);
+                    direction.observe(&self.gains, member.pairs[t]);
                 }
             }
-            if self.members[0].followed.pairs[t].is_some() {
+            if self.members[0].pairs[t].is_some() {
                 self.gains.observe(&self.model);
             } else {
                 self.gains.skip(&self.model);
@@ -290,16 +284,24 @@ impl Group {
 }
 
 impl Member {
-    fn new(followed: Followed, model: &Model) -> Self {
+    fn new(followed: Followed<'_>, model: &Model) -> Self {
         let direction = |sided: &Sided| Direction::new(sided, model);
         Self {
+            metric_idx: followed.metric_idx,
             directions: followed.contrasts.iter().map(direction).collect(),
-            followed,
+            pairs: followed.pairs.iter().collect(),
+            contrasts: followed.contrasts,
+            said: followed.said,
         }
+    }
+
+    fn among<'m, 'a>(&self, metrics: &'m [Followed<'a>]) -> Option<&'m Followed<'a>> {
+        let same = |metric: &&Followed<'a>| metric.metric_idx == self.metric_idx;
+        metrics.iter().find(same)
     }
 
     /// What history says of each point of the noise class; empty without.
     pub fn said(&self) -> &[f64] {
-        &self.followed.said
+        &self.said
     }
 }

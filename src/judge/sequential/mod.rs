@@ -7,6 +7,7 @@
 //! | step | module |
 //! |---|---|
 //! | history and replicas to noise and healthy offset | [`background`], [`offset`] |
+//! | values side by side, as pairs | [`pairs`] |
 //! | pairs of values to one bounded contrast, harm above zero | [`contrast`] |
 //! | contrasts to evidence, incrementally | [`track`] |
 //! | metrics observed at the same instants together | [`memory`] |
@@ -17,6 +18,7 @@ pub mod combine;
 pub mod contrast;
 pub mod memory;
 pub mod offset;
+pub mod pairs;
 pub mod series;
 pub mod track;
 

@@ -10,7 +10,7 @@
 //! together stay within the whole.
 
 use crate::judge::replicas::Replica;
-use crate::judge::sequential::memory::Pair;
+use crate::judge::sequential::pairs::Pair;
 use crate::stats::{student, summary};
 
 /// The share of a test's error that goes to where its limit lies.

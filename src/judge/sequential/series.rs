@@ -7,8 +7,9 @@ use crate::judge::look::{Levels, Look};
 use crate::judge::mann_whitney::{self, Arms};
 use crate::judge::sequential::background::Background;
 use crate::judge::sequential::contrast::Contrast;
-use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Pair, Shape, Sided};
+use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Shape, Sided};
 use crate::judge::sequential::offset::{self, Offset};
+use crate::judge::sequential::pairs::{Pairs, ZEROS_BY};
 use crate::judge::sequential::track;
 use crate::judge::windows::Windows;
 use crate::plan::{MetricPlan, Plan, Queries};
@@ -29,13 +30,6 @@ const ONSETS: usize = 12;
 /// Pairs below which nothing is worse: the prior of the noise still outweighs them.
 const PAIRS_MIN: u64 = 5;
 
-/// Pairs that tell how often both arms are zero at once.
-const ZEROS_BY: usize = 16;
-
-/// Zeros in both arms at once carry nothing; values are averaged over blocks in which at most
-/// this share is all zero.
-const EMPTY_MAX: f64 = 0.05;
-
 /// Values after which a slow noise is more than chance.
 const SLOW_FROM: usize = 40;
 
@@ -43,29 +37,21 @@ const SLOW_FROM: usize = 40;
 const HINT: f64 = 1.0;
 
 /// What a metric needs to be followed, or why it cannot be.
-fn followed(
+fn followed<'a>(
     plan: &Plan,
     metric_idx: usize,
     metric: &MetricPlan,
-    arms: &Arms,
+    arms: &'a Arms<'_>,
     background: &Background,
-) -> Option<Followed> {
-    let pairs: Vec<Pair> = arms
-        .baseline
-        .iter()
-        .zip(&arms.canary)
-        .map(|(baseline, canary)| Some(((*baseline)?, (*canary)?)))
-        .collect();
-    let block = block(&pairs)?;
-    let pairs = averaged(&pairs, block);
-    let known: Vec<(f64, f64)> = pairs.iter().flatten().copied().collect();
+) -> Option<Followed<'a>> {
+    let (pairs, block) = Pairs::new(&arms.baseline, &arms.canary)?;
     let ups: &[bool] = match metric.harm {
         Harm::Increase => &[true],
         Harm::Decrease => &[false],
         Harm::Either => &[true, false],
     };
     let sided = |up: &bool| {
-        let contrast = Contrast::new(metric.min_effect, *up, &known);
+        let contrast = Contrast::new(metric.min_effect, *up, &pairs);
         let levels = (alpha(plan, metric), plan.judge.false_promote.get());
         background
             .offset(contrast)
@@ -76,7 +62,7 @@ fn followed(
     let contrasts: Vec<Sided> = ups.iter().map(sided).collect();
     let shape = shape(plan, metric, block);
     let said = contrasts.first().map_or(Vec::new(), |sided| {
-        background.noise(&shape.noise(), sided.harm, block)
+        background.noise(|| shape.noise(), sided.harm, block)
     });
     Some(Followed {
         metric_idx,
@@ -105,40 +91,6 @@ fn alpha(plan: &Plan, metric: &MetricPlan) -> f64 {
     } else {
         plan.judge.false_rollback.get()
     }
-}
-
-/// How many instants make one value; `None` while that cannot be told.
-fn block(pairs: &[Pair]) -> Option<usize> {
-    let first: Vec<(f64, f64)> = pairs.iter().flatten().take(ZEROS_BY).copied().collect();
-    let empty = first.iter().filter(|(b, c)| *b == 0.0 && *c == 0.0).count();
-    if empty == 0 {
-        return Some(1);
-    }
-    if first.len() < ZEROS_BY {
-        return None;
-    }
-    let share = empty as f64 / first.len() as f64;
-    let mut left = share;
-    let mut block = 1;
-    while left > EMPTY_MAX && block < ZEROS_BY {
-        left *= left;
-        block *= 2;
-    }
-    Some(block)
-}
-
-/// Means over whole blocks of instants; a block without any pair is a gap.
-fn averaged(pairs: &[Pair], block: usize) -> Vec<Pair> {
-    if block == 1 {
-        return pairs.to_vec();
-    }
-    let mean = |chunk: &[Pair]| {
-        let held: Vec<(f64, f64)> = chunk.iter().flatten().copied().collect();
-        let count = held.len() as f64;
-        let sum = |side: fn(&(f64, f64)) -> f64| held.iter().map(side).sum::<f64>() / count;
-        (!held.is_empty()).then(|| (sum(|p| p.0), sum(|p| p.1)))
-    };
-    pairs.chunks_exact(block).map(mean).collect()
 }
 
 fn shape(plan: &Plan, metric: &MetricPlan, block: usize) -> Shape {
@@ -190,22 +142,28 @@ fn range_window(query: &str) -> Span {
 
 /// A series metric at one look, before anything is asked of the evidence.
 #[derive(Clone, Debug)]
-pub struct Opened {
+pub struct Opened<'a> {
     metric_idx: usize,
-    arms: Arms,
+    arms: Arms<'a>,
     background: Background,
     finding: Finding,
     enough: bool,
 }
 
-impl Opened {
+impl<'a> Opened<'a> {
     /// `None` when the metric is no series metric, or the windows belong to another plan.
-    pub fn new(plan: &Plan, windows: &Windows, metric_idx: usize) -> Option<Self> {
+    pub fn new(
+        plan: &Plan,
+        windows: &'a Windows,
+        metric_idx: usize,
+        detail: Detail,
+    ) -> Option<Self> {
         let (baseline, canary) = windows.judged_series(plan, metric_idx)?;
         let arms = Arms { baseline, canary };
         let metric = plan.metrics.get(metric_idx)?;
         let window = windows.metrics.get(metric_idx)?;
-        let (finding, enough) = mann_whitney::opening(metric, window, &arms);
+        let reads = detail == Detail::Full;
+        let (finding, enough) = mann_whitney::opening(metric, window, &arms, reads);
         Some(Self {
             metric_idx,
             background: Background::new(plan, windows, metric_idx),
@@ -216,14 +174,18 @@ impl Opened {
     }
 
     /// What the memory has to follow; nothing when data are missing.
-    pub fn followed(&self, plan: &Plan) -> Option<Followed> {
+    pub fn followed(&self, plan: &Plan) -> Option<Followed<'_>> {
         let metric = plan.metrics.get(self.metric_idx).filter(|_| self.enough)?;
         followed(plan, self.metric_idx, metric, &self.arms, &self.background)
     }
 }
 
 /// The finding of a series metric that the memory has followed up to this look.
-pub fn find(plan: &Plan, open: Opened, (look, memory): (&Look, &mut Memory)) -> Option<Finding> {
+pub fn find(
+    plan: &Plan,
+    open: Opened<'_>,
+    (look, memory): (&Look, &mut Memory),
+) -> Option<Finding> {
     let metric = plan.metrics.get(open.metric_idx)?;
     let Opened {
         metric_idx,
@@ -314,15 +276,10 @@ impl View<'_> {
             self.decision(label, evidence, (worst, &said), (mean, history));
         out.canary.n_eff = worth(out.canary.n, mean);
         out.baseline.n_eff = worth(out.baseline.n, mean);
-        let may_accept = ln_e < HINT && !slow;
-        finding::settle(
-            out,
-            self.plan,
-            self.metric,
-            &decision,
-            (scale, limits),
-            (self.look, may_accept),
-        );
+        finding::show(out, &decision, scale);
+        if ln_e < HINT && !slow {
+            finding::accept(out, self.plan, &decision, limits, levels);
+        }
         if out.label == Label::Undecided && self.detail == Detail::Full {
             out.needs = self.needs(&said, (ln_e, safety), levels);
         }

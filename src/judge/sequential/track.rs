@@ -17,8 +17,12 @@ const BURST_DEVIATIONS: f64 = 2.0;
 /// few minutes at the usual steps.
 const LEVEL_OF: usize = 20;
 
-/// Evidence never leaves ±this (natural logarithm), so that its exponential stays finite.
+/// Evidence is never more than this (natural logarithm), so that its exponential stays finite.
 const LN_E_MAX: f64 = 700.0;
+
+/// Nor less than this: what is against harm is not told apart any more. It adds at most one
+/// billionth to an e-value, which is far below what its bound takes off.
+const LN_E_MIN: f64 = -20.0;
 
 /// One metric in one direction.
 #[derive(Clone, Debug, PartialEq)]
@@ -27,8 +31,10 @@ pub struct Track {
     winsor: Winsor,
     state: State,
     bursts: Bursts,
-    /// The baseline's last values, oldest first.
+    /// The baseline's last values, in no order.
     recent: Vec<f64>,
+    /// Which of them is the oldest.
+    oldest: usize,
     pairs: u64,
 }
 
@@ -40,7 +46,8 @@ impl Track {
             winsor: Winsor::new(),
             state: State::new(model),
             bursts: Bursts::new(),
-            recent: Vec::with_capacity(LEVEL_OF + 1),
+            recent: Vec::with_capacity(LEVEL_OF),
+            oldest: 0,
             pairs: 0,
         }
     }
@@ -62,31 +69,37 @@ impl Track {
             return;
         };
         let contrast = self.contrast.of(baseline, canary);
-        self.observe_burst(contrast, baseline, canary);
-        self.state.observe(gains, self.winsor.clip(contrast));
-        if self.recent.len() == LEVEL_OF {
-            self.recent.remove(0);
+        let spread = self.winsor.centre_and_deviation();
+        self.observe_burst(contrast, spread, (baseline, canary));
+        let clipped = self.winsor.clip_by(contrast, spread);
+        self.state.observe(gains, clipped);
+        if let Some(oldest) = self.recent.get_mut(self.oldest) {
+            *oldest = baseline;
+        } else {
+            self.recent.push(baseline);
         }
-        self.recent.push(baseline);
+        self.oldest = (self.oldest + 1) % LEVEL_OF;
         self.pairs += 1;
     }
 
     /// A canary in a burst is far beyond the limit over the baseline of the moment and over its
     /// recent level, and outside of the contrast's own noise; a baseline in a burst is as far over
     /// its recent level.
-    fn observe_burst(&mut self, contrast: f64, baseline: f64, canary: f64) {
-        let Some((centre, deviation)) = self.winsor.centre_and_deviation() else {
+    fn observe_burst(
+        &mut self,
+        contrast: f64,
+        spread: Option<(f64, f64)>,
+        (baseline, canary): (f64, f64),
+    ) {
+        let Some((centre, deviation)) = spread else {
             return;
         };
         let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.contrast.burst());
         // A level between the recent extremes cannot be left by what does not leave the nearer.
-        let nearest = self.recent.iter().copied().fold(f64::NAN, |near, v| {
-            if self.contrast.is_up() {
-                v.min(near)
-            } else {
-                v.max(near)
-            }
-        });
+        let up = self.contrast.is_up();
+        let nearer = |near: f64, v: f64| if (v < near) == up { v } else { near };
+        let nearest = self.recent.iter().copied().reduce(nearer);
+        let nearest = nearest.unwrap_or(baseline);
         let canary_may = contrast > bound;
         let baseline_may = self.contrast.of(nearest, baseline) > bound;
         if !canary_may && !baseline_may {
@@ -108,7 +121,7 @@ impl Track {
         let location = libm::log(LOCATION_WEIGHT) + location;
         let bursts = libm::log(1.0 - LOCATION_WEIGHT) + self.bursts.ln_e();
         Harm {
-            ln_e: ln_sum(location, bursts).clamp(-LN_E_MAX, LN_E_MAX),
+            ln_e: ln_sum(location, bursts).clamp(LN_E_MIN, LN_E_MAX),
             by_bursts: bursts > location,
             longest_burst: self.bursts.longest(),
         }
@@ -118,7 +131,7 @@ impl Track {
     pub fn safety(&self, gains: &Gains, weights: &mut Weights, history: &[f64]) -> f64 {
         let asked = (Side::Below, Span::FromStart, 0.0);
         let ln_e = self.state.ln_e(gains, weights, asked, history);
-        ln_e.clamp(-LN_E_MAX, LN_E_MAX)
+        ln_e.clamp(LN_E_MIN, LN_E_MAX)
     }
 
     /// The largest contrast that harm at level `alpha` is shown over; valid at every look.

@@ -18,10 +18,17 @@
 //! shared by all sequences observed at the same instants; [`State`] is what one of them adds.
 
 mod evidence;
+mod exact;
 mod gains;
+mod lanes;
+mod state;
+mod told;
+mod weights;
 
-pub use evidence::{Mean, Side, Span, State, Weights, history_ln_likelihood};
 pub use gains::Gains;
+pub use state::{Mean, State};
+pub use told::history_ln_likelihood;
+pub use weights::Weights;
 
 /// Prior variances of the mean in units of the noise's variance, equally weighted: small, like
 /// the noise, and large (the pilot of the specification; half-normal above zero).
@@ -39,6 +46,36 @@ const CORRELATIONS: [f64; 6] = [0.3, 0.5, 0.65, 0.8, 0.9, 0.95];
 
 /// Prior weight of white noise; the rest of the grid shares the remainder.
 const WHITE_WEIGHT: f64 = 0.3;
+
+/// A share of explained variance is below 1; rounding must not make it 1.
+const LARGEST_SHARE: f64 = 1.0 - 1e-15;
+
+/// The direction in which the mean may leave zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Side {
+    /// Evidence that the mean is above.
+    Above,
+    /// Evidence that the mean is below.
+    Below,
+}
+
+impl Side {
+    fn sign(self) -> f64 {
+        match self {
+            Self::Above => 1.0,
+            Self::Below => -1.0,
+        }
+    }
+}
+
+/// Which onsets count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Span {
+    /// All of the model.
+    AnyOnset,
+    /// The first value only.
+    FromStart,
+}
 
 /// Which noise the null allows.
 #[derive(Clone, Debug, PartialEq)]

@@ -1,0 +1,229 @@
+//! What the values of one sequence say: its sums in all filters, and the mean they amount to.
+
+use super::gains::Gains;
+use super::lanes::{LANES, Lanes, each};
+use super::weights::Weights;
+use super::{EFFECTS, LARGEST_SHARE, Model, PRIOR_COUNT, PRIOR_SCALE, Side};
+
+/// The sums of one sequence in all filters.
+#[derive(Clone, Debug, PartialEq)]
+pub struct State {
+    /// Per block of points.
+    rows: Vec<Rows>,
+    /// Per block and onset: Σ e w/F.
+    pub(super) sums: Vec<Lanes>,
+}
+
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Rows {
+    /// The next value, as the filter expects it.
+    predicted: Lanes,
+    /// Σ e²/F.
+    square: Lanes,
+}
+
+/// A mean with what is known of its noise.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Mean {
+    /// The estimate.
+    pub value: f64,
+    /// Its standard error.
+    pub error: f64,
+    /// The standard deviation of one value.
+    pub scale: f64,
+    /// Variance of a mean of n values is this times `scale`²/n.
+    pub long_run_variance: f64,
+    /// The noise looks as slow as the class allows, or slower.
+    pub slowest: bool,
+}
+
+impl State {
+    /// Before the first value.
+    pub fn new(model: &Model) -> Self {
+        let blocks = model.noise.len().div_ceil(LANES);
+        Self {
+            rows: vec![Rows::default(); blocks],
+            sums: vec![[0.0; LANES]; blocks * model.onsets.starts.len()],
+        }
+    }
+
+    /// Takes in the next value; the gains move on afterwards.
+    pub fn observe(&mut self, gains: &Gains, value: f64) {
+        let (width, live) = (gains.width(), gains.live());
+        for (block, (row, points)) in self.rows.iter_mut().zip(gains.points()).enumerate() {
+            let residual = row.predicted.map(|predicted| value - predicted);
+            for l in 0..LANES {
+                row.square[l] += residual[l] * residual[l] * points.precision[l];
+                row.predicted[l] = points.rho[l] * row.predicted[l] + points.gain[l] * residual[l];
+            }
+            let from = block * width;
+            let sums = &mut self.sums[from..from + live];
+            for (sum, factor) in sums.iter_mut().zip(&gains.factors[from..from + live]) {
+                for l in 0..LANES {
+                    sum[l] += residual[l] * factor[l];
+                }
+            }
+        }
+    }
+
+    /// The next value is missing.
+    pub fn skip(&mut self, gains: &Gains) {
+        for (row, points) in self.rows.iter_mut().zip(gains.points()) {
+            for l in 0..LANES {
+                row.predicted[l] *= points.rho[l];
+            }
+        }
+    }
+
+    /// Σ e²/F at a block of points after `shift` was taken from every value, the prior included.
+    pub(super) fn squares(&self, gains: &Gains, block: usize, shift: f64) -> Lanes {
+        let prior = PRIOR_COUNT * PRIOR_SCALE * PRIOR_SCALE;
+        let from = block * gains.width();
+        let (regressor, sum) = (&gains.regressors[from].square, &self.sums[from]);
+        each(|l| {
+            let moved = shift * (shift * regressor[l] - 2.0 * sum[l]);
+            // Rounding must not make a sum of squares negative.
+            prior + (self.rows[block].square[l] + moved).max(0.0)
+        })
+    }
+
+    /// Mean of the values by generalised least squares at the most likely point of the noise
+    /// class, from onset `m` on, and its standard error; `None` before two values.
+    pub fn mean(&self, model: &Model, gains: &Gains, m: usize) -> Option<Mean> {
+        let n = gains.present() as f64;
+        if m >= gains.width() || n < 2.0 {
+            return None;
+        }
+        let point = self.likeliest(model, gains);
+        let (at, lane) = gains.place(point, m);
+        let (square, sum) = (gains.regressors[at].square[lane], self.sums[at][lane]);
+        if square <= 0.0 {
+            return None;
+        }
+        let value = sum / square;
+        let rest = (self.squares(gains, point / LANES, 0.0)[lane] - sum * value).max(0.0);
+        let variance = rest / (n + PRIOR_COUNT - 1.0);
+        let rho_max = model.noise.rho.last().copied().unwrap_or(0.0);
+        Some(Mean {
+            value,
+            error: libm::sqrt(variance / square),
+            scale: libm::sqrt(variance),
+            long_run_variance: model.noise.long_run_variance(point),
+            slowest: rho_max > 0.0 && model.noise.rho[point] >= rho_max,
+        })
+    }
+
+    /// How many more values of the same kind bring the e-value to `wanted` (natural logarithm)
+    /// from `now`; `None` if more than `most` would be needed.
+    ///
+    /// The sums are continued as if every value were the mean plus average noise, at the most
+    /// likely point of the class. Good to a factor of about two.
+    pub fn forecast(
+        &self,
+        model: &Model,
+        gains: &Gains,
+        side: Side,
+        (now, wanted): (f64, f64),
+        most: usize,
+    ) -> Option<usize> {
+        let point = self.likeliest(model, gains);
+        let (at, lane) = gains.place(point, 0);
+        let square = gains.regressors[at].square[lane];
+        let sum = side.sign() * self.sums[at][lane];
+        let all = self.squares(gains, point / LANES, 0.0)[lane];
+        let count = PRIOR_COUNT + gains.present() as f64;
+        if square <= 0.0 || sum <= 0.0 {
+            return None;
+        }
+        let mean = sum / square;
+        let slow = model.noise.long_run_variance(point);
+        let noise = (all - sum * mean).max(0.0) / count;
+        let after = |more: f64| {
+            let square = square + more / slow;
+            let sum = sum + more * mean / slow;
+            let all = all + more * (noise + mean * mean / slow);
+            let count = count + more;
+            let terms = EFFECTS.map(|effect| {
+                let share = (sum * sum / all * effect / (effect * square + 1.0)).min(LARGEST_SHARE);
+                -0.5 * libm::log1p(effect * square) - 0.5 * count * libm::log1p(-share)
+            });
+            let largest = terms.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            largest + libm::log(terms.iter().map(|term| libm::exp(term - largest)).sum())
+        };
+        let here = after(0.0);
+        let reached = |more: usize| now + after(more as f64) - here >= wanted;
+        if !reached(most) {
+            return None;
+        }
+        let (mut low, mut high) = (0, most);
+        while low < high {
+            let middle = low + (high - low) / 2;
+            if reached(middle) {
+                high = middle;
+            } else {
+                low = middle + 1;
+            }
+        }
+        Some(low)
+    }
+
+    /// The onset that explains the values best.
+    pub fn likeliest_onset(&self, gains: &Gains, weights: &Weights, side: Side) -> usize {
+        let half = 0.5 * weights.count;
+        let mut best = (f64::NEG_INFINITY, 0);
+        for idx in 0..weights.points {
+            let (block, lane) = (idx / LANES, idx % LANES);
+            let square = self.squares(gains, block, 0.0)[lane];
+            let fit = -half * libm::log(square) - 0.5 * weights.ln_det[block][lane];
+            for m in 0..weights.live {
+                let (at, _) = gains.place(idx, m);
+                let sum = side.sign() * self.sums[at][lane];
+                if sum <= 0.0 {
+                    continue;
+                }
+                let terms = &weights.terms[at];
+                for (scale, shrink) in terms.scale.iter().zip(&terms.shrink) {
+                    let share = (sum * sum / square * shrink[lane]).min(LARGEST_SHARE);
+                    let term = libm::log(scale[lane]) + fit - half * libm::log1p(-share);
+                    if term > best.0 {
+                        best = (term, m);
+                    }
+                }
+            }
+        }
+        best.1
+    }
+
+    /// The point of the noise class under which the values are most likely, whatever their mean:
+    /// a mean that is not zero must not be taken for slow noise.
+    fn likeliest(&self, model: &Model, gains: &Gains) -> usize {
+        let mut best = (f64::NEG_INFINITY, 0);
+        for (idx, ln) in self.ln_restricted(model, gains).enumerate() {
+            if ln >= best.0 {
+                best = (ln, idx);
+            }
+        }
+        best.1
+    }
+
+    /// ln of the restricted likelihood of each point, free of scale and mean.
+    pub(super) fn ln_restricted<'a>(
+        &'a self,
+        model: &Model,
+        gains: &'a Gains,
+    ) -> impl Iterator<Item = f64> + 'a {
+        let free = gains.present() as f64 - 1.0 + PRIOR_COUNT;
+        let each = move |idx: usize| {
+            let (at, lane) = gains.place(idx, 0);
+            let (square, sum) = (gains.regressors[at].square[lane], self.sums[at][lane]);
+            if square <= 0.0 {
+                return f64::NEG_INFINITY;
+            }
+            let all = self.squares(gains, idx / LANES, 0.0)[lane];
+            let rest = (all - sum * sum / square).max(f64::MIN_POSITIVE);
+            let ln_det = gains.points()[idx / LANES].ln_det(lane);
+            -0.5 * (ln_det + libm::log(square) + free * libm::log(rest))
+        };
+        (0..model.noise.len()).map(each)
+    }
+}
