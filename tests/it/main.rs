@@ -23,6 +23,7 @@ mod judge_null;
 mod judge_others;
 mod judge_plans;
 mod judge_sequential;
+mod judge_together;
 mod latencies;
 mod native_histograms;
 mod native_real;
