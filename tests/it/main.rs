@@ -19,6 +19,7 @@ mod judge_cases;
 mod judge_distribution;
 mod judge_golden;
 mod judge_look;
+mod judge_memory;
 mod judge_null;
 mod judge_others;
 mod judge_plans;
