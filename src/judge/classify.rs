@@ -150,8 +150,15 @@ pub(super) fn agree(
     let up = harm == Harm::Increase || (harm == Harm::Either && estimate >= 0.0);
     let (above, below) = (harm != Harm::Decrease, harm != Harm::Increase);
     match label {
-        Label::Worse if up => low = low.max(limits.up.next_up()),
-        Label::Worse => high = high.min(limits.down.next_down()),
+        // What is shown by another test than that of the bounds may have both short of the limit.
+        Label::Worse if up => {
+            low = low.max(limits.up.next_up());
+            high = high.max(low);
+        }
+        Label::Worse => {
+            high = high.min(limits.down.next_down());
+            low = low.min(high);
+        }
         Label::Within => {
             if above {
                 high = high.min(limits.up.next_down());

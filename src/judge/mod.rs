@@ -165,7 +165,7 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .enumerate()
         .filter_map(&mut find)
         .collect();
-    combine::together(plan, &mut findings);
+    combine::together(plan, memory, &mut findings);
     findings
 }
 

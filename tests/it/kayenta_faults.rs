@@ -32,8 +32,10 @@ pub(crate) struct Fault {
     /// The public thread that reported it.
     pub(crate) thread: Option<String>,
     pub(crate) metrics: Vec<FaultMetric>,
-    lines: Vec<String>,
-    answers: Vec<String>,
+    /// Its lines but for the answers.
+    pub(crate) lines: Vec<String>,
+    /// The answers that are written in the file.
+    pub(crate) answers: Vec<String>,
 }
 
 fn file() -> PathBuf {
@@ -42,7 +44,11 @@ fn file() -> PathBuf {
 
 /// Every case of the file.
 pub(crate) fn faults() -> Vec<Fault> {
-    let text = std::fs::read_to_string(file()).unwrap();
+    read(&std::fs::read_to_string(file()).unwrap())
+}
+
+/// Every case of a text. Lines `asked` and `must` are for another judge's file.
+pub(crate) fn read(text: &str) -> Vec<Fault> {
     let mut out: Vec<Fault> = Vec::new();
     for line in text.lines().filter(|line| !line.is_empty()) {
         if let Some(name) = line.strip_prefix("case ") {
@@ -81,13 +87,15 @@ pub(crate) fn faults() -> Vec<Fault> {
                 };
                 *side = values(rest).iter().map(|value| scale * value).collect();
             }
+            "asked" | "must" => {}
             other => panic!("{other} is no word of a case"),
         }
     }
     out
 }
 
-fn option<'l>(line: &'l str, key: &str) -> Option<&'l str> {
+/// The value of `key=value` among the words of a line.
+pub(crate) fn option<'l>(line: &'l str, key: &str) -> Option<&'l str> {
     line.split_whitespace()
         .find_map(|word| word.strip_prefix(key)?.strip_prefix('='))
 }

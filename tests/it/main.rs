@@ -13,14 +13,18 @@
 )]
 mod bad_input;
 mod judge_absence;
+mod judge_background;
 mod judge_burn;
 mod judge_cases;
 mod judge_distribution;
 mod judge_golden;
 mod judge_look;
+mod judge_memory;
 mod judge_null;
+mod judge_others;
 mod judge_plans;
 mod judge_sequential;
+mod judge_together;
 mod latencies;
 mod native_histograms;
 mod native_real;

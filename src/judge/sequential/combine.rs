@@ -7,11 +7,14 @@
 //! together.
 
 use crate::judge::judgement::{Finding, Label};
+use crate::judge::sequential::memory::Memory;
+use crate::judge::sequential::series::PAIRS_MIN;
 use crate::plan::Plan;
 
 /// Calls *worse* the gates that together prove harm though none does alone: the fewest, largest
 /// first. `whole` is the error that the metrics share; the rest belongs to objectives.
-pub fn together(plan: &Plan, findings: &mut [Finding]) {
+/// What has too few pairs to be worse alone proves nothing in the sum either.
+pub fn together(plan: &Plan, memory: &mut Memory, findings: &mut [Finding]) {
     let whole = plan.judge.false_rollback.get();
     let mut parts: Vec<(f64, usize)> = Vec::new();
     for (idx, (finding, metric)) in findings.iter().zip(&plan.metrics).enumerate() {
@@ -20,8 +23,8 @@ pub fn together(plan: &Plan, findings: &mut [Finding]) {
             && evidence.p_harm > 0.0
         {
             let part = metric.alpha.get() / evidence.p_harm;
-            // What would be enough alone and is not worse was held back: it has too few values.
-            if part < 1.0 {
+            // What would be enough alone and is not worse was held back.
+            if part < 1.0 && !too_few(memory, idx) {
                 parts.push((part, idx));
             }
         }
@@ -55,4 +58,13 @@ pub fn together(plan: &Plan, findings: &mut [Finding]) {
             ));
         }
     }
+}
+
+/// Whether a series has fewer pairs than anything may be shown by. Counts have minima of their own.
+fn too_few(memory: &mut Memory, metric_idx: usize) -> bool {
+    memory.of(metric_idx).is_some_and(|(group, at)| {
+        let (.., member) = group.parts(at);
+        let mut directions = member.directions.iter();
+        directions.any(|direction| direction.harm.pairs() < PAIRS_MIN)
+    })
 }

@@ -28,7 +28,7 @@ const ONSET_EVERY: Span = Span::from_s(300);
 const ONSETS: usize = 12;
 
 /// Pairs below which nothing is worse: the prior of the noise still outweighs them.
-const PAIRS_MIN: u64 = 5;
+pub(super) const PAIRS_MIN: u64 = 5;
 
 /// Values after which a slow noise is more than chance.
 const SLOW_FROM: usize = 40;
