@@ -25,6 +25,7 @@ pub mod burn;
 pub mod classify;
 mod count_bounds;
 mod count_evidence;
+pub mod count_offset;
 pub mod counts;
 pub mod dispersion;
 pub mod environment;
@@ -52,11 +53,13 @@ mod tally;
 mod widths;
 pub mod windows;
 
+use crate::judge::count_offset::Healthy;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
+use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
@@ -155,8 +158,12 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);
+        let beside = Beside {
+            history: &history,
+            healthy: &Healthy::of(plan, windows, metric_idx),
+        };
         Some(sequential_counts::find(
-            plan, metric, window, &intervals, &history, look,
+            plan, metric, window, &intervals, beside, look,
         ))
     };
     let mut findings: Vec<Finding> = plan

@@ -20,6 +20,7 @@ mod judge_golden;
 mod judge_look;
 mod judge_null;
 mod judge_plans;
+mod judge_replicas;
 mod judge_sequential;
 mod latencies;
 mod native_histograms;
