@@ -145,6 +145,7 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .flatten()
         .filter_map(|open| open.followed(plan));
     memory.follow(followed.collect());
+    let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
@@ -152,15 +153,17 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         }
         if matches!(window.data, MetricData::Distribution { .. }) {
             let past = windows.history_shapes(metric_idx);
-            return Some(sequential_distribution::find(
-                plan, metric, window, past, look,
-            ));
+            let mut found = sequential_distribution::find(plan, metric, window, past, look);
+            if found.evidence.is_some() {
+                found.notes.extend(healthy(metric_idx).note());
+            }
+            return Some(found);
         }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);
         let beside = Beside {
             history: &history,
-            healthy: &Healthy::of(plan, windows, metric_idx),
+            healthy: &healthy(metric_idx),
         };
         Some(sequential_counts::find(
             plan, metric, window, &intervals, beside, look,

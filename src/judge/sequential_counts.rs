@@ -249,11 +249,6 @@ fn settled(
     decision: Decision,
 ) -> Decision {
     out.test = "sequential counts";
-    let limits = if decision.label == Label::Worse {
-        moved.harm
-    } else {
-        moved.safe
-    };
     let decision = if decision.label == Label::Worse {
         shown_by(out, seen, (scale, moved), decision)
     } else {
@@ -261,11 +256,33 @@ fn settled(
     };
     let bounds = (decision.low, decision.high);
     let (label, estimate) = (decision.label, decision.estimate);
-    let (low, high) = classify::agree(label, bounds, limits, out.harm, estimate);
+    let (low, high) = match label {
+        Label::Worse => classify::agree(label, bounds, moved.harm, out.harm, estimate),
+        Label::Within => classify::agree(label, bounds, moved.safe, out.harm, estimate),
+        Label::Undecided | Label::NoData => undecided(bounds, moved, out.harm, estimate),
+    };
     Decision {
         low,
         high,
         ..decision
+    }
+}
+
+/// Bounds that show neither: not beyond the limit of harm, not short of that of safety.
+fn undecided((low, high): (f64, f64), moved: Moved, harm: Harm, estimate: f64) -> (f64, f64) {
+    let up = harm == Harm::Increase || (harm == Harm::Either && estimate >= 0.0);
+    let (above, below) = (harm != Harm::Decrease, harm != Harm::Increase);
+    let low = if above { low.min(moved.harm.up) } else { low };
+    let high = if below {
+        high.max(moved.harm.down)
+    } else {
+        high
+    };
+    let inside = (!above || high < moved.safe.up) && (!below || low > moved.safe.down);
+    match (inside, up) {
+        (true, true) => (low, moved.safe.up),
+        (true, false) => (moved.safe.down, high),
+        (false, _) => (low, high),
     }
 }
 

@@ -11,6 +11,7 @@ use haldane::judge::windows::{Counts, EventInterval, MetricData};
 use haldane::plan::MetricPlan;
 use haldane::time::Span;
 use haldane::units::{Harm, MinEffect};
+use std::collections::BTreeSet;
 
 const ALPHA: f64 = 0.05;
 const MINUTES: usize = 60;
@@ -189,7 +190,8 @@ fn a_regression_on_all_pods_is_found() {
     };
     for pods in [[many, canary(20, 2.0)], [alike, of_alike]] {
         let (told, untold) = ever(Label::Worse, RELATIVE, 40, pods);
-        assert!(told >= 34 && untold >= 38, "{told} and {untold} of 40");
+        // Thirty pods against twenty of which the ratios scatter by 0.4 differ by 0.12 themselves.
+        assert!(told >= 30 && untold >= 38, "{told} and {untold} of 40");
     }
 }
 
@@ -211,6 +213,16 @@ fn one_canary_pod_is_noted() {
         let says = |what: &str| found.notes.iter().any(|note| note.contains(what));
         assert_eq!(says("one canary replica"), noted, "{:?}", found.notes);
         assert!(says("limit moved from 20 % to "), "{:?}", found.notes);
+        // What is undecided is not bounded by the limit of safety, but by what was seen.
+        let interval = found.effect.unwrap().relative.unwrap();
+        let bare = judged(
+            &metric(RELATIVE, Harm::Increase),
+            &all,
+            30,
+            &Healthy::default(),
+        );
+        let bare = bare.effect.unwrap().relative.unwrap();
+        assert!(interval.low > bare.low - 0.1, "{interval:?} {bare:?}");
     }
 }
 
@@ -262,4 +274,51 @@ fn single_pods_move_no_limit() {
         assert_eq!(found.evidence, without.evidence);
         assert_eq!(found.effect, without.effect);
     }
+}
+
+/// What is worse or within in spite of moved limits is so without, and the interval holds its
+/// estimate.
+#[test]
+fn a_moved_limit_is_harder_either_way() {
+    let mut labels = BTreeSet::new();
+    for (seed, factor) in (0..8).map(|k| (k, 0.4 + 0.3 * k as f64)) {
+        for harm in [Harm::Increase, Harm::Decrease, Harm::Either] {
+            for limit in [RELATIVE, MinEffect::Absolute(0.002)] {
+                let mut noise = Noise(50 + seed);
+                let b = Hour::new(
+                    &mut noise,
+                    Pods {
+                        spread: 0.1,
+                        ..BASELINE
+                    },
+                );
+                let c = Hour::new(
+                    &mut noise,
+                    Pods {
+                        spread: 0.1,
+                        ..canary(4, factor)
+                    },
+                );
+                let healthy = Healthy::new(Some((b.replicas(60), c.replicas(60))), Vec::new());
+                let all = intervals(&b, &c, 0);
+                let metric = metric(limit, harm);
+                let told = judged(&metric, &all, 60, &healthy);
+                let untold = judged(&metric, &all, 60, &Healthy::default());
+                let interval = told.effect.unwrap().absolute;
+                assert!(interval.low <= interval.value && interval.value <= interval.high);
+                // A limit moved both ways is harder to break and harder to stay within.
+                let said = |label| told.label != label || untold.label == label;
+                assert!(
+                    said(Label::Worse),
+                    "{factor} {harm:?}: {told:#?} {untold:#?}"
+                );
+                assert!(
+                    said(Label::Within),
+                    "{factor} {harm:?}: {told:#?} {untold:#?}"
+                );
+                labels.insert(told.label.word());
+            }
+        }
+    }
+    assert_eq!(labels.len(), 3, "{labels:?}");
 }
