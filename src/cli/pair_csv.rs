@@ -47,12 +47,15 @@ pub(crate) struct Gridded {
 
 /// Reads a file; the error names the row.
 pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
+    if text.trim_ascii().is_empty() {
+        return Err("the file is empty; the first line must be timestamp_s,baseline,canary".into());
+    }
     let mut reader = csv::ReaderBuilder::new()
         .trim(csv::Trim::All)
         .from_reader(text);
     let header = reader
         .headers()
-        .map_err(|fault| format!("header: {fault}"))?
+        .map_err(|fault| format!("header: {}", unreadable(&fault)))?
         .clone();
     let column = |name: &str| {
         header.iter().position(|cell| cell == name).ok_or_else(|| {
@@ -78,7 +81,7 @@ pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
         if idx >= ROWS_MAX {
             return Err(format!("more than {ROWS_MAX} rows; judge a shorter window"));
         }
-        let row = row.map_err(|fault| format!("line {line}: {fault}"))?;
+        let row = row.map_err(|fault| format!("line {line}: {}", unreadable(&fault)))?;
         let cell = |at: usize| row.get(at).unwrap_or("");
         let [time, baseline, canary] = columns.map(cell);
         let seconds: f64 = time
@@ -97,6 +100,19 @@ pub(crate) fn read(text: &[u8]) -> Result<Pair, String> {
         pair.canary.push(value(canary, line, "canary")?);
     }
     Ok(pair)
+}
+
+/// What is wrong with a line, and the way out.
+fn unreadable(fault: &csv::Error) -> String {
+    match fault.kind() {
+        csv::ErrorKind::UnequalLengths {
+            expected_len, len, ..
+        } => format!("{len} cells, and the header has {expected_len}; leave a gap empty: `60,,2`"),
+        csv::ErrorKind::Utf8 { .. } => {
+            "not text in UTF-8; save the file as CSV, not as a spreadsheet".to_owned()
+        }
+        _ => fault.to_string(),
+    }
 }
 
 /// A number, or a gap: an empty cell and anything that is not finite.
@@ -259,7 +275,8 @@ mod tests {
     #[test]
     fn faults_name_the_line() {
         for (text, wanted) in [
-            ("", "no column `timestamp_s`"),
+            ("", "the file is empty; the first line must be"),
+            ("\n \n", "the file is empty"),
             ("time,baseline,canary\n1,2,3\n", "no column `timestamp_s`"),
             (
                 "timestamp_s,baseline,canary\n1,2,3\n1,2,3\n",
@@ -273,11 +290,16 @@ mod tests {
                 "timestamp_s,baseline,canary\nnow,2,3\n2,2,3\n",
                 "line 2: timestamp_s `now`",
             ),
-            ("timestamp_s,baseline,canary\n1,2\n2,2,3\n", "line 2"),
+            (
+                "timestamp_s,baseline,canary\n1,2\n2,2,3\n",
+                "line 2: 2 cells, and the header has 3; leave a gap empty",
+            ),
         ] {
             let message = read(text.as_bytes()).unwrap_err();
             assert!(message.contains(wanted), "{text:?}: {message}");
         }
+        let message = read(b"PK\xff\xfe\x00,\n1,2,3\n").unwrap_err();
+        assert!(message.contains("not text in UTF-8"), "{message}");
     }
 
     #[test]

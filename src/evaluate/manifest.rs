@@ -52,7 +52,8 @@ pub struct Case {
 /// # Errors
 /// The first thing that is wrong with it, with the case's id.
 pub fn parse(text: &str) -> Result<Vec<Case>, String> {
-    let root: Value = serde_json::from_str(text).map_err(|fault| fault.to_string())?;
+    let root: Value = serde_json::from_str(text)
+        .map_err(|fault| format!("not readable as a JSON manifest: {fault}"))?;
     let cases = root
         .get("cases")
         .and_then(Value::as_array)

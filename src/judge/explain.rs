@@ -7,6 +7,7 @@ use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{Finding, Judgement, Label, ObjectiveFinding, RungFinding};
 use crate::judge::kayenta;
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
+use crate::judge::sequential::combine::TOGETHER;
 use crate::plan::Plan;
 use crate::template::Method;
 use crate::units::{Harm, trim_number};
@@ -70,12 +71,17 @@ pub fn headline(finding: &Finding) -> String {
     match (finding.label, &finding.no_data) {
         (Label::NoData, Some(reason)) => reason.clone(),
         (Label::NoData, None) => "no data".to_owned(),
-        (Label::Worse, _) => format!(
-            "{} ({}; {})",
-            moved(finding),
-            bounds(finding),
-            base(finding)
-        ),
+        (Label::Worse, _) => {
+            let mut notes = finding.notes.iter();
+            let together = notes.find(|note| note.starts_with(TOGETHER));
+            let how = together.map_or_else(String::new, |note| format!("; {note}"));
+            format!(
+                "{} ({}; {}{how})",
+                moved(finding),
+                bounds(finding),
+                base(finding)
+            )
+        }
         _ => {
             let accepted = finding.notes.iter().find(|note| note.starts_with(ACCEPTED));
             let how = accepted.map_or_else(String::new, |note| format!("; {note}"));

@@ -25,6 +25,7 @@ pub mod burn;
 pub mod classify;
 mod count_bounds;
 mod count_evidence;
+pub mod count_offset;
 pub mod counts;
 pub mod dispersion;
 pub mod environment;
@@ -52,11 +53,13 @@ mod tally;
 mod widths;
 pub mod windows;
 
+use crate::judge::count_offset::Healthy;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
+use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
@@ -142,6 +145,7 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .flatten()
         .filter_map(|open| open.followed(plan));
     memory.follow(followed.collect());
+    let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
@@ -149,14 +153,20 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         }
         if matches!(window.data, MetricData::Distribution { .. }) {
             let past = windows.history_shapes(metric_idx);
-            return Some(sequential_distribution::find(
-                plan, metric, window, past, look,
-            ));
+            let mut found = sequential_distribution::find(plan, metric, window, past, look);
+            if found.evidence.is_some() {
+                found.notes.extend(healthy(metric_idx).note());
+            }
+            return Some(found);
         }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);
+        let beside = Beside {
+            history: &history,
+            healthy: &healthy(metric_idx),
+        };
         Some(sequential_counts::find(
-            plan, metric, window, &intervals, &history, look,
+            plan, metric, window, &intervals, beside, look,
         ))
     };
     let mut findings: Vec<Finding> = plan

@@ -19,6 +19,10 @@ pub const REPLICAS_MAX: usize = 64;
 /// were more than [`REPLICAS_MAX`]. All 64 over 34 hours at one minute.
 const REPLICA_VALUES_MAX: usize = 131_072;
 
+/// What a reader must know when the canary is one replica.
+pub(crate) const ONE_CANARY: &str =
+    "one canary replica: what is peculiar to that one machine cannot be told from the version";
+
 /// One replica's values on the grid of its arm.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Replica {

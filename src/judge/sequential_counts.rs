@@ -8,58 +8,150 @@
 
 use crate::judge::classify::{self, Comparison, Decision, Limits};
 use crate::judge::count_evidence::{Running, Seen, line_at, lines};
+use crate::judge::count_offset::{Healthy, Offset};
 use crate::judge::counts::{absolute_only, gather, levelled, limits_of, none_bad};
 use crate::judge::finding::{self, Scale};
 use crate::judge::judgement::{Evidence, Finding, Label, Needs};
 use crate::judge::look::{Levels, Look};
 use crate::judge::rates::{Conditional, Likelihood, Margin, Rate};
+use crate::judge::sequential::offset::SHARE;
 use crate::judge::windows::{EventInterval, MetricWindow};
 use crate::plan::{MetricPlan, Plan};
 use crate::stats::sequential::line::{Both, Side};
 use crate::time::Span;
-use crate::units::Harm;
+use crate::units::{Harm, trim_number};
 
 /// 1/e is shown up to this; less evidence for something than e^-600 is not told apart.
 const LOG_P_MAX: f64 = 600.0;
 
-/// The finding of an events metric. `history` holds intervals of the same metric from before the
-/// start, oldest first; it tells how bad events cluster. It may be empty.
+/// What is known of an events metric beside the intervals that are judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// Intervals of the same metric from before the start, oldest first; they tell how bad events
+    /// cluster. May be empty.
+    pub history: &'a [EventInterval],
+    /// How far apart healthy arms may lie.
+    pub healthy: &'a Healthy,
+}
+
+/// The finding of an events metric.
 pub fn find(
     plan: &Plan,
     metric: &MetricPlan,
     window: &MetricWindow,
     intervals: &[EventInterval],
-    history: &[EventInterval],
+    beside: Beside<'_>,
     look: &Look,
 ) -> Finding {
     let (mut out, enough) = gather(metric, window, intervals);
     if enough {
-        let seen = Seen::new(plan, intervals, history, look);
-        compare(&mut out, plan, metric, intervals, &seen, look);
+        let seen = Seen::new(plan, intervals, beside.history, look);
+        out.notes.extend(beside.healthy.note());
+        let judged = Judged {
+            plan,
+            metric,
+            intervals,
+            look,
+        };
+        judged.compare(&mut out, &seen, beside.healthy);
     }
     out
+}
+
+/// What is judged.
+struct Judged<'a> {
+    plan: &'a Plan,
+    metric: &'a MetricPlan,
+    intervals: &'a [EventInterval],
+    look: &'a Look,
+}
+
+/// The limits that are tested: moved by what healthy arms may differ by, as far as it may be for
+/// harm and as little for safety.
+#[derive(Clone, Copy)]
+struct Moved {
+    harm: Limits,
+    safe: Limits,
+    /// The share of each error that the tests keep.
+    kept: f64,
+}
+
+impl Moved {
+    fn new(limits: Limits, offset: Option<&Offset>, harm: Harm, levels: Levels) -> Self {
+        let Some(offset) = offset else {
+            return Self {
+                harm: limits,
+                safe: limits,
+                kept: 1.0,
+            };
+        };
+        // Harm either way may be wrong in both directions.
+        let ways = if harm == Harm::Either { 2.0 } else { 1.0 };
+        let by = |width: f64| Limits {
+            up: limits.up + offset.centre + width,
+            down: limits.down + offset.centre - width,
+        };
+        Self {
+            harm: by(offset.width(levels.alpha / ways)),
+            safe: by(-offset.width(levels.beta)),
+            kept: 1.0 - SHARE,
+        }
+    }
+
+    /// What a reader must know: the limit is not the one that the template names.
+    fn note(self, scale: Scale, limits: Limits, harm: Harm) -> Option<String> {
+        let text = |limit: f64| match scale {
+            Scale::LogRatio => format!("{} %", rounded(100.0 * libm::expm1(limit))),
+            Scale::Difference => format!("{} points", rounded(100.0 * limit)),
+        };
+        let ways = [
+            (harm != Harm::Decrease, limits.up, self.harm.up),
+            (harm != Harm::Increase, limits.down, self.harm.down),
+        ];
+        let changed: Vec<String> = ways
+            .into_iter()
+            .filter(|(asked, ..)| *asked)
+            .map(|(_, from, to)| (text(from), text(to)))
+            .filter(|(from, to)| from != to)
+            .map(|(from, to)| format!("from {from} to {to}"))
+            .collect();
+        (!changed.is_empty()).then(|| {
+            format!(
+                "limit moved {}: so far may healthy arms differ",
+                changed.join(" and ")
+            )
+        })
+    }
+}
+
+/// A limit as text: a tenth of a percent is finer than it is known.
+fn rounded(percent: f64) -> String {
+    trim_number((percent * 10.0).round() / 10.0)
 }
 
 /// The tests on the limits of a metric.
 struct Tests {
     harm: Vec<Running>,
     safe: Vec<Running>,
+    ln_kept: f64,
 }
 
 impl Tests {
-    fn new(seen: &Seen, harm: Harm, scale: Scale, limits: Limits) -> Self {
-        let (up, down) = lines(scale, limits);
+    fn new(seen: &Seen, harm: Harm, scale: Scale, moved: Moved) -> Self {
+        let (up, down) = lines(scale, moved.harm);
+        let (safe_up, safe_down) = lines(scale, moved.safe);
         let mut tests = Self {
             harm: Vec::new(),
             safe: Vec::new(),
+            ln_kept: libm::log(moved.kept),
         };
         if harm != Harm::Decrease {
             tests.harm.push(seen.harm(up, Side::Above, scale));
-            tests.safe.push(seen.safe(up, Side::Below, scale));
+            tests.safe.push(seen.safe(safe_up, Side::Below, scale));
         }
         if harm != Harm::Increase {
             tests.harm.push(seen.harm(down, Side::Below, scale));
-            tests.safe.push(seen.safe(down, Side::Above, scale));
+            tests.safe.push(seen.safe(safe_down, Side::Above, scale));
         }
         tests
     }
@@ -71,59 +163,67 @@ impl Tests {
         let most = harm.iter().copied().fold(f64::NEG_INFINITY, f64::max);
         let mean = harm.iter().map(|e| libm::exp(e - most)).sum::<f64>() / harm.len() as f64;
         let safe = self.safe.iter().map(&log_e).fold(f64::INFINITY, f64::min);
-        (most + libm::log(mean), safe)
+        (most + libm::log(mean) + self.ln_kept, safe + self.ln_kept)
     }
 }
 
-fn compare(
-    out: &mut Finding,
-    plan: &Plan,
-    metric: &MetricPlan,
-    intervals: &[EventInterval],
-    seen: &Seen,
-    look: &Look,
-) {
-    let alpha = look.levels(plan, metric).alpha_whole;
-    let levels = Levels {
-        alpha,
-        beta: plan.judge.false_promote.get(),
-        alpha_whole: alpha,
-    };
-    let (scale, limits) = limits_of(metric.min_effect);
-    let (_, thinned) = levelled(out, intervals, look);
-    let sum = seen.sum();
-    let none = [sum.canary, sum.baseline].map(|arm| arm.bad <= 0.0);
-    if scale == Scale::LogRatio && none == [true, true] {
-        none_bad(out, &difference(seen, levels, thinned));
-        return;
-    }
-    let tests = Tests::new(seen, metric.harm, scale, limits);
-    let (log_harm, log_safe) = tests.log_e(|test| seen.log_e(test));
-    let (label, late_harm) = labelled(log_harm, log_safe, levels);
-    let decision = Decision {
-        label,
-        evidence: Evidence {
-            p_harm: inverse(log_harm),
-            alpha,
-            p_safe: inverse(log_safe),
-            beta: levels.beta,
-        },
-        spread: spread(scale, thinned),
-        ..effect(seen, scale, metric.harm, limits, levels)
-    };
-    let decision = settled(out, seen, (scale, limits), decision);
-    out.label = label;
-    out.evidence = Some(decision.evidence);
-    out.effect = Some(finding::effect(&decision, scale, out.baseline.level));
-    if scale == Scale::LogRatio && none[1] {
+impl Judged<'_> {
+    fn compare(&self, out: &mut Finding, seen: &Seen, healthy: &Healthy) {
+        let (plan, metric, look) = (self.plan, self.metric, self.look);
+        let alpha = look.levels(plan, metric).alpha_whole;
         let levels = Levels {
-            alpha: tails(metric.harm, decision.estimate, limits, levels).0,
+            alpha,
+            beta: plan.judge.false_promote.get(),
+            alpha_whole: alpha,
+        };
+        let (scale, limits) = limits_of(metric.min_effect);
+        let (_, thinned) = levelled(out, self.intervals, look);
+        let sum = seen.sum();
+        let none = [sum.canary, sum.baseline].map(|arm| arm.bad <= 0.0);
+        if scale == Scale::LogRatio && none == [true, true] {
+            none_bad(out, &difference(seen, levels, thinned));
+            return;
+        }
+        let moved = Moved::new(limits, healthy.offset(scale).as_ref(), metric.harm, levels);
+        out.notes.extend(moved.note(scale, limits, metric.harm));
+        let tests = Tests::new(seen, metric.harm, scale, moved);
+        let (log_harm, log_safe) = tests.log_e(|test| seen.log_e(test));
+        let (label, late_harm) = labelled(log_harm, log_safe, levels);
+        let kept = Levels {
+            alpha: moved.kept * levels.alpha,
+            beta: moved.kept * levels.beta,
             ..levels
         };
-        absolute_only(out, &difference(seen, levels, thinned));
-    }
-    if late_harm || !finding::accept(out, plan, &decision, limits, levels) {
-        out.needs = needs(&tests, seen, (label, levels), look);
+        let decision = Decision {
+            label,
+            evidence: Evidence {
+                p_harm: inverse(log_harm),
+                alpha,
+                p_safe: inverse(log_safe),
+                beta: levels.beta,
+            },
+            spread: spread(scale, thinned),
+            ..effect(seen, scale, metric.harm, moved.harm, kept)
+        };
+        let decision = settled(out, seen, (scale, moved), decision);
+        out.label = label;
+        out.evidence = Some(decision.evidence);
+        out.effect = Some(finding::effect(&decision, scale, out.baseline.level));
+        if scale == Scale::LogRatio && none[1] {
+            let levels = Levels {
+                alpha: tails(metric.harm, decision.estimate, moved.harm, kept).0,
+                ..levels
+            };
+            absolute_only(out, &difference(seen, levels, thinned));
+        }
+        // Harm of the least effect has to be found, not of what healthy arms may have beside it.
+        let least = Limits {
+            up: moved.safe.up.max(0.0),
+            down: moved.safe.down.min(0.0),
+        };
+        if late_harm || !finding::accept(out, plan, &decision, least, levels) {
+            out.needs = needs(&tests, seen, (label, levels), look);
+        }
     }
 }
 
@@ -145,22 +245,44 @@ fn labelled(log_harm: f64, log_safe: f64, levels: Levels) -> (Label, bool) {
 fn settled(
     out: &mut Finding,
     seen: &Seen,
-    (scale, limits): (Scale, Limits),
+    (scale, moved): (Scale, Moved),
     decision: Decision,
 ) -> Decision {
     out.test = "sequential counts";
     let decision = if decision.label == Label::Worse {
-        shown_by(out, seen, (scale, limits), decision)
+        shown_by(out, seen, (scale, moved), decision)
     } else {
         decision
     };
     let bounds = (decision.low, decision.high);
     let (label, estimate) = (decision.label, decision.estimate);
-    let (low, high) = classify::agree(label, bounds, limits, out.harm, estimate);
+    let (low, high) = match label {
+        Label::Worse => classify::agree(label, bounds, moved.harm, out.harm, estimate),
+        Label::Within => classify::agree(label, bounds, moved.safe, out.harm, estimate),
+        Label::Undecided | Label::NoData => undecided(bounds, moved, out.harm, estimate),
+    };
     Decision {
         low,
         high,
         ..decision
+    }
+}
+
+/// Bounds that show neither: not beyond the limit of harm, not short of that of safety.
+fn undecided((low, high): (f64, f64), moved: Moved, harm: Harm, estimate: f64) -> (f64, f64) {
+    let up = harm == Harm::Increase || (harm == Harm::Either && estimate >= 0.0);
+    let (above, below) = (harm != Harm::Decrease, harm != Harm::Increase);
+    let low = if above { low.min(moved.harm.up) } else { low };
+    let high = if below {
+        high.max(moved.harm.down)
+    } else {
+        high
+    };
+    let inside = (!above || high < moved.safe.up) && (!below || low > moved.safe.down);
+    match (inside, up) {
+        (true, true) => (low, moved.safe.up),
+        (true, false) => (moved.safe.down, high),
+        (false, _) => (low, high),
     }
 }
 
@@ -244,10 +366,10 @@ fn spread(scale: Scale, [canary, baseline]: [Rate; 2]) -> f64 {
 fn shown_by(
     out: &mut Finding,
     seen: &Seen,
-    (scale, limits): (Scale, Limits),
+    (scale, moved): (Scale, Moved),
     whole: Decision,
 ) -> Decision {
-    let harm = out.harm;
+    let (harm, limits) = (out.harm, moved.harm);
     let up = harm == Harm::Increase || (harm == Harm::Either && whole.estimate >= 0.0);
     let (shown, value, side) = if up {
         (whole.low > limits.up, limits.up, Side::Above)
@@ -261,8 +383,8 @@ fn shown_by(
     }
     let late = seen.last(length);
     let levels = Levels {
-        alpha: whole.evidence.alpha,
-        beta: whole.evidence.beta,
+        alpha: moved.kept * whole.evidence.alpha,
+        beta: moved.kept * whole.evidence.beta,
         alpha_whole: whole.evidence.alpha,
     };
     let shown = effect(&late, scale, harm, limits, levels);

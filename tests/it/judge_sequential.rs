@@ -2,7 +2,9 @@
 //! other judges get wrong (each with the public thread that tells of it).
 
 use crate::judge_plans::{self as plans, Noise};
-use haldane::judge::judgement::{Finding, Label, Outcome};
+use haldane::judge::explain::headline;
+use haldane::judge::judgement::{Finding, Label, Needs, Outcome};
+use haldane::judge::sequential::combine::together;
 use haldane::judge::sequential::{Detail, Memory};
 use haldane::judge::windows::{MetricWindow, Windows};
 use haldane::judge::{judge, judge_again};
@@ -263,14 +265,87 @@ fn evidence_adds_up_over_metrics() {
         assert_eq!(worse, sum >= 1.0, "{points}: {sum}");
         if worse && !judged.findings.iter().any(alone) {
             together += 1;
-            let note = |f: &Finding| f.notes.iter().any(|note| note.contains("together"));
-            assert!(judged.findings.iter().any(note));
+            blamed_consistently(&judged.findings);
         }
     }
     assert!(
         together > 0,
         "the case of several that only together suffice never came up"
     );
+}
+
+/// Who is blamed with others is worse, needs nothing, has found harm, and names every other.
+fn blamed_consistently(findings: &[Finding]) {
+    let blamed: Vec<&Finding> = findings
+        .iter()
+        .filter(|f| f.label == Label::Worse)
+        .collect();
+    assert!(blamed.len() > 1);
+    for finding in &blamed {
+        let said: Vec<&String> = finding
+            .notes
+            .iter()
+            .filter(|note| note.starts_with("shown worse together with "))
+            .collect();
+        assert_eq!(said.len(), 1, "{:?}", finding.notes);
+        let names = said[0].split(':').next().unwrap();
+        for other in &blamed {
+            let named = names
+                .split([' ', ','])
+                .any(|word| word == other.metric.to_string());
+            assert_eq!(named, other.metric != finding.metric, "{names}");
+        }
+        assert_eq!(finding.needs, Needs::Nothing);
+        assert!(
+            finding
+                .notes
+                .iter()
+                .all(|note| !note.starts_with("no harm found"))
+        );
+        assert!(
+            headline(finding).contains("together with"),
+            "{}",
+            headline(finding)
+        );
+    }
+}
+
+/// The same with "no harm found" accepted: what was promoted for want of harm is blamed when harm
+/// is found together, and says so; what was shown within is not blamed.
+#[test]
+fn together_takes_no_harm_found_back() {
+    let (finding_of, plan) = {
+        let mut all = ["a", "b", "c"].map(|name| metric(name, relative(0.1)));
+        for metric in &mut all {
+            metric.alpha = plans::probability(ALPHA / 3.0);
+        }
+        let plan = plan(60, all.to_vec());
+        let pair = |seed| arms(&noise(seed, N, 100.0, 0.1), &noise(seed + 1, N, 121.0, 0.1));
+        let windows = seen(&plan, [31, 41, 51].map(pair).to_vec(), 20);
+        (judge(&plan, &windows, 1).findings[0].clone(), plan)
+    };
+    let share = ALPHA / 3.0;
+    let with = |idx: usize, label: Label, p_harm: f64, note: Option<&str>| {
+        let mut one = finding_of.clone();
+        one.metric = plan.metrics[idx].name.clone();
+        one.label = label;
+        one.needs = Needs::MoreThanThereIs;
+        one.notes = note.map(str::to_owned).into_iter().collect();
+        let evidence = one.evidence.unwrap();
+        one.evidence = Some(haldane::judge::judgement::Evidence { p_harm, ..evidence });
+        one
+    };
+    let accepted = Some("no harm found: power to find the limit 90 %, 80 % asked for");
+    let mut findings = vec![
+        with(0, Label::Within, share / 0.6, accepted),
+        with(1, Label::Undecided, share / 0.6, None),
+        with(2, Label::Within, share / 0.9, None),
+    ];
+    together(&plan, &mut Memory::default(), &mut findings);
+    let labels: Vec<Label> = findings.iter().map(|f| f.label).collect();
+    assert_eq!(labels, [Label::Worse, Label::Worse, Label::Within]);
+    blamed_consistently(&findings);
+    assert!(findings[2].notes.is_empty());
 }
 
 /// A shift of a tenth of a power of two, at any scale that is a power of two: the same bits.

@@ -23,6 +23,7 @@ mod judge_memory;
 mod judge_null;
 mod judge_others;
 mod judge_plans;
+mod judge_replicas;
 mod judge_sequential;
 mod judge_together;
 mod latencies;

@@ -1,9 +1,10 @@
 //! Events metrics under the sequential judge: cases, and what must hold of any counts.
 
 use crate::judge_plans as plans;
+use haldane::judge::count_offset::Healthy;
 use haldane::judge::judgement::{Finding, Label, Needs};
 use haldane::judge::look::Look;
-use haldane::judge::sequential_counts::find;
+use haldane::judge::sequential_counts::{Beside, find};
 use haldane::judge::windows::{Counts, EventInterval, MetricData};
 use haldane::plan::{MetricPlan, Plan};
 use haldane::time::Span;
@@ -57,7 +58,11 @@ fn judged(
     };
     let points = i64::try_from(intervals.len()).unwrap();
     let look = Look::new(&plan.timing, plans::START.plus(plans::STEP.times(points)));
-    find(plan, metric, &window, intervals, history, &look)
+    let beside = Beside {
+        history,
+        healthy: &Healthy::default(),
+    };
+    find(plan, metric, &window, intervals, beside, &look)
 }
 
 const RELATIVE: MinEffect = MinEffect::Relative(0.2);

@@ -2,10 +2,11 @@
 //! own simulations: 15 s intervals, a look every minute for an hour, fixed seeds.
 
 use crate::judge_plans::{self as plans, Noise};
+use haldane::judge::count_offset::Healthy;
 use haldane::judge::dispersion::too_large;
 use haldane::judge::judgement::Label;
 use haldane::judge::look::Look;
-use haldane::judge::sequential_counts::find;
+use haldane::judge::sequential_counts::{Beside, find};
 use haldane::judge::windows::{Counts, EventInterval, MetricData};
 use haldane::stats::sequential::RATE_RATIOS;
 use haldane::stats::sequential::line::{Both, Line, LineTest, Onset, Side, Singles, Tally};
@@ -250,7 +251,11 @@ fn the_finding_has_the_evidence_that_is_measured() {
         };
         let minutes = Span::from_s(60).times(i64::try_from(look).unwrap());
         let at = Look::new(&plan.timing, plans::START.plus(minutes));
-        let finding = find(&plan, &metric, &window, seen, &before, &at);
+        let beside = Beside {
+            history: &before,
+            healthy: &Healthy::default(),
+        };
+        let finding = find(&plan, &metric, &window, seen, beside, &at);
         let p = finding.evidence.unwrap().p_harm;
         let want = (-path[look - 1]).exp();
         assert!((p / want - 1.0).abs() < 1e-9, "{look}: {p} {want}");
@@ -292,7 +297,11 @@ fn canaries_at_their_limit_are_rarely_misjudged_at_any_look() {
                 };
                 let covered = plans::STEP.times(i64::try_from(points).unwrap());
                 let at = Look::new(&plan.timing, plans::START.plus(covered));
-                let found = find(&plan, &metric, &window, intervals, &[], &at);
+                let beside = Beside {
+                    history: &[],
+                    healthy: &Healthy::default(),
+                };
+                let found = find(&plan, &metric, &window, intervals, beside, &at);
                 let effect = found.effect.unwrap();
                 let shown = match limit {
                     MinEffect::Relative(_) => effect.relative.unwrap_or(effect.absolute),

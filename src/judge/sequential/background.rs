@@ -1,6 +1,6 @@
 //! What is known of a metric beside the values that are judged: its history, its replicas.
 
-use crate::judge::replicas::Replica;
+use crate::judge::replicas::{ONE_CANARY, Replica};
 use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::offset::{self, Offset};
 use crate::judge::sequential::pairs::Pair;
@@ -101,11 +101,7 @@ impl Background {
     pub fn note(&self) -> Option<String> {
         let (_, canary) = self.replicas.as_ref()?;
         let there = |replica: &&Replica| replica.values.iter().any(Option::is_some);
-        (canary.iter().filter(there).count() == 1).then(|| {
-            "one canary replica: what is peculiar to that one machine cannot be told from the \
-             version"
-                .to_owned()
-        })
+        (canary.iter().filter(there).count() == 1).then(|| ONE_CANARY.to_owned())
     }
 }
 

@@ -6,19 +6,31 @@
 //! reaches the inverse of its share, as with Bonferroni; several that each say a little get there
 //! together.
 
-use crate::judge::judgement::{Finding, Label};
+use crate::judge::finding::ACCEPTED;
+use crate::judge::judgement::{Finding, Label, Needs};
 use crate::judge::sequential::memory::Memory;
 use crate::judge::sequential::series::PAIRS_MIN;
 use crate::plan::Plan;
 
+/// How the note of a metric begins that is blamed together with others.
+pub const TOGETHER: &str = "shown worse together with";
+
 /// Calls *worse* the gates that together prove harm though none does alone: the fewest, largest
-/// first. `whole` is the error that the metrics share; the rest belongs to objectives.
-/// What has too few pairs to be worse alone proves nothing in the sum either.
+/// first. What has too few pairs to be worse alone proves nothing in the sum either, what is shown
+/// *within* its limit is not blamed, and what would show harm with more time needs none any more.
+/// The interval stays: it is that of the metric alone, and the note says so.
 pub fn together(plan: &Plan, memory: &mut Memory, findings: &mut [Finding]) {
+    // The error that the metrics share; the rest belongs to objectives.
     let whole = plan.judge.false_rollback.get();
     let mut parts: Vec<(f64, usize)> = Vec::new();
     for (idx, (finding, metric)) in findings.iter().zip(&plan.metrics).enumerate() {
-        let gate = finding.role.is_gate() && finding.label != Label::NoData;
+        // Leaving an e-value out only makes the sum smaller.
+        let open = match finding.label {
+            Label::Undecided => true,
+            Label::Within => accepted(finding),
+            Label::NoData | Label::Worse => false,
+        };
+        let gate = finding.role.is_gate() && open;
         if let Some(evidence) = finding.evidence.filter(|_| gate)
             && evidence.p_harm > 0.0
         {
@@ -49,13 +61,15 @@ pub fn together(plan: &Plan, memory: &mut Memory, findings: &mut [Finding]) {
         .filter_map(|idx| findings.get(*idx))
         .map(|finding| finding.metric.to_string())
         .collect();
-    for idx in blamed {
+    for (place, idx) in blamed.into_iter().enumerate() {
+        let others: Vec<&str> = names
+            .iter()
+            .enumerate()
+            .filter(|(other, _)| *other != place)
+            .map(|(_, name)| name.as_str())
+            .collect();
         if let Some(finding) = findings.get_mut(idx) {
-            finding.label = Label::Worse;
-            finding.notes.push(format!(
-                "shown worse together with the others of {}",
-                names.join(", ")
-            ));
+            blame(finding, &others);
         }
     }
 }
@@ -67,4 +81,29 @@ fn too_few(memory: &mut Memory, metric_idx: usize) -> bool {
         let mut directions = member.directions.iter();
         directions.any(|direction| direction.harm.pairs() < PAIRS_MIN)
     })
+}
+
+/// A *within* for want of harm found, not one that was shown.
+fn accepted(finding: &Finding) -> bool {
+    let mut notes = finding.notes.iter();
+    notes.any(|note| note.starts_with(ACCEPTED))
+}
+
+/// A finding that is worse says nothing else: no time is needed, and harm was found.
+fn blame(finding: &mut Finding, others: &[&str]) {
+    finding.label = Label::Worse;
+    finding.needs = Needs::Nothing;
+    finding.notes.retain(|note| !note.starts_with(ACCEPTED));
+    let (last, first) = match others {
+        [first @ .., last] => (*last, first.join(", ")),
+        [] => return,
+    };
+    let names = if first.is_empty() {
+        last.to_owned()
+    } else {
+        format!("{first} and {last}")
+    };
+    finding.notes.push(format!(
+        "{TOGETHER} {names}: their evidence adds up, and the interval is that of this metric alone"
+    ));
 }

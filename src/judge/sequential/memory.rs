@@ -6,8 +6,8 @@
 
 use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::pairs::{Pair, Pairs, Taken};
-use crate::judge::sequential::track::Track;
-use crate::stats::state_space::{Gains, Model, NoiseClass, Onsets, Weights};
+use crate::judge::sequential::track::{Room, Track};
+use crate::stats::state_space::{Course, Gains, Model, NoiseClass, Onsets, Weights};
 
 /// What distinguishes the model of one series from another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -106,10 +106,15 @@ impl Direction {
         self.other.as_ref().unwrap_or(&self.harm)
     }
 
-    fn observe(&mut self, gains: &Gains, pair: Pair) {
-        self.harm.observe(gains, pair);
+    fn observe<I: Iterator<Item = Pair>>(
+        &mut self,
+        course: &Course,
+        pairs: impl Fn() -> I,
+        room: &mut Room,
+    ) {
+        self.harm.observe(course, pairs(), room);
         if let Some(track) = &mut self.other {
-            track.observe(gains, pair);
+            track.observe(course, pairs(), room);
         }
     }
 }
@@ -132,6 +137,9 @@ pub struct Memory {
     detail: Detail,
 }
 
+/// Instants that are taken in together: their gains fit into a processor's nearest memory.
+const AT_ONCE: usize = 32;
+
 /// Metrics with one model, observed at the same instants.
 #[derive(Clone, Debug)]
 pub struct Group {
@@ -143,6 +151,9 @@ pub struct Group {
     /// What all terms of the mixture have in common at that instant.
     pub weights: Weights,
     members: Vec<Member>,
+    /// Room to work in.
+    course: Course,
+    room: Room,
 }
 
 /// One metric of a group.
@@ -219,6 +230,8 @@ impl Group {
             members: vec![Member::new(metric, &model)],
             gains,
             model,
+            course: Course::default(),
+            room: Room::default(),
         }
     }
 
@@ -271,18 +284,21 @@ impl Group {
 
     fn run(&mut self, from: usize) {
         let until = self.members[0].taken.len();
-        for t in from..until {
+        for from in (from..until).step_by(AT_ONCE) {
+            let to = until.min(from + AT_ONCE);
+            let first = &self.members[0].taken;
+            let present = (from..to).map(|t| first.get(t).is_some());
+            self.course.run(&self.model, &mut self.gains, present);
             for member in &mut self.members {
-                let pair = member.taken.get(t);
+                let pairs = || (from..to).map(|t| member.taken.get(t));
                 for direction in &mut member.directions {
-                    direction.observe(&self.gains, pair);
+                    direction.observe(&self.course, pairs, &mut self.room);
                 }
             }
-            if self.members[0].taken.get(t).is_some() {
-                self.gains.observe(&self.model);
-            } else {
-                self.gains.skip(&self.model);
-            }
+        }
+        if until > from + AT_ONCE {
+            // The next look has one value, or a few.
+            (self.course, self.room) = (Course::default(), Room::default());
         }
         self.weights.renew(&self.model, &self.gains);
     }

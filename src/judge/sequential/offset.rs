@@ -18,21 +18,21 @@ pub const SHARE: f64 = 0.25;
 
 /// History is cut into so many blocks. Their spread holds the drift of the offset, which values
 /// a scrape apart would hide.
-const BLOCKS: usize = 6;
+pub(in crate::judge) const BLOCKS: usize = 6;
 
 /// Blocks with values, below which their spread says nothing.
-const BLOCKS_MIN: usize = 4;
+pub(in crate::judge) const BLOCKS_MIN: usize = 4;
 
 /// Values of a block, below which it has no median.
 const BLOCK_VALUES_MIN: usize = 3;
 
 /// What is believed of the spread between replicas before any is seen: 2 % of the level, as in
 /// the host effects of the specification's simulations.
-const REPLICA_SPREAD: f64 = 0.02;
+pub(in crate::judge) const REPLICA_SPREAD: f64 = 0.02;
 
 /// Degrees of freedom that belief counts for. Two or three replicas say little of their spread,
 /// and Student's tails would then leave no regression to be found.
-const REPLICA_BELIEF: f64 = 4.0;
+pub(in crate::judge) const REPLICA_BELIEF: f64 = 4.0;
 
 /// A healthy difference, on the scale of the effect (ln of the ratio, or the metric's unit).
 #[derive(Clone, Copy, Debug, PartialEq)]

@@ -2,7 +2,7 @@
 
 use crate::judge::sequential::contrast::Contrast;
 use crate::stats::bursts::Bursts;
-use crate::stats::state_space::{Gains, Mean, Model, Side, Span, State, Weights};
+use crate::stats::state_space::{Course, Gains, Lanes, Mean, Model, Side, Span, State, Weights};
 use crate::stats::winsor::Winsor;
 
 /// Weight of the test of location; bursts have the rest. The evidence of both is averaged, which
@@ -42,6 +42,13 @@ pub struct Track {
     pairs: u64,
 }
 
+/// Room to work in.
+#[derive(Clone, Debug, Default)]
+pub struct Room {
+    values: Vec<Option<f64>>,
+    residuals: Vec<Lanes>,
+}
+
 impl Track {
     /// Before the first pair.
     pub fn new(contrast: Contrast, model: &Model) -> Self {
@@ -68,19 +75,30 @@ impl Track {
         self.pairs
     }
 
-    /// The next instant: (baseline, canary), or a gap in either. The gains move on afterwards.
-    pub fn observe(&mut self, gains: &Gains, pair: Option<(f64, f64)>) {
-        let Some((baseline, canary)) = pair else {
-            self.state.skip(gains);
-            return;
-        };
+    /// The next instants, as many as the course has: (baseline, canary), or a gap in either.
+    pub fn observe(
+        &mut self,
+        course: &Course,
+        pairs: impl Iterator<Item = Option<(f64, f64)>>,
+        room: &mut Room,
+    ) {
+        room.values.clear();
+        room.values.extend(pairs.map(|pair| {
+            let (baseline, canary) = pair?;
+            Some(self.value(baseline, canary))
+        }));
+        self.state
+            .observe_all(course, &room.values, &mut room.residuals);
+    }
+
+    /// What the test of location takes of the next pair.
+    fn value(&mut self, baseline: f64, canary: f64) -> f64 {
         let contrast = self.contrast.of(baseline, canary);
         let spread = self.winsor.centre_and_deviation();
         self.observe_burst(contrast, spread, (baseline, canary));
-        let clipped = self.winsor.clip_by(contrast, spread);
-        self.state.observe(gains, clipped);
         self.remember(baseline);
         self.pairs += 1;
+        self.winsor.clip_by(contrast, spread)
     }
 
     fn remember(&mut self, baseline: f64) {

@@ -6,7 +6,7 @@ use std::array::from_fn;
 pub(super) const LANES: usize = 8;
 
 /// One number of each.
-pub(super) type Lanes = [f64; LANES];
+pub type Lanes = [f64; LANES];
 
 /// The same of every lane.
 #[inline(always)]

@@ -17,6 +17,7 @@
 //! What depends on no data (the Kalman gains, the weights of the regressors) is in [`Gains`] and
 //! shared by all sequences observed at the same instants; [`State`] is what one of them adds.
 
+mod course;
 mod evidence;
 mod exact;
 mod gains;
@@ -25,7 +26,9 @@ mod state;
 mod told;
 mod weights;
 
+pub use course::Course;
 pub use gains::Gains;
+pub use lanes::Lanes;
 pub use state::{Mean, State};
 pub use told::history_ln_likelihood;
 pub use weights::Weights;

@@ -1,5 +1,6 @@
 //! What the values of one sequence say: its sums in all filters, and the mean they amount to.
 
+use super::course::{Course, Filters};
 use super::gains::Gains;
 use super::lanes::{LANES, Lanes, each};
 use super::weights::Weights;
@@ -37,14 +38,6 @@ pub struct Mean {
     pub slowest: bool,
 }
 
-/// Adds a product to a sum. A call of its own: inlined into a loop over onsets, the compiler takes
-/// the onsets together instead of the lanes, which lie side by side, for twice the time.
-#[inline(never)]
-fn add_product(sum: &mut Lanes, a: &Lanes, b: &Lanes) {
-    let before = *sum;
-    *sum = each(|l| before[l] + a[l] * b[l]);
-}
-
 impl State {
     /// Before the first value.
     pub fn new(model: &Model) -> Self {
@@ -66,7 +59,8 @@ impl State {
             let from = block * width;
             let sums = &mut self.sums[from..from + live];
             for (sum, factor) in sums.iter_mut().zip(&gains.factors[from..from + live]) {
-                add_product(sum, &residual, factor);
+                let (before, factor) = (*sum, *factor);
+                *sum = each(|l| before[l] + residual[l] * factor[l]);
             }
         }
     }
@@ -76,6 +70,46 @@ impl State {
         for (row, points) in self.rows.iter_mut().zip(gains.points()) {
             for l in 0..LANES {
                 row.predicted[l] *= points.rho[l];
+            }
+        }
+    }
+
+    /// All values of a course at once: the same as one after the other, bit for bit, but the sums
+    /// stay where they are added up. `residuals` is room.
+    pub fn observe_all(
+        &mut self,
+        course: &Course,
+        values: &[Option<f64>],
+        residuals: &mut Vec<Lanes>,
+    ) {
+        let (held, width) = (course.held, course.before.len());
+        for (block, row) in self.rows.iter_mut().enumerate() {
+            let rho = course.rho[block];
+            let mut filters = course.filters[block * held..(block + 1) * held].iter();
+            let (mut predicted, mut square) = (row.predicted, row.square);
+            residuals.clear();
+            for value in values {
+                let (Some(value), before) = (value, predicted) else {
+                    predicted = each(|l| predicted[l] * rho[l]);
+                    continue;
+                };
+                let Some(Filters { precision, gain }) = filters.next() else {
+                    break;
+                };
+                let residual = before.map(|predicted| value - predicted);
+                square = each(|l| square[l] + residual[l] * residual[l] * precision[l]);
+                predicted = each(|l| rho[l] * before[l] + gain[l] * residual[l]);
+                residuals.push(residual);
+            }
+            *row = Rows { predicted, square };
+            for (m, before) in course.before.iter().enumerate() {
+                let at = block * width + m;
+                let factors = &course.factors[at * held + before..(at + 1) * held];
+                let mut sum = self.sums[at];
+                for (residual, factor) in residuals[*before..].iter().zip(factors) {
+                    sum = each(|l| sum[l] + residual[l] * factor[l]);
+                }
+                self.sums[at] = sum;
             }
         }
     }
