@@ -4,7 +4,7 @@
 //! look before when one value per metric has come.
 
 use crate::timing::Runner;
-use haldane::judge::sequential::{Detail, Memory};
+use haldane::judge::sequential::{Detail, Memory, Tables};
 use haldane::judge::windows::{Batch, Windows};
 use haldane::judge::{judge, judge_again};
 use haldane::plan::bind::bind;
@@ -64,11 +64,13 @@ fn judging(runner: &Runner, plan: &Plan, points: i64) {
     let look = plan.timing.looks_planned();
     let mut windows = Windows::new(plan);
     windows.absorb(plan, &batch(plan, 0, points - 1));
-    let mut memory = Memory::new(Detail::Decision);
+    let tables = Tables::default();
+    let mut memory = Memory::sharing(Detail::Decision, &tables);
     judge_again(plan, &windows, look, &mut memory);
     windows.absorb(plan, &batch(plan, points - 1, points));
     runner.measure(&format!("judge_decision/{points}"), |_| {
-        judge_again(plan, &windows, look, &mut Memory::new(Detail::Decision))
+        let mut memory = Memory::sharing(Detail::Decision, &tables);
+        judge_again(plan, &windows, look, &mut memory)
     });
     runner.measure(&format!("judge_full/{points}"), |_| {
         judge(plan, &windows, look)

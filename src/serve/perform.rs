@@ -6,8 +6,9 @@ use crate::engine::event::Event;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
 use crate::http::{Health, OnceFault, OneShot, Readings};
-use crate::judge::judge;
+use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
+use crate::judge::sequential::{Detail, Memory, Tables};
 use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
 use crate::serve::one_shot;
@@ -27,6 +28,8 @@ pub(crate) struct Performer {
     pub(crate) health: Arc<Health>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) tasks: TaskTracker,
+    /// What the judge works out of no data, shared by all analyses.
+    pub(crate) tables: Tables,
 }
 
 impl Performer {
@@ -115,10 +118,13 @@ impl Performer {
 
     fn judge(&self, order: JudgeOrder) {
         let events = self.events.clone();
+        let mut memory = Memory::sharing(Detail::Full, &self.tables);
         let (told, heard) = oneshot::channel();
         rayon::spawn(move || {
             let begun = std::time::Instant::now();
-            let event = judged(order, judge);
+            let event = judged(order, |plan, windows, look| {
+                judge_again(plan, windows, look, &mut memory)
+            });
             metrics::histogram!("haldane_judge_seconds").record(begun.elapsed().as_secs_f64());
             drop(told.send(event));
         });

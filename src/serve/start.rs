@@ -5,6 +5,7 @@ use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
 use crate::http::{self, Ask, Credential, Desk, Health, Right, Templates};
 use crate::ids::AnalysisId;
+use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
@@ -103,6 +104,7 @@ pub async fn start(
         health: desk.health.clone(),
         events: events_in,
         tasks: TaskTracker::new(),
+        tables: Tables::default(),
     };
     let event_loop = EventLoop {
         engine,

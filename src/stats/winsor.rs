@@ -37,9 +37,17 @@ impl Winsor {
 
     /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already.
     pub fn clip_by(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
-        let width = spread.map_or(0.0, |(_, deviation)| WIDTH * deviation);
         let clipped = match spread {
-            Some((centre, _)) if width > 0.0 => value.max(centre - width).min(centre + width),
+            Some((centre, deviation)) if deviation > 0.0 => {
+                let (low, high) = (centre - WIDTH * deviation, centre + WIDTH * deviation);
+                if value < low {
+                    low
+                } else if value > high {
+                    high
+                } else {
+                    value
+                }
+            }
             _ => value,
         };
         let at = self.sorted.partition_point(|seen| *seen <= value);
@@ -77,10 +85,18 @@ impl Winsor {
         while taken > least && !too_few(taken - 1) {
             taken -= 1;
         }
-        let last_left = (taken > 0).then(|| from_left(taken - 1));
-        let last_right = (wanted > taken).then(|| from_right(wanted - taken - 1));
+        let last_left = if taken > 0 { from_left(taken - 1) } else { 0.0 };
+        let last_right = if wanted > taken {
+            from_right(wanted - taken - 1)
+        } else {
+            0.0
+        };
         self.from_left = taken;
-        last_left.into_iter().chain(last_right).fold(0.0, f64::max)
+        if last_left > last_right {
+            last_left
+        } else {
+            last_right
+        }
     }
 }
 

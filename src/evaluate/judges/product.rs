@@ -9,7 +9,7 @@ use crate::evaluate::trial::{
     Arms, Drawn, LookAt, Measured, MetricKind, MetricSetting, Path, Said, Setting, Trial,
 };
 use crate::judge::judge_again;
-use crate::judge::sequential::{Detail, Memory};
+use crate::judge::sequential::{Detail, Memory, Tables};
 use crate::judge::windows::{Batch, Counts, Windows};
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -69,6 +69,8 @@ pub(super) struct Product {
     history: usize,
     offset: bool,
     looks: Vec<(LookAt, u32)>,
+    /// Shared by all trials.
+    tables: Tables,
 }
 
 impl Product {
@@ -98,6 +100,7 @@ impl Product {
             history: setting.history,
             offset: setting.offset,
             looks: setting.looks.iter().copied().zip(numbers).collect(),
+            tables: Tables::default(),
         })
     }
 
@@ -231,7 +234,7 @@ fn answer(series: [RawSeries; 2]) -> Answer {
 impl Ready for Product {
     fn path(&self, trial: &Trial) -> Result<Path, String> {
         let mut windows = Windows::new(&self.plan);
-        let mut memory = Memory::new(Detail::Decision);
+        let mut memory = Memory::sharing(Detail::Decision, &self.tables);
         let mut after = 0;
         let looks: Vec<LookAt> = self.looks.iter().map(|(look, _)| *look).collect();
         Path::of(&looks, |idx, look| {

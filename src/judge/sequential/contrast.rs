@@ -119,6 +119,19 @@ impl Contrast {
         }
     }
 
+    /// Whether the contrast of one pair is more than `bound`.
+    pub fn exceeds(self, baseline: f64, canary: f64, bound: f64) -> bool {
+        if let Self::Ratio { factor, up } = self {
+            let moved = factor * baseline;
+            let sum = canary + moved;
+            let difference = if up { canary - moved } else { moved - canary };
+            if sum > 0.0 && sum.is_finite() {
+                return difference > bound * sum;
+            }
+        }
+        self.of(baseline, canary) > bound
+    }
+
     /// On which scale [`Contrast::effect`] is.
     pub fn scale(self) -> Scale {
         match self {

@@ -6,8 +6,10 @@
 
 use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::pairs::{Pair, Pairs, Taken};
+use crate::judge::sequential::tables::{AT_ONCE, Stretch, Tables};
 use crate::judge::sequential::track::{Room, Track};
 use crate::stats::state_space::{Course, Gains, Model, NoiseClass, Onsets, Weights};
+use std::ops::Range;
 
 /// What distinguishes the model of one series from another's.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -135,10 +137,8 @@ pub enum Detail {
 pub struct Memory {
     groups: Vec<Group>,
     detail: Detail,
+    tables: Tables,
 }
-
-/// Instants that are taken in together: their gains fit into a processor's nearest memory.
-const AT_ONCE: usize = 32;
 
 /// Metrics with one model, observed at the same instants.
 #[derive(Clone, Debug)]
@@ -171,9 +171,15 @@ pub struct Member {
 impl Memory {
     /// An empty memory for findings of so much detail.
     pub fn new(detail: Detail) -> Self {
+        Self::sharing(detail, &Tables::default())
+    }
+
+    /// The same, of one of many analyses that share what depends on no data.
+    pub fn sharing(detail: Detail, tables: &Tables) -> Self {
         Self {
             groups: Vec::new(),
             detail,
+            tables: tables.clone(),
         }
     }
 
@@ -190,7 +196,7 @@ impl Memory {
             known == metrics.len() && self.groups.iter().all(|group| group.goes_on(&metrics));
         if goes_on {
             for group in &mut self.groups {
-                group.go_on(&metrics);
+                group.go_on(&metrics, &self.tables);
             }
             return;
         }
@@ -204,7 +210,7 @@ impl Memory {
             }
         }
         for group in &mut self.groups {
-            group.run(0);
+            group.run(0, &self.tables);
         }
     }
 
@@ -249,8 +255,8 @@ impl Group {
         let first = &self.members[0].taken;
         let same = |t: usize| first.get(t).is_some() == metric.pairs.get(t).is_some();
         self.shape == metric.shape
-            && first.len() == metric.pairs.len()
-            && (0..first.len()).all(same)
+            && first.count() == metric.pairs.count()
+            && (0..first.count()).all(same)
     }
 
     /// Whether the new pairs only continue what is known, alike for all members.
@@ -258,13 +264,13 @@ impl Group {
         let Some(first) = self.members.first().and_then(|first| first.among(metrics)) else {
             return false;
         };
-        let (seen, len) = (self.gains.time(), first.pairs.len());
+        let (seen, len) = (self.gains.time(), first.pairs.count());
         self.members.iter().all(|member| {
             member.among(metrics).is_some_and(|metric| {
                 metric.shape == self.shape
                     && metric.contrasts == member.contrasts
                     && metric.said == member.said
-                    && metric.pairs.len() == len
+                    && metric.pairs.count() == len
                     && (seen..len)
                         .all(|t| first.pairs.get(t).is_some() == metric.pairs.get(t).is_some())
                     && member.taken.begin(&metric.pairs)
@@ -272,35 +278,47 @@ impl Group {
         })
     }
 
-    fn go_on(&mut self, metrics: &[Followed<'_>]) {
+    fn go_on(&mut self, metrics: &[Followed<'_>], tables: &Tables) {
         let from = self.gains.time();
         for member in &mut self.members {
             if let Some(metric) = member.among(metrics) {
                 member.taken.go_on(&metric.pairs);
             }
         }
-        self.run(from);
+        self.run(from, tables);
     }
 
-    fn run(&mut self, from: usize) {
-        let until = self.members[0].taken.len();
-        for from in (from..until).step_by(AT_ONCE) {
-            let to = until.min(from + AT_ONCE);
+    fn run(&mut self, from: usize, tables: &Tables) {
+        let until = self.members[0].taken.count();
+        let mut at = from;
+        while at < until {
             let first = &self.members[0].taken;
-            let present = (from..to).map(|t| first.get(t).is_some());
-            self.course.run(&self.model, &mut self.gains, present);
-            for member in &mut self.members {
-                let pairs = || (from..to).map(|t| member.taken.get(t));
-                for direction in &mut member.directions {
-                    direction.observe(&self.course, pairs, &mut self.room);
-                }
+            let end = until.min((at / AT_ONCE + 1) * AT_ONCE);
+            let whole = end - at == AT_ONCE && (at..end).all(|t| first.get(t).is_some());
+            if whole && self.gains.present() == at {
+                let make = || Stretch::new(&self.model, &self.gains);
+                let stretch = tables.stretch(self.shape, at / AT_ONCE, make);
+                self.take_in(&stretch.course, at..end);
+                self.gains = stretch.after.clone();
+            } else {
+                let mut course = std::mem::take(&mut self.course);
+                let present = (at..end).map(|t| first.get(t).is_some());
+                course.run(&self.model, &mut self.gains, present);
+                self.take_in(&course, at..end);
+                self.course = course;
             }
-        }
-        if until > from + AT_ONCE {
-            // The next look has one value, or a few.
-            (self.course, self.room) = (Course::default(), Room::default());
+            at = end;
         }
         self.weights.renew(&self.model, &self.gains);
+    }
+
+    fn take_in(&mut self, course: &Course, instants: Range<usize>) {
+        for member in &mut self.members {
+            let pairs = || instants.clone().map(|t| member.taken.get(t));
+            for direction in &mut member.directions {
+                direction.observe(course, pairs, &mut self.room);
+            }
+        }
     }
 }
 

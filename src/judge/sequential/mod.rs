@@ -11,6 +11,7 @@
 //! | pairs of values to one bounded contrast, harm above zero | [`contrast`] |
 //! | contrasts to evidence, incrementally | [`track`] |
 //! | metrics observed at the same instants together | [`memory`] |
+//! | what depends on no data, shared by all analyses | [`tables`] |
 //! | evidence to a finding: label, effect, interval, what more time brings | [`series`] |
 
 pub mod background;
@@ -20,6 +21,8 @@ pub mod memory;
 pub mod offset;
 pub mod pairs;
 pub mod series;
+pub mod tables;
 pub mod track;
 
 pub use memory::{Detail, Memory};
+pub use tables::Tables;

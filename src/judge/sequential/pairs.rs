@@ -37,7 +37,7 @@ impl<'a> Pairs<'a> {
     }
 
     /// How many, gaps included.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         match self {
             Self::Each(baseline, _) => baseline.len(),
             Self::Averaged(pairs) => pairs.len(),
@@ -54,7 +54,7 @@ impl<'a> Pairs<'a> {
 
     /// All in order.
     pub fn iter(&self) -> impl Iterator<Item = Pair> + '_ {
-        (0..self.len()).map(|t| self.get(t))
+        (0..self.count()).map(|t| self.get(t))
     }
 
     /// Those that are no gaps.
@@ -111,7 +111,7 @@ const GAP: u64 = u64::MAX;
 
 impl Taken {
     /// How many, gaps included.
-    pub fn len(&self) -> usize {
+    pub fn count(&self) -> usize {
         self.baseline.len()
     }
 
@@ -126,19 +126,19 @@ impl Taken {
 
     /// What `pairs` has beyond what is here already.
     pub fn go_on(&mut self, pairs: &Pairs<'_>) {
-        let room = pairs.len().saturating_sub(self.len());
+        let room = pairs.count().saturating_sub(self.count());
         self.baseline.reserve(room);
         self.canary.reserve(room);
-        let (seen, len) = (self.len(), pairs.len());
+        let seen = self.count();
         match pairs {
             Pairs::Each(baseline, canary) => {
-                self.baseline.extend(baseline[seen..].iter().map(bits));
-                self.canary.extend(canary[seen..].iter().map(bits));
+                self.baseline.extend(baseline[seen..].iter().copied().map(bits));
+                self.canary.extend(canary[seen..].iter().copied().map(bits));
             }
             Pairs::Averaged(pairs) => {
-                for pair in &pairs[seen..len] {
-                    self.baseline.push(bits(&pair.map(|pair| pair.0)));
-                    self.canary.push(bits(&pair.map(|pair| pair.1)));
+                for pair in &pairs[seen..] {
+                    self.baseline.push(bits(pair.map(|pair| pair.0)));
+                    self.canary.push(bits(pair.map(|pair| pair.1)));
                 }
             }
         }
@@ -146,10 +146,10 @@ impl Taken {
 
     /// Whether `pairs` begin with these, bit for bit.
     pub fn begin(&self, pairs: &Pairs<'_>) -> bool {
-        let seen = self.len();
+        let seen = self.count();
         let same = |values: &[Option<f64>], taken: &[u64]| {
             let each = values.iter().zip(taken);
-            each.fold(true, |same, (value, taken)| same & (bits(value) == *taken))
+            each.fold(true, |same, (value, taken)| same & (bits(*value) == *taken))
         };
         match pairs {
             Pairs::Each(baseline, canary) => {
@@ -166,7 +166,7 @@ impl Taken {
 }
 
 #[inline]
-fn bits(value: &Option<f64>) -> u64 {
+fn bits(value: Option<f64>) -> u64 {
     value.map_or(GAP, f64::to_bits)
 }
 

@@ -136,7 +136,7 @@ impl Track {
         let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.burst);
         // A level between the recent extremes cannot be left by what does not leave the nearer.
         let canary_may = contrast > bound;
-        let baseline_may = self.contrast.of(self.nearest, baseline) > bound;
+        let baseline_may = self.contrast.exceeds(self.nearest, baseline, bound);
         if !canary_may && !baseline_may {
             self.bursts.observe(false, false);
             return;
@@ -144,8 +144,8 @@ impl Track {
         let mut recent = self.recent.clone();
         recent.sort_unstable_by(f64::total_cmp);
         let level = recent[recent.len() / 2];
-        let watched = canary_may && self.contrast.of(level, canary) > bound;
-        let other = self.contrast.of(level, baseline) > bound;
+        let watched = canary_may && self.contrast.exceeds(level, canary, bound);
+        let other = self.contrast.exceeds(level, baseline, bound);
         self.bursts.observe(watched, other);
     }
 

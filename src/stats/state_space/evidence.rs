@@ -209,9 +209,9 @@ impl<'a> Told<'a> {
     /// Σ of the mixtures of a block, each times its likelihood.
     fn weigh(&self, fit: &Fit, block: usize, mixtures: &Lanes) -> f64 {
         let mut sum = 0.0;
-        for l in 0..LANES {
+        for (l, mixture) in mixtures.iter().enumerate() {
             if let Some(said) = self.said.get(block * LANES + l) {
-                sum += libm::exp(fit.ln_null[l] + said - self.ln_largest) * mixtures[l];
+                sum += libm::exp(fit.ln_null[l] + said - self.ln_largest) * mixture;
             }
         }
         sum
