@@ -12,6 +12,12 @@ use crate::evaluate::work::Workers;
 /// The shares of healthy canaries rolled back at which judges are compared.
 pub const TARGETS: [f64; 4] = [0.01, 0.025, 0.05, 0.10];
 
+/// Labelled pairs, where rollbacks of healthy ones are counted.
+pub const PAIRS: &str = "pairs";
+
+/// Labelled pairs, where alarms before the onset are counted too: the canary was healthy then.
+pub const ALL_PAIRS: &str = "pairs, alarms before the onset among the false";
+
 /// Values tried from the strictest to the laxest, evenly on the knob's scale.
 const GRID: usize = 13;
 
@@ -24,6 +30,8 @@ const HALVINGS: usize = 6;
 pub struct Rates {
     /// Healthy canaries rolled back.
     pub false_rollback: f64,
+    /// Canaries rolled back that were healthy then, the later regressions among them, of all.
+    pub false_alarms: f64,
     /// Regressions rolled back after their onset.
     pub detected: f64,
     /// Regressions rolled back before it.
@@ -66,13 +74,13 @@ impl Knob {
     }
 }
 
-/// The laxest values of a knob that keep each target; several sets of rates come from one run and
-/// share their false rollbacks.
+/// The laxest values of a knob at which what `counts` keeps each target.
 ///
 /// # Errors
 /// Those of `rates`.
 pub fn search(
     knob: Knob,
+    counts: fn(&Rates) -> f64,
     mut rates: impl FnMut(f64) -> Result<Rates, String>,
 ) -> Result<Vec<Point>, String> {
     let mut tried: Vec<(f64, Rates)> = Vec::with_capacity(GRID);
@@ -82,7 +90,7 @@ pub fn search(
     }
     let mut points = Vec::with_capacity(TARGETS.len());
     for target in TARGETS {
-        let keeps = |rates: &Rates| rates.false_rollback <= target;
+        let keeps = |rates: &Rates| counts(rates) <= target;
         let last = tried.iter().rposition(|(_, rates)| keeps(rates));
         let Some((mut share, mut best)) = last.and_then(|idx| tried.get(idx)).copied() else {
             points.push(Point { target, at: None });
@@ -122,27 +130,41 @@ pub fn of_pairs(
     judges: &[Judge],
     workers: &Workers<'_>,
 ) -> Result<Vec<Curve>, String> {
-    let one = |(judge, knob): (&Judge, Knob)| {
-        let points = search(knob, |value| {
+    let one = |(judge, knob): (&Judge, Knob), (of, counts): (&str, fn(&Rates) -> f64)| {
+        let points = search(knob, counts, |value| {
             workers.expect(labelled.pairs.len());
             let paths = labelled.paths(judge, Some(value), workers)?;
             let score = labelled.score(judge, &paths);
             let share = |name| score.share(name).map_or(0.0, Share::value);
+            let cases = |name| score.share(name).map_or((0, 0), |s| (s.count, s.of));
+            let (healthy, early) = (cases(FALSE_ROLLBACK), cases(BEFORE_ONSET));
+            let all = (healthy.1 + early.1).max(1);
             Ok(Rates {
                 false_rollback: share(FALSE_ROLLBACK),
+                false_alarms: (healthy.0 + early.0) as f64 / all as f64,
                 detected: share(DETECTED),
                 before_onset: share(BEFORE_ONSET),
                 median: score.delay.map(|delay| delay.median as f64),
             })
         })?;
-        Ok(Curve {
+        Ok::<Curve, String>(Curve {
             judge: judge.name().to_owned(),
             knob: knob.name,
-            of: "pairs".to_owned(),
+            of: of.to_owned(),
             points,
         })
     };
-    adjustable(judges).map(one).collect()
+    let kinds: [(&str, fn(&Rates) -> f64); 2] = [
+        (PAIRS, |rates| rates.false_rollback),
+        (ALL_PAIRS, |rates| rates.false_alarms),
+    ];
+    let mut out = Vec::new();
+    for kind in kinds {
+        for judge in adjustable(judges) {
+            out.push(one(judge, kind)?);
+        }
+    }
+    Ok(out)
 }
 
 /// Every judge over every generator and strength above 0.
@@ -154,9 +176,11 @@ pub fn of_generators(simulation: &Simulation, workers: &Workers<'_>) -> Result<V
     for generator in simulation.generators.iter().filter(|g| !g.has_no_data()) {
         for (judge, knob) in adjustable(&simulation.judges) {
             for strength in simulation.strengths.iter().filter(|s| **s > 0.0) {
-                let points = search(knob, |value| {
-                    simulated(simulation, generator, judge, (*strength, value), workers)
-                })?;
+                let points = search(
+                    knob,
+                    |rates| rates.false_rollback,
+                    |value| simulated(simulation, generator, judge, (*strength, value), workers),
+                )?;
                 out.push(Curve {
                     judge: judge.name().to_owned(),
                     knob: knob.name,
@@ -188,8 +212,11 @@ fn simulated(
         Ok::<_, String>(simulation.row(generator, judge, strength, &flat))
     };
     let (null, worse) = (row(0.0)?, row(strength)?);
+    let false_alarms = null.rolled_back.count + worse.before_onset.count;
+    let all = (null.rolled_back.of + worse.before_onset.of).max(1);
     Ok(Rates {
         false_rollback: null.rolled_back.value(),
+        false_alarms: false_alarms as f64 / all as f64,
         detected: worse.rolled_back.value(),
         before_onset: worse.before_onset.value(),
         median: worse.median_min,
@@ -210,15 +237,20 @@ mod tests {
             origin: 0.0,
         };
         let mut asked = 0;
-        let points = search(knob, |value| {
-            asked += 1;
-            Ok(Rates {
-                false_rollback: value,
-                detected: value.sqrt(),
-                before_onset: 0.0,
-                median: None,
-            })
-        });
+        let points = search(
+            knob,
+            |rates| rates.false_rollback,
+            |value| {
+                asked += 1;
+                Ok(Rates {
+                    false_rollback: value,
+                    false_alarms: value,
+                    detected: value.sqrt(),
+                    before_onset: 0.0,
+                    median: None,
+                })
+            },
+        );
         assert!(asked <= GRID + TARGETS.len() * HALVINGS, "{asked}");
         for point in points.unwrap() {
             let (value, rates) = point.at.unwrap();
@@ -228,14 +260,19 @@ mod tests {
             );
             assert!((rates.detected - value.sqrt()).abs() < 1e-12);
         }
-        let never = search(knob, |_| {
-            Ok(Rates {
-                false_rollback: 0.5,
-                detected: 1.0,
-                before_onset: 0.0,
-                median: None,
-            })
-        });
+        let never = search(
+            knob,
+            |rates| rates.false_rollback,
+            |_| {
+                Ok(Rates {
+                    false_rollback: 0.5,
+                    false_alarms: 0.5,
+                    detected: 1.0,
+                    before_onset: 0.0,
+                    median: None,
+                })
+            },
+        );
         assert!(never.unwrap().iter().all(|point| point.at.is_none()));
     }
 }

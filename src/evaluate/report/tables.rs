@@ -3,7 +3,7 @@
 use crate::evaluate::generators::Family;
 use crate::evaluate::labelled::Score;
 use crate::evaluate::report::{Report, Table, plus};
-use crate::evaluate::roc::{Point, TARGETS};
+use crate::evaluate::roc::{PAIRS, Point, TARGETS};
 use crate::evaluate::share::Share;
 use crate::evaluate::simulated::SimulatedRow;
 use crate::units::trim_number;
@@ -226,7 +226,11 @@ fn curves(report: &Report) -> Vec<Table> {
             cells.extend(curve.points.iter().map(point));
             cells
         });
-        let unit = if of == "pairs" { "samples" } else { "minutes" };
+        let unit = if of.starts_with(PAIRS) {
+            "samples"
+        } else {
+            "minutes"
+        };
         Table {
             title: format!(
                 "At equal false rollback, {of}: detected % / before onset % / median {unit} (knob)"
