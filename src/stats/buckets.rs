@@ -33,6 +33,10 @@ const HALF: u32 = 16;
 /// those of later buckets are larger anyway.
 const NEAR: usize = 4;
 
+/// So many values that are higher than all stand at the end: those near the last, and the one
+/// after.
+const PADDING: usize = NEAR + 1;
+
 /// Values that the sliding window holds.
 const WINDOW: usize = 3;
 
@@ -64,7 +68,7 @@ impl Buckets {
             ..=300 => self.sort_by::<{ 1 << 8 }>(x, y, first, second),
             301..=700 => self.sort_by::<{ 1 << 9 }>(x, y, first, second),
             701..=1_600 => self.sort_by::<{ 1 << 10 }>(x, y, first, second),
-            1_601..=3_500 => self.sort_by::<{ 1 << 11 }>(x, y, first, second),
+            1_601..=2_500 => self.sort_by::<{ 1 << 11 }>(x, y, first, second),
             _ => self.sort_by::<{ 1 << 12 }>(x, y, first, second),
         }
     }
@@ -90,7 +94,7 @@ impl Buckets {
             (*count, before) = (before, before + *count);
         }
         first.resize(x.len(), 0.0);
-        second.resize(y.len() + NEAR, 0.0);
+        second.resize(y.len() + PADDING, 0.0);
         for (&value, &at) in x.iter().zip(of_x) {
             let count = &mut counts[usize::from(at) & (SIZE - 1)];
             first[low_half(*count)] = value + 0.0;
@@ -105,11 +109,11 @@ impl Buckets {
         slide(first, same);
         let (tied_x, tied_y) = (settle(first)?, settle(same)?);
         rest.fill(f64::INFINITY);
-        let (below, up_to) = wins(x, of_x, &counts, second);
+        let (wins, tied) = wins(x, of_x, &counts, second);
         second.truncate(y.len());
         Some(Merged {
-            wins: below,
-            tied: tied_x || tied_y || below != up_to,
+            wins,
+            tied: tied_x || tied_y || tied,
         })
     }
 
@@ -139,34 +143,29 @@ impl Buckets {
     }
 }
 
-/// Pairs in which the value of the first sample lies above that of the second, and pairs in which
-/// it does not lie below. `counts` holds where each bucket ends, which is where the next begins;
-/// `second` is in order, with [`NEAR`] times +∞ at its end.
+/// Pairs in which the value of the first sample lies above that of the second, and whether two are
+/// equal across the samples. `counts` holds where each bucket ends, which is where the next begins;
+/// `second` is in order, with [`PADDING`] times +∞ at its end.
 fn wins<const SIZE: usize>(
     x: &[f64],
     of_x: &[u16],
     counts: &[u32; SIZE],
     second: &[f64],
-) -> (usize, usize) {
-    let (mut below, mut up_to) = (0, 0);
+) -> (usize, bool) {
+    let (mut wins, mut tied) = (0, false);
     for (value, &at) in x.iter().zip(of_x) {
         let at = usize::from(at);
         let start = high_half(counts[at.wrapping_sub(1) & (SIZE - 1)]);
-        let end = high_half(counts[at & (SIZE - 1)]);
-        let (mut lower, mut not_higher) = (0, 0);
-        for other in &second[start..start + NEAR] {
-            lower += usize::from(other < value);
-            not_higher += usize::from(other <= value);
+        let near = &second[start..start + NEAR];
+        let mut lower: usize = near.iter().map(|other| usize::from(other < value)).sum();
+        if lower == NEAR {
+            let end = high_half(counts[at & (SIZE - 1)]).max(start + NEAR);
+            lower += second[start + NEAR..end].partition_point(|other| other < value);
         }
-        if end > start + NEAR {
-            let rest = &second[start + NEAR..end];
-            lower += rest.partition_point(|other| other < value);
-            not_higher += rest.partition_point(|other| other <= value);
-        }
-        below += start + lower;
-        up_to += start + not_higher;
+        wins += start + lower;
+        tied |= second[start + lower] <= *value;
     }
-    (below, up_to)
+    (wins, tied)
 }
 
 /// In both samples each value moves up to [`WINDOW`] places forward, as far as it is lower than

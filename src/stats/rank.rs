@@ -77,6 +77,13 @@ pub struct SortedPair<'s> {
     pub ranks: RankSum,
 }
 
+impl SortedPair<'_> {
+    /// Both samples in ascending order; -0 has become 0.
+    pub fn samples(&self) -> (&[f64], &[f64]) {
+        (&self.scratch.x, &self.scratch.y)
+    }
+}
+
 impl Scratch {
     /// Empty buffers.
     pub fn new() -> Self {
