@@ -27,6 +27,7 @@ pub mod autocorrelation;
 pub mod batch;
 pub mod beta;
 pub mod binomial;
+mod buckets;
 pub mod bursts;
 pub mod clustered;
 pub mod dispersion;

@@ -1,15 +1,18 @@
 //! Ranks of two pooled samples: the inner loop of every rank statistic.
 //!
 //! Values become `u64` keys in the same order, because integers sort several times faster than
-//! floats. Short samples are sorted one by one and then walked once; long ones are sorted in one
-//! pool ([`super::pool`]), whose order is the walk.
+//! floats. The shortest samples are sorted one by one and then walked once; others are sorted by
+//! buckets ([`super::buckets`]) or, where these do not part them, in one pool ([`super::pool`]),
+//! and U falls out on the way.
 
+use super::buckets::{self, Buckets};
 use super::pool::{Merged, POOL_MIN, Pool, key, value};
 
 /// Reusable buffers. One per worker: after the first pair of a size nothing is allocated.
 #[derive(Debug, Default)]
 pub struct Scratch {
     keys: Vec<u64>,
+    buckets: Buckets,
     pool: Pool,
     pub(super) x: Vec<f64>,
     pub(super) y: Vec<f64>,
@@ -74,6 +77,13 @@ pub struct SortedPair<'s> {
     pub ranks: RankSum,
 }
 
+impl SortedPair<'_> {
+    /// Both samples in ascending order; -0 has become 0.
+    pub fn samples(&self) -> (&[f64], &[f64]) {
+        (&self.scratch.x, &self.scratch.y)
+    }
+}
+
 impl Scratch {
     /// Empty buffers.
     pub fn new() -> Self {
@@ -91,19 +101,32 @@ impl Scratch {
         self.marks.clear();
         self.tails = None;
         self.ladder.forget();
-        let all = x.len() + y.len();
-        let ranks = if all >= POOL_MIN && u32::try_from(all).is_ok() {
-            let merged = self.pool.sort(x, y, &mut self.x, &mut self.y);
-            rank_merged(&self.x, &self.y, merged)
-        } else {
-            sort_into(x, &mut self.keys, &mut self.x);
-            sort_into(y, &mut self.keys, &mut self.y);
-            rank_sorted(&self.x, &self.y)
+        let ranks = match self.sort(x, y) {
+            Some(merged) => rank_merged(&self.x, &self.y, merged),
+            None => rank_sorted(&self.x, &self.y),
         };
         SortedPair {
             scratch: self,
             ranks,
         }
+    }
+
+    /// Sorts both samples, and tells what sorting them together told.
+    fn sort(&mut self, x: &[f64], y: &[f64]) -> Option<Merged> {
+        let all = x.len() + y.len();
+        let (first, second) = (&mut self.x, &mut self.y);
+        if (buckets::ALL_MIN..=buckets::ALL_MAX).contains(&all) {
+            let merged = self.buckets.sort(x, y, first, second);
+            if merged.is_some() {
+                return merged;
+            }
+        }
+        if all >= POOL_MIN && u32::try_from(all).is_ok() {
+            return Some(self.pool.sort(x, y, first, second));
+        }
+        sort_into(x, &mut self.keys, first);
+        sort_into(y, &mut self.keys, second);
+        None
     }
 }
 

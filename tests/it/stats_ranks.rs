@@ -214,3 +214,65 @@ fn a_used_scratch_answers_as_a_new_one() {
         assert_eq!(answer.cliffs_delta, 2.0 * answer.test.a12 - 1.0);
     }
 }
+
+/// Both samples in order, -0 as 0, and U and ties as all pairs say.
+#[track_caller]
+fn check_order(what: &str, x: &[f64], y: &[f64], scratch: &mut Scratch) {
+    let what = format!("{what} {}×{}", x.len(), y.len());
+    let sorted = |values: &[f64]| {
+        let mut values: Vec<f64> = values.iter().map(|v| v + 0.0).collect();
+        values.sort_unstable_by(f64::total_cmp);
+        values.iter().map(|v| v.to_bits()).collect::<Vec<_>>()
+    };
+    let bits = |values: &[f64]| values.iter().map(|v| v.to_bits()).collect::<Vec<_>>();
+    let pair = scratch.load(x, y);
+    assert_eq!(pair.ranks, naive_ranks(x, y), "{what}");
+    let (first, second) = pair.samples();
+    assert_eq!(bits(first), sorted(x), "{what}, first");
+    assert_eq!(bits(second), sorted(y), "{what}, second");
+}
+
+#[test]
+fn samples_of_every_length_are_put_in_order() {
+    let mut scratch = Scratch::new();
+    // Around the lengths at which the way of sorting changes; very unequal ones too.
+    let sizes = [
+        (1, 38),
+        (20, 20),
+        (1, 700),
+        (150, 150),
+        (3, 1_600),
+        (900, 702),
+        (1_440, 1_061),
+        (20, 5_990),
+    ];
+    for (n, m) in sizes {
+        for (name, kind) in KINDS {
+            let (x, y) = (sample(kind, n, 11), sample(kind, m, 12));
+            check_order(name, &x, &y, &mut scratch);
+            let ascending = |values: &[f64]| {
+                let mut values = values.to_vec();
+                values.sort_unstable_by(f64::total_cmp);
+                values
+            };
+            check_order(name, &ascending(&x), &ascending(&y), &mut scratch);
+        }
+        // One far out and the rest in order: one bucket holds all, and nothing has to be moved.
+        let mut far: Vec<f64> = (0..n).map(|v| v as f64).collect();
+        far.push(1e300);
+        let others: Vec<f64> = (0..m).map(|v| v as f64 - 0.5).collect();
+        check_order("far, in order", &far, &others, &mut scratch);
+        // Zeros of either sign are equal, and one value is shared with the other sample alone.
+        let zeros: Vec<f64> = (0..n)
+            .map(|v| if v % 3 == 0 { -0.0 } else { v as f64 })
+            .collect();
+        check_order("zeros", &zeros, &others, &mut scratch);
+        let shared: Vec<f64> = others.iter().map(|v| v * 1.000_1 + 0.000_05).collect();
+        check_order(
+            "one shared",
+            &far,
+            &[&shared[..], &[0.0]].concat(),
+            &mut scratch,
+        );
+    }
+}
