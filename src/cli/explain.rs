@@ -49,7 +49,7 @@ fn one(card: &Card<'_>, metric: &MetricDocument, queries: bool, style: Style) ->
                 "{}, interval {} at {} % confidence",
                 figures::effect(metric),
                 figures::interval(metric, style),
-                figures::p_value(Some(effect.confidence * 100.0))
+                figures::percent(effect.confidence)
             ),
         );
     }

@@ -134,13 +134,19 @@ pub(crate) fn sizes(metric: &MetricDocument) -> String {
     }
 }
 
-/// A p-value: never more exact than it is.
+/// A p-value: never more exact than it is, and never above 1 (1/e of evidence against is).
 pub(crate) fn p_value(p: Option<f64>) -> String {
     match p {
         None => "unknown".to_owned(),
+        Some(p) if p > 1.0 => "1".to_owned(),
         Some(p) if p == 0.0 || p >= 1e-4 => trim_number((p * 1e4).round() / 1e4),
         Some(p) => format!("{p:.0e}"),
     }
+}
+
+/// A share of one, in per cent.
+pub(crate) fn percent(share: f64) -> String {
+    trim_number((share * 1e6).round() / 1e4)
 }
 
 /// With a sign, three significant digits: more would only look exact.

@@ -132,7 +132,8 @@ impl Taken {
         let seen = self.count();
         match pairs {
             Pairs::Each(baseline, canary) => {
-                self.baseline.extend(baseline[seen..].iter().copied().map(bits));
+                self.baseline
+                    .extend(baseline[seen..].iter().copied().map(bits));
                 self.canary.extend(canary[seen..].iter().copied().map(bits));
             }
             Pairs::Averaged(pairs) => {

@@ -15,7 +15,7 @@ use crate::judge::windows::Windows;
 use crate::plan::{MetricPlan, Plan, Queries};
 use crate::stats::state_space::{Gains, Mean, Model, Side, Weights};
 use crate::time::Span;
-use crate::units::Harm;
+use crate::units::{Harm, MinEffect};
 
 /// Noise may be correlated over this long, whatever the step: the slowest of the sources the
 /// specification was calibrated on (rates over a few minutes, slow neighbours).
@@ -275,6 +275,16 @@ impl View<'_> {
             "sequential t-mixture"
         };
         self.notes(out, worst, mean, label, slow && safe);
+        let contrast = worst.direction.harm.contrast();
+        if let (MinEffect::Relative(_), Contrast::Difference { margin, .. }) =
+            (self.metric.min_effect, contrast)
+        {
+            out.notes.push(format!(
+                "some values are below zero: the limit is {} of the baseline's level as a fixed {}",
+                self.metric.min_effect,
+                crate::units::trim_number(margin)
+            ));
+        }
         let (decision, scale, limits) =
             self.decision(label, evidence, (worst, &said), (mean, history));
         out.canary.n_eff = worth(out.canary.n, mean);
@@ -284,7 +294,7 @@ impl View<'_> {
             finding::accept(out, self.plan, &decision, limits, levels);
         }
         if out.label == Label::Undecided && self.detail == Detail::Full {
-            out.needs = self.needs(&said, (ln_e, safety), levels);
+            out.needs = self.needs(&said, (ln_e, safety), levels, slow);
         }
     }
 
@@ -326,7 +336,8 @@ impl View<'_> {
     ) {
         if label == Label::Worse && worst.harm.by_bursts {
             out.notes.push(format!(
-                "shown by bursts: up to {} values in a row far beyond the limit",
+                "shown by bursts: up to {} values in a row far beyond the limit; the effect is \
+                 that of the level",
                 worst.harm.longest_burst
             ));
         } else if label == Label::Worse {
@@ -393,7 +404,13 @@ impl View<'_> {
                 Scale::Difference => contrast.size() * mean.error,
             }
         });
-        let bounds = classify::agree(label, (low, high), limits, self.metric.harm, estimate);
+        // Bursts say nothing of the level, and its interval nothing of them.
+        let by_bursts = label == Label::Worse && worst.harm.by_bursts;
+        let bounds = if by_bursts {
+            (low, high)
+        } else {
+            classify::agree(label, (low, high), limits, self.metric.harm, estimate)
+        };
         let decision = Decision {
             label,
             estimate,
@@ -425,8 +442,15 @@ impl View<'_> {
             .effect(value.clamp(lowest, highest))
     }
 
-    /// What more time would bring: the sooner of harm and safety.
-    fn needs(&self, said: &[Said<'_>], (harm, safety): (f64, f64), levels: Levels) -> Needs {
+    /// What more time would bring: the sooner of harm and safety; `slow` noise does not become
+    /// faster with time, so it leaves only harm to be shown.
+    fn needs(
+        &self,
+        said: &[Said<'_>],
+        (harm, safety): (f64, f64),
+        levels: Levels,
+        slow: bool,
+    ) -> Needs {
         let step = self.look.step().ms().max(1);
         let every = step.saturating_mul(self.instants_per_value());
         let end = self.plan.timing.deadline.minus(self.plan.timing.lag);
@@ -434,7 +458,7 @@ impl View<'_> {
         let most = usize::try_from(left).unwrap_or(0);
         let forecast = |said: &Said<'_>, side: Side, now: f64, level: f64| {
             let wanted = -libm::log(level);
-            (level > 0.0).then_some(())?;
+            (level > 0.0 && most > 0).then_some(())?;
             let track = match side {
                 Side::Above => &said.direction.harm,
                 Side::Below => said.direction.safe(),
@@ -456,6 +480,7 @@ impl View<'_> {
             .map(|said| forecast(said, Side::Below, safety, levels.beta))
             .collect();
         let within = within.and_then(|each| each.into_iter().max());
+        let within = within.filter(|_| !slow);
         worse
             .into_iter()
             .chain(within)
