@@ -16,7 +16,8 @@
 //!
 //! Where more than [`HIGH`] of the events were bad so far, an interval is judged by Bernoulli
 //! likelihoods of the two arms instead: the safe test of two proportions (Turner, Ly and
-//! Grünwald, Statistics and Computing 34, 2024) with its alternative from the intervals before.
+//! Grünwald, Journal of Statistical Planning and Inference 230, 2024) with its alternative from the
+//! intervals before.
 //! For clusters their logarithm is divided by the dispersion.
 
 use super::log_add;

@@ -102,11 +102,11 @@ pub struct EffectDocument {
 /// Worse is shown when `p_harm` ≤ `alpha`, within when `p_safe` ≤ `beta`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct EvidenceDocument {
-    /// p-value of "not worse than the limit".
+    /// p-value of "not worse than the limit"; of `sequential` 1/e, which may exceed 1.
     pub p_harm: Option<f64>,
     /// What `p_harm` has to reach at this look.
     pub alpha: Option<f64>,
-    /// p-value of "at or beyond the limit".
+    /// p-value of "at or beyond the limit"; of `sequential` 1/e, which may exceed 1.
     pub p_safe: Option<f64>,
     /// What `p_safe` has to reach at this look.
     pub beta: Option<f64>,
