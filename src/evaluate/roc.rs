@@ -12,6 +12,9 @@ use crate::evaluate::work::Workers;
 /// The shares of healthy canaries rolled back at which judges are compared.
 pub const TARGETS: [f64; 4] = [0.01, 0.025, 0.05, 0.10];
 
+/// Which false alarms count.
+type Counts = fn(&Rates) -> f64;
+
 /// Labelled pairs, where rollbacks of healthy ones are counted.
 pub const PAIRS: &str = "pairs";
 
@@ -80,7 +83,7 @@ impl Knob {
 /// Those of `rates`.
 pub fn search(
     knob: Knob,
-    counts: fn(&Rates) -> f64,
+    counts: Counts,
     mut rates: impl FnMut(f64) -> Result<Rates, String>,
 ) -> Result<Vec<Point>, String> {
     let mut tried: Vec<(f64, Rates)> = Vec::with_capacity(GRID);
@@ -130,7 +133,7 @@ pub fn of_pairs(
     judges: &[Judge],
     workers: &Workers<'_>,
 ) -> Result<Vec<Curve>, String> {
-    let one = |(judge, knob): (&Judge, Knob), (of, counts): (&str, fn(&Rates) -> f64)| {
+    let one = |(judge, knob): (&Judge, Knob), (of, counts): (&str, Counts)| {
         let points = search(knob, counts, |value| {
             workers.expect(labelled.pairs.len());
             let paths = labelled.paths(judge, Some(value), workers)?;
@@ -154,7 +157,7 @@ pub fn of_pairs(
             points,
         })
     };
-    let kinds: [(&str, fn(&Rates) -> f64); 2] = [
+    let kinds: [(&str, Counts); 2] = [
         (PAIRS, |rates| rates.false_rollback),
         (ALL_PAIRS, |rates| rates.false_alarms),
     ];

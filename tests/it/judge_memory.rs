@@ -4,7 +4,7 @@
 use crate::judge_background::{PAST, POINTS, answered, bound, first_from, pod};
 use crate::judge_plans::{Noise, START, STEP};
 use haldane::judge::judgement::{Judgement, Label};
-use haldane::judge::sequential::{Detail, Memory};
+use haldane::judge::sequential::{Detail, Memory, Tables};
 use haldane::judge::windows::{Arm, MetricData, Windows};
 use haldane::judge::{judge, judge_again};
 use haldane::plan::Plan;
@@ -12,6 +12,7 @@ use haldane::series::raw::RawSeries;
 use haldane::series::samples::Series;
 use proptest::prelude::*;
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 const LAST_LINE: &str = "      series: { query: 'cpu{${selector}}', combine: mean, per: pod }\n";
 
@@ -151,6 +152,9 @@ fn known(windows: &Windows, late: &[Late], look: usize) -> Windows {
     out
 }
 
+/// Shared by all analyses of this test, as by those of a daemon.
+static TABLES: LazyLock<Tables> = LazyLock::new(Tables::default);
+
 /// Every look by the carried memory and by none; what labels came up.
 fn check(
     plan: &Plan,
@@ -160,7 +164,7 @@ fn check(
 ) -> Result<BTreeSet<&'static str>, TestCaseError> {
     let source = source(pods);
     let mut windows = Windows::new(plan);
-    let mut memory = Memory::new(detail);
+    let mut memory = Memory::sharing(detail, &TABLES);
     let (mut from, mut at) = (first_from(), 4);
     let mut labels = BTreeSet::new();
     for (look, step) in steps.iter().enumerate() {

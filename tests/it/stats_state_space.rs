@@ -6,7 +6,8 @@
 )]
 
 use haldane::stats::state_space::{
-    EFFECTS, Gains, Model, NoiseClass, Onsets, PRIOR_COUNT, PRIOR_SCALE, Side, Span, State, Weights,
+    Course, EFFECTS, Gains, Model, NoiseClass, Onsets, PRIOR_COUNT, PRIOR_SCALE, Side, Span, State,
+    Weights,
 };
 use haldane::stats::student;
 use haldane::stats::winsor::Winsor;
@@ -156,6 +157,21 @@ fn lower_bounds_of_the_reference() {
         assert!((low - want).abs() < 1e-8, "{}: {low} {want}", case["id"]);
         assert_eq!(got.model.onsets.starts().len(), 12);
     }
+}
+
+/// Evidence beyond the range of numbers is told in logarithms.
+#[test]
+fn overwhelming_evidence_is_finite() {
+    let wave = |t: usize| 1e-4 * ((t * 7 % 5) as f64 - 2.0);
+    let values: Vec<_> = (0..600).map(|t| Some(0.9 + wave(t))).collect();
+    let model = Model {
+        noise: NoiseClass::new(0.9, &[0.5, 1.0]),
+        onsets: Onsets::every(50, 600),
+    };
+    let mut got = run(model, &values, Side::Above);
+    let (fast, exact) = (got.ln_e(Side::Above, 0.0), *got.path.last().unwrap());
+    assert!(exact > 720.0 && exact.is_finite(), "{exact}");
+    assert_eq!(fast, exact);
 }
 
 /// Values far below zero first, above it later: what speaks against the mean from the start must
@@ -349,6 +365,25 @@ proptest! {
         // What the bound costs.
         prop_assert!(bound <= exact + 1e-9, "{} {}", bound, exact);
         prop_assert!(exact.exp() <= 1.15 * bound.exp() + 1.0, "{} {}", bound, exact);
+    }
+
+    /// A stretch at once, or one value after the other: the same bits.
+    #[test]
+    fn stretches_change_no_bit(values in noise(), cut in 0..45_usize, rho_max in 0.0..0.97_f64) {
+        let model = Model {
+            noise: NoiseClass::new(rho_max, &[0.5, 1.0]),
+            onsets: Onsets::every(7, 40),
+        };
+        let one_by_one = run(model.clone(), &values, Side::Above);
+        let (mut gains, mut state) = (Gains::new(&model), State::new(&model));
+        let (mut course, mut room) = (Course::default(), Vec::new());
+        let (before, after) = values.split_at(cut.min(values.len()));
+        for stretch in [before, after] {
+            course.run(&model, &mut gains, stretch.iter().map(Option::is_some));
+            state.observe_all(&course, stretch, &mut room);
+        }
+        prop_assert_eq!(gains, one_by_one.gains);
+        prop_assert_eq!(state, one_by_one.state);
     }
 
     /// Taking a shift from the values first, or in the test: the same.
