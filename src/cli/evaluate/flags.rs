@@ -80,7 +80,7 @@ pub struct EvaluateArgs {
     #[arg(long, default_value_t = 1)]
     pub seed: u64,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long)]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub jobs: Option<u16>,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
@@ -196,10 +196,11 @@ impl<'a> Asked<'a> {
             return Ok(None);
         };
         let shown = file.display();
-        let text =
-            read(file, MANIFEST_BYTES_MAX).map_err(|why| usage(format!("{shown}: {why}")))?;
+        let text = read(file, MANIFEST_BYTES_MAX)
+            .map_err(|why| usage(format!("--pairs {shown}: {why}")))?;
         let text = String::from_utf8_lossy(&text);
-        let cases = manifest::parse(&text).map_err(|why| usage(format!("{shown}: {why}")))?;
+        let cases =
+            manifest::parse(&text).map_err(|why| usage(format!("--pairs {shown}: {why}")))?;
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
         let pairs: Result<Vec<LabelledPair>, Fault> =
             cases.into_iter().map(|case| pair(folder, case)).collect();
