@@ -4,8 +4,8 @@
 //! A *burst* is a run of values beyond a bound that is known before each value is. Evidence is
 //! bet at two kinds of moments only, so that quiet time costs nothing:
 //!
-//! - a burst begins in one of the two sequences: under the null it is as likely to be the other
-//!   one's (the conditional binomial of two equal rates);
+//! - while neither is in a burst, one begins in one of the two sequences: under the null it is as
+//!   likely to be the other one's (the conditional binomial of two equal rates);
 //! - a burst of the watched sequence goes on or ends: under the null it goes on with at most the
 //!   probability that the other sequence's own bursts show, and never less than
 //!   [`GOES_ON_AT_LEAST`].
@@ -72,7 +72,7 @@ impl Bursts {
             } else {
                 0.0
             };
-        } else if watched && !other {
+        } else if watched && !other && !self.other_in {
             self.ln_e += libm::log1p(STAKE);
         } else if other && !self.other_in && !watched {
             self.ln_e += libm::log1p(-STAKE);

@@ -29,6 +29,7 @@ mod judge_together;
 mod latencies;
 mod native_histograms;
 mod native_real;
+mod stats_bursts;
 mod stats_evidence;
 mod stats_order;
 mod stats_ranks;

@@ -1,10 +1,10 @@
 //! One error budget for all metrics of an analysis.
 //!
-//! Any weighted mean of e-values is an e-value, whatever their dependence (Wang and Ramdas 2022,
-//! JRSS B 84), so a rollback needs `Σ w_j E_j ≥ 1/false_rollback` with the weights the plan gave
-//! the metrics as shares of that error. One metric alone gets there exactly when its own e-value
-//! reaches the inverse of its share, as with Bonferroni; several that each say a little get there
-//! together.
+//! Any weighted mean of e-values is an e-value, whatever their dependence (Vovk and Wang 2021,
+//! Annals of Statistics 49), so a rollback needs `Σ w_j E_j ≥ 1/false_rollback` with the weights
+//! the plan gave the metrics as shares of that error. One metric alone gets there exactly when its
+//! own e-value reaches the inverse of its share, as with Bonferroni; several that each say a little
+//! get there together.
 
 use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{Finding, Label, Needs};

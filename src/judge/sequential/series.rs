@@ -27,7 +27,7 @@ const ONSET_EVERY: Span = Span::from_s(300);
 /// See [`ONSET_EVERY`].
 const ONSETS: usize = 12;
 
-/// Pairs below which nothing is worse: the prior of the noise still outweighs them.
+/// Pairs below which nothing is worse, or within: the prior of the noise still outweighs them.
 pub(super) const PAIRS_MIN: u64 = 5;
 
 /// Values after which a slow noise is more than chance.
