@@ -133,8 +133,19 @@ pub fn of_pairs(
     judges: &[Judge],
     workers: &Workers<'_>,
 ) -> Result<Vec<Curve>, String> {
-    let one = |(judge, knob): (&Judge, Knob), (of, counts): (&str, Counts)| {
-        let points = search(knob, counts, |value| {
+    let kinds: [(&str, Counts); 2] = [
+        (PAIRS, |rates| rates.false_rollback),
+        (ALL_PAIRS, |rates| rates.false_alarms),
+    ];
+    let mut out = Vec::new();
+    for (judge, knob) in adjustable(judges) {
+        // Both searches ask for many of the same values.
+        let mut known: Vec<(f64, Rates)> = Vec::new();
+        let mut rates = |value: f64| {
+            let same = |known: &&(f64, Rates)| known.0.to_bits() == value.to_bits();
+            if let Some((_, rates)) = known.iter().find(same) {
+                return Ok(*rates);
+            }
             workers.expect(labelled.pairs.len());
             let paths = labelled.paths(judge, Some(value), workers)?;
             let score = labelled.score(judge, &paths);
@@ -142,29 +153,23 @@ pub fn of_pairs(
             let cases = |name| score.share(name).map_or((0, 0), |s| (s.count, s.of));
             let (healthy, early) = (cases(FALSE_ROLLBACK), cases(BEFORE_ONSET));
             let all = (healthy.1 + early.1).max(1);
-            Ok(Rates {
+            let rates = Rates {
                 false_rollback: share(FALSE_ROLLBACK),
                 false_alarms: (healthy.0 + early.0) as f64 / all as f64,
                 detected: share(DETECTED),
                 before_onset: share(BEFORE_ONSET),
                 median: score.delay.map(|delay| delay.median as f64),
-            })
-        })?;
-        Ok::<Curve, String>(Curve {
-            judge: judge.name().to_owned(),
-            knob: knob.name,
-            of: of.to_owned(),
-            points,
-        })
-    };
-    let kinds: [(&str, Counts); 2] = [
-        (PAIRS, |rates| rates.false_rollback),
-        (ALL_PAIRS, |rates| rates.false_alarms),
-    ];
-    let mut out = Vec::new();
-    for kind in kinds {
-        for judge in adjustable(judges) {
-            out.push(one(judge, kind)?);
+            };
+            known.push((value, rates));
+            Ok(rates)
+        };
+        for (of, counts) in kinds {
+            out.push(Curve {
+                judge: judge.name().to_owned(),
+                knob: knob.name,
+                of: of.to_owned(),
+                points: search(knob, counts, &mut rates)?,
+            });
         }
     }
     Ok(out)

@@ -365,9 +365,16 @@ fn typically_beyond(
     limit: MinEffect,
     harm: Harm,
 ) -> bool {
-    if clearly_not_beyond(before, after, limit, harm) {
-        return false;
-    }
+    !clearly_not_beyond(before, after, limit, harm) && medians_beyond(before, after, limit, harm)
+}
+
+/// The same by the medians themselves.
+fn medians_beyond(
+    before: &[Option<f64>],
+    after: &[Option<f64>],
+    limit: MinEffect,
+    harm: Harm,
+) -> bool {
     let median = |points: &[Option<f64>]| {
         let mut held: Vec<f64> = Vec::with_capacity(points.len());
         held.extend(points.iter().flatten());
@@ -420,4 +427,46 @@ fn clearly_not_beyond(
 fn count(points: &[Option<f64>], is: impl Fn(f64) -> bool) -> usize {
     let one = |v: &Option<f64>| usize::from(v.is_some() & is(v.unwrap_or_default()));
     points.iter().map(one).sum()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn values() -> impl Strategy<Value = Vec<Option<f64>>> {
+        let value = prop_oneof![
+            6 => (-3.0..12.0_f64).prop_map(Some),
+            2 => (-2_i32..4).prop_map(|v| Some(f64::from(v))),
+            1 => Just(None),
+        ];
+        prop::collection::vec(value, 1..25).prop_map(|mut values| {
+            values.push(Some(1.0));
+            values
+        })
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig {
+            cases: 2000,
+            failure_persistence: None,
+            ..ProptestConfig::default()
+        })]
+
+        /// The short way never says of medians what they do not say.
+        #[test]
+        fn what_is_clearly_not_beyond_is_not_beyond(
+            before in values(),
+            after in values(),
+            size in 0.0..1.5_f64,
+            relative in any::<bool>(),
+            harm in prop::sample::select(vec![Harm::Increase, Harm::Decrease, Harm::Either]),
+        ) {
+            let kind = if relative { MinEffect::Relative } else { MinEffect::Absolute };
+            let limit = kind(size);
+            if clearly_not_beyond(&before, &after, limit, harm) {
+                prop_assert!(!medians_beyond(&before, &after, limit, harm));
+            }
+        }
+    }
 }

@@ -2,20 +2,17 @@
 //! healthy offset that is known is no harm, what comes on top is; replicas that differ say how much
 //! an arm may; and one canary replica says what it cannot show.
 
-use crate::judge_plans::{Noise, START, STEP};
+use crate::judge_plans::{Noise, START, STEP, rollout};
 use haldane::engine::verdict::{Situation, Source, Verdict, decide};
 use haldane::judge::judge_again;
 use haldane::judge::judgement::{Finding, Judgement, Label};
 use haldane::judge::sequential::Memory;
 use haldane::judge::windows::{Batch, Windows};
 use haldane::plan::bind::bind;
-use haldane::plan::rollout::{Deploy, Rollout};
-use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{Part, Plan, Slot};
 use haldane::series::raw::{Answer, Labels, RawSeries, Sample};
 use haldane::template::parse::parse;
 use haldane::time::Timestamp;
-use std::collections::BTreeMap;
 
 /// Steps before the start that a source has.
 pub(crate) const PAST: i64 = 120;
@@ -45,16 +42,7 @@ pub(crate) fn bound(changes: &[(&str, &str)]) -> Plan {
     }
     let (template, found) = parse(&text);
     let template = template.unwrap_or_else(|| panic!("{text}: {found:?}"));
-    let scope = |arm: &str| Scope::new(vec![Matcher::equals("arm", arm).unwrap()]).unwrap();
-    let rollout = Rollout {
-        deploy: Deploy::default(),
-        inputs: BTreeMap::new(),
-        baseline: scope("baseline"),
-        canary: scope("canary"),
-        start: START,
-        duration: None,
-    };
-    bind(&template, &rollout).unwrap()
+    bind(&template, &rollout()).unwrap()
 }
 
 const WITHOUT_HISTORY: (&str, &str) = ("  history: { lookback: 2h, offset: true }\n", "");

@@ -24,20 +24,25 @@ pub(crate) fn probability(value: f64) -> Probability {
     Probability::new(value).unwrap()
 }
 
+/// A rollout of the arms `arm="baseline"` and `arm="canary"` at [`START`].
+pub(crate) fn rollout() -> Rollout {
+    let scope = |arm: &str| Scope::new(vec![Matcher::equals("arm", arm).unwrap()]).unwrap();
+    Rollout {
+        deploy: Deploy::default(),
+        inputs: BTreeMap::new(),
+        baseline: scope("baseline"),
+        canary: scope("canary"),
+        start: START,
+        duration: None,
+    }
+}
+
 /// An analysis of `points` steps with a look every `every` steps and a bake of half its length.
 pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
-    let scope = |arm: &str| Scope::new(vec![Matcher::equals("arm", arm).unwrap()]).unwrap();
     Plan {
         template: TemplateName::new("test").unwrap(),
         template_digest: Digest::of(b"template"),
-        rollout: Rollout {
-            deploy: Deploy::default(),
-            inputs: BTreeMap::new(),
-            baseline: scope("baseline"),
-            canary: scope("canary"),
-            start: START,
-            duration: None,
-        },
+        rollout: rollout(),
         timing: Timing {
             start: START,
             step: Step::new(STEP).unwrap(),

@@ -12,8 +12,6 @@ use haldane::judge::kayenta::score::two_decimals;
 use haldane::judge::kayenta::shifted::{Scratch, pooled};
 use haldane::judge::windows::MetricWindow;
 use haldane::plan::bind::bind;
-use haldane::plan::rollout::{Deploy, Rollout};
-use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{MetricPlan, Plan};
 use haldane::template::kayenta::KayentaSpec;
 use haldane::template::lint::lint;
@@ -22,7 +20,7 @@ use haldane::template::{Method, Role};
 use haldane::units::{MinEffect, Score};
 use haldane::wire::record::{RECORD_FORMAT, decode, encode};
 use proptest::prelude::*;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 const TEMPLATE: &str = r"apiVersion: haldane/v1
 kind: AnalysisTemplate
@@ -55,16 +53,7 @@ fn bound(text: &str) -> Plan {
     assert!(found.is_empty(), "{found:?}");
     let template = template.unwrap();
     assert_eq!(lint(&template, text), []);
-    let scope = |arm: &str| Scope::new(vec![Matcher::equals("arm", arm).unwrap()]).unwrap();
-    let rollout = Rollout {
-        deploy: Deploy::default(),
-        inputs: BTreeMap::new(),
-        baseline: scope("baseline"),
-        canary: scope("canary"),
-        start: plans::START,
-        duration: None,
-    };
-    bind(&template, &rollout).unwrap()
+    bind(&template, &plans::rollout()).unwrap()
 }
 
 #[test]
