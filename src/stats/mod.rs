@@ -30,6 +30,7 @@ pub mod binomial;
 mod buckets;
 pub mod bursts;
 pub mod clustered;
+mod crossings;
 pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
