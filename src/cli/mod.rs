@@ -105,7 +105,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
-        Command::Lint(args) => lint::run(&args, output),
+        Command::Lint(args) => lint::run(&args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),
