@@ -76,7 +76,7 @@ impl State {
 
     /// All values of a course at once: the same as one after the other, bit for bit, but the sums
     /// stay where they are added up. What fills the last block is left out as far as it goes in
-    /// pairs: nothing reads it. `residuals` is room.
+    /// pairs: it is the first point again. `residuals` is room.
     pub fn observe_all(
         &mut self,
         course: &Course,
@@ -89,7 +89,19 @@ impl State {
                 self.observe_block::<LANES>(course, block, values, residuals);
             } else {
                 self.observe_block::<{ LANES - 2 }>(course, block, values, residuals);
+                self.repeat_first(block, course.before.len());
             }
+        }
+    }
+
+    /// The last two points of a block that is not full do as the first of all.
+    fn repeat_first(&mut self, block: usize, width: usize) {
+        let Rows { predicted, square } = self.rows[0];
+        self.rows[block].predicted[LANES - 2..].fill(predicted[0]);
+        self.rows[block].square[LANES - 2..].fill(square[0]);
+        for m in 0..width {
+            let sum = self.sums[m][0];
+            self.sums[block * width + m][LANES - 2..].fill(sum);
         }
     }
 
