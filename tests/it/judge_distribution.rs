@@ -4,7 +4,8 @@ use crate::judge_plans::{self as plans, Noise, START, STEP};
 use crate::latencies::{BOUNDS, PLAIN, Traffic, interval};
 use haldane::judge::judgement::{Finding, Label, Needs};
 use haldane::judge::look::Look;
-use haldane::judge::sequential_distribution::find;
+use haldane::judge::order_offset::HealthyShapes;
+use haldane::judge::sequential_distribution::{Beside, find};
 use haldane::judge::shapes::Shapes;
 use haldane::judge::windows::{Counts, EventInterval, MetricData, MetricWindow};
 use haldane::plan::{MetricPlan, Plan, Queries};
@@ -74,7 +75,12 @@ fn plan(metric: &MetricPlan) -> Plan {
 
 fn at(plan: &Plan, window: &MetricWindow, points: i64) -> Finding {
     let look = Look::new(&plan.timing, START.plus(STEP.times(points)));
-    find(plan, &plan.metrics[0], window, None, &look)
+    let healthy = HealthyShapes::default();
+    let beside = Beside {
+        past: None,
+        healthy: &healthy,
+    };
+    find(plan, &plan.metrics[0], window, beside, &look)
 }
 
 fn judged(metric: &MetricPlan, both: &[(Cells, Cells)]) -> Finding {
