@@ -55,10 +55,10 @@ mod widths;
 pub mod windows;
 
 use crate::judge::count_offset::Healthy;
-use crate::judge::order_offset::HealthyShapes;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
+use crate::judge::order_offset::HealthyShapes;
 use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::sequential_counts::Beside;

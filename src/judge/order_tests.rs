@@ -6,8 +6,8 @@ use crate::judge::order_offset::Allowed;
 use crate::stats::order_limits::{divergence, events_needed, nats_needed};
 use crate::stats::sequential::log_e_below;
 use crate::stats::stochastic_order::{Beyond, HarmTest, Margin, OrderTest, SafetyTest};
-use crate::stats::{binomial, normal};
 use crate::stats::wander::Doubts;
+use crate::stats::{binomial, normal};
 use crate::units::{Harm, MinEffect};
 
 /// A direction of harm: the canary above the baseline, or below it (then the arms change places).

@@ -284,7 +284,12 @@ fn settled(
 }
 
 /// Bounds that show neither: not beyond the limit of harm, not short of that of safety.
-pub(super) fn undecided((low, high): (f64, f64), moved: Moved, harm: Harm, estimate: f64) -> (f64, f64) {
+pub(super) fn undecided(
+    (low, high): (f64, f64),
+    moved: Moved,
+    harm: Harm,
+    estimate: f64,
+) -> (f64, f64) {
     let up = harm == Harm::Increase || (harm == Harm::Either && estimate >= 0.0);
     let (above, below) = (harm != Harm::Decrease, harm != Harm::Increase);
     let low = if above { low.min(moved.harm.up) } else { low };

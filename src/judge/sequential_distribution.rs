@@ -136,9 +136,7 @@ impl<'a> Test<'a> {
             alpha_whole: alpha,
         };
         let allowed = Allowed::new(metric, blocks, healthy, levels);
-        let run = |direction| {
-            order_tests::run(blocks, (direction, &allowed), horizon, beta, only)
-        };
+        let run = |direction| order_tests::run(blocks, (direction, &allowed), horizon, beta, only);
         Self {
             metric,
             blocks,
@@ -324,9 +322,8 @@ impl<'a> Test<'a> {
 
     /// Bounds of the effect that say what the label says.
     fn agree(&self, label: Label, idx: usize, bounds: (f64, f64), estimate: f64) -> (f64, f64) {
-        let agree = |limits: Limits| {
-            classify::agree(label, bounds, limits, self.metric.harm, estimate)
-        };
+        let agree =
+            |limits: Limits| classify::agree(label, bounds, limits, self.metric.harm, estimate);
         match label {
             Label::Worse => agree(self.allowed.limits_of_harm(idx)),
             Label::Undecided if self.allowed.kept() < 1.0 => {

@@ -24,7 +24,7 @@
 //! instead of with errors.
 
 use super::clustered::{DISPERSIONS, Share, Split};
-use super::wander::{DOUBTED, Doubts, Paths, Side, WANDERS};
+use super::wander::{DOUBTED, Doubts, Paths, Side, WANDERS, refuted};
 
 /// What lies beyond one bound in one stretch of time; finite, at least 0, parts at most wholes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -162,7 +162,11 @@ fn universal(
     doubts: Doubts,
 ) -> f64 {
     let doubted = wandering.iter().zip(doubts);
-    let doubted = doubted.map(|((at, gain), doubt)| (at + doubt, at + doubt + gain));
+    let none = f64::NEG_INFINITY;
+    let doubted = doubted.map(|((at, gain), doubt)| {
+        let doubt = if doubt <= DOUBTED[0] { none } else { doubt };
+        (at + doubt, at + doubt + gain)
+    });
     let margins = at_margin.iter().copied();
     let best = margins.chain(doubted.clone().map(|(at, _)| at));
     let best = best.fold(f64::NEG_INFINITY, f64::max);
@@ -274,7 +278,9 @@ impl HarmTest {
         for gain in self.gains.iter_mut().flatten() {
             *gain += onset;
         }
-        self.paths.begin(onset);
+        if !refuted(self.doubts) {
+            self.paths.begin(onset);
+        }
         if beyond.is_one_sided() {
             return;
         }
@@ -286,7 +292,9 @@ impl HarmTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
-            self.paths.observe(&split, odds);
+            if !refuted(self.doubts) {
+                self.paths.observe(&split, odds);
+            }
             compare(
                 &split,
                 odds,
@@ -359,7 +367,9 @@ impl SafetyTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
-            self.paths.observe(&split, odds);
+            if !refuted(self.doubts) {
+                self.paths.observe(&split, odds);
+            }
             compare(
                 &split,
                 odds,

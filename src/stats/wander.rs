@@ -72,7 +72,7 @@ const CLUSTERS: f64 = 3.0;
 /// stretches of one arm have to say for it until it counts as much as independence.
 const DOUBT: f64 = 6.0;
 
-/// More is not held against wandering.
+/// A kind of wandering that is less likely than this is refuted, and not reckoned with.
 const DOUBT_MAX: f64 = 20.0;
 
 /// The share of the past that a stretch forgets when it is compared with: slow trends, which both
@@ -82,8 +82,13 @@ const FORGOTTEN: f64 = 0.1;
 /// What is to be added to the log likelihood of each kind of wandering; 0 or less.
 pub type Doubts = [f64; WANDERS];
 
-/// Nothing known of wandering.
-pub const DOUBTED: Doubts = [-DOUBT; WANDERS];
+/// Wandering is refuted.
+pub const DOUBTED: Doubts = [-DOUBT_MAX; WANDERS];
+
+/// Whether there is no kind of wandering to be reckoned with.
+pub(super) fn refuted(doubts: Doubts) -> bool {
+    doubts.iter().all(|doubt| *doubt <= -DOUBT_MAX)
+}
 
 type Lattice = [f64; POINTS];
 
@@ -236,7 +241,9 @@ impl Path {
                 sum += *weight;
             }
             if sum > GAIN_MAX {
-                state.iter_mut().for_each(|weight| *weight *= GAIN_MAX / sum);
+                state
+                    .iter_mut()
+                    .for_each(|weight| *weight *= GAIN_MAX / sum);
             }
             self.chain.pass(state);
         }
@@ -257,14 +264,16 @@ impl Path {
     }
 }
 
-/// A gain is cut here, far above any level.
+/// A gain is cut here, far above any level; evidence beyond it is as good as certain.
 const GAIN_MAX: f64 = 1e280;
 
 /// One split on the lattices of all paths.
 fn observe(paths: &mut [Path; WANDERS], split: &Split, odds: f64, side: Side) {
     for (lattice, step) in STEPS.into_iter().enumerate() {
         let emitted = Emitted::new(split, odds, side, step);
-        let of_lattice = paths.iter_mut().filter(|path| path.chain.lattice == lattice);
+        let of_lattice = paths
+            .iter_mut()
+            .filter(|path| path.chain.lattice == lattice);
         of_lattice.for_each(|path| path.observe(&emitted));
     }
 }
