@@ -232,6 +232,7 @@ pub struct HarmTest {
     gains: Gains,
     paths: Paths,
     doubts: Doubts,
+    wanders: bool,
     unspent: f64,
     hazard: f64,
     started: bool,
@@ -253,6 +254,7 @@ impl HarmTest {
             gains: [[0.0; WORSE.len()]; MODELS],
             paths: Paths::new(Side::Above),
             doubts: DOUBTED,
+            wanders: true,
             unspent: 1.0,
             hazard: 2.0 / f64::from(horizon.max(2)),
             started: false,
@@ -263,7 +265,7 @@ impl HarmTest {
     /// Takes what one arm alone says about noise that wanders
     /// ([`Wander`](super::wander::Wander)).
     pub fn doubt(&mut self, doubts: Doubts) {
-        self.doubts = doubts;
+        self.doubts = if self.wanders { doubts } else { DOUBTED };
     }
 
     /// One stretch of time; one without observations in an arm says nothing, but time passes.
@@ -292,7 +294,11 @@ impl HarmTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
-            if !refuted(self.doubts) {
+            // What has missed a split is out for good.
+            if refuted(self.doubts) {
+                self.doubts = DOUBTED;
+                self.wanders = false;
+            } else {
                 self.paths.observe(&split, odds);
             }
             compare(
@@ -330,6 +336,7 @@ pub struct SafetyTest {
     log_gains: Gains,
     paths: Paths,
     doubts: Doubts,
+    wanders: bool,
     seen: Beyond,
 }
 
@@ -342,6 +349,7 @@ impl SafetyTest {
         Self {
             paths,
             doubts: DOUBTED,
+            wanders: true,
             margin,
             at_margin: of_models(prior),
             log_gains: [[0.0; SAFER.len()]; MODELS],
@@ -351,7 +359,7 @@ impl SafetyTest {
 
     /// As [`HarmTest::doubt`].
     pub fn doubt(&mut self, doubts: Doubts) {
-        self.doubts = doubts;
+        self.doubts = if self.wanders { doubts } else { DOUBTED };
     }
 
     /// One stretch of time.
@@ -367,7 +375,11 @@ impl SafetyTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
-            if !refuted(self.doubts) {
+            // What has missed a split is out for good.
+            if refuted(self.doubts) {
+                self.doubts = DOUBTED;
+                self.wanders = false;
+            } else {
                 self.paths.observe(&split, odds);
             }
             compare(
