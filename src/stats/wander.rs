@@ -241,9 +241,9 @@ impl Path {
                 sum += *weight;
             }
             if sum > GAIN_MAX {
-                state
-                    .iter_mut()
-                    .for_each(|weight| *weight *= GAIN_MAX / sum);
+                for weight in state.iter_mut() {
+                    *weight *= GAIN_MAX / sum;
+                }
             }
             self.chain.pass(state);
         }
