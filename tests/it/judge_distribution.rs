@@ -365,25 +365,25 @@ fn pods(noise: &mut Noise, count: usize, factor: f64, spread: f64) -> Vec<Vec<Ve
     (0..count).map(pod).collect()
 }
 
-fn total<'a>(cells: impl Iterator<Item = &'a Vec<f64>>) -> Cells {
+fn total<'a>(cells: impl Iterator<Item = &'a Vec<f64>>) -> Vec<f64> {
     let mut sum = vec![0.0; BOUNDS.len() + 1];
     for one in cells {
         sum.iter_mut().zip(one).for_each(|(sum, cell)| *sum += cell);
     }
-    Some(sum)
+    sum
 }
 
 /// The arms together minute by minute, and the rows of pods.
 fn summed(arms: [&[Vec<Vec<f64>>]; 2]) -> (Vec<(Cells, Cells)>, Shapes) {
     let [baseline, canary] = arms;
     let minute = |at: usize| {
-        let of = |arm: &[Vec<Vec<f64>>]| total(arm.iter().map(|pod| &pod[at]));
+        let of = |arm: &[Vec<Vec<f64>>]| Some(total(arm.iter().map(|pod| &pod[at])));
         (of(baseline), of(canary))
     };
     let both = (0..usize::try_from(POINTS).unwrap()).map(minute).collect();
     let mut rows = Shapes::new(BOUNDS.to_vec());
     for row in 0..baseline.len().max(canary.len()) {
-        let of = |arm: &[Vec<Vec<f64>>]| arm.get(row).and_then(|pod| total(pod.iter()));
+        let of = |arm: &[Vec<Vec<f64>>]| arm.get(row).map(|pod| total(pod.iter()));
         rows.push(of(baseline), of(canary));
     }
     (both, rows)

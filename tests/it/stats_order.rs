@@ -419,7 +419,7 @@ fn calm_tails_pay_nothing_for_those_that_wander() {
 fn wandering_is_told_to_higher_bounds() {
     let mut noise = Noise(5);
     let mut arm = Restless::new(&mut noise, true);
-    let mut wander = [Wander::default(); 3];
+    let mut wander = vec![Wander::default(); 3];
     let quiet = wander[0].doubts();
     for minute in 0..40 {
         let (beyond, all) = arm.minute(&mut noise, 1.0);
@@ -429,7 +429,7 @@ fn wandering_is_told_to_higher_bounds() {
         each.for_each(|(wander, beyond)| wander.observe(beyond, 2.0 * all));
     }
     let most = |doubts: Doubts| doubts.into_iter().fold(f64::NEG_INFINITY, f64::max);
-    let alone = wander.map(|wander| most(wander.doubts()));
+    let alone: Vec<f64> = wander.iter().map(|wander| most(wander.doubts())).collect();
     let told: Vec<f64> = haldane::stats::wander::doubts(&wander)
         .into_iter()
         .map(most)
