@@ -58,7 +58,8 @@ Examples:
   haldane lint checkout.yaml --prometheus http://127.0.0.1:9090 --input service=checkout \\
       --baseline 'track=\"stable\"' --canary 'track=\"canary\"'
 
-Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings";
+Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings,\n\
+4 the server cannot be reached";
 
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\

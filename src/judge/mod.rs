@@ -68,7 +68,7 @@ use crate::template::Method;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 3;
+pub const SEMANTICS: u32 = 4;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///

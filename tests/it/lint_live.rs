@@ -176,7 +176,7 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C074]: metric `m`: no bucket ends at the threshold of 0.3",
                 "the bounds there are: 0.1, 0.25, 0.5, 1",
-                "checkout.yaml:12:83",
+                "checkout.yaml:12:95",
             ],
         ),
         (
@@ -284,7 +284,7 @@ async fn a_server_tells_what_is_wrong() {
         .check(2, &["--baseline"]);
     drop(server);
     let said = haldane(&ask(&[])).await;
-    said.check(5, &["checkout.yaml: metric m: "]);
+    said.check(4, &["checkout.yaml: metric m: "]);
 }
 
 #[tokio::test]
