@@ -36,6 +36,7 @@ impl Winsor {
     }
 
     /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already.
+    #[inline]
     pub fn clip_by(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
         let clipped = match spread {
             Some((centre, deviation)) if deviation > 0.0 => {
@@ -56,6 +57,7 @@ impl Winsor {
     }
 
     /// Median and robust standard deviation of the values so far; `None` in the warm-up.
+    #[inline]
     pub fn centre_and_deviation(&mut self) -> Option<(f64, f64)> {
         let n = self.sorted.len();
         if n < WARM_UP {
