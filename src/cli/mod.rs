@@ -20,6 +20,9 @@ mod pair_csv;
 mod receiver;
 pub mod reference;
 mod serve;
+pub mod simulate;
+mod simulate_report;
+mod simulate_targets;
 mod status;
 mod style;
 mod submit;
@@ -105,6 +108,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
+        Command::Simulate(args) => simulate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output),
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),
