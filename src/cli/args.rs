@@ -4,6 +4,7 @@ use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
+use crate::cli::simulate::SimulateArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -71,6 +72,9 @@ pub enum Command {
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),
+    /// Judge scenarios with known truth in simulated time, or show them to a Prometheus
+    #[command(after_help = examples::SIMULATE)]
+    Simulate(SimulateArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
@@ -88,7 +92,11 @@ pub enum Command {
 impl Command {
     /// Whether it takes the signal itself, because it has something to drain.
     pub(crate) const fn drains(&self) -> bool {
-        matches!(self, Self::Serve(_) | Self::Demo(_))
+        match self {
+            Self::Serve(_) | Self::Demo(_) => true,
+            Self::Simulate(args) => args.serve.is_some(),
+            _ => false,
+        }
     }
 }
 

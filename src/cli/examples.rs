@@ -69,6 +69,17 @@ Examples:
   haldane evaluate --pairs manifest.json --judge mann-whitney --verdicts verdicts.jsonl
   haldane evaluate --pairs manifest.json --roc -o json";
 
+/// `haldane simulate`
+pub(super) const SIMULATE: &str = "\
+Examples:
+  haldane simulate
+  haldane simulate simulations/s05-missing-secret.yaml --runs 1000 --output markdown
+  haldane simulate simulations/s09-one-route.yaml -t my-template.yaml
+  haldane simulate simulations/s03-migration.yaml --openmetrics history.om
+  haldane simulate simulations/s03-migration.yaml --serve 127.0.0.1:9900 --lead 5m
+
+Exit codes: 0 all requirements met, 1 one is not, 2 a file is unreadable or refused";
+
 /// `haldane config`
 pub(super) const CONFIG: &str = "\
 Examples:

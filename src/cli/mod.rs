@@ -20,6 +20,9 @@ mod pair_csv;
 mod receiver;
 pub mod reference;
 mod serve;
+pub mod simulate;
+mod simulate_report;
+mod simulate_targets;
 mod status;
 mod style;
 mod submit;
@@ -106,6 +109,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
+        Command::Simulate(args) => simulate::run(args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),

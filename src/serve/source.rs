@@ -1,6 +1,6 @@
 //! Where samples come from: one call that turns a fetch order into a batch.
 
-use crate::engine::effect::FetchOrder;
+use crate::engine::effect::{FetchOrder, reach};
 use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
@@ -73,17 +73,6 @@ impl Source {
             (slot, answer)
         });
         futures_util::future::join_all(asked).await
-    }
-}
-
-/// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
-fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
-    match (slot.part, first) {
-        // Without enough reach for the history (see `first_from`) none of it is asked for.
-        (Part::Grid, true) if from < plan.history_from() => plan.history_from(),
-        (Part::Grid, true) => plan.timing.start,
-        (Part::Grid, false) => from.plus(plan.timing.step.span()),
-        (Part::Bad | Part::Total | Part::Buckets, _) => from,
     }
 }
 
