@@ -21,6 +21,7 @@ mod judge_golden;
 mod judge_look;
 mod judge_memory;
 mod judge_null;
+mod judge_objective_offset;
 mod judge_others;
 mod judge_plans;
 mod judge_replicas;
