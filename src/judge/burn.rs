@@ -17,7 +17,6 @@
 use crate::judge::count_evidence::Seen;
 use crate::judge::count_offset::Healthy;
 use crate::judge::counts::sums;
-use crate::judge::finding::Scale;
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
@@ -90,12 +89,9 @@ pub fn find(
 /// it as healthy arms may lie. Where that limit lies errs with its share of `alpha`; the test keeps
 /// the rest.
 fn log_e_worse(seen: &Seen, healthy: &Healthy, alpha: f64) -> f64 {
-    match healthy.offset(Scale::LogRatio) {
+    match healthy.most_above(alpha) {
         None => seen.log_e_beyond(0.0),
-        Some(offset) => {
-            let limit = offset.centre + offset.width(alpha);
-            seen.log_e_beyond(limit) + libm::log(1.0 - SHARE)
-        }
+        Some(limit) => seen.log_e_beyond(limit) + libm::log(1.0 - SHARE),
     }
 }
 

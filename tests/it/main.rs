@@ -41,6 +41,7 @@ mod stats_vectors;
 mod burn;
 mod cases;
 mod cli;
+mod counts_offset_rates;
 mod deploy;
 mod docs;
 mod engine_cases;
