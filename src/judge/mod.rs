@@ -59,6 +59,7 @@ use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::order_offset::HealthyShapes;
+use crate::judge::sequential::memory::Followed;
 use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::sequential_counts::Beside;
@@ -142,11 +143,12 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
     let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
         .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
         .collect();
-    let followed = series
+    let followed: Vec<Followed<'_>> = series
         .iter()
         .flatten()
-        .filter_map(|open| open.followed(plan));
-    memory.follow(followed.collect());
+        .filter_map(|open| open.followed(plan, memory))
+        .collect();
+    memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
