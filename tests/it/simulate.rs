@@ -177,16 +177,16 @@ fn faults_of_a_file_are_said_with_their_line() {
         (
             "scrape: 15s",
             "scrape: 0s",
-            "11:",
+            "10:",
             "write a length of time above 0",
         ),
         (
             "scrape: 15s",
             "scrape: soon",
-            "11:",
+            "10:",
             "`soon` is no length of time",
         ),
-        ("  seed:", "  sead:", "10:", "unknown field `sead`"),
+        ("  seed:", "  sead:", "9:", "unknown field `sead`"),
         (
             "canaryShare: 20%",
             "canaryShare: 120%",
