@@ -18,7 +18,7 @@ pub const ENTRIES_MAX: usize = 100;
 
 /// Strongest correlation between neighbours; a stronger one is refused, because a value remembers
 /// no more than 128 shocks.
-const CORRELATION_MAX: f64 = 0.95;
+pub(super) const CORRELATION_MAX: f64 = 0.95;
 
 /// Reads a scenario.
 ///

@@ -4,7 +4,7 @@ use crate::plan::{Part, Slot};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};
 use crate::simulate::incident::{Outages, Troubles, Where, since};
 use crate::simulate::noise::Noise;
-use crate::simulate::read::read;
+use crate::simulate::read::{CORRELATION_MAX, read};
 use crate::simulate::scenario::{Daily, Gauge, Latency, Requests, Scenario, Service};
 use crate::simulate::selector::Selector;
 use crate::time::{Span, Step, Timestamp};
@@ -12,9 +12,6 @@ use std::collections::BTreeSet;
 
 /// Counters begin anew each day (UTC): long enough for any demo, and a counter reset for free.
 const DAY_MS: i64 = 86_400_000;
-
-/// The strongest correlation between neighbours; see [`crate::simulate::noise`].
-const CORRELATION_MAX: f64 = 0.95;
 
 /// Simulated traffic.
 #[derive(Clone, Debug)]

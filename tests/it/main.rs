@@ -79,6 +79,8 @@ mod serve_drain;
 mod serve_history;
 mod serve_source;
 mod serve_store;
+mod simulate;
+mod simulate_real;
 mod store;
 mod store_crash;
 mod store_writer;
