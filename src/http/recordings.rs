@@ -20,7 +20,9 @@ pub(crate) async fn recording(
     Id(id): Id,
 ) -> Result<Response<Body>, Refused> {
     let asked = id.clone();
-    let made = office.ask(|reply| Ask::Recording { id: asked, reply }).await?;
+    let made = office
+        .ask(|reply| Ask::Recording { id: asked, reply })
+        .await?;
     let bytes = made.map_err(|fault| match fault {
         RecordingFault::Unknown => unknown(&id),
         RecordingFault::Store(message) => {
@@ -35,6 +37,9 @@ pub(crate) async fn recording(
     // An identifier holds nothing that would have to be quoted; slashes are no part of a name.
     let name = id.as_str().replace(['/', ':'], "-");
     let disposition = format!("attachment; filename=\"{name}.haldane.parquet\"");
-    let head = [(CONTENT_TYPE, CONTENT.to_owned()), (CONTENT_DISPOSITION, disposition)];
+    let head = [
+        (CONTENT_TYPE, CONTENT.to_owned()),
+        (CONTENT_DISPOSITION, disposition),
+    ];
     Ok((head, bytes).into_response())
 }

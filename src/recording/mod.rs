@@ -38,11 +38,19 @@ pub const EXTENSION: &str = ".haldane.parquet";
 pub fn encode(recording: &Recording) -> Result<Vec<u8>, Fault> {
     let (header, columns) = wire::encode(recording);
     if columns.rows() > SAMPLES_MAX {
-        return Err(Fault::too_large(columns.rows() as u64, SAMPLES_MAX as u64, "samples"));
+        return Err(Fault::too_large(
+            columns.rows() as u64,
+            SAMPLES_MAX as u64,
+            "samples",
+        ));
     }
     let mut bytes = table::write(&header, &recording.verdict, &columns)?;
     if bytes.len() as u64 > RECORDING_BYTES_MAX {
-        return Err(Fault::too_large(bytes.len() as u64, RECORDING_BYTES_MAX, "bytes"));
+        return Err(Fault::too_large(
+            bytes.len() as u64,
+            RECORDING_BYTES_MAX,
+            "bytes",
+        ));
     }
     seal::close(&mut bytes);
     Ok(bytes)
@@ -54,7 +62,11 @@ pub fn encode(recording: &Recording) -> Result<Vec<u8>, Fault> {
 /// Why they are none that can be read; see [`FaultKind`].
 pub fn decode(bytes: Vec<u8>) -> Result<Recording, Fault> {
     if bytes.len() as u64 > RECORDING_BYTES_MAX {
-        return Err(Fault::too_large(bytes.len() as u64, RECORDING_BYTES_MAX, "bytes"));
+        return Err(Fault::too_large(
+            bytes.len() as u64,
+            RECORDING_BYTES_MAX,
+            "bytes",
+        ));
     }
     seal::check(&bytes)?;
     // Only bytes somebody sealed come here; one who sealed nonsense must not end the process.
@@ -107,8 +119,14 @@ pub fn write(path: &Path, recording: &Recording) -> Result<(), Fault> {
 /// What the system said; without the file's name.
 pub fn write_bytes(path: &Path, bytes: &[u8]) -> Result<(), Fault> {
     let io = |fault: &std::io::Error| Fault::io("write", fault);
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
-    let mut file = tempfile::Builder::new()
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
+    let mut builder = tempfile::Builder::new();
+    // As readable as any other file that is made there: recordings hold no secrets.
+    #[cfg(unix)]
+    builder.permissions(std::os::unix::fs::PermissionsExt::from_mode(0o666));
+    let mut file = builder
         .prefix(".haldane-recording-")
         .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))
         .map_err(|fault| io(&fault))?;

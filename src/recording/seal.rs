@@ -59,7 +59,8 @@ pub(super) fn check(bytes: &[u8]) -> Result<(), Fault> {
     let version = field(12, 4).and_then(|raw| Some(u32::from_le_bytes(raw.try_into().ok()?)));
     let length = field(16, 8).and_then(|raw| Some(u64::from_le_bytes(raw.try_into().ok()?)));
     let (have, least) = (bytes.len() as u64, END as u64);
-    let (Some(version), Some(length), Some(sealed)) = (version, length, field(DIGEST_AT, 32)) else {
+    let (Some(version), Some(length), Some(sealed)) = (version, length, field(DIGEST_AT, 32))
+    else {
         return Err(Fault::truncated(have, least));
     };
     if sealed != digest(bytes).bytes() {

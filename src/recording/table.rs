@@ -85,7 +85,11 @@ type Group<'a> = SerializedRowGroupWriter<'a, Vec<u8>>;
 fn write_columns(group: &mut Group<'_>, columns: &Columns) -> Result<(), ParquetError> {
     let bytes = |text: &str| ByteArray::from(text.as_bytes().to_vec());
     // Shared buffers: a column of strings costs one pointer a row.
-    let names: Vec<ByteArray> = columns.metrics.iter().map(|(name, _)| bytes(name)).collect();
+    let names: Vec<ByteArray> = columns
+        .metrics
+        .iter()
+        .map(|(name, _)| bytes(name))
+        .collect();
     let parts: Vec<ByteArray> = columns
         .metrics
         .iter()
@@ -108,7 +112,12 @@ fn write_columns(group: &mut Group<'_>, columns: &Columns) -> Result<(), Parquet
     let values: Vec<f64> = columns.value.iter().flatten().copied().collect();
     let there = levels(columns.value.iter().map(Option::is_some).collect());
     column::<DoubleType>(group, &values, Some(&there))?;
-    let texts: Vec<ByteArray> = columns.histogram.iter().flatten().map(|t| bytes(t)).collect();
+    let texts: Vec<ByteArray> = columns
+        .histogram
+        .iter()
+        .flatten()
+        .map(|t| bytes(t))
+        .collect();
     let there = levels(columns.histogram.iter().map(Option::is_some).collect());
     column::<ByteArrayType>(group, &texts, Some(&there))
 }
@@ -120,7 +129,9 @@ fn column<T: DataType>(
     there: Option<&[i16]>,
 ) -> Result<(), ParquetError> {
     let Some(mut writer) = group.next_column()? else {
-        return Err(ParquetError::General("fewer columns than written".to_owned()));
+        return Err(ParquetError::General(
+            "fewer columns than written".to_owned(),
+        ));
     };
     writer.typed::<T>().write_batch(values, there, None)?;
     writer.close()
@@ -142,9 +153,9 @@ pub(super) fn read(bytes: Vec<u8>) -> Result<Parts, Fault> {
         return Err(Fault::too_large(rows as u64, SAMPLES_MAX as u64, "samples"));
     }
     let groups = reader.metadata().row_groups();
-    let unpacked = groups.iter().try_fold(0_i64, |sum, group| {
-        sum.checked_add(group.total_byte_size())
-    });
+    let unpacked = groups
+        .iter()
+        .try_fold(0_i64, |sum, group| sum.checked_add(group.total_byte_size()));
     if unpacked.is_none_or(|unpacked| unpacked > UNPACKED_BYTES_MAX) {
         let unpacked = unpacked.unwrap_or(i64::MAX).unsigned_abs();
         let limit = UNPACKED_BYTES_MAX.unsigned_abs();

@@ -29,8 +29,11 @@ pub fn of(recording: &Recording, replayed: &Replayed) -> Vec<Difference> {
     if now != recording.verdict {
         texts(&recording.verdict, &now, &mut out);
     }
-    let looks: BTreeMap<u32, &LookSaid> =
-        replayed.looks.iter().map(|said| (said.look, said)).collect();
+    let looks: BTreeMap<u32, &LookSaid> = replayed
+        .looks
+        .iter()
+        .map(|said| (said.look, said))
+        .collect();
     for (_, kept) in &recording.kept {
         let Kept::Judged(old) = kept else { continue };
         let said = looks.get(&old.look);

@@ -104,9 +104,14 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
         if out.is_empty() && recording == "recording" {
             continue;
         }
-        let wrong = |what: &str, text: &str, way: &str| format!("line {line}: {what} `{text}` {way}");
+        let wrong =
+            |what: &str, text: &str, way: &str| format!("line {line}: {what} `{text}` {way}");
         if let Some(more) = row.get(3) {
-            return Err(wrong("a fourth field", more, "is one too many; there are recording, label and onset"));
+            return Err(wrong(
+                "a fourth field",
+                more,
+                "is one too many; there are recording, label and onset",
+            ));
         }
         let label = field(1).map(|text| {
             Label::from_word(text)
@@ -117,7 +122,9 @@ pub fn parse(text: &str) -> Result<Vec<Entry>, String> {
             Onset::parse(text).ok_or_else(|| wrong("onset", text, way))
         });
         if out.len() >= RECORDINGS_MAX {
-            return Err(format!("more than {RECORDINGS_MAX} recordings; part the list"));
+            return Err(format!(
+                "more than {RECORDINGS_MAX} recordings; part the list"
+            ));
         }
         out.push(Entry {
             recording: recording.to_owned(),
@@ -157,7 +164,10 @@ mod tests {
             ]
         );
         for (text, wanted) in [
-            ("a,fine", "line 1: label `fine` is none of good, bad, nodata"),
+            (
+                "a,fine",
+                "line 1: label `fine` is none of good, bad, nodata",
+            ),
             ("a,bad,soon", "line 1: onset `soon` is no instant"),
             ("a,bad,+1m,x", "line 1: a fourth field `x`"),
         ] {

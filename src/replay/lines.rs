@@ -93,7 +93,10 @@ impl Line {
             text.map(str::to_owned).ok_or_else(|| missing(name))
         };
         let number = |name: &str| -> Result<u64, String> {
-            value.get(name).and_then(Value::as_u64).ok_or_else(|| missing(name))
+            value
+                .get(name)
+                .and_then(Value::as_u64)
+                .ok_or_else(|| missing(name))
         };
         let maybe = |name: &str| value.get(name).and_then(Value::as_str);
         let time = |name: &str| maybe(name).and_then(Timestamp::parse);
@@ -185,8 +188,10 @@ pub fn parse(text: &str) -> Result<(Part, Vec<Line>), String> {
     let head = rows.next().map(|(_, line)| line).unwrap_or_default();
     let head: Value = serde_json::from_str(head).unwrap_or_default();
     let part = Part::of_json(&head).ok_or_else(|| {
-        format!("its first line is not that of a part ({PART_SCHEMA}); `haldane replay --output \
-                 jsonl` writes them")
+        format!(
+            "its first line is not that of a part ({PART_SCHEMA}); `haldane replay --output \
+                 jsonl` writes them"
+        )
     })?;
     if part.of == 0 || part.shard >= part.of {
         return Err(format!("it says it is shard {} of {}", part.shard, part.of));

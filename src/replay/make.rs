@@ -12,7 +12,7 @@ use crate::replay::course::{Course, Depth, LookSaid};
 use crate::replay::slices::Slices;
 use crate::time::Timestamp;
 use crate::units::Score;
-use crate::wire::recording::{Asked, Kept, LookKept, Maker, Made, Recording, Standing};
+use crate::wire::recording::{Asked, Kept, LookKept, Made, Maker, Recording, Standing};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 

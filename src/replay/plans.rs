@@ -67,7 +67,10 @@ impl Plans {
     /// # Errors
     /// Why there is none.
     pub fn changed(&self, recording: &Recording, change: &Change) -> Result<Arc<Plan>, String> {
-        let text = change.template.as_deref().unwrap_or(&recording.template_text);
+        let text = change
+            .template
+            .as_deref()
+            .unwrap_or(&recording.template_text);
         let template = self.template(text)?;
         let known = |name: &str| template.inputs.iter().any(|input| input.name == name);
         let mut rollout = recording.rollout.clone();

@@ -82,9 +82,8 @@ impl Slices {
         let on_old_grid = step.ms() % recording.step.span().ms() == 0;
         for (slot, query) in plan.queries() {
             let grid = slot.part == Part::Grid;
-            let same = |asked: &&Asked| {
-                asked.query == query && (asked.slot.part == Part::Grid) == grid
-            };
+            let same =
+                |asked: &&Asked| asked.query == query && (asked.slot.part == Part::Grid) == grid;
             let name = plan
                 .metrics
                 .get(slot.metric_idx)

@@ -79,14 +79,19 @@ fn hit(line: &Line) -> Hit {
 impl Summary {
     /// The table of `lines`.
     pub fn of(lines: &[Line]) -> Self {
-        let labels: Vec<Row> = [Some(Label::Good), Some(Label::Bad), Some(Label::NoData), None]
-            .into_iter()
-            .map(|label| {
-                let name = label.map_or("unlabelled", Label::word);
-                row(name, lines.iter().filter(|line| line.label == label))
-            })
-            .filter(|row| row.all() > 0)
-            .collect();
+        let labels: Vec<Row> = [
+            Some(Label::Good),
+            Some(Label::Bad),
+            Some(Label::NoData),
+            None,
+        ]
+        .into_iter()
+        .map(|label| {
+            let name = label.map_or("unlabelled", Label::word);
+            row(name, lines.iter().filter(|line| line.label == label))
+        })
+        .filter(|row| row.all() > 0)
+        .collect();
         let recorded = VERDICTS
             .into_iter()
             .map(|word| row(word, lines.iter().filter(|line| line.recorded == word)))
@@ -98,7 +103,11 @@ impl Summary {
             recorded,
             rates: rates(lines),
             delay: delay(lines),
-            different: lines.iter().filter(|l| l.same == Some(false)).cloned().collect(),
+            different: lines
+                .iter()
+                .filter(|l| l.same == Some(false))
+                .cloned()
+                .collect(),
             unreadable: lines.iter().filter(unusable).cloned().collect(),
         }
     }
@@ -155,9 +164,12 @@ fn row<'a>(name: &'static str, lines: impl Iterator<Item = &'a Line>) -> Row {
     Row { name, counts }
 }
 
+/// Whether a line counts.
+type Test<'a> = &'a dyn Fn(&Line) -> bool;
+
 /// Rates over what could be read; those of nothing are left out.
 fn rates(lines: &[Line]) -> Vec<Rate> {
-    let rate = |name, of: &dyn Fn(&Line) -> bool, hits: &dyn Fn(&Line) -> bool| {
+    let rate = |name, of: Test<'_>, hits: Test<'_>| {
         let all: Vec<&Line> = lines
             .iter()
             .filter(|line| line.fault.is_none() && of(line))
@@ -171,17 +183,23 @@ fn rates(lines: &[Line]) -> Vec<Rate> {
     let is = |label: Label| move |line: &Line| line.label == Some(label);
     let (good, bad, blind) = (is(Label::Good), is(Label::Bad), is(Label::NoData));
     let promoted = |line: &Line| line.verdict == "promote";
-    let table: [(_, &dyn Fn(&Line) -> bool, &dyn Fn(&Line) -> bool); 8] = [
+    let table: [(_, Test<'_>, Test<'_>); 8] = [
         ("false rollback (good)", &good, &|l| hit(l) != Hit::None),
         ("promoted (good)", &good, &promoted),
         ("found (bad)", &bad, &|l| hit(l) == Hit::After),
-        ("alarm before onset (bad)", &|l| bad(l) && l.onset.is_some(), &|l| {
-            hit(l) == Hit::Before
-        }),
+        (
+            "alarm before onset (bad)",
+            &|l| bad(l) && l.onset.is_some(),
+            &|l| hit(l) == Hit::Before,
+        ),
         ("missed, promoted (bad)", &bad, &promoted),
         ("promoted (nodata)", &blind, &promoted),
-        ("verdict as recorded", &|_| true, &|l| l.verdict == l.recorded),
-        ("byte for byte as recorded", &|l| l.same.is_some(), &|l| l.same == Some(true)),
+        ("verdict as recorded", &|_| true, &|l| {
+            l.verdict == l.recorded
+        }),
+        ("byte for byte as recorded", &|l| l.same.is_some(), &|l| {
+            l.same == Some(true)
+        }),
     ];
     table
         .into_iter()

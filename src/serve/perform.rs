@@ -204,7 +204,9 @@ impl Performer {
             };
             let made = tokio::task::spawn_blocking(move || recording_of(&store, &id)).await;
             let failed = |fault: tokio::task::JoinError| {
-                Err(RecordingFault::Unusable(format!("it cannot be made: {fault}")))
+                Err(RecordingFault::Unusable(format!(
+                    "it cannot be made: {fault}"
+                )))
             };
             drop(reply.send(made.unwrap_or_else(failed)));
         });

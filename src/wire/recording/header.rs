@@ -324,8 +324,10 @@ impl Unlaid<'_> {
                 to_ms,
                 answers,
             } => {
-                let answers: Result<Vec<_>, Damage> =
-                    answers.into_iter().map(|shape| self.answer(shape)).collect();
+                let answers: Result<Vec<_>, Damage> = answers
+                    .into_iter()
+                    .map(|shape| self.answer(shape))
+                    .collect();
                 let batch = Arc::new(Batch {
                     from: Timestamp::from_ms(from_ms),
                     to: Timestamp::from_ms(to_ms),
@@ -360,7 +362,10 @@ impl Unlaid<'_> {
     fn answer(&mut self, shape: AnswerShape<'_>) -> Result<(Slot, Answer), Damage> {
         let slot = self.queries.get(shape.query).map(|asked| asked.slot);
         let slot = slot.ok_or_else(|| {
-            Damage::new(format!("an answer belongs to query {}, which is none", shape.query))
+            Damage::new(format!(
+                "an answer belongs to query {}, which is none",
+                shape.query
+            ))
         })?;
         let mut series = Vec::with_capacity(shape.series.len());
         for [place, rows] in shape.series {
