@@ -18,7 +18,7 @@ use haldane::time::{Span, Timestamp};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-const METRICS: usize = 10;
+pub(crate) const METRICS: usize = 10;
 const STEP_S: i64 = 15;
 /// On the grid, as a rollout's start becomes when its plan is bound.
 const START: Timestamp = Timestamp::from_s(1_800_000_000);
@@ -81,11 +81,12 @@ fn judging(runner: &Runner, plan: &Plan, points: i64) {
     runner.measure(&format!("judge_next_copy/{points}"), |_| memory.clone());
 }
 
-fn plan(points: i64) -> Plan {
+/// A template of so many points a metric that promotes nothing before `bake`.
+pub(crate) fn plan_text(points: i64, bake: &str) -> String {
     let deadline = Span::from_s(points * STEP_S);
     let mut text = format!(
         "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: {{ name: bench }}\nspec:\n  \
-         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: 1m, deadline: {deadline} }}\n  \
+         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: {bake}, deadline: {deadline} }}\n  \
          metrics:\n"
     );
     for metric in 0..METRICS {
@@ -95,20 +96,27 @@ fn plan(points: i64) -> Plan {
              series: {{ query: 'm{metric}{{${{selector}}}}' }}\n"
         );
     }
-    let (template, diagnostics) = parse(&text);
+    text
+}
+
+fn plan(points: i64) -> Plan {
+    let (template, diagnostics) = parse(&plan_text(points, "1m"));
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    bind(&template, &rollout()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+}
+
+pub(crate) fn rollout() -> Rollout {
     let arm = |value| {
         Scope::new(vec![Matcher::equals("track", value).expect("a label name")]).expect("a scope")
     };
-    let rollout = Rollout {
+    Rollout {
         deploy: Deploy::default(),
         inputs: std::collections::BTreeMap::new(),
         baseline: arm("stable"),
         canary: arm("canary"),
         start: START,
         duration: None,
-    };
-    bind(&template, &rollout).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+    }
 }
 
 /// The answers for grid points `from + 1 ..= to` (and the first one, when `from` is 0).

@@ -74,8 +74,8 @@ Examples:
   haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
   haldane replay --merge part-0.jsonl part-1.jsonl
 
-Exit codes: 0 the same verdict, 1 a difference (from another template: with --diff only),
-2 a recording is unreadable";
+Exit codes: 0 the same verdict, 1 a difference (under another template: with --diff only),
+2 a recording is unreadable. A part (-o jsonl) ends with 0 once it is written; --merge tells.";
 
 /// `haldane lint`
 pub(super) const LINT: &str = "\

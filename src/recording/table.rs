@@ -45,7 +45,7 @@ const VERDICT: &str = "haldane.verdict";
 
 /// Bytes all columns may unpack to; a table that claims more is refused before it is unpacked.
 /// Eight bytes of time and eight of value for each sample, and as much again for all else.
-const UNPACKED_BYTES_MAX: i64 = 32 * SAMPLES_MAX.cast_signed() as i64;
+const UNPACKED_BYTES_MAX: i64 = 1 << 30;
 
 /// What a table holds.
 pub(super) struct Parts {

@@ -1,5 +1,6 @@
 //! The file of a recording: the same back, readable by others, and no byte of a damaged one used.
 
+use crate::http_fixture::{Mood, Setup, open, submission};
 use crate::replay::demo;
 use crate::wire_samples;
 use bytes::Bytes;
@@ -335,6 +336,30 @@ fn a_header_that_lies_is_damage() {
         assert!(header.contains(old), "{old}");
         let fault = decode(&header.replacen(old, new, 1)).unwrap_err();
         assert!(fault.to_string().contains(wanted), "{old}: {fault}");
+    }
+}
+
+#[tokio::test]
+async fn the_door_gives_the_file_or_says_why_not() {
+    for (mood, status, wanted) in [
+        (Mood::Willing, 200, "PAR1 and more"),
+        (Mood::StoreDown, 503, "store_unavailable"),
+        (Mood::JudgeBroken, 422, "no_recording"),
+    ] {
+        let door = open(Setup {
+            mood,
+            ..Setup::default()
+        })
+        .await;
+        let reply = door.get("/v1/analyses/a0001/recording").await;
+        if mood == Mood::Willing {
+            assert_eq!(reply.status, 404, "{}", reply.body);
+            door.submitted(&submission("")).await;
+        }
+        let reply = door.get("/v1/analyses/a0001/recording").await;
+        assert_eq!(reply.status, status, "{}", reply.body);
+        assert!(reply.body.contains(wanted), "{}", reply.body);
+        assert!(!reply.body.contains("/secret/place"), "{}", reply.body);
     }
 }
 

@@ -1,8 +1,11 @@
 //! `haldane record` and `haldane replay` as people and batch systems meet them.
 
 use crate::replay::demo;
-use crate::support::daemon::haldane;
+use crate::serve::{TEMPLATE, history};
+use crate::support::daemon::{Site, haldane};
+use crate::support::prometheus_server::{PrometheusServer, Wanted};
 use haldane::recording;
+use serde_json::Value;
 use std::path::Path;
 
 /// Recordings and a list of them in a folder of their own.
@@ -135,4 +138,210 @@ async fn mistakes_are_named_with_the_way_out() {
         assert_eq!(said.code, Some(2), "{args:?}: {said:?}");
         assert!(said.err.contains(wanted), "{args:?}: {}", said.err);
     }
+}
+
+/// A healthy and a regressed service, looked at every second.
+const SCENARIO: &str = "
+apiVersion: haldane/v1
+kind: Scenario
+metadata: { name: replayed }
+spec:
+  seed: 11
+  scrape: 1s
+  services:
+    - name: fine
+      truth: promote
+      gauges: [{ metric: latency, level: 0.2, noise: 0.02 }]
+    - name: broken
+      truth: rollback
+      gauges: [{ metric: latency, level: 0.2, noise: 0.02, canary_factor: 1.8 }]
+    - name: murky
+      truth: inconclusive
+      gauges: [{ metric: latency, level: 0.2, noise: 0.9 }]
+";
+
+const LIVING: &str = "
+apiVersion: haldane/v1
+kind: AnalysisTemplate
+metadata: { name: living }
+spec:
+  inputs: { service: {} }
+  judge: { method: mann-whitney }
+  schedule: { step: 1s, look_every: 2s, bake: 6s, deadline: 12s, lag: 1s }
+  metrics:
+    - name: latency
+      harm: increase
+      min_effect: { relative: 20% }
+      min_samples: 5
+      series: { query: 'latency{service=\"${service}\",${selector}}' }
+";
+
+/// What the daemon decided live is computed again from what it exports, and the document in the
+/// recording is the one its readers saw.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_daemons_recordings_give_its_verdicts() {
+    let site = Site::simulated(SCENARIO);
+    site.template("living", LIVING);
+    let daemon = site.start().await;
+    let to = site.path("recordings");
+    let folder = format!("{}/", shown(&to));
+    let server = ["--server", daemon.url()];
+    let submit = async |service: &str, wait: &'static str| {
+        let input = format!("service={service}");
+        let rest = [
+            "--baseline",
+            "track=\"stable\"",
+            "--canary",
+            "track=\"canary\"",
+            "-o",
+            "json",
+        ];
+        let named = [
+            "submit",
+            "-t",
+            "living",
+            "--service",
+            service,
+            "--input",
+            &input,
+            wait,
+        ];
+        haldane(&[&named[..], &rest, &server].concat()).await
+    };
+    let services = ["fine", "broken", "murky"];
+    let said = futures_util::future::join_all(services.map(|s| submit(s, "--wait"))).await;
+    let mut ids = Vec::new();
+    for (said, code) in said.iter().zip([0, 1, 3]) {
+        assert_eq!(said.code, Some(code), "{said:?}");
+        ids.push(said.json()["id"].as_str().unwrap().to_owned());
+    }
+    // One that is under way, and one that somebody decides.
+    for service in ["fine", "murky"] {
+        let said = submit(service, "--webhook=http://127.0.0.1:9/x").await;
+        ids.push(said.json()["id"].as_str().unwrap().to_owned());
+    }
+    let by = [
+        "--author",
+        "ada",
+        "--reason",
+        "we know better",
+        "--server",
+        daemon.url(),
+    ];
+    haldane(&[&["override", &ids[4], "promote"][..], &by].concat())
+        .await
+        .check(0, &[]);
+    let args: Vec<&str> = ids.iter().map(String::as_str).collect();
+    let said = haldane(&[&["record"][..], &args, &server, &["--to", &folder]].concat()).await;
+    assert_eq!(said.code, Some(0), "{said:?}");
+    for (idx, id) in ids.iter().enumerate() {
+        let path = to.join(format!("{id}{}", recording::EXTENSION));
+        let kept = recording::read(&path).unwrap();
+        assert_eq!(kept.analysis.as_str(), id);
+        if idx != 3 {
+            let api = daemon.get(&format!("/v1/analyses/{id}")).await.unwrap();
+            let mut seen = api.body;
+            seen.as_object_mut().unwrap().remove("deliveries");
+            assert_eq!(serde_json::from_str::<Value>(&kept.verdict).unwrap(), seen);
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let holds = |text: &str| bytes.windows(text.len()).any(|w| w == text.as_bytes());
+        assert!(
+            holds("latency") && !holds("127.0.0.1:9"),
+            "receivers stay behind"
+        );
+        haldane(&["replay", &shown(&path)])
+            .await
+            .check(0, &["byte for byte"]);
+    }
+    haldane(&["replay", &folder])
+        .await
+        .check(0, &["5 recordings", "5/5"]);
+    let said = haldane(&[&["record", "nobody"][..], &server].concat()).await;
+    assert_eq!(said.code, Some(2));
+    assert!(
+        said.err.contains("there is no analysis nobody"),
+        "{}",
+        said.err
+    );
+    daemon.stop().await;
+}
+
+/// Past rollouts from a real Prometheus: one from flags, many from a list, and their table.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn past_rollouts_are_recorded_from_a_prometheus() {
+    let now = jiff::Timestamp::now().as_second();
+    let history = history(now);
+    let wanted = Wanted {
+        history: Some(&history),
+        ..Wanted::default()
+    };
+    let server = PrometheusServer::start(&wanted);
+    let dir = tempfile::tempdir().unwrap();
+    let template = dir.path().join("web.yaml");
+    std::fs::write(&template, TEMPLATE).unwrap();
+    let (template, url) = (shown(&template), server.url().to_string());
+    let start = format!("{}", now - 200);
+    let usual = [
+        "record",
+        "-t",
+        &template,
+        "--prometheus",
+        &url,
+        "--baseline",
+        "track=\"stable\"",
+        "--canary",
+        "track=\"canary\"",
+        "--duration",
+        "60s",
+    ];
+    let file = shown(&dir.path().join("one.haldane.parquet"));
+    let one = [
+        "--service",
+        "checkout",
+        "--input",
+        "service=checkout",
+        "--start",
+        &start,
+    ];
+    let to = ["--to", &file];
+    haldane(&[&usual[..], &one, &to].concat())
+        .await
+        .check(0, &["rollback after", "haldane replay"]);
+    haldane(&["replay", &file])
+        .await
+        .check(0, &["ROLLBACK", "byte for byte"]);
+
+    let list = dir.path().join("rollouts.csv");
+    let text = format!(
+        "service,start,input.service,name,label,onset\n\
+         catalog,{start},catalog,cat,good,\ncheckout,{start},checkout,check,bad,+0s\n\
+         nobody,{start},nobody,none,nodata,\n"
+    );
+    std::fs::write(&list, text).unwrap();
+    let (list, folder) = (shown(&list), shown(&dir.path().join("all")));
+    let many = ["--list", &list, "--to", &folder];
+    let said = haldane(&[&usual[..], &many].concat()).await;
+    said.check(
+        3,
+        &["2 of 3 recorded", "nobody at", "no query has any sample"],
+    );
+    let index = format!("@{folder}/index.csv");
+    let said = haldane(&["replay", &index, "-o", "json"]).await;
+    said.check(0, &[]);
+    let labels = &said.json()["labels"];
+    assert_eq!(labels[0]["promote"], 1, "{labels}");
+    assert_eq!(labels[1]["rollback"], 1, "{labels}");
+
+    let future = [
+        "--service",
+        "catalog",
+        "--input",
+        "service=catalog",
+        "--start",
+        "-10s",
+    ];
+    let said = haldane(&[&usual[..], &future].concat()).await;
+    assert_eq!(said.code, Some(2));
+    assert!(said.err.contains("which is still to come"), "{}", said.err);
 }
