@@ -29,6 +29,8 @@ use haldane::simulate::traffic::Traffic;
 use haldane::template::parse::parse;
 use haldane::time::{Span, Timestamp};
 use haldane::wire::recording::{Kept, Recording};
+use serde_json::Value;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -122,6 +124,25 @@ fn one_other_sample_is_a_difference() {
     assert!(!found.iter().any(|one| one.place == "look 1"), "{found:?}");
 }
 
+/// Documents may gain fields; one that goes is a difference.
+#[test]
+fn a_document_that_gained_a_field_is_the_same() {
+    let mut recording = demo("checkout");
+    let mut document: Value = serde_json::from_str(&recording.verdict).unwrap();
+    document.as_object_mut().unwrap().remove("service");
+    recording.verdict = document.to_string();
+    assert_eq!(
+        differences::of(&recording, &own(&recording, Depth::Looks)),
+        []
+    );
+    document["mood"] = "good".into();
+    document["metrics"].as_array_mut().unwrap().pop();
+    recording.verdict = document.to_string();
+    let found = differences::of(&recording, &own(&recording, Depth::Verdict));
+    let places: Vec<&str> = found.iter().map(|one| one.place.as_str()).collect();
+    assert_eq!(places, ["metrics[3]", "mood"]);
+}
+
 fn frozen() -> PathBuf {
     root().join(format!("tests/recordings/verdicts/semantics-{SEMANTICS}"))
 }
@@ -132,7 +153,7 @@ fn to_freeze() -> Vec<(&'static str, Recording)> {
     let scenario = read("simulations/demo.yaml");
     // A shorter rollout: these files live for ever.
     let short = template
-        .replace("bake: 10m, deadline: 30m", "bake: 4m, deadline: 8m")
+        .replace("bake: 10m, deadline: 30m", "bake: 6m, deadline: 16m")
         .replace("lookback: 1h", "lookback: 10m");
     let by = |method: &str| short.replace("method: sequential", &format!("method: {method}"));
     vec![
@@ -158,7 +179,7 @@ fn frozen_recordings_give_the_verdict_they_gave() {
             }
         }
     }
-    let mut seen = 0;
+    let (mut seen, mut verdicts) = (0, BTreeSet::new());
     for entry in std::fs::read_dir(frozen()).unwrap() {
         let path = entry.unwrap().path();
         let recording = recording::read(&path).unwrap();
@@ -166,8 +187,10 @@ fn frozen_recordings_give_the_verdict_they_gave() {
         let found = differences::of(&recording, &own(&recording, Depth::Looks));
         assert_eq!(found, [], "{}", path.display());
         seen += 1;
+        verdicts.insert(recording.conclusion().unwrap().verdict.word());
     }
     assert_eq!(seen, to_freeze().len());
+    assert_eq!(verdicts.len(), 3, "every verdict is there: {verdicts:?}");
 }
 
 /// Recordings of older semantics can be read and judged; that they may differ is why semantics

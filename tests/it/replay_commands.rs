@@ -211,8 +211,9 @@ async fn the_daemons_recordings_give_its_verdicts() {
     let services = ["fine", "broken", "murky"];
     let said = futures_util::future::join_all(services.map(|s| submit(s, "--wait"))).await;
     let mut ids = Vec::new();
-    for (said, code) in said.iter().zip([0, 1, 3]) {
-        assert_eq!(said.code, Some(code), "{said:?}");
+    // What is murky may end any way; what was healthy or broken may not.
+    for (said, codes) in said.iter().zip([&[0][..], &[1], &[0, 1, 3]]) {
+        assert!(codes.contains(&said.code.unwrap()), "{said:?}");
         ids.push(said.json()["id"].as_str().unwrap().to_owned());
     }
     // One that is under way, and one that somebody decides.
@@ -264,6 +265,50 @@ async fn the_daemons_recordings_give_its_verdicts() {
         "{}",
         said.err
     );
+    daemon.stop().await;
+}
+
+/// An analysis that ended because its source could not be read ends so again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_source_is_replayed_too() {
+    let site = Site::new(&[("source.url", "http://127.0.0.1:9")]);
+    let text = LIVING.replace("lag: 1s }", "lag: 1s, source_grace: 1s }");
+    site.template("living", &text);
+    let daemon = site.start().await;
+    let arms = [
+        "--baseline",
+        "track=\"a\"",
+        "--canary",
+        "track=\"b\"",
+        "--wait",
+        "-o",
+        "json",
+    ];
+    let what = [
+        "submit",
+        "-t",
+        "living",
+        "--service",
+        "x",
+        "--input",
+        "service=x",
+    ];
+    let server = ["--server", daemon.url()];
+    let said = haldane(&[&what[..], &arms, &server].concat()).await;
+    let document = said.json();
+    let reason = document["reason"].as_str().unwrap();
+    assert!(
+        reason.contains("no sample was ever read, the source failed"),
+        "{reason}"
+    );
+    let file = shown(&site.path("lost.haldane.parquet"));
+    let id = document["id"].as_str().unwrap();
+    haldane(&[&["record", id, "--to", &file][..], &server].concat())
+        .await
+        .check(0, &["inconclusive after 0 looks"]);
+    haldane(&["replay", &file])
+        .await
+        .check(0, &["byte for byte; 0 looks", reason]);
     daemon.stop().await;
 }
 

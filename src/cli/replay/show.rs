@@ -71,9 +71,19 @@ impl One<'_> {
         let looks = self.old.map_or(0, |old| old.looks.len());
         let plural = if looks == 1 { "" } else { "s" };
         match self.found {
-            Some([]) => out.push(format!(
-                "the same verdict, byte for byte; {looks} look{plural}, bit for bit"
-            )),
+            Some([]) => {
+                let bytes = self
+                    .old
+                    .is_some_and(|old| old.standing.text() == self.recording.verdict);
+                let how = if bytes {
+                    ", byte for byte"
+                } else {
+                    " (its document has gained fields since)"
+                };
+                out.push(format!(
+                    "the same verdict{how}; {looks} look{plural}, bit for bit"
+                ));
+            }
             Some(found) => {
                 out.push(format!(
                     "differs from what was recorded in {} places",
