@@ -410,11 +410,30 @@ pub struct OverrideArgs {
 #[derive(Debug, clap::Args)]
 pub struct LintArgs {
     /// Templates, or folders of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "explain")]
     pub files: Vec<PathBuf>,
+    /// Say what a code such as C012 means, with examples
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub explain: Option<String>,
     /// Warnings fail too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
+    /// and the minimum effect can be shown before the deadline
+    #[arg(long, value_name = "URL", requires = "baseline", requires = "canary")]
+    pub prometheus: Option<String>,
+    /// With --prometheus: label matchers of the baseline, as in PromQL
+    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
+    pub baseline: Option<String>,
+    /// With --prometheus: label matchers of the canary
+    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
+    pub canary: Option<String>,
+    /// With --prometheus: a value for an input, as name=value; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
+    pub inputs: Vec<String>,
+    /// Configuration file (for source.*)
+    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = LintFormat::Text)]
     pub output: LintFormat,
@@ -429,6 +448,8 @@ pub enum LintFormat {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
 }
 
 /// Prints the completion script of a shell.

@@ -81,9 +81,13 @@ Exit codes: 0 the same verdict, 1 a difference (under another template: with --d
 pub(super) const LINT: &str = "\
 Examples:
   haldane lint analysis-templates
+  haldane lint --explain C012
   haldane lint --deny-warnings --output github analysis-templates/*.yaml
+  haldane lint checkout.yaml --prometheus http://127.0.0.1:9090 --input service=checkout \\
+      --baseline 'track=\"stable\"' --canary 'track=\"canary\"'
 
-Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings";
+Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings,\n\
+4 the server cannot be reached";
 
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\

@@ -248,7 +248,8 @@ fn judge_batch(plan: impl Into<Arc<Plan>>, batch: &Batch) -> Result<OneShot, Fau
         .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))
 }
 
-fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
+/// The plan of one judgement of a window of this length.
+pub(crate) fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
     let rollout = Rollout {
         duration: Some(duration),
         ..rollout

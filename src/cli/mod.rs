@@ -109,7 +109,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
-        Command::Lint(args) => lint::run(&args, output),
+        Command::Lint(args) => lint::run(&args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),

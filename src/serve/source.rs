@@ -36,34 +36,43 @@ impl Source {
         to: Timestamp,
         first: bool,
     ) -> Result<Batch, SourceFault> {
-        let queries = plan.queries();
-        let asked = queries.iter().map(|(slot, query)| async move {
+        let each = self.each(plan, from, to, first).await.into_iter();
+        let answers = each.map(|(slot, answer)| Ok((slot, answer?)));
+        let answers = answers.collect::<Result<_, SourceFault>>()?;
+        Ok(Batch { from, to, answers })
+    }
+
+    /// The same, with what became of each query, in slot order.
+    pub async fn each(
+        &self,
+        plan: &Plan,
+        from: Timestamp,
+        to: Timestamp,
+        first: bool,
+    ) -> Vec<(Slot, Result<Answer, SourceFault>)> {
+        let asked = plan.queries().into_iter().map(|(slot, query)| async move {
             let answer = match self {
                 Self::Prometheus(client) => {
-                    ask_prometheus(client, plan, *slot, query, (from, to, first))
+                    ask_prometheus(client, plan, slot, query, (from, to, first))
                         .await
-                        .map_err(|fault| named(plan, *slot, &fault))
+                        .map_err(|fault| named(plan, slot, &fault))
                 }
                 Self::Simulated(traffic) => traffic
                     .answer(
-                        *slot,
+                        slot,
                         query,
                         Window {
-                            start: reach(plan, *slot, from, first),
+                            start: reach(plan, slot, from, first),
                             end: to,
                             step: plan.timing.step,
                             changed_at: plan.timing.start,
                         },
                     )
                     .map_err(SourceFault::of_query),
-            }?;
-            Ok::<(Slot, Answer), SourceFault>((*slot, answer))
+            };
+            (slot, answer)
         });
-        let mut answers = Vec::with_capacity(queries.len());
-        for answer in futures_util::future::join_all(asked).await {
-            answers.push(answer?);
-        }
-        Ok(Batch { from, to, answers })
+        futures_util::future::join_all(asked).await
     }
 }
 

@@ -119,9 +119,8 @@ impl Buckets {
 
     /// Gives each value its bucket; nothing if all values are the same or their range is no number.
     fn assign<const SIZE: usize>(&mut self, x: &[f64], y: &[f64]) -> Option<()> {
-        let (ends_x, ends_y) = (ends(x), ends(y));
-        let low = least(ends_x.0, ends_y.0);
-        let scale = (SIZE - 2) as f64 / (most(ends_x.1, ends_y.1) - low);
+        let (low, high) = range(x, y);
+        let scale = (SIZE - 2) as f64 / (high - low);
         if !(scale > 0.0 && scale < f64::INFINITY) {
             return None;
         }
@@ -259,6 +258,12 @@ fn insert(values: &mut [f64], stretch: Range<usize>, moves: &mut usize) -> bool 
         *moves += at - to;
     }
     tied
+}
+
+/// The least and the largest value of both samples; +∞ and -∞ of none.
+pub(super) fn range(x: &[f64], y: &[f64]) -> (f64, f64) {
+    let (x, y) = (ends(x), ends(y));
+    (least(x.0, y.0), most(x.1, y.1))
 }
 
 /// The least and the largest value; +∞ and -∞ of none.

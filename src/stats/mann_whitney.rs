@@ -78,7 +78,25 @@ pub fn mann_whitney(
     alternative: Alternative,
     scratch: &mut Scratch,
 ) -> MannWhitney {
+    // Without ties, so many pairs have no exact distribution: U is all that is needed.
+    if x.len().saturating_mul(y.len()) > EXACT_PAIRS_MAX
+        && let Some(ranks) = scratch.rank(x, y)
+    {
+        return normal_test(&ranks, alternative, Dependence::NONE);
+    }
     scratch.load(x, y).test(alternative, Dependence::NONE)
+}
+
+/// The test by the normal approximation.
+fn normal_test(ranks: &RankSum, alternative: Alternative, dependence: Dependence) -> MannWhitney {
+    let (z, p) = p_normal(ranks, dependence, true, alternative);
+    MannWhitney {
+        u: ranks.u,
+        a12: ranks.a12(),
+        z,
+        p,
+        method: Method::Normal,
+    }
 }
 
 /// Standard deviation of U without a difference, for the given tie term; 0 if all are equal.
@@ -125,33 +143,23 @@ pub fn p_normal(
 impl SortedPair<'_> {
     /// The test, with exact p where [`Dependence::NONE`] and the sizes allow.
     pub fn test(&mut self, alternative: Alternative, dependence: Dependence) -> MannWhitney {
-        let ranks = self.ranks;
-        let (z, p_approximate) = p_normal(&ranks, dependence, true, alternative);
+        let test = normal_test(&self.ranks, alternative, dependence);
         let exact = if dependence.is_none() {
             self.exact_tails()
         } else {
             None
         };
-        let (p, method) = match exact {
-            None => (p_approximate, Method::Normal),
-            Some((less, greater, method)) => {
-                let p = match alternative {
-                    Alternative::Less => less,
-                    Alternative::Greater => greater,
-                    // Twice the smaller tail: the two-sided test is then exactly two one-sided
-                    // tests at half the level, with ties as without.
-                    Alternative::TwoSided => (2.0 * less.min(greater)).min(1.0),
-                };
-                (p, method)
-            }
+        let Some((less, greater, method)) = exact else {
+            return test;
         };
-        MannWhitney {
-            u: ranks.u,
-            a12: ranks.a12(),
-            z,
-            p,
-            method,
-        }
+        let p = match alternative {
+            Alternative::Less => less,
+            Alternative::Greater => greater,
+            // Twice the smaller tail: the two-sided test is then exactly two one-sided tests at
+            // half the level, with ties as without.
+            Alternative::TwoSided => (2.0 * less.min(greater)).min(1.0),
+        };
+        MannWhitney { p, method, ..test }
     }
 
     /// (P(U ≤ u), P(U ≥ u), method), or `None` where only the approximation is affordable.

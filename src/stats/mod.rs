@@ -30,6 +30,7 @@ pub mod binomial;
 mod buckets;
 pub mod bursts;
 pub mod clustered;
+mod crossings;
 pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
@@ -49,6 +50,7 @@ pub mod state_space;
 pub mod stochastic_order;
 pub mod student;
 pub mod summary;
+pub mod wander;
 pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the

@@ -12,7 +12,7 @@
 
 use haldane::stats::batch::{Question, compare, compare_all};
 use haldane::stats::hodges_lehmann::Shift;
-use haldane::stats::mann_whitney::{Dependence, Method, standard_deviation};
+use haldane::stats::mann_whitney::{Dependence, Method, mann_whitney, standard_deviation};
 use haldane::stats::rank::{RankSum, Scratch};
 use haldane::stats::{Alternative, effect_size, normal};
 use proptest::prelude::*;
@@ -275,4 +275,50 @@ fn samples_of_every_length_are_put_in_order() {
             &mut scratch,
         );
     }
+}
+
+/// The test alone ranks without sorting where it can; sorted, from all pairs, and after other pairs
+/// it must say the same.
+#[track_caller]
+fn check_alone(what: &str, x: &[f64], y: &[f64], used: &mut Scratch) {
+    let what = format!("{what} {}×{}", x.len(), y.len());
+    let ranks = naive_ranks(x, y);
+    for side in SIDES {
+        let sorted = Scratch::new().load(x, y).test(side, Dependence::NONE);
+        assert_eq!(sorted.u, ranks.u, "{what}");
+        let fresh = mann_whitney(x, y, side, &mut Scratch::new());
+        assert_eq!(fresh, sorted, "{what} {side:?}");
+        assert_eq!(mann_whitney(x, y, side, used), sorted, "{what} {side:?}");
+    }
+}
+
+#[test]
+fn the_test_alone_says_what_sorted_samples_say() {
+    let mut used = Scratch::new();
+    // Around the shortest and longest that are ranked without sorting, none and all rests of four.
+    let sizes = [
+        (500, 499),
+        (500, 500),
+        (30, 971),
+        (1_202, 1),
+        (721, 722),
+        (1_440, 1_440),
+        (2_048, 2_048),
+        (2_049, 2_048),
+    ];
+    for (n, m) in sizes {
+        for (name, kind) in KINDS {
+            let (x, mut y) = (sample(kind, n, 21), sample(kind, m, 22));
+            check_alone(name, &x, &y, &mut used);
+            // One tie, within a sample or across: the smallest thing that must be noticed.
+            y[m / 2] = x[n / 3];
+            check_alone(name, &x, &y, &mut used);
+        }
+    }
+    let rising: Vec<f64> = (0..1_000).map(f64::from).collect();
+    let falling: Vec<f64> = rising.iter().rev().map(|v| v + 0.5).collect();
+    check_alone("in order", &rising, &falling, &mut used);
+    check_alone("the same", &rising, &rising, &mut used);
+    let close: Vec<f64> = rising.iter().map(|v| 1.0 + v * f64::EPSILON).collect();
+    check_alone("neighbours", &close, &falling, &mut used);
 }
