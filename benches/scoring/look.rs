@@ -18,7 +18,7 @@ use haldane::time::{Span, Timestamp};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-const METRICS: usize = 10;
+pub(crate) const METRICS: usize = 10;
 const STEP_S: i64 = 15;
 /// Values of each metric before the start, where there is a history.
 const PAST: i64 = 240;
@@ -91,7 +91,9 @@ fn judging(runner: &Runner, plan: &Plan, points: i64, history: &str) {
     });
 }
 
-fn plan(points: i64, past: i64) -> Plan {
+/// A template of so many points a metric and so many before the start, that promotes nothing
+/// before `bake`.
+pub(crate) fn plan_text(points: i64, past: i64, bake: &str) -> String {
     let deadline = Span::from_s(points * STEP_S);
     let history = if past > 0 {
         format!(
@@ -103,7 +105,7 @@ fn plan(points: i64, past: i64) -> Plan {
     };
     let mut text = format!(
         "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: {{ name: bench }}\nspec:\n  \
-         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: 1m, deadline: {deadline} }}\n{history}  \
+         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: {bake}, deadline: {deadline} }}\n{history}  \
          metrics:\n"
     );
     for metric in 0..METRICS {
@@ -113,20 +115,27 @@ fn plan(points: i64, past: i64) -> Plan {
              series: {{ query: 'm{metric}{{${{selector}}}}' }}\n"
         );
     }
-    let (template, diagnostics) = parse(&text);
+    text
+}
+
+fn plan(points: i64, past: i64) -> Plan {
+    let (template, diagnostics) = parse(&plan_text(points, past, "1m"));
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    bind(&template, &rollout()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+}
+
+pub(crate) fn rollout() -> Rollout {
     let arm = |value| {
         Scope::new(vec![Matcher::equals("track", value).expect("a label name")]).expect("a scope")
     };
-    let rollout = Rollout {
+    Rollout {
         deploy: Deploy::default(),
         inputs: std::collections::BTreeMap::new(),
         baseline: arm("stable"),
         canary: arm("canary"),
         start: START,
         duration: None,
-    };
-    bind(&template, &rollout).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+    }
 }
 
 /// The answers for grid points `from + 1 ..= to`; when `from` is 0, also for the first one and all

@@ -4,6 +4,8 @@ use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
+use crate::cli::record::RecordArgs;
+use crate::cli::replay::ReplayArgs;
 use crate::cli::simulate::SimulateArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
@@ -66,6 +68,12 @@ pub enum Command {
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
+    /// Record a past rollout from Prometheus, or fetch recordings from a daemon
+    #[command(after_help = examples::RECORD)]
+    Record(RecordArgs),
+    /// Compute verdicts again from recordings, or judge them another way
+    #[command(after_help = examples::REPLAY)]
+    Replay(ReplayArgs),
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),

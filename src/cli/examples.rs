@@ -49,6 +49,34 @@ pub(super) const OVERRIDE: &str = "\
 Examples:
   haldane override 0193c5f0a1b27c3d8e4f5061728394a5 rollback --reason 'incident 4711' --author ada";
 
+/// `haldane record`
+pub(super) const RECORD: &str = "\
+Examples:
+  haldane record -t http-service.yaml --service checkout --input service=checkout \\
+    --baseline 'track=\"stable\"' --canary 'track=\"canary\"' \\
+    --start 2026-03-01T12:00:00Z --prometheus http://prometheus:9090 --to checkout.haldane.parquet
+  haldane record -t http-service.yaml --list rollouts.csv --prometheus http://prometheus:9090 \\
+    --to recordings/
+  haldane record 0193c5f0a1b27c3d8e4f5061728394a5 --server http://haldane:7070
+
+A list is CSV with a head, or YAML (a list of maps). Columns: service, start, baseline, canary,
+duration, deploy_id, revision, commit, environment, traffic_share, input.NAME, name, label, onset.
+What a line leaves out is taken from the flags.";
+
+/// `haldane replay`
+pub(super) const REPLAY: &str = "\
+Examples:
+  haldane replay checkout.haldane.parquet
+  haldane replay checkout.haldane.parquet --template new.yaml --diff
+  haldane replay checkout.haldane.parquet --judge mann-whitney --as-of +12m
+  haldane replay recordings/ --jobs 4
+  haldane replay @recordings/index.csv --template new.yaml -o markdown
+  haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
+  haldane replay --merge part-0.jsonl part-1.jsonl
+
+Exit codes: 0 the same verdict, 1 a difference (under another template: with --diff only),
+2 a recording is unreadable. A part (-o jsonl) ends with 0 once it is written; --merge tells.";
+
 /// `haldane lint`
 pub(super) const LINT: &str = "\
 Examples:

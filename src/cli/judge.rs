@@ -297,7 +297,7 @@ pub(crate) fn arm_scope(arm: &str, text: Option<&str>) -> Result<scope::Scope, F
 }
 
 /// RFC 3339, seconds, `now`, or an offset from now such as `-30m`.
-fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
     if text == "now" {
         return Some(now);
     }

@@ -18,7 +18,9 @@ mod markdown;
 mod output;
 mod pair_csv;
 mod receiver;
+pub mod record;
 pub mod reference;
+pub mod replay;
 mod serve;
 pub mod simulate;
 mod simulate_report;
@@ -107,6 +109,8 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Record(args) => record::run(&args, output).await,
+        Command::Replay(args) => replay::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,

@@ -137,6 +137,10 @@ impl EventLoop {
                 self.performer.judge_once(plan, samples, reply);
                 return;
             }
+            Ask::Recording { id, reply } => {
+                self.performer.record(id, reply);
+                return;
+            }
         };
         self.tickets.insert(ticket, reply);
         self.handle(event);

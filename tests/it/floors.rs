@@ -15,19 +15,33 @@ const FLOORS: &[&[&str]] = &[
     &["judge"],
     &["engine"],
     &["wire"],
-    &["prometheus", "store", "webhook", "http", "telemetry"],
+    &[
+        "prometheus",
+        "store",
+        "webhook",
+        "http",
+        "recording",
+        "telemetry",
+    ],
     &["simulate", "serve"],
-    &["evaluate"],
+    &["evaluate", "replay"],
     &["cli"],
     &["lib", "main"],
 ];
 
 /// Modules that share a floor but may be used by a neighbour, with the reason.
-const NEIGHBOURS: &[(&str, &str, &str)] = &[(
-    "serve",
-    "simulate",
-    "the daemon can run on simulated traffic instead of Prometheus",
-)];
+const NEIGHBOURS: &[(&str, &str, &str)] = &[
+    (
+        "serve",
+        "simulate",
+        "the daemon can run on simulated traffic instead of Prometheus",
+    ),
+    (
+        "replay",
+        "evaluate",
+        "shares with their intervals, and work over several threads, are the same",
+    ),
+];
 
 fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))

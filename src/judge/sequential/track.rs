@@ -118,7 +118,11 @@ impl Track {
 
     /// Of two of the baseline's values the one that less stands out against.
     fn more_harmless(&self, a: f64, b: f64) -> f64 {
-        if (b < a) == self.contrast.is_up() { b } else { a }
+        if (b < a) == self.contrast.is_up() {
+            b
+        } else {
+            a
+        }
     }
 
     /// A canary in a burst is far beyond the limit over the baseline of the moment and over its
