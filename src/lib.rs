@@ -21,6 +21,7 @@
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
 
+pub mod chart;
 pub mod cli;
 pub mod diagnostic;
 pub mod digest;
@@ -31,6 +32,7 @@ pub mod ids;
 pub mod judge;
 pub mod plan;
 pub mod prometheus;
+pub mod report;
 pub mod secret;
 pub mod series;
 pub mod serve;

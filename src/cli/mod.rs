@@ -19,6 +19,7 @@ mod output;
 mod pair_csv;
 mod receiver;
 pub mod reference;
+mod report;
 mod serve;
 mod status;
 mod style;
@@ -101,6 +102,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Judge(args) => judge::run(&args, output).await,
         Command::Submit(args) => submit::run(&args, output).await,
         Command::Status(args) => status::run(&args, output).await,
+        Command::Report(args) => report::run(&args, output).await,
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,

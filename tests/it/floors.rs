@@ -14,8 +14,8 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["judge"],
     &["engine"],
-    &["wire"],
-    &["prometheus", "store", "webhook", "http", "telemetry"],
+    &["wire", "chart"],
+    &["prometheus", "store", "webhook", "http", "telemetry", "report"],
     &["simulate", "serve"],
     &["evaluate"],
     &["cli"],
@@ -23,11 +23,18 @@ const FLOORS: &[&[&str]] = &[
 ];
 
 /// Modules that share a floor but may be used by a neighbour, with the reason.
-const NEIGHBOURS: &[(&str, &str, &str)] = &[(
-    "serve",
-    "simulate",
-    "the daemon can run on simulated traffic instead of Prometheus",
-)];
+const NEIGHBOURS: &[(&str, &str, &str)] = &[
+    (
+        "serve",
+        "simulate",
+        "the daemon can run on simulated traffic instead of Prometheus",
+    ),
+    (
+        "http",
+        "report",
+        "the page of an analysis is one of the answers, and a pure function",
+    ),
+];
 
 fn floor_of(module: &str) -> Option<usize> {
     FLOORS.iter().position(|floor| floor.contains(&module))
