@@ -213,8 +213,8 @@ fn layers(figure: &Figure, clock: &Clock, scale: &Scale, left: f64, out: &mut St
         if taken.is_none_or(|other: f64| (other - text_at).abs() >= 12.0) {
             let _ = write!(
                 out,
-                "<text class=\"limit-name end\" x=\"{}\" y=\"{}\">{}</text>",
-                place(RIGHT - 2.0),
+                "<text class=\"limit-name\" x=\"{}\" y=\"{}\">{}</text>",
+                place(left + 5.0),
                 place(text_at),
                 escaped(name)
             );

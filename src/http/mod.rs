@@ -14,6 +14,7 @@
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
@@ -30,6 +31,7 @@ mod office;
 mod openapi;
 mod query;
 mod refused;
+mod reports;
 mod routes;
 mod server;
 mod status;
@@ -43,6 +45,7 @@ pub use server::serve;
 
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
+use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, TemplateName};
@@ -173,6 +176,13 @@ pub enum Ask {
         samples: Option<Box<Batch>>,
         /// Where the answer goes.
         reply: oneshot::Sender<Result<OneShot, OnceFault>>,
+    },
+    /// Read every record of an analysis, samples included.
+    Records {
+        /// Which.
+        id: AnalysisId,
+        /// Where they go, or why they cannot be read.
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
     },
 }
 

@@ -3,7 +3,9 @@
 
 use super::guard::{Post, guard, observe};
 use super::office::Office;
-use super::{Desk, Right, analyses, decisions, events, judge_once, status, submit, templates};
+use super::{
+    Desk, Right, analyses, decisions, events, judge_once, reports, status, submit, templates,
+};
 use axum::Router;
 use axum::middleware::from_fn_with_state;
 use axum::routing::{MethodRouter, get, post};
@@ -124,6 +126,31 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         summary: "Every state of an analysis as server-sent events, until it has concluded",
         content: Content::Text("text/event-stream"),
         handler: || get(events::events),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report",
+        patience: Patience::Judge,
+        summary: "What reports are made from: verdict, looks and series in one document",
+        content: Content::Json("ReportDocument"),
+        handler: || get(reports::document),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report.html",
+        patience: Patience::Judge,
+        summary: "What an analysis said, as a page",
+        content: Content::Text("text/html"),
+        handler: || get(reports::page),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report.svg",
+        patience: Patience::Judge,
+        summary: "The charts of an analysis, as a picture",
+        query: &[("metric", "the charts of this metric only")],
+        content: Content::Text(reports::SVG_TYPE),
+        handler: || get(reports::picture),
         ..READ
     },
     Endpoint {

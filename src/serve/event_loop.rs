@@ -137,6 +137,10 @@ impl EventLoop {
                 self.performer.judge_once(plan, samples, reply);
                 return;
             }
+            Ask::Records { id, reply } => {
+                self.performer.read_records(id, reply);
+                return;
+            }
         };
         self.tickets.insert(ticket, reply);
         self.handle(event);

@@ -6,6 +6,7 @@ use crate::engine::event::Event;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
 use crate::http::{Health, OnceFault, OneShot, Readings};
+use crate::ids::AnalysisId;
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Memory, Tables};
@@ -178,6 +179,19 @@ impl Performer {
                 }
                 drop(reply.send(judged.map_err(OnceFault::Judge)));
             });
+        });
+    }
+
+    /// Reads every record of an analysis, on the pool for blocking work.
+    pub(crate) fn read_records(
+        &self,
+        id: AnalysisId,
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
+    ) {
+        let store = self.store.clone();
+        self.tasks.spawn_blocking(move || {
+            let read = store.records_of(&id).map_err(|fault| fault.message);
+            drop(reply.send(read));
         });
     }
 
