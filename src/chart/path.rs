@@ -8,8 +8,12 @@ use crate::chart::ink::place;
 use crate::chart::scale::Scale;
 use std::fmt::Write as _;
 
-/// Points of a line that are drawn one by one; a longer line is drawn by columns of one unit.
+/// Points of a line that are drawn one by one; a longer line is drawn by columns of four units.
 pub const POINTS_DRAWN_MAX: usize = 240;
+
+/// Units of a column: about as wide as a line with its neighbours' space, so that the means of a
+/// noisy day are a line and not a smear.
+const COLUMN: f64 = 4.0;
 
 /// What a line is drawn as.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -74,14 +78,17 @@ fn columns(points: &[Point], clock: &Clock, scale: &Scale) -> Drawn {
     let mut runs: Vec<Vec<Column>> = vec![Vec::new()];
     let mut empty_since: Option<f64> = None;
     for point in points {
-        let x = libm::floor(clock.at(point.at));
+        let x = COLUMN * (libm::floor(clock.at(point.at) / COLUMN) + 0.5);
         let Some(value) = finite(point) else {
             empty_since.get_or_insert(x);
             continue;
         };
         // A gap is shown when it leaves a column empty; a shorter one has no room.
-        let last = runs.last().and_then(|run| run.last()).map(|column| column.x);
-        let gap = empty_since.take().is_some() && last.is_some_and(|last| x - last > 1.5);
+        let last = runs
+            .last()
+            .and_then(|run| run.last())
+            .map(|column| column.x);
+        let gap = empty_since.take().is_some() && last.is_some_and(|last| x - last > 1.5 * COLUMN);
         if gap {
             runs.push(Vec::new());
         }
@@ -150,7 +157,14 @@ mod tests {
 
     #[test]
     fn gaps_and_lonely_points_are_seen() {
-        let values = [Some(0.0), Some(1.0), None, Some(1.0), Some(f64::NAN), Some(0.0)];
+        let values = [
+            Some(0.0),
+            Some(1.0),
+            None,
+            Some(1.0),
+            Some(f64::NAN),
+            Some(0.0),
+        ];
         let (points, clock) = points(&values);
         let drawn = line(&points, &clock, &Scale::new((0.0, 1.0), (10.0, 0.0)));
         assert_eq!(drawn.line, "M0 10L20 0");

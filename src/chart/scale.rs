@@ -72,7 +72,10 @@ impl Scale {
             if !value.is_finite() || value > self.high + 1e-9 * step {
                 break;
             }
-            out.push((value, label(value, step, self.low.abs().max(self.high.abs()))));
+            out.push((
+                value,
+                label(value, step, self.low.abs().max(self.high.abs())),
+            ));
         }
         out
     }
@@ -92,7 +95,11 @@ fn round_step(rough: f64) -> f64 {
 }
 
 fn label(value: f64, step: f64, largest: f64) -> String {
-    let value = if value.abs() < 1e-9 * step { 0.0 } else { value };
+    let value = if value.abs() < 1e-9 * step {
+        0.0
+    } else {
+        value
+    };
     if value == 0.0 {
         return "0".to_owned();
     }
@@ -118,7 +125,11 @@ fn label(value: f64, step: f64, largest: f64) -> String {
 /// A very large or very small number.
 fn short(value: f64) -> String {
     let text = format!("{value:.1e}");
-    let text = if text.len() > 9 { trim_number(value) } else { text };
+    let text = if text.len() > 9 {
+        trim_number(value)
+    } else {
+        text
+    };
     text.replace('-', "−")
 }
 

@@ -51,7 +51,10 @@ pub fn interval(it: &Interval) -> String {
     let reach = if reach > 0.0 { reach } else { 1.0 };
     let scale = Scale::new((-reach, reach), (6.0, STRIP_WIDTH - 6.0));
     let upright = |value: f64, class: &str| {
-        format!("<path class=\"{class}\" d=\"M{} 3v16\"/>", place(scale.at(value)))
+        format!(
+            "<path class=\"{class}\" d=\"M{} 3v16\"/>",
+            place(scale.at(value))
+        )
     };
     out.push_str(&upright(0.0, "zero"));
     for limit in it.limits.iter().filter(|limit| limit.is_finite()) {
@@ -151,7 +154,11 @@ fn row(it: &Looks, at: &str) -> String {
             place(warm - 6.0)
         );
     }
-    let _ = write!(out, "<path class=\"axis\" d=\"M6 36H{}\"/>", place(width - 6.0));
+    let _ = write!(
+        out,
+        "<path class=\"axis\" d=\"M6 36H{}\"/>",
+        place(width - 6.0)
+    );
     let room = (width - 12.0) / it.cells.len().max(1) as f64;
     let wide = (0.62 * room).clamp(1.0, 7.0);
     for cell in &it.cells {

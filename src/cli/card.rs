@@ -88,7 +88,10 @@ impl<'d> Card<'d> {
             revision: document.deploy.revision.as_deref(),
             template: &document.template,
             hold: document.hold.as_deref(),
-            progress: document.id.as_ref().map(|_| format!("look {look} of {planned}")),
+            progress: document
+                .id
+                .as_ref()
+                .map(|_| format!("look {look} of {planned}")),
             window: (&timing.start, timing.covered_to.as_deref()),
             metrics: &document.metrics,
             objectives: &document.objectives,

@@ -82,7 +82,10 @@ pub(crate) fn report(judged: &Judged, args: &JudgeArgs) -> ReportDocument {
 /// makes itself, with instants instead of lengths of time.
 fn again(args: &JudgeArgs) -> Option<CommandDocument> {
     let file = args.csv.as_ref()?;
-    let mut command = format!("haldane judge --csv {}", quoted(&file.display().to_string()));
+    let mut command = format!(
+        "haldane judge --csv {}",
+        quoted(&file.display().to_string())
+    );
     let mut flag = |name: &str, value: &str| {
         command.push_str(&format!(" --{name} {}", quoted(value)));
     };
@@ -110,9 +113,7 @@ fn text(judged: &Judged, args: &JudgeArgs, style: Style) -> Result<String, Fault
     let card = Card::of_judgement(&document);
     match args.output {
         JudgeFormat::Html => Ok(crate::report::html(&report(judged, args))),
-        JudgeFormat::Svg => {
-            Ok(crate::report::svg(&report(judged, args), None).unwrap_or_default())
-        }
+        JudgeFormat::Svg => Ok(crate::report::svg(&report(judged, args), None).unwrap_or_default()),
         JudgeFormat::Json => serde_json::to_string_pretty(&document)
             .map_err(|fault| (Exit::Internal, format!("the judgement: {fault}"))),
         JudgeFormat::Markdown => Ok(markdown::whole(&card)),

@@ -24,9 +24,8 @@ pub(crate) async fn run(args: &ReportArgs, output: &mut Output) -> Exit {
         match &args.out {
             None => output.data(&text),
             Some(path) => {
-                std::fs::write(path, &text).map_err(|fault| {
-                    (Exit::Usage, format!("--out {}: {fault}", path.display()))
-                })?;
+                std::fs::write(path, &text)
+                    .map_err(|fault| (Exit::Usage, format!("--out {}: {fault}", path.display())))?;
                 output.note(&format!("wrote {}", path.display()));
             }
         }
@@ -63,7 +62,11 @@ fn read(path: &Path) -> Result<ReportDocument, Fault> {
         std::fs::File::open(path).map(|file| Box::new(file) as Box<dyn std::io::Read>)
     };
     opened
-        .and_then(|reader| reader.take(DOCUMENT_BYTES_MAX + 1).read_to_string(&mut text))
+        .and_then(|reader| {
+            reader
+                .take(DOCUMENT_BYTES_MAX + 1)
+                .read_to_string(&mut text)
+        })
         .map_err(|cause| fault(cause.to_string()))?;
     if text.len() as u64 > DOCUMENT_BYTES_MAX {
         return Err(fault(format!(

@@ -6,8 +6,8 @@ use super::wire::{
     TemplateList, WindowInput,
 };
 use crate::wire::problem::{CONTENT_TYPE, Problem};
-use crate::wire::submission::SubmissionDocument;
 use crate::wire::report::ReportDocument;
+use crate::wire::submission::SubmissionDocument;
 use crate::wire::verdict::{JudgeDocument, VerdictDocument};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};

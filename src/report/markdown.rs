@@ -23,7 +23,10 @@ pub fn details(report: &ReportDocument) -> String {
             continue;
         }
         if out.len() + section.len() > DETAILS_BYTES_MAX {
-            let _ = writeln!(out, "\n{name} are left out, they would be too long for a comment.");
+            let _ = writeln!(
+                out,
+                "\n{name} are left out, they would be too long for a comment."
+            );
             continue;
         }
         let _ = writeln!(
@@ -147,7 +150,12 @@ fn configured(report: &ReportDocument) -> String {
         let _ = writeln!(out, "| {name} | {} |", plain(value));
     }
     for setting in &report.settings {
-        let _ = writeln!(out, "| {} | {} |", plain(&setting.name), plain(&setting.value));
+        let _ = writeln!(
+            out,
+            "| {} | {} |",
+            plain(&setting.name),
+            plain(&setting.value)
+        );
     }
     out
 }

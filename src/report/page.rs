@@ -80,7 +80,10 @@ fn head(report: &ReportDocument, word: &str, out: &mut String) {
     let about = about(report);
     let template = format!("template {}", report.template.name);
     let eyebrow = [about.as_str(), template.as_str()];
-    let eyebrow: Vec<&str> = eyebrow.into_iter().filter(|part| !part.is_empty()).collect();
+    let eyebrow: Vec<&str> = eyebrow
+        .into_iter()
+        .filter(|part| !part.is_empty())
+        .collect();
     let _ = write!(
         out,
         "<header>\n<p class=\"eyebrow\">{}</p>\n<p class=\"verdict {}\"><span \

@@ -57,7 +57,11 @@ pub fn svg(report: &ReportDocument, metric: Option<&str>) -> Option<String> {
     }
     if metric.is_none() {
         for (idx, objective) in report.objectives.iter().enumerate() {
-            body.push_str(&nested(&plots::of_objective(report, idx, objective), GAP, y));
+            body.push_str(&nested(
+                &plots::of_objective(report, idx, objective),
+                GAP,
+                y,
+            ));
             y += HEIGHT + GAP;
         }
     }
@@ -75,7 +79,11 @@ pub fn svg(report: &ReportDocument, metric: Option<&str>) -> Option<String> {
         tone(word),
         GAP + 14.0,
         symbol(word),
-        escaped(&format!("{} {}", spoken(word).to_uppercase(), report.service))
+        escaped(&format!(
+            "{} {}",
+            spoken(word).to_uppercase(),
+            report.service
+        ))
     );
     for (idx, line) in lines.iter().enumerate() {
         let _ = writeln!(
@@ -95,7 +103,9 @@ fn wrapped(text: &str) -> Vec<String> {
     let mut lines = vec![String::new()];
     for word in text.split_whitespace() {
         let word: String = word.chars().take(LINE).collect();
-        let Some(last) = lines.last_mut() else { continue };
+        let Some(last) = lines.last_mut() else {
+            continue;
+        };
         let letters = last.chars().count() + 1 + word.chars().count();
         if last.is_empty() {
             last.push_str(&word);

@@ -26,7 +26,11 @@ fn window(report: &ReportDocument) -> (Timestamp, Timestamp) {
     let start = instant(&report.timing.start);
     let judged = report.timing.covered_to.as_deref().map(instant);
     let read = report.series.iter().filter_map(|series| {
-        let last = series.baseline.len().max(series.canary.len()).checked_sub(1)?;
+        let last = series
+            .baseline
+            .len()
+            .max(series.canary.len())
+            .checked_sub(1)?;
         Some(at(series, last))
     });
     let end = read.chain(judged).max().unwrap_or(start);
@@ -39,7 +43,11 @@ fn at(series: &SeriesDocument, idx: usize) -> Timestamp {
 }
 
 /// Everything drawn of one metric: values, difference, and evidence if there ever was any.
-pub(super) fn of_metric(report: &ReportDocument, idx: usize, metric: &MetricDocument) -> Vec<Figure> {
+pub(super) fn of_metric(
+    report: &ReportDocument,
+    idx: usize,
+    metric: &MetricDocument,
+) -> Vec<Figure> {
     let said: Vec<(Timestamp, &LookMetricDocument)> = report
         .looks
         .iter()
@@ -48,7 +56,10 @@ pub(super) fn of_metric(report: &ReportDocument, idx: usize, metric: &MetricDocu
             Some((instant(&look.covered_to), said))
         })
         .collect();
-    let mut out = vec![values(report, idx, metric), effect(report, idx, metric, &said)];
+    let mut out = vec![
+        values(report, idx, metric),
+        effect(report, idx, metric, &said),
+    ];
     if said.iter().any(|(_, said)| said.evidence.is_some()) {
         out.push(evidence(report, idx, metric, &said));
     }
@@ -104,8 +115,16 @@ fn values(report: &ReportDocument, idx: usize, metric: &MetricDocument) -> Figur
     };
     let baseline = points(|series| &series.baseline);
     let canary = points(|series| &series.canary);
-    let title = format!("{}, {}", metric.name, with_unit(kind, unit_note(unit).as_str()));
-    let mut figure = blank(report, format!("m{idx}-values"), title.trim_end().to_owned());
+    let title = format!(
+        "{}, {}",
+        metric.name,
+        with_unit(kind, unit_note(unit).as_str())
+    );
+    let mut figure = blank(
+        report,
+        format!("m{idx}-values"),
+        title.trim_end().to_owned(),
+    );
     figure.description = format!(
         "{} {}",
         words::line("Baseline", &baseline, unit),
@@ -114,7 +133,10 @@ fn values(report: &ReportDocument, idx: usize, metric: &MetricDocument) -> Figur
     figure.suffix = suffix(unit);
     figure.least = 2.0 * limit_in_unit(metric) * factor;
     figure.from_zero = starts_at_zero(&baseline, &canary);
-    figure.empty = metric.no_data.clone().unwrap_or_else(|| "no data".to_owned());
+    figure.empty = metric
+        .no_data
+        .clone()
+        .unwrap_or_else(|| "no data".to_owned());
     figure.empty = shortened(&figure.empty);
     figure.layers.extend(usual(&baseline, &figure));
     figure.layers.push(Layer::Line {
@@ -164,7 +186,8 @@ fn limit_in_unit(metric: &MetricDocument) -> f64 {
 fn starts_at_zero(baseline: &[Point], canary: &[Point]) -> bool {
     let values = || {
         let both = baseline.iter().chain(canary);
-        both.filter_map(|point| point.value).filter(|value| value.is_finite())
+        both.filter_map(|point| point.value)
+            .filter(|value| value.is_finite())
     };
     let least = values().fold(f64::INFINITY, f64::min);
     let most = values().fold(f64::NEG_INFINITY, f64::max);
@@ -310,7 +333,7 @@ fn evidence(
     let mut figure = blank(
         report,
         format!("m{idx}-evidence"),
-        "Evidence, of what it has to reach".to_owned(),
+        "Evidence, share of what it has to reach".to_owned(),
     );
     let line = |of: fn(&EvidenceDocument) -> Option<f64>| -> Vec<Point> {
         said.iter()
@@ -323,7 +346,7 @@ fn evidence(
     let worse = line(|e| progress(e.p_harm, e.alpha));
     let within = line(|e| progress(e.p_safe, e.beta));
     figure.description = format!(
-        "{} {} At 100 % it is shown. {} is {} now.",
+        "{} {} At 100 % it is shown; more than {EVIDENCE_DRAWN_MAX} % is drawn as that. {} is {} now.",
         words::line("Worse than the limit", &worse, "%"),
         words::line("Within the limit", &within, "%"),
         metric.name,
@@ -455,14 +478,23 @@ pub(super) fn looks(report: &ReportDocument) -> Looks {
             outcome: outcome(&look.outcome),
         })
         .collect();
-    let failed = report.events.iter().filter(|event| event.what == "source_failed");
+    let failed = report
+        .events
+        .iter()
+        .filter(|event| event.what == "source_failed");
     let faults = failed.map(|event| Cell {
         at: instant(&event.at),
         outcome: "fault",
     });
     cells.extend(faults);
     cells.sort_by_key(|cell| cell.at);
-    let count = |word: &str| report.looks.iter().filter(|look| look.outcome == word).count();
+    let count = |word: &str| {
+        report
+            .looks
+            .iter()
+            .filter(|look| look.outcome == word)
+            .count()
+    };
     let faults = cells.iter().filter(|cell| cell.outcome == "fault").count();
     Looks {
         id: "looks".to_owned(),

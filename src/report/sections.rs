@@ -17,6 +17,13 @@ fn shown(instant: &str) -> String {
     Timestamp::parse(instant).map_or_else(|| instant.to_owned(), date_time)
 }
 
+/// An instant of a table: the time of day, on the day on which the analysis began.
+fn moment(report: &ReportDocument, instant: &str) -> String {
+    let begun = report.timing.start.get(..10);
+    let time = instant.get(11..19).filter(|_| begun == instant.get(..10));
+    time.map_or_else(|| shown(instant), str::to_owned)
+}
+
 fn tag(word: &str) -> String {
     format!(
         "<span class=\"tag {}\"><span aria-hidden=\"true\">{}</span> {}</span>",
@@ -71,7 +78,9 @@ fn rows(count: usize, changed: impl Fn(usize) -> bool) -> (Vec<usize>, bool) {
     if count <= ROWS_SHOWN_MAX {
         return ((0..count).collect(), false);
     }
-    let mut kept: Vec<usize> = (0..count).filter(|idx| *idx == 0 || changed(*idx)).collect();
+    let mut kept: Vec<usize> = (0..count)
+        .filter(|idx| *idx == 0 || changed(*idx))
+        .collect();
     kept.truncate(ROWS_SHOWN_MAX / 2);
     let newest = count - (ROWS_SHOWN_MAX - kept.len())..count;
     kept.extend(newest);
@@ -80,8 +89,7 @@ fn rows(count: usize, changed: impl Fn(usize) -> bool) -> (Vec<usize>, bool) {
     (kept, true)
 }
 
-const LEFT_OUT: &str =
-    "<p class=\"key\">Of so many looks, those at which a word changed and the newest are shown.</p>\n";
+const LEFT_OUT: &str = "<p class=\"key\">Of so many looks, those at which a word changed and the newest are shown.</p>\n";
 
 /// Every look with its outcome, folded away.
 pub(super) fn looks(report: &ReportDocument, out: &mut String) {
@@ -94,8 +102,8 @@ pub(super) fn looks(report: &ReportDocument, out: &mut String) {
         return;
     }
     out.push_str(
-        "<details><summary>Looks as a table</summary>\n<div class=\"scroll\"><table><thead><tr>\
-         <th class=\"num\">look</th><th>judged up to</th><th>outcome</th>\
+        "<details class=\"log\"><summary>Looks as a table</summary>\n<div class=\"scroll\"><table><thead><tr>\
+         <th class=\"num\">look</th><th>judged up to, UTC</th><th>outcome</th>\
          <th class=\"num\">score</th><th>worst</th></tr></thead><tbody>\n",
     );
     for look in kept.iter().filter_map(|idx| report.looks.get(*idx)) {
@@ -115,7 +123,7 @@ pub(super) fn looks(report: &ReportDocument, out: &mut String) {
             "<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td><td class=\"num\">{score}</td>\
              <td class=\"wide\">{}</td></tr>",
             look.look,
-            escaped(&shown(&look.covered_to)),
+            escaped(&moment(report, &look.covered_to)),
             tag(&look.outcome),
             escaped(&worst)
         );
@@ -136,16 +144,18 @@ pub(super) fn metrics(report: &ReportDocument, out: &mut String) {
     out.push_str(
         "<section aria-labelledby=\"h-metrics\"><h2 id=\"h-metrics\">Metrics</h2>\n\
          <div class=\"scroll\"><table><thead><tr><th></th><th>metric</th>\
-         <th class=\"num\">baseline</th><th class=\"num\">canary</th><th class=\"num\">effect</th>\
-         <th>interval and limit</th><th class=\"num lesser\">interval</th>\
-         <th class=\"num\">limit</th><th class=\"num lesser\">n / effective</th></tr></thead>\
+         <th class=\"num lesser\">baseline</th><th class=\"num lesser\">canary</th>\
+         <th class=\"num\">effect</th>\
+         <th class=\"strips\">interval and limit</th><th class=\"num lesser\">interval</th>\
+         <th class=\"num lesser\">limit</th>\
+         <th class=\"num lesser\">n / effective</th></tr></thead>\
          <tbody>\n",
     );
     for (idx, metric) in &ordered {
         let cells = [
-            figures::level(&metric.baseline, &metric.unit),
-            figures::level(&metric.canary, &metric.unit),
-            figures::effect(metric),
+            (" lesser", figures::level(&metric.baseline, &metric.unit)),
+            (" lesser", figures::level(&metric.canary, &metric.unit)),
+            ("", figures::effect(metric)),
         ];
         let _ = write!(
             out,
@@ -153,13 +163,13 @@ pub(super) fn metrics(report: &ReportDocument, out: &mut String) {
             tag(&metric.label),
             escaped(&metric.name)
         );
-        for cell in cells {
-            let _ = write!(out, "<td class=\"num\">{}</td>", escaped(&cell));
+        for (class, cell) in cells {
+            let _ = write!(out, "<td class=\"num{class}\">{}</td>", escaped(&cell));
         }
         let _ = writeln!(
             out,
-            "<td>{}</td><td class=\"num lesser\">{}</td><td class=\"num\">{}</td>\
-             <td class=\"num lesser\">{}</td></tr>",
+            "<td class=\"strips\">{}</td><td class=\"num lesser\">{}</td>\
+             <td class=\"num lesser\">{}</td><td class=\"num lesser\">{}</td></tr>",
             interval(&plots::strip(*idx, metric)),
             escaped(&figures::interval(metric)),
             escaped(&figures::limit(metric)),
@@ -218,12 +228,7 @@ fn one(report: &ReportDocument, idx: usize, metric: &MetricDocument, out: &mut S
 }
 
 fn pair(name: &str, value: &str, out: &mut String) {
-    let _ = writeln!(
-        out,
-        "<dt>{}</dt><dd>{}</dd>",
-        escaped(name),
-        escaped(value)
-    );
+    let _ = writeln!(out, "<dt>{}</dt><dd>{}</dd>", escaped(name), escaped(value));
 }
 
 fn numbers(metric: &MetricDocument, out: &mut String) {
@@ -246,14 +251,22 @@ fn numbers(metric: &MetricDocument, out: &mut String) {
         pair("within its limit?", &within, out);
     }
     let weight = trim_number(metric.weight);
-    pair("group and weight", &format!("{}, {weight}", metric.group), out);
+    pair(
+        "group and weight",
+        &format!("{}, {weight}", metric.group),
+        out,
+    );
     out.push_str("</dl>\n");
 }
 
 fn against(evidence: &EvidenceDocument) -> (String, String) {
     let text = |p: Option<f64>, level: Option<f64>, name: &str| {
         let is_shown = matches!((p, level), (Some(p), Some(level)) if p <= level);
-        let (sign, word) = if is_shown { ("≤", "shown") } else { (">", "not shown") };
+        let (sign, word) = if is_shown {
+            ("≤", "shown")
+        } else {
+            (">", "not shown")
+        };
         format!("p {} {sign} {name} {}, {word}", p_value(p), p_value(level))
     };
     (
@@ -309,8 +322,8 @@ fn history(report: &ReportDocument, metric: &MetricDocument, out: &mut String) {
     };
     let (kept, thinned) = rows(said.len(), changed);
     out.push_str(
-        "<p class=\"what\">Look by look</p>\n<div class=\"scroll\"><table><thead><tr>\
-         <th>judged up to</th><th>label</th><th class=\"num\">effect</th>\
+        "<div class=\"log\"><p class=\"what\">Look by look</p>\n<div class=\"scroll\"><table><thead><tr>\
+         <th>judged up to, UTC</th><th>label</th><th class=\"num\">effect</th>\
          <th class=\"num\">interval</th><th class=\"num\">p worse / alpha</th>\
          <th class=\"num\">p within / beta</th></tr></thead><tbody>\n",
     );
@@ -319,16 +332,18 @@ fn history(report: &ReportDocument, metric: &MetricDocument, out: &mut String) {
             effect: said.effect.clone(),
             ..metric.clone()
         };
-        let of = |p: Option<f64>, level: Option<f64>| format!("{} / {}", p_value(p), p_value(level));
+        let of =
+            |p: Option<f64>, level: Option<f64>| format!("{} / {}", p_value(p), p_value(level));
         let none = || ("–".to_owned(), "–".to_owned());
-        let (worse, within) = said.evidence.as_ref().map_or_else(none, |e| {
-            (of(e.p_harm, e.alpha), of(e.p_safe, e.beta))
-        });
+        let (worse, within) = said
+            .evidence
+            .as_ref()
+            .map_or_else(none, |e| (of(e.p_harm, e.alpha), of(e.p_safe, e.beta)));
         let _ = writeln!(
             out,
             "<tr><td>{}</td><td>{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td>\
              <td class=\"num\">{worse}</td><td class=\"num\">{within}</td></tr>",
-            escaped(&shown(at)),
+            escaped(&moment(report, at)),
             tag(&said.label),
             escaped(&figures::effect(&then)),
             escaped(&figures::interval(&then))
@@ -338,6 +353,7 @@ fn history(report: &ReportDocument, metric: &MetricDocument, out: &mut String) {
     if thinned {
         out.push_str(LEFT_OUT);
     }
+    out.push_str("</div>\n");
 }
 
 /// Error budgets and their rungs.
@@ -391,7 +407,10 @@ pub(super) fn traffic(report: &ReportDocument, out: &mut String) {
         return;
     };
     let share = |share: Option<f64>| {
-        share.map_or_else(|| "none".to_owned(), |share| format!("{} %", percent(share)))
+        share.map_or_else(
+            || "none".to_owned(),
+            |share| format!("{} %", percent(share)),
+        )
     };
     out.push_str("<section><h2>Traffic</h2><dl class=\"pairs\">\n");
     pair("declared for the canary", &share(traffic.declared), out);
@@ -440,7 +459,10 @@ pub(super) fn configured(report: &ReportDocument, out: &mut String) {
          <dl class=\"pairs\">\n",
     );
     let mut lines = vec![
-        ("template", format!("{} ({})", report.template.name, report.template.digest)),
+        (
+            "template",
+            format!("{} ({})", report.template.name, report.template.digest),
+        ),
         ("baseline", report.baseline.clone()),
         ("canary", report.canary.clone()),
     ];

@@ -12,7 +12,12 @@ pub const POINTS_KEPT_MAX: usize = 11_000;
 
 /// The series of metric `idx` of the plan, as they came: gaps that a template counts as zero are
 /// gaps here.
-pub(super) fn of(plan: &Plan, windows: &Windows, idx: usize, metric: &MetricPlan) -> SeriesDocument {
+pub(super) fn of(
+    plan: &Plan,
+    windows: &Windows,
+    idx: usize,
+    metric: &MetricPlan,
+) -> SeriesDocument {
     let grid_start = plan.timing.start;
     let step = plan.timing.step.span();
     let window = windows.metrics.get(idx);
@@ -42,8 +47,7 @@ pub(super) fn of(plan: &Plan, windows: &Windows, idx: usize, metric: &MetricPlan
 }
 
 fn whole(metric: &MetricPlan) -> bool {
-    metric.queries.is_whole_distribution()
-        && matches!(metric.queries, Queries::Distribution { .. })
+    metric.queries.is_whole_distribution() && matches!(metric.queries, Queries::Distribution { .. })
 }
 
 fn document(
@@ -83,7 +87,11 @@ fn document(
 /// Two values per stretch: its extremes, in the order in which they came.
 fn extremes(values: &[Option<f64>], stretch: usize) -> Vec<Option<f64>> {
     let pair = |part: &[Option<f64>]| {
-        let held = || part.iter().enumerate().filter_map(|(at, v)| Some((at, (*v)?)));
+        let held = || {
+            part.iter()
+                .enumerate()
+                .filter_map(|(at, v)| Some((at, (*v)?)))
+        };
         let least = held().min_by(|l, r| l.1.total_cmp(&r.1));
         let most = held().max_by(|l, r| l.1.total_cmp(&r.1));
         match (least, most) {
