@@ -18,7 +18,7 @@ const BOTTOM: f64 = 170.0;
 const RIGHT: f64 = WIDTH - 8.0;
 
 /// Units a letter of 11 units takes at most, of letters that are mostly digits.
-const LETTER: f64 = 6.4;
+const LETTER: f64 = 7.0;
 
 /// How far beyond what must be seen an interval may stretch the axis, as a multiple of its
 /// length: the first looks know almost nothing, and their intervals would flatten the rest.

@@ -76,9 +76,11 @@ struct Column {
 
 fn columns(points: &[Point], clock: &Clock, scale: &Scale) -> Drawn {
     let mut runs: Vec<Vec<Column>> = vec![Vec::new()];
+    let ends = (clock.at(clock.from), clock.at(clock.to));
     let mut empty_since: Option<f64> = None;
     for point in points {
-        let x = COLUMN * (libm::floor(clock.at(point.at) / COLUMN) + 0.5);
+        let middle = COLUMN * (libm::floor(clock.at(point.at) / COLUMN) + 0.5);
+        let x = middle.clamp(ends.0, ends.1);
         let Some(value) = finite(point) else {
             empty_since.get_or_insert(x);
             continue;

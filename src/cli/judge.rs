@@ -27,6 +27,7 @@ use crate::wire::report::{CommandDocument, ReportDocument, quoted};
 use crate::wire::scope_text;
 use crate::wire::verdict::JudgeDocument;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -87,7 +88,7 @@ fn again(args: &JudgeArgs) -> Option<CommandDocument> {
         quoted(&file.display().to_string())
     );
     let mut flag = |name: &str, value: &str| {
-        command.push_str(&format!(" --{name} {}", quoted(value)));
+        let _ = write!(command, " --{name} {}", quoted(value));
     };
     if let Some(template) = &args.template {
         flag("template", &template.display().to_string());

@@ -161,9 +161,11 @@ fn configured(report: &ReportDocument) -> String {
 }
 
 fn again(report: &ReportDocument) -> String {
-    let each = report.again.iter();
-    each.map(|one| format!("{}:\n\n{}", plain(&one.what), fenced(&one.command)))
-        .collect()
+    let mut out = String::new();
+    for one in &report.again {
+        let _ = write!(out, "{}:\n\n{}", plain(&one.what), fenced(&one.command));
+    }
+    out
 }
 
 #[cfg(test)]

@@ -4,8 +4,10 @@
 //! | file | what |
 //! |---|---|
 //! | `page` | the page: one file of HTML, readable without a script or a network |
-//! | `sections` | what a page says beside its charts |
-//! | `plots` | the figures of a metric and of an objective |
+//! | `metrics` | what a page says of each metric |
+//! | `sections` | what a page says of the whole |
+//! | `plots` | the figures of a metric |
+//! | `overview` | the figures of objectives, of all intervals, of the looks |
 //! | `words` | descriptions of figures in sentences |
 //! | `picture` | all charts in one SVG |
 //! | `markdown` | what a comment folds away |
@@ -16,6 +18,8 @@
 
 pub(crate) mod figures;
 mod markdown;
+mod metrics;
+mod overview;
 mod page;
 mod picture;
 mod plots;

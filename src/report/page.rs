@@ -4,7 +4,7 @@
 use crate::chart::{STYLE, date_time, escaped, looks};
 use crate::digest::Digest;
 use crate::report::sections;
-use crate::report::{plots, shown_word, spoken, symbol, tone};
+use crate::report::{metrics, overview, shown_word, spoken, symbol, tone};
 use crate::time::{Span, Timestamp};
 use crate::wire::report::ReportDocument;
 use base64::Engine as _;
@@ -45,7 +45,7 @@ pub fn html(report: &ReportDocument) -> String {
     out.push_str("<main>\n");
     sections::doubts(report, &mut out);
     course(report, &mut out);
-    sections::metrics(report, &mut out);
+    metrics::whole(report, &mut out);
     sections::objectives(report, &mut out);
     sections::traffic(report, &mut out);
     sections::events(report, &mut out);
@@ -144,7 +144,7 @@ fn course(report: &ReportDocument, out: &mut String) {
     if !planned || (report.looks.is_empty() && report.events.is_empty()) {
         return;
     }
-    let figure = plots::looks(report);
+    let figure = overview::looks(report);
     let _ = write!(
         out,
         "<section aria-labelledby=\"h-looks\"><h2 id=\"h-looks\">Looks</h2>\n\

@@ -1,8 +1,9 @@
 //! All charts of an analysis in one SVG: for a chat, a slide, a wiki that takes pictures.
 
 use crate::chart::{HEIGHT, STYLE, WIDTH, escaped, looks_nested, nested};
-use crate::report::{plots, shown_word, spoken, symbol, tone, worst_first};
+use crate::report::{overview, plots, shown_word, spoken, symbol, tone, worst_first};
 use crate::wire::report::ReportDocument;
+use crate::wire::verdict::MetricDocument;
 use std::fmt::Write as _;
 
 /// Units between charts and around them.
@@ -25,46 +26,10 @@ pub fn svg(report: &ReportDocument, metric: Option<&str>) -> Option<String> {
     if metric.is_some() && shown.is_empty() {
         return None;
     }
-    let word = shown_word(report);
     let lines = wrapped(&report.reason);
-    let mut y = GAP + 30.0 + 20.0 * lines.len() as f64;
-    let mut body = String::new();
-    if report.id.is_some() && metric.is_none() {
-        body.push_str(&looks_nested(&plots::looks(report), GAP, y));
-        y += 74.0;
-    }
-    for (idx, one) in shown {
-        let sentence = report.sentences.get(idx).map_or("", String::as_str);
-        let first = wrapped(sentence).into_iter().next().unwrap_or_default();
-        let _ = write!(
-            body,
-            "<text class=\"name {}\" x=\"{GAP}\" y=\"{}\">{} {}: {}</text>\
-             <text class=\"said\" x=\"{GAP}\" y=\"{}\">{}</text>\n",
-            tone(&one.label),
-            y + 14.0,
-            symbol(&one.label),
-            escaped(&one.name),
-            escaped(&spoken(&one.label)),
-            y + 33.0,
-            escaped(&first)
-        );
-        y += 46.0;
-        for (column, figure) in plots::of_metric(report, idx, one).iter().enumerate() {
-            body.push_str(&nested(figure, GAP + column as f64 * (WIDTH + GAP), y));
-            body.push('\n');
-        }
-        y += HEIGHT + GAP;
-    }
-    if metric.is_none() {
-        for (idx, objective) in report.objectives.iter().enumerate() {
-            body.push_str(&nested(
-                &plots::of_objective(report, idx, objective),
-                GAP,
-                y,
-            ));
-            y += HEIGHT + GAP;
-        }
-    }
+    let begin = GAP + 30.0 + 20.0 * lines.len() as f64;
+    let (body, y) = charts(report, metric.is_none(), &shown, begin);
+    let word = shown_word(report);
     let (width, height) = (GAP + COLUMNS * (WIDTH + GAP), y + 4.0);
     let mut out = format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"report\" width=\"{width}\" \
@@ -96,6 +61,50 @@ pub fn svg(report: &ReportDocument, metric: Option<&str>) -> Option<String> {
     out.push_str(&body);
     out.push_str("</svg>\n");
     Some(out)
+}
+
+/// Everything below the sentence, from `y` down, and where it ends. The whole analysis has its
+/// looks and objectives as well.
+fn charts(
+    report: &ReportDocument,
+    whole: bool,
+    shown: &[(usize, &MetricDocument)],
+    mut y: f64,
+) -> (String, f64) {
+    let mut out = String::new();
+    if report.id.is_some() && whole {
+        out.push_str(&looks_nested(&overview::looks(report), GAP, y));
+        y += 74.0;
+    }
+    for (idx, one) in shown {
+        let sentence = report.sentences.get(*idx).map_or("", String::as_str);
+        let first = wrapped(sentence).into_iter().next().unwrap_or_default();
+        let _ = writeln!(
+            out,
+            "<text class=\"name {}\" x=\"{GAP}\" y=\"{}\">{} {}: {}</text>\
+             <text class=\"said\" x=\"{GAP}\" y=\"{}\">{}</text>",
+            tone(&one.label),
+            y + 14.0,
+            symbol(&one.label),
+            escaped(&one.name),
+            escaped(&spoken(&one.label)),
+            y + 33.0,
+            escaped(&first)
+        );
+        y += 46.0;
+        for (column, figure) in plots::of_metric(report, *idx, one).iter().enumerate() {
+            out.push_str(&nested(figure, GAP + column as f64 * (WIDTH + GAP), y));
+            out.push('\n');
+        }
+        y += HEIGHT + GAP;
+    }
+    let objectives = report.objectives.iter().enumerate().filter(|_| whole);
+    for (idx, objective) in objectives {
+        let figure = overview::of_objective(report, idx, objective);
+        out.push_str(&nested(&figure, GAP, y));
+        y += HEIGHT + GAP;
+    }
+    (out, y)
 }
 
 /// A sentence in lines: SVG has no paragraphs. A word longer than a line is cut.

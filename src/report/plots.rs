@@ -1,15 +1,12 @@
-//! The figures of a metric and of an objective: values of both arms, the difference with its
-//! interval and limit, evidence against what it has to reach, and how fast an error budget burns.
+//! The figures of a metric: values of both arms, the difference with its interval and limit, and
+//! evidence against what it has to reach.
 
-use crate::chart::{Cell, Figure, Ink, Interval, Layer, Looks, Point, Range};
+use crate::chart::{Figure, Ink, Layer, Point, Range};
 use crate::report::figures::{self, with_unit};
 use crate::report::{series_of, spoken, words};
 use crate::time::{Span, Timestamp};
-use crate::units::trim_number;
-use crate::wire::report::{
-    LookDocument, LookMetricDocument, LookObjectiveDocument, ReportDocument, SeriesDocument,
-};
-use crate::wire::verdict::{EvidenceDocument, LimitDocument, MetricDocument, ObjectiveDocument};
+use crate::wire::report::{LookMetricDocument, ReportDocument, SeriesDocument};
+use crate::wire::verdict::{EvidenceDocument, LimitDocument, MetricDocument};
 
 /// Evidence is drawn up to this, in per cent of what it has to reach.
 const EVIDENCE_DRAWN_MAX: f64 = 250.0;
@@ -17,7 +14,7 @@ const EVIDENCE_DRAWN_MAX: f64 = 250.0;
 /// The middle nine tenths of the baseline's values are shown as where it usually is.
 const USUAL: (f64, f64) = (0.05, 0.95);
 
-fn instant(text: &str) -> Timestamp {
+pub(super) fn instant(text: &str) -> Timestamp {
     Timestamp::parse(text).unwrap_or(Timestamp::from_ms(0))
 }
 
@@ -78,7 +75,7 @@ fn shade(report: &ReportDocument) -> Option<Layer> {
     })
 }
 
-fn blank(report: &ReportDocument, id: String, title: String) -> Figure {
+pub(super) fn blank(report: &ReportDocument, id: String, title: String) -> Figure {
     let (from, to) = window(report);
     Figure {
         id,
@@ -236,7 +233,7 @@ fn at_look(metric: &MetricDocument, said: &LookMetricDocument) -> Option<figures
 }
 
 /// The limits on the scale of the effect, one or two; none when effect and limit differ in scale.
-fn limits(metric: &MetricDocument) -> Vec<f64> {
+pub(super) fn limits(metric: &MetricDocument) -> Vec<f64> {
     let relative = matches!(metric.limit, LimitDocument::Relative(_));
     let comparable = !relative || figures::unit(metric) == "%";
     if !comparable {
@@ -297,7 +294,7 @@ fn effect(
         ),
     };
     figure.suffix = suffix(unit);
-    figure.empty = "no difference is known yet".to_owned();
+    "no difference is known yet".clone_into(&mut figure.empty);
     figure.layers.push(Layer::Band {
         ink: Ink::Canary,
         name: "interval".to_owned(),
@@ -346,13 +343,14 @@ fn evidence(
     let worse = line(|e| progress(e.p_harm, e.alpha));
     let within = line(|e| progress(e.p_safe, e.beta));
     figure.description = format!(
-        "{} {} At 100 % it is shown; more than {EVIDENCE_DRAWN_MAX} % is drawn as that. {} is {} now.",
+        "{} {} At 100 % it is shown; more than {EVIDENCE_DRAWN_MAX} % is drawn as that. {} is {} \
+         now.",
         words::line("Worse than the limit", &worse, "%"),
         words::line("Within the limit", &within, "%"),
         metric.name,
         spoken(&metric.label)
     );
-    figure.suffix = " %".to_owned();
+    " %".clone_into(&mut figure.suffix);
     figure.from_zero = true;
     figure.layers.push(Layer::Line {
         ink: Ink::Safe,
@@ -369,149 +367,4 @@ fn evidence(
         name: "shown".to_owned(),
     });
     figure
-}
-
-/// How fast the canary burns the budget of an objective, against its rungs.
-pub(super) fn of_objective(
-    report: &ReportDocument,
-    idx: usize,
-    objective: &ObjectiveDocument,
-) -> Figure {
-    let said: Vec<(Timestamp, &LookObjectiveDocument)> = report
-        .looks
-        .iter()
-        .filter_map(|look: &LookDocument| {
-            let said = look.objectives.iter().find(|o| o.name == objective.name)?;
-            Some((instant(&look.covered_to), said))
-        })
-        .collect();
-    let line = |of: &dyn Fn(&LookObjectiveDocument) -> Option<f64>| -> Vec<Point> {
-        said.iter()
-            .map(|(at, said)| Point {
-                at: *at,
-                value: of(said),
-            })
-            .collect()
-    };
-    let baseline = line(&|said| said.baseline_burn);
-    let canary = line(&|said| said.canary_burn);
-    let short = line(&|said| said.burn_short.first().copied().flatten());
-    let mut figure = blank(
-        report,
-        format!("o{idx}-burn"),
-        format!("{}, burn of the error budget", objective.name),
-    );
-    figure.description = format!(
-        "{} {} {}",
-        words::line("Canary since the start", &canary, "×"),
-        words::line("Canary, first short window", &short, "×"),
-        words::line("Baseline since the start", &baseline, "×")
-    );
-    figure.suffix = "×".to_owned();
-    figure.from_zero = true;
-    figure.empty = "no events yet".to_owned();
-    for (ink, name, points) in [
-        (Ink::Baseline, "baseline", baseline),
-        (Ink::Second, "canary, short window", short),
-        (Ink::Canary, "canary", canary),
-    ] {
-        figure.layers.push(Layer::Line {
-            ink,
-            name: name.to_owned(),
-            points,
-        });
-    }
-    let mut rungs: Vec<(f64, String)> = objective
-        .rungs
-        .iter()
-        .filter(|rung| rung.state != "unreachable")
-        .filter_map(|rung| {
-            let burn = rung.burn?;
-            Some((burn, format!("{} at {}×", rung.action, trim_number(burn))))
-        })
-        .collect();
-    rungs.sort_by(|l, r| l.0.total_cmp(&r.0));
-    let rungs = rungs.into_iter();
-    figure
-        .layers
-        .extend(rungs.map(|(value, name)| Layer::Limit { value, name }));
-    figure
-}
-
-/// The newest interval of a metric on one line.
-pub(super) fn strip(idx: usize, metric: &MetricDocument) -> Interval {
-    let scaled = figures::scaled(metric);
-    Interval {
-        id: format!("m{idx}-strip"),
-        description: format!(
-            "{}: {}, interval {}, limit {}",
-            metric.name,
-            figures::effect(metric),
-            figures::interval(metric),
-            figures::limit(metric)
-        ),
-        value: scaled.and_then(|scaled| scaled.value),
-        low: scaled.and_then(|scaled| scaled.low),
-        high: scaled.and_then(|scaled| scaled.high),
-        limits: limits(metric),
-        label: match metric.label.as_str() {
-            "worse" => "worse",
-            "within" => "within",
-            _ => "undecided",
-        },
-    }
-}
-
-/// The looks in a row, with the failures of the source between them.
-pub(super) fn looks(report: &ReportDocument) -> Looks {
-    let outcome = |word: &str| match word {
-        "fail" => "fail",
-        "pass" => "pass",
-        "no_data" => "no_data",
-        _ => "marginal",
-    };
-    let mut cells: Vec<Cell> = report
-        .looks
-        .iter()
-        .map(|look| Cell {
-            at: instant(&look.covered_to),
-            outcome: outcome(&look.outcome),
-        })
-        .collect();
-    let failed = report
-        .events
-        .iter()
-        .filter(|event| event.what == "source_failed");
-    let faults = failed.map(|event| Cell {
-        at: instant(&event.at),
-        outcome: "fault",
-    });
-    cells.extend(faults);
-    cells.sort_by_key(|cell| cell.at);
-    let count = |word: &str| {
-        report
-            .looks
-            .iter()
-            .filter(|look| look.outcome == word)
-            .count()
-    };
-    let faults = cells.iter().filter(|cell| cell.outcome == "fault").count();
-    Looks {
-        id: "looks".to_owned(),
-        description: format!(
-            "{} of {} looks: {} failed, {} without data, {} undecided, {} passed; {faults} failures \
-             of the source.",
-            report.looks.len(),
-            report.looks_planned,
-            count("fail"),
-            count("no_data"),
-            count("marginal"),
-            count("pass")
-        ),
-        from: instant(&report.timing.start),
-        to: instant(&report.timing.deadline),
-        judged_from: instant(&report.timing.judged_from),
-        bake_until: instant(&report.timing.bake_until),
-        cells,
-    }
 }

@@ -3,8 +3,8 @@
 use super::{CommandDocument, SettingDocument, TimingDocument};
 use crate::judge::judgement::Judgement;
 use crate::plan::Plan;
-use crate::units::Probability;
-use crate::units::trim_number;
+use crate::units::{Probability, trim_number};
+use std::fmt::Write as _;
 
 /// Everything of a plan that its metrics do not say.
 pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
@@ -75,14 +75,16 @@ pub(super) fn asked_again(plan: &Plan, judgement: Option<&Judgement>) -> Command
         quoted(&format!("{}.yaml", plan.template))
     );
     for (name, value) in &plan.rollout.inputs {
-        command.push_str(&format!(" --input {}", quoted(&format!("{name}={value}"))));
+        let _ = write!(command, " --input {}", quoted(&format!("{name}={value}")));
     }
-    command.push_str(&format!(
-        " --baseline {} --canary {} --prometheus \"$PROMETHEUS_URL\" --start {} --end {end} --explain",
+    let _ = write!(
+        command,
+        " --baseline {} --canary {} --prometheus \"$PROMETHEUS_URL\" --start {} --end {end} \
+         --explain",
         quoted(&plan.rollout.baseline.to_string()),
         quoted(&plan.rollout.canary.to_string()),
         plan.timing.start
-    ));
+    );
     CommandDocument {
         what: "Ask the source for the same window again and judge it in one look".to_owned(),
         command,
