@@ -137,8 +137,8 @@ pub(super) fn looks(report: &ReportDocument) -> Looks {
     Looks {
         id: "looks".to_owned(),
         description: format!(
-            "{} of {} looks: {} failed, {} without data, {} undecided, {} passed; {faults} failures \
-             of the source.",
+            "{} of {} looks: {} failed, {} without data, {} undecided, {} passed; {faults} \
+             failures of the source.",
             report.looks.len(),
             report.looks_planned,
             count("fail"),

@@ -95,8 +95,10 @@ pub(super) fn rows(count: usize, changed: impl Fn(usize) -> bool) -> (Vec<usize>
 }
 
 /// Under a table that does not show every look.
-pub(super) const LEFT_OUT: &str = "<p class=\"key\">Of so many looks, those at which a word changed \
-                                   and the newest are shown.</p>\n";
+pub(super) const LEFT_OUT: &str = concat!(
+    "<p class=\"key\">Of so many looks, those at which a word changed ",
+    "and the newest are shown.</p>\n"
+);
 
 /// Every look with its outcome, folded away.
 pub(super) fn looks(report: &ReportDocument, out: &mut String) {

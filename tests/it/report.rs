@@ -3,11 +3,19 @@
 
 use crate::chart::check_document;
 use crate::docs::read;
+use crate::engine_desk::{Desk, id, submission};
+use crate::engine_plans::START;
+use crate::http_fixture::{Setup, open, submission as http_submission};
+use crate::support::daemon::{Site, haldane};
 use clap::Parser as _;
 use haldane::chart::escaped;
 use haldane::cli::args::Args;
 use haldane::digest::Digest;
+use haldane::engine::Limits;
+use haldane::engine::event::{Event, Ticket};
+use haldane::judge::judgement::Label;
 use haldane::report::{details, html, policy, svg};
+use haldane::time::Span;
 use haldane::wire::report::ReportDocument;
 use std::path::Path;
 
@@ -311,4 +319,100 @@ fn a_comment_stays_short() {
     assert!(text.len() < 60_000, "{}", text.len());
     assert!(text.contains("Queries are left out"), "{}", text.len());
     assert!(text.contains("haldane judge"));
+}
+
+#[test]
+fn the_records_of_an_analysis_are_its_report() {
+    let mut desk = Desk::new(Limits::default(), START);
+    let submission = Box::new(submission("a1", Some("a1"), "600:10:x", 0));
+    desk.tell(Event::Submitted {
+        ticket: Ticket(1),
+        submission,
+    });
+    while desk.append_ok() {}
+    let report = |desk: &Desk| {
+        let view = desk.published[&id("a1")].clone();
+        ReportDocument::of_analysis(&view, &desk.disk)
+    };
+    let early = report(&desk);
+    assert_eq!((early.looks.len(), early.verdict.as_str()), (0, "pending"));
+    assert!(check_page(&early).contains("No look has been judged"));
+    desk.pass(Span::from_s(70));
+    let order = desk.fetches[0].clone();
+    desk.fetch_fails(&order, true, "the source is <away>");
+    desk.pass(Span::from_s(2));
+    let order = desk.fetches.last().unwrap().clone();
+    desk.fetched(&order);
+    let order = desk.judges[0].clone();
+    desk.judged(&order, Label::Undecided);
+    while desk.append_ok() {}
+    let late = report(&desk);
+    assert_eq!(late.looks.len(), 1);
+    assert_eq!(late.looks[0].metrics.len(), late.metrics.len());
+    assert_eq!(late.sentences.len(), late.metrics.len());
+    assert_eq!(late.template_text.as_deref(), Some("600:10:x"));
+    let page = check_page(&late);
+    assert!(page.contains("the source is &lt;away&gt;"), "{page}");
+    // What is read back is what was written.
+    let text = serde_json::to_string(&late).unwrap();
+    assert_eq!(serde_json::from_str::<ReportDocument>(&text).unwrap(), late);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_daemon_gives_its_reports() {
+    let site = Site::simulated(&read("simulations/demo.yaml"));
+    site.template("demo", &read("simulations/demo-template.yaml"));
+    let daemon = site.start().await;
+    let server = ["--url", daemon.url()];
+    let flags = [
+        "submit",
+        "-t",
+        "demo-service",
+        "--service",
+        "checkout",
+        "--input",
+        "service=checkout",
+        "--baseline",
+        "track=\"stable\"",
+        "--canary",
+        "track=\"canary\"",
+        "--traffic-share",
+        "25%",
+    ];
+    let submitted = haldane(&[&flags[..], &server].concat()).await;
+    submitted.check(0, &[]);
+    let id = submitted.out.trim().to_owned();
+    let page = haldane(&[&["report", &id][..], &server].concat()).await;
+    page.check(0, &["No look has been judged", "demo-service"]);
+    check_document(page.out.strip_prefix("<!DOCTYPE html>\n").unwrap());
+    let picture = haldane(&[&["report", &id, "-f", "svg"][..], &server].concat()).await;
+    picture.check(0, &["<svg"]);
+    check_document(&picture.out);
+    let comment = haldane(&[&["report", &id, "-f", "markdown"][..], &server].concat()).await;
+    comment.check(0, &["<!-- haldane:checkout -->", "<details>"]);
+    let wrong = haldane(&[&["report", "nobody"][..], &server].concat()).await;
+    wrong.check(2, &["there is no analysis nobody"]);
+}
+
+#[tokio::test]
+async fn a_page_comes_with_its_policy() {
+    let door = open(Setup::default()).await;
+    let id = door.submitted(&http_submission("")).await;
+    let page = door.get(&format!("/v1/analyses/{id}/report.html")).await;
+    assert_eq!(page.status, 200, "{page:?}");
+    assert_eq!(page.header("content-type"), "text/html; charset=utf-8");
+    assert_eq!(page.header("content-security-policy"), policy());
+    let picture = door.get(&format!("/v1/analyses/{id}/report.svg")).await;
+    assert_eq!(picture.header("content-type"), "image/svg+xml");
+    let document = door.get(&format!("/v1/analyses/{id}/report")).await.json();
+    assert_eq!(document["schema"], "haldane.report/1");
+    let none = door
+        .get(&format!("/v1/analyses/{id}/report.svg?metric=x"))
+        .await;
+    assert_eq!(
+        (none.status, &none.json()["code"]),
+        (400, &"invalid_query".into())
+    );
+    let unknown = door.get("/v1/analyses/none/report.html").await;
+    assert_eq!(unknown.status, 404, "{unknown:?}");
 }
