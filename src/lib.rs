@@ -12,8 +12,8 @@
 //! | 4 plans | [`plan`] | template × rollout: every query concrete |
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
-//! | 7 wire | [`wire`] | the JSON shapes of the above |
-//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] | I/O |
+//! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
+//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] [`report`] | the outside; pages |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
 //! | 11 entry | [`cli`] | the command line |
@@ -21,6 +21,7 @@
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
 
+pub mod chart;
 pub mod cli;
 pub mod diagnostic;
 pub mod digest;
@@ -33,6 +34,7 @@ pub mod plan;
 pub mod prometheus;
 pub mod recording;
 pub mod replay;
+pub mod report;
 pub mod secret;
 pub mod series;
 pub mod serve;

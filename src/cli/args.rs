@@ -59,6 +59,9 @@ pub enum Command {
     /// Show the analyses of a daemon, or one of them
     #[command(after_help = examples::STATUS)]
     Status(StatusArgs),
+    /// Write what an analysis said as a page, a picture or a comment
+    #[command(after_help = examples::REPORT)]
+    Report(ReportArgs),
     /// Wait for a verdict and end with its exit code
     #[command(after_help = examples::WAIT)]
     Wait(WaitArgs),
@@ -156,6 +159,21 @@ pub enum Format {
     Markdown,
 }
 
+/// How a judgement is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum JudgeFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// For comments and job summaries.
+    Markdown,
+    /// A page with charts, one file.
+    Html,
+    /// The charts as one picture.
+    Svg,
+}
+
 /// What an inconclusive verdict ends with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 pub enum InconclusiveAs {
@@ -251,8 +269,8 @@ pub struct JudgeArgs {
     )]
     pub min_effect: String,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
+    #[arg(short = 'o', long, value_enum, default_value_t = JudgeFormat::Table)]
+    pub output: JudgeFormat,
     /// With the table: which test said what of each metric, and what it would take to pass
     #[arg(long)]
     pub explain: bool,
@@ -267,6 +285,7 @@ pub struct DaemonArgs {
     /// The daemon's address
     #[arg(
         long,
+        visible_alias = "url",
         env = "HALDANE_SERVER",
         hide_env_values = true,
         default_value = "http://127.0.0.1:7070"
@@ -352,6 +371,70 @@ pub struct StatusArgs {
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+}
+
+/// `haldane report`
+#[derive(Debug, clap::Args)]
+pub struct ReportArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The analysis
+    #[arg(required_unless_present_any = ["csv", "document"],
+        conflicts_with_all = ["csv", "document"])]
+    pub id: Option<String>,
+    /// Judge a file with the columns timestamp_s,baseline,canary (- reads stdin) and report that
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// With --csv: the template; without one a built-in template of one metric
+    #[arg(short = 't', long, requires = "csv")]
+    pub template: Option<PathBuf>,
+    /// With --csv: a value for an input of the template, as name=value; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE", requires = "csv")]
+    pub inputs: Vec<String>,
+    /// With --csv: so many of the first rows are history
+    #[arg(long, value_name = "ROWS", requires = "csv",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub history: Option<u32>,
+    /// With --csv and no template: the direction of harm
+    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
+        conflicts_with = "template", requires = "csv")]
+    pub harm: String,
+    /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
+    #[arg(
+        long,
+        value_name = "EFFECT",
+        allow_hyphen_values = true,
+        default_value = "10%",
+        conflicts_with = "template",
+        requires = "csv"
+    )]
+    pub min_effect: String,
+    /// Report what an earlier --format json wrote (- reads stdin)
+    #[arg(long, value_name = "FILE", conflicts_with = "csv")]
+    pub document: Option<PathBuf>,
+    /// How the report is written
+    #[arg(short = 'f', long, value_enum, default_value_t = ReportFormat::Html)]
+    pub format: ReportFormat,
+    /// With --format svg: the charts of one metric only
+    #[arg(long, value_name = "NAME")]
+    pub metric: Option<String>,
+    /// Where the report goes; stdout without it
+    #[arg(short = 'o', long, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// How a report is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ReportFormat {
+    /// A page with charts, one file.
+    Html,
+    /// The charts as one picture.
+    Svg,
+    /// For comments and job summaries.
+    Markdown,
+    /// What the others are made from.
+    Json,
 }
 
 /// `haldane wait`

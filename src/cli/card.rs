@@ -3,6 +3,7 @@
 
 use crate::cli::figures::about;
 use crate::time::{Span, Timestamp};
+use crate::wire::report::ReportDocument;
 use crate::wire::verdict::{
     JudgeDocument, MetricDocument, ObjectiveDocument, TemplateDocument, TrafficDocument,
     VerdictDocument,
@@ -72,6 +73,30 @@ impl<'d> Card<'d> {
             objectives: document.objectives.as_deref().unwrap_or_default(),
             traffic: document.traffic.as_ref(),
             suspect: document.suspect.as_deref().unwrap_or_default(),
+        }
+    }
+
+    /// What a report is made from.
+    pub(crate) fn of_report(document: &'d ReportDocument) -> Self {
+        let timing = &document.timing;
+        let look = document.looks.last().map_or(0, |look| look.look);
+        let planned = document.looks_planned;
+        Self {
+            word: shown_word(&document.verdict, &document.metrics),
+            sentence: &document.reason,
+            service: &document.service,
+            revision: document.deploy.revision.as_deref(),
+            template: &document.template,
+            hold: document.hold.as_deref(),
+            progress: document
+                .id
+                .as_ref()
+                .map(|_| format!("look {look} of {planned}")),
+            window: (&timing.start, timing.covered_to.as_deref()),
+            metrics: &document.metrics,
+            objectives: &document.objectives,
+            traffic: document.traffic.as_ref(),
+            suspect: &document.suspect,
         }
     }
 

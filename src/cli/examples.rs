@@ -16,6 +16,7 @@ Examples:
 pub(super) const JUDGE: &str = "\
 Examples:
   haldane judge --csv pair.csv --harm increase --min-effect 10%
+  haldane judge --csv pair.csv --output html > report.html
   haldane judge -t http-service.yaml --input service=checkout --prometheus http://prometheus:9090 \\
     --baseline 'track=\"stable\"' --canary 'pod=~\"checkout-v2-.*\"' --start -30m --explain";
 
@@ -33,6 +34,14 @@ pub(super) const STATUS: &str = "\
 Examples:
   haldane status
   haldane status 0193c5f0a1b27c3d8e4f5061728394a5 --output markdown";
+
+/// `haldane report`
+pub(super) const REPORT: &str = "\
+Examples:
+  haldane report 0193c5f0a1b27c3d8e4f5061728394a5 -o report.html
+  haldane report 0193c5f0a1b27c3d8e4f5061728394a5 --format markdown >> summary.md
+  haldane report 0193c5f0a1b27c3d8e4f5061728394a5 --format svg --metric latency-p99 -o p99.svg
+  haldane report --csv pair.csv --min-effect 10% -o report.html";
 
 /// `haldane wait`
 pub(super) const WAIT: &str = "\

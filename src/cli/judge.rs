@@ -1,6 +1,6 @@
 //! `haldane judge`: one judgement, from Prometheus or from a file.
 
-use crate::cli::args::{Format, JudgeArgs};
+use crate::cli::args::{JudgeArgs, JudgeFormat};
 use crate::cli::card::Card;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
@@ -23,9 +23,11 @@ use crate::template::parse::parse;
 use crate::template::{History, Template};
 use crate::time::{Span, Timestamp};
 use crate::units::{Harm, MinEffect};
+use crate::wire::report::{CommandDocument, ReportDocument, quoted};
 use crate::wire::scope_text;
 use crate::wire::verdict::JudgeDocument;
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
@@ -36,18 +38,29 @@ const CSV_BYTES_MAX: u64 = 4 << 20;
 
 /// Runs the command.
 pub(crate) async fn run(args: &JudgeArgs, output: &mut Output) -> Exit {
-    let judged = match &args.csv {
-        Some(file) => from_csv(args, file, output).await,
-        None => from_source(args).await,
-    };
-    let done = judged.and_then(|shot| {
-        output.data(&text(&shot, args, output.style)?);
-        Ok(exit_of(&shot, args))
+    let judged = judged(args, output).await;
+    let done = judged.and_then(|judged| {
+        output.data(&text(&judged, args, output.style)?);
+        Ok(exit_of(&judged.shot, args))
     });
     crate::cli::ended(done, output)
 }
 
-fn text(shot: &OneShot, args: &JudgeArgs, style: Style) -> Result<String, Fault> {
+/// A judgement with the samples it was made from.
+pub(crate) struct Judged {
+    pub(crate) shot: OneShot,
+    batch: Batch,
+}
+
+/// Judges what the flags say.
+pub(crate) async fn judged(args: &JudgeArgs, output: &mut Output) -> Result<Judged, Fault> {
+    match &args.csv {
+        Some(file) => from_csv(args, file, output).await,
+        None => from_source(args).await,
+    }
+}
+
+fn document(shot: &OneShot) -> JudgeDocument {
     let verdict = shot.verdict.word();
     let document = JudgeDocument::new(
         &shot.plan,
@@ -56,13 +69,56 @@ fn text(shot: &OneShot, args: &JudgeArgs, style: Style) -> Result<String, Fault>
         shot.row,
         &shot.sentence,
     );
-    let document = document.held(shot.hold.as_ref());
+    document.held(shot.hold.as_ref())
+}
+
+/// What a report of the judgement is made from.
+pub(crate) fn report(judged: &Judged, args: &JudgeArgs) -> ReportDocument {
+    let Judged { shot, batch } = judged;
+    let document = document(shot);
+    ReportDocument::of_judgement(&shot.plan, &shot.judgement, document, batch, again(args))
+}
+
+/// The command that judges the same file again; a source is asked by the command that the report
+/// makes itself, with instants instead of lengths of time.
+fn again(args: &JudgeArgs) -> Option<CommandDocument> {
+    let file = args.csv.as_ref()?;
+    let mut command = format!(
+        "haldane judge --csv {}",
+        quoted(&file.display().to_string())
+    );
+    let mut flag = |name: &str, value: &str| {
+        let _ = write!(command, " --{name} {}", quoted(value));
+    };
+    if let Some(template) = &args.template {
+        flag("template", &template.display().to_string());
+    } else {
+        flag("harm", &args.harm);
+        flag("min-effect", &args.min_effect);
+    }
+    for input in &args.inputs {
+        flag("input", input);
+    }
+    if let Some(rows) = args.history {
+        flag("history", &rows.to_string());
+    }
+    command.push_str(" --explain");
+    Some(CommandDocument {
+        what: "Judge the same file again".to_owned(),
+        command,
+    })
+}
+
+fn text(judged: &Judged, args: &JudgeArgs, style: Style) -> Result<String, Fault> {
+    let document = document(&judged.shot);
     let card = Card::of_judgement(&document);
     match args.output {
-        Format::Json => serde_json::to_string_pretty(&document)
+        JudgeFormat::Html => Ok(crate::report::html(&report(judged, args))),
+        JudgeFormat::Svg => Ok(crate::report::svg(&report(judged, args), None).unwrap_or_default()),
+        JudgeFormat::Json => serde_json::to_string_pretty(&document)
             .map_err(|fault| (Exit::Internal, format!("the judgement: {fault}"))),
-        Format::Markdown => Ok(markdown::whole(&card)),
-        Format::Table => {
+        JudgeFormat::Markdown => Ok(markdown::whole(&card)),
+        JudgeFormat::Table => {
             let mut out = table::whole(&card, style);
             if args.explain {
                 // A file was never asked: the query of its template would only mislead.
@@ -81,14 +137,14 @@ fn exit_of(shot: &OneShot, args: &JudgeArgs) -> Exit {
 
 /// Reading and judging a long file takes a while, and stdin may take for ever: neither may keep
 /// Ctrl-C waiting.
-async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<OneShot, Fault> {
+async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<Judged, Fault> {
     let (args, file) = (args.clone(), file.to_owned());
     let judged = tokio::task::spawn_blocking(move || judge_csv(&args, &file)).await;
-    let (shot, note) = judged.map_err(|fault| (Exit::Internal, fault.to_string()))??;
+    let (judged, note) = judged.map_err(|fault| (Exit::Internal, fault.to_string()))??;
     if let Some(note) = note {
         output.note(note);
     }
-    Ok(shot)
+    Ok(judged)
 }
 
 /// The bytes of a file, or of stdin for `-`.
@@ -111,7 +167,7 @@ fn csv_bytes(file: &Path) -> Result<Vec<u8>, String> {
 }
 
 /// The judgement of a file, and what to say about the file.
-fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static str>), Fault> {
+fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(Judged, Option<&'static str>), Fault> {
     let shown = if file == Path::new("-") {
         "stdin".to_owned()
     } else {
@@ -169,7 +225,7 @@ fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(OneShot, Option<&'static 
     let length = length.max(step.times(need).plus(warmup));
     let plan = bound(&template, rollout, length)?;
     let batch = pair.batch(&plan, &grid).map_err(usage)?;
-    Ok((judge_batch(plan, &batch)?, note))
+    Ok((judge_batch(plan, batch)?, note))
 }
 
 fn step_times(grid: &pair_csv::Gridded, points: usize) -> Span {
@@ -177,7 +233,7 @@ fn step_times(grid: &pair_csv::Gridded, points: usize) -> Span {
     grid.step.span().times(points)
 }
 
-async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
+async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
     let Some(path) = &args.template else {
         let message = "-t TEMPLATE is missing; only --csv can do without one".to_owned();
         return Err((Exit::Usage, message));
@@ -229,7 +285,7 @@ async fn from_source(args: &JudgeArgs) -> Result<OneShot, Fault> {
     judge_source(plan, &source).await
 }
 
-async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault> {
+async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<Judged, Fault> {
     let batch = one_shot::fetch(&plan, source).await.map_err(|fault| {
         // A query the server refuses is a fault of the template, not of the server.
         let exit = if fault.transient {
@@ -239,13 +295,14 @@ async fn judge_source(plan: Arc<Plan>, source: &Source) -> Result<OneShot, Fault
         };
         (exit, fault.message)
     })?;
-    judge_batch(plan, &batch)
+    judge_batch(plan, batch)
 }
 
 /// Judges; a failure of the judge itself is one that no input should bring about.
-fn judge_batch(plan: impl Into<Arc<Plan>>, batch: &Batch) -> Result<OneShot, Fault> {
-    one_shot::judge_batch(plan.into(), batch)
-        .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))
+fn judge_batch(plan: impl Into<Arc<Plan>>, batch: Batch) -> Result<Judged, Fault> {
+    let shot = one_shot::judge_batch(plan.into(), &batch)
+        .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))?;
+    Ok(Judged { shot, batch })
 }
 
 /// The plan of one judgement of a window of this length.

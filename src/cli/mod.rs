@@ -21,6 +21,7 @@ mod receiver;
 pub mod record;
 pub mod reference;
 pub mod replay;
+mod report;
 mod serve;
 pub mod simulate;
 mod simulate_report;
@@ -106,6 +107,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Judge(args) => judge::run(&args, output).await,
         Command::Submit(args) => submit::run(&args, output).await,
         Command::Status(args) => status::run(&args, output).await,
+        Command::Report(args) => report::run(&args, output).await,
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,

@@ -15,6 +15,7 @@
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
+//! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
@@ -32,6 +33,7 @@ mod openapi;
 mod query;
 mod recordings;
 mod refused;
+mod reports;
 mod routes;
 mod server;
 mod status;
@@ -45,6 +47,7 @@ pub use server::serve;
 
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
+use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, TemplateName};
@@ -182,6 +185,13 @@ pub enum Ask {
         id: AnalysisId,
         /// Where its bytes go.
         reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
+    },
+    /// Read every record of an analysis, samples included.
+    Records {
+        /// Which.
+        id: AnalysisId,
+        /// Where they go, or why they cannot be read.
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
     },
 }
 

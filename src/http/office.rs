@@ -2,6 +2,7 @@
 
 use super::auth::Locks;
 use super::refused::{Code, Refused};
+use super::reports::REPORTS_AT_ONCE_MAX;
 use super::{Ask, Desk};
 use crate::engine::effect::{Answer, Refusal};
 use crate::engine::view::{Status, View};
@@ -35,6 +36,8 @@ pub(crate) struct Office {
     pub(crate) waits: Semaphore,
     /// Event streams at once.
     pub(crate) streams: Arc<Semaphore>,
+    /// Reports in the making at once.
+    pub(crate) reports: Semaphore,
 }
 
 impl Office {
@@ -46,6 +49,7 @@ impl Office {
             requests: Semaphore::new(requests_max.min(Semaphore::MAX_PERMITS)),
             waits: Semaphore::new(requests_max.div_ceil(2).min(Semaphore::MAX_PERMITS)),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
+            reports: Semaphore::new(REPORTS_AT_ONCE_MAX),
             desk,
         }
     }

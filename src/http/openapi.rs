@@ -6,6 +6,7 @@ use super::wire::{
     TemplateList, WindowInput,
 };
 use crate::wire::problem::{CONTENT_TYPE, Problem};
+use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
 use crate::wire::verdict::{JudgeDocument, VerdictDocument};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
@@ -135,6 +136,7 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     let mut out = Vec::new();
     add::<VerdictDocument>(&mut out);
     add::<JudgeDocument>(&mut out);
+    add::<ReportDocument>(&mut out);
     add::<SubmissionDocument>(&mut out);
     add::<SubmittedDocument>(&mut out);
     add::<AnalysisList>(&mut out);

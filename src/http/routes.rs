@@ -4,7 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, recordings, status, submit, templates,
+    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
+    templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -134,6 +135,31 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         summary: "Everything the verdict was made from, as a file for `haldane replay`",
         content: Content::Text(recordings::CONTENT),
         handler: || get(recordings::recording),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report",
+        patience: Patience::Judge,
+        summary: "What reports are made from: verdict, looks and series in one document",
+        content: Content::Json("ReportDocument"),
+        handler: || get(reports::document),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report.html",
+        patience: Patience::Judge,
+        summary: "What an analysis said, as a page",
+        content: Content::Text("text/html"),
+        handler: || get(reports::page),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/report.svg",
+        patience: Patience::Judge,
+        summary: "The charts of an analysis, as a picture",
+        query: &[("metric", "the charts of this metric only")],
+        content: Content::Text(reports::SVG_TYPE),
+        handler: || get(reports::picture),
         ..READ
     },
     Endpoint {

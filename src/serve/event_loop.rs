@@ -141,6 +141,10 @@ impl EventLoop {
                 self.performer.record(id, reply);
                 return;
             }
+            Ask::Records { id, reply } => {
+                self.performer.read_records(id, reply);
+                return;
+            }
         };
         self.tickets.insert(ticket, reply);
         self.handle(event);

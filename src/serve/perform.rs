@@ -212,6 +212,19 @@ impl Performer {
         });
     }
 
+    /// Reads every record of an analysis, on the pool for blocking work.
+    pub(crate) fn read_records(
+        &self,
+        id: AnalysisId,
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
+    ) {
+        let store = self.store.clone();
+        self.tasks.spawn_blocking(move || {
+            let read = store.records_of(&id).map_err(|fault| fault.message);
+            drop(reply.send(read));
+        });
+    }
+
     /// Gauges of the engine's state.
     pub(crate) fn note_counts(engine: &Engine) {
         let counts = engine.stats();

@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan"],
     &["judge"],
     &["engine"],
-    &["wire"],
+    &["wire", "chart"],
     &[
         "prometheus",
         "store",
@@ -22,6 +22,7 @@ const FLOORS: &[&[&str]] = &[
         "http",
         "recording",
         "telemetry",
+        "report",
     ],
     &["simulate", "serve"],
     &["evaluate", "replay"],
@@ -40,6 +41,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "replay",
         "evaluate",
         "shares with their intervals, and work over several threads, are the same",
+    ),
+    (
+        "http",
+        "report",
+        "the page of an analysis is one of the answers, and a pure function",
     ),
 ];
 

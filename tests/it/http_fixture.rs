@@ -239,6 +239,14 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
                 }
+                Ask::Records { reply, .. } => {
+                    let down = self.mood == Mood::StoreDown;
+                    let _ = reply.send(if down {
+                        Err("the disk is on fire".to_owned())
+                    } else {
+                        Ok(Vec::new())
+                    });
+                }
             }
         }
     }

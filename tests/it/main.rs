@@ -12,6 +12,7 @@
     reason = "tests do I/O, read clocks, build expected text by hand and stop at the first surprise"
 )]
 mod bad_input;
+mod chart;
 mod judge_absence;
 mod judge_background;
 mod judge_burn;
@@ -30,6 +31,7 @@ mod judge_together;
 mod latencies;
 mod native_histograms;
 mod native_real;
+mod report;
 mod stats_bursts;
 mod stats_evidence;
 mod stats_order;

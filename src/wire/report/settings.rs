@@ -1,0 +1,118 @@
+//! What was configured, and the command that judges the same again, as text.
+
+use super::{CommandDocument, SettingDocument, TimingDocument};
+use crate::judge::judgement::Judgement;
+use crate::plan::Plan;
+use crate::units::{Probability, trim_number};
+use std::fmt::Write as _;
+
+/// Everything of a plan that its metrics do not say.
+pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
+    let percent = |share: Probability| format!("{} %", trim_number(share.get() * 100.0));
+    let timing = &plan.timing;
+    let mut out = Vec::new();
+    let mut line = |name: &str, value: String| {
+        out.push(SettingDocument {
+            name: name.to_owned(),
+            value,
+        });
+    };
+    line("judge.method", plan.judge.method.word().to_owned());
+    line("judge.false_rollback", percent(plan.judge.false_rollback));
+    line("judge.false_promote", percent(plan.judge.false_promote));
+    if let Some(power) = plan.judge.accept_no_harm {
+        line("judge.accept_no_harm", percent(power));
+    }
+    line("schedule.step", timing.step.span().to_string());
+    line("schedule.look_every", timing.look_every.to_string());
+    line(
+        "schedule.warmup",
+        timing.judged_from.since(timing.start).to_string(),
+    );
+    line(
+        "schedule.bake",
+        timing.bake_until.since(timing.start).to_string(),
+    );
+    line(
+        "schedule.deadline",
+        timing.deadline.since(timing.start).to_string(),
+    );
+    line("schedule.lag", timing.lag.to_string());
+    line("source grace", timing.source_grace.to_string());
+    if let Some(history) = &plan.history {
+        line("history.lookback", history.lookback.to_string());
+    }
+    if let Some(traffic) = &plan.traffic {
+        line("declared traffic share", percent(traffic.declared));
+    }
+    line("on_inconclusive", plan.on_inconclusive.word().to_owned());
+    for (name, value) in &plan.rollout.inputs {
+        line(&format!("input {name}"), value.clone());
+    }
+    out
+}
+
+/// The instants of `plan`, with how far it was judged.
+pub(super) fn timing(plan: &Plan, judgement: Option<&Judgement>) -> TimingDocument {
+    let timing = &plan.timing;
+    TimingDocument {
+        start: timing.start.to_string(),
+        judged_from: timing.judged_from.to_string(),
+        bake_until: timing.bake_until.to_string(),
+        deadline: timing.deadline.to_string(),
+        covered_to: judgement.map(|judgement| judgement.covered_to.to_string()),
+        step_ms: timing.step.span().ms(),
+        look_every_ms: timing.look_every.ms(),
+    }
+}
+
+/// Asks the source for the same window again. The address of the source is not known here, so the
+/// shell fills it in.
+pub(super) fn asked_again(plan: &Plan, judgement: Option<&Judgement>) -> CommandDocument {
+    let end = judgement.map_or(plan.timing.deadline, |judgement| judgement.covered_to);
+    let mut command = format!(
+        "haldane judge -t {}",
+        quoted(&format!("{}.yaml", plan.template))
+    );
+    for (name, value) in &plan.rollout.inputs {
+        let _ = write!(command, " --input {}", quoted(&format!("{name}={value}")));
+    }
+    let _ = write!(
+        command,
+        " --baseline {} --canary {} --prometheus \"$PROMETHEUS_URL\" --start {} --end {end} \
+         --explain",
+        quoted(&plan.rollout.baseline.to_string()),
+        quoted(&plan.rollout.canary.to_string()),
+        plan.timing.start
+    );
+    CommandDocument {
+        what: "Ask the source for the same window again and judge it in one look".to_owned(),
+        command,
+    }
+}
+
+/// One word for a POSIX shell, whatever is in it.
+pub(crate) fn quoted(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "-_./:=,%+@".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
+    format!("'{}'", text.replace('\'', "'\\''"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn words_for_the_shell_stay_words() {
+        for (text, wanted) in [
+            ("a.yaml", "a.yaml"),
+            ("", "''"),
+            ("track=\"stable\"", "'track=\"stable\"'"),
+            ("it's $(rm)", "'it'\\''s $(rm)'"),
+        ] {
+            assert_eq!(quoted(text), wanted);
+        }
+    }
+}
