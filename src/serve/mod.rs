@@ -14,4 +14,5 @@ mod perform;
 pub mod source;
 pub mod sources;
 pub mod start;
+pub mod template_files;
 mod templates;

@@ -7,7 +7,7 @@ use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, kayenta};
+use crate::template::{default, extends, kayenta};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -25,8 +25,9 @@ const ABSOLUTE_MAX: f64 = 1e15;
 /// The most events `min_events` may ask for; more would never be seen in an analysis.
 const MIN_EVENTS_MAX: u32 = 1_000_000_000;
 
-const FIELDS: [&str; 14] = [
+const FIELDS: [&str; 15] = [
     "name",
+    "remove",
     "role",
     "harm",
     "min_effect",
@@ -92,6 +93,10 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Vec
             continue;
         };
         let place = fields.get("name").map_or(fields.place(), |name| name.place);
+        if let Some(node) = fields.get("remove") {
+            extends::nothing_removed(reader, node, "metric");
+            continue;
+        }
         let metric = read_one(reader, &fields, place, inputs);
         if let Some(name) = metric_name(&fields) {
             unique(reader, "metric", &name, place, &mut seen);

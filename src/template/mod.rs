@@ -2,6 +2,7 @@
 
 pub mod default;
 mod document;
+pub mod extends;
 mod fields;
 pub mod history;
 mod inputs;

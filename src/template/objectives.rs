@@ -3,11 +3,11 @@
 use crate::diagnostic::closest;
 use crate::ids::{MetricName, ObjectiveName};
 use crate::slo::objective::{Objective, Rung, RungAction};
-use crate::template::default;
 use crate::template::document::Node;
 use crate::template::fields::{Fields, Reader};
 use crate::template::metrics::unique;
 use crate::template::{Measure, MetricSpec, ObjectiveSpec, TrafficSpec};
+use crate::template::{default, extends};
 use crate::time::Span;
 use crate::units::{BurnRate, Probability};
 
@@ -27,8 +27,9 @@ const BAD_EVENTS_MAX: u32 = 1_000_000;
 /// The largest traffic factor; a larger one is refused (C008), for the check could not fail.
 const TOLERANCE_FACTOR_MAX: f64 = 1000.0;
 
-const FIELDS: [&str; 6] = [
+const FIELDS: [&str; 7] = [
     "name",
+    "remove",
     "metric",
     "objective",
     "period",
@@ -55,6 +56,10 @@ pub(super) fn read(
         let Some(fields) = reader.map(item, "an objective", &FIELDS) else {
             continue;
         };
+        if let Some(node) = fields.get("remove") {
+            extends::nothing_removed(reader, node, "objective");
+            continue;
+        }
         let known = all_known.then_some(metrics);
         if let Some(spec) = read_one(reader, &fields, known) {
             let place = spec.place.unwrap_or(fields.place());

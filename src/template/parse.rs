@@ -4,12 +4,12 @@
 use crate::diagnostic::{Diagnostic, Place};
 use crate::digest::Digest;
 use crate::ids::TemplateName;
-use crate::template::document::{self, Node, Value};
+use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::{
     JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
-    history, inputs, kayenta, metrics, objectives,
+    extends, history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -47,7 +47,7 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a template. `Some` exactly when no diagnostic is an error.
 pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
-    let root = match document::read(text) {
+    let root = match extends::read(text) {
         Ok(root) => root,
         Err(diagnostic) => return (None, vec![diagnostic]),
     };
@@ -61,9 +61,12 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
     (template, reader.into_found())
 }
 
+/// The fields of a template; `extends` is gone once the ancestors are merged in.
+const ROOT: [&str; 5] = ["apiVersion", "kind", "extends", "metadata", "spec"];
+
 fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Template> {
     let what = "a template";
-    let fields = reader.map(root, what, &["apiVersion", "kind", "metadata", "spec"])?;
+    let fields = reader.map(root, what, &ROOT)?;
     let help = format!("write `apiVersion: {API_VERSION}`");
     if let Some(node) = reader.need(&fields, "apiVersion", &help) {
         reader.word(node, "apiVersion", &[(API_VERSION, ())]);

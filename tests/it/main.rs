@@ -79,6 +79,7 @@ mod store;
 mod store_crash;
 mod store_writer;
 mod support;
+mod template_extends;
 mod template_properties;
 mod templates;
 mod tidy;
