@@ -107,6 +107,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output),
         Command::Config => serve::print_defaults(output),
+        Command::Schema => serve::print_schema(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),
     }

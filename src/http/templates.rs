@@ -1,4 +1,4 @@
-//! `GET /v1/templates` and `/v1/templates/{name}`.
+//! `GET /v1/templates`, `/v1/templates/{name}`, and the schema editors complete templates with.
 
 use super::analyses::{no_id, ok, segment};
 use super::bind::named;
@@ -50,6 +50,11 @@ pub(crate) async fn one(
         text: Some(chosen.text.to_string()),
         ..item(&chosen.template)
     }))
+}
+
+/// `GET /v1/schema/template.json`
+pub(crate) async fn schema() -> Response<Body> {
+    ok(&crate::template::schema::json())
 }
 
 fn item(template: &Template) -> TemplateItem {

@@ -11,15 +11,13 @@ use crate::ids::TemplateName;
 use crate::template::Template;
 use crate::template::document::{self, Node, Value};
 use crate::template::fields::{Reader, shorten};
+use crate::template::metrics::MEASURES;
 use crate::template::parse::parse;
 use std::fmt::Write as _;
 
 /// The most ancestors of a template; a longer line is refused (C019): nobody could say any more
 /// which file a value comes from.
 pub const ANCESTORS_MAX: usize = 8;
-
-/// The three kinds of measure: a metric has one, so one that is overridden replaces another.
-const MEASURES: [&str; 3] = ["series", "events", "distribution"];
 
 /// A template's text with those of its ancestors, and which lines are whose.
 #[derive(Clone, Debug, PartialEq, Eq)]

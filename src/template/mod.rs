@@ -13,6 +13,7 @@ mod objectives;
 pub mod parse;
 mod promql;
 pub mod query;
+pub mod schema;
 mod subject;
 
 use crate::diagnostic::Place;

@@ -7,6 +7,7 @@ use crate::ids::TemplateName;
 use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
+use crate::template::schema::written;
 use crate::template::{
     JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
     extends, history, inputs, kayenta, metrics, objectives,
@@ -61,12 +62,9 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
     (template, reader.into_found())
 }
 
-/// The fields of a template; `extends` is gone once the ancestors are merged in.
-const ROOT: [&str; 5] = ["apiVersion", "kind", "extends", "metadata", "spec"];
-
 fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Template> {
     let what = "a template";
-    let fields = reader.map(root, what, &ROOT)?;
+    let fields = reader.map(root, what, written::Template::FIELDS)?;
     let help = format!("write `apiVersion: {API_VERSION}`");
     if let Some(node) = reader.need(&fields, "apiVersion", &help) {
         reader.word(node, "apiVersion", &[(API_VERSION, ())]);
@@ -92,7 +90,7 @@ fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Tem
 }
 
 fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<(TemplateName, String)> {
-    let fields = reader.map(node, "`metadata`", &["name", "description"])?;
+    let fields = reader.map(node, "`metadata`", written::Metadata::FIELDS)?;
     let name = reader.need(&fields, "name", "give the template a name");
     let name = name.and_then(|node| reader.name(node, "the template's name", TemplateName::new));
     let description = reader.prose(fields.get("description"), "description");
@@ -101,18 +99,7 @@ fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<(TemplateName, 
 
 /// The spec as a template that still lacks its name, description and digest.
 fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
-    let allowed = [
-        "inputs",
-        "schedule",
-        "judge",
-        "metrics",
-        "objectives",
-        "traffic",
-        "history",
-        "allow_warnings",
-        "on_inconclusive",
-    ];
-    let fields = reader.map(node, "`spec`", &allowed)?;
+    let fields = reader.map(node, "`spec`", written::Spec::FIELDS)?;
     let inputs = fields
         .get("inputs")
         .map_or_else(Vec::new, |node| inputs::read(reader, node));
@@ -187,16 +174,7 @@ pub fn window_fault(
 }
 
 fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
-    let allowed = [
-        "step",
-        "look_every",
-        "warmup",
-        "bake",
-        "deadline",
-        "lag",
-        "source_grace",
-    ];
-    let fields = reader.map(node, "`schedule`", &allowed)?;
+    let fields = reader.map(node, "`schedule`", written::Schedule::FIELDS)?;
     let step = reader.need(
         &fields,
         "step",
@@ -282,14 +260,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
             accept_no_harm: None,
         });
     };
-    let allowed = [
-        "method",
-        "false_rollback",
-        "false_promote",
-        "accept_no_harm",
-        "score",
-    ];
-    let fields = reader.map(node, "`judge`", &allowed)?;
+    let fields = reader.map(node, "`judge`", written::Judge::FIELDS)?;
     let method = match fields.get("method") {
         None => Some(Method::Sequential),
         Some(node) => read_method(reader, node, fields.get("score")),
@@ -319,17 +290,25 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     })
 }
 
+/// Reads what only that judge needs.
+type ReadMethod = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
+
+pub(super) const METHODS: [(&str, ReadMethod); 3] = [
+    ("sequential", |_, _| Some(Method::Sequential)),
+    ("mann-whitney", |_, _| Some(Method::MannWhitney)),
+    ("kayenta", |reader, score| {
+        kayenta::read_score(reader, score).map(Method::Kayenta)
+    }),
+];
+
+pub(super) const POLICIES: [(&str, OnInconclusive); 2] = [
+    ("hold", OnInconclusive::Hold),
+    ("rollback", OnInconclusive::Rollback),
+];
+
 /// The judge; `score` are the thresholds of the one that decides by a score.
 fn read_method(reader: &mut Reader<'_>, node: &Node, score: Option<&Node>) -> Option<Method> {
-    type Read = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
-    let known: [(&str, Read); 3] = [
-        ("sequential", |_, _| Some(Method::Sequential)),
-        ("mann-whitney", |_, _| Some(Method::MannWhitney)),
-        ("kayenta", |reader, score| {
-            kayenta::read_score(reader, score).map(Method::Kayenta)
-        }),
-    ];
-    let read = reader.word(node, "judge", &known)?;
+    let read = reader.word(node, "judge", &METHODS)?;
     read(reader, score)
 }
 
@@ -361,7 +340,7 @@ fn check_method(
 }
 
 fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
-    let fields = reader.map(node, "`accept_no_harm`", &["power"])?;
+    let fields = reader.map(node, "`accept_no_harm`", written::NoHarm::FIELDS)?;
     let help = "the least power to find the minimum effect, such as `80%`";
     let node = reader.need(&fields, "power", help)?;
     reader.share(node, "`power`", SHARE_RANGE, |value| {
@@ -398,9 +377,5 @@ fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
         reader.error("C015", node.place, message, help);
         return None;
     }
-    let known = [
-        ("hold", OnInconclusive::Hold),
-        ("rollback", OnInconclusive::Rollback),
-    ];
-    reader.word(node, "`on_inconclusive`", &known)
+    reader.word(node, "`on_inconclusive`", &POLICIES)
 }

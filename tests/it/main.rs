@@ -81,6 +81,7 @@ mod store_writer;
 mod support;
 mod template_extends;
 mod template_properties;
+mod template_schema;
 mod templates;
 mod tidy;
 mod webhook_guard;
