@@ -46,9 +46,9 @@ pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen,
 fn with_ancestors(office: &Office, text: &str) -> Bundle {
     let templates = office.desk.templates.read();
     let templates = templates.unwrap_or_else(PoisonError::into_inner);
-    let known: Vec<TemplateName> = templates.keys().cloned().collect();
+    let known: Vec<TemplateName> = templates.known.keys().cloned().collect();
     let find = |name: &TemplateName| {
-        templates.get(name).map(|file| Ancestor {
+        templates.known.get(name).map(|file| Ancestor {
             label: format!("template `{name}`"),
             text: file.text.to_string(),
         })
@@ -63,13 +63,16 @@ pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refu
         .templates
         .read()
         .unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = templates.get(name) {
+    if let Some(file) = templates.known.get(name) {
         return Ok(Chosen {
             text: file.text.clone(),
             template: file.template.clone(),
         });
     }
-    let near = closest(name.as_str(), templates.keys().map(TemplateName::as_str));
+    let near = closest(
+        name.as_str(),
+        templates.known.keys().map(TemplateName::as_str),
+    );
     let way_out = match near {
         Some(near) => format!(
             "did you mean {near}? (/v1/templates/{})",

@@ -15,4 +15,4 @@ pub mod source;
 pub mod sources;
 pub mod start;
 pub mod template_files;
-mod templates;
+pub mod templates;

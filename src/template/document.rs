@@ -17,7 +17,7 @@ pub const DEPTH_MAX: usize = 32;
 pub const NODES_MAX: usize = 50_000;
 
 /// One node of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     /// Where its value stands.
     pub(super) place: Place,
@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// What a node holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Value {
     /// Nothing, `~` or `null`.
     Null,

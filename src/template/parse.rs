@@ -9,12 +9,13 @@ use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::{
-    JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
-    extends, history, inputs, kayenta, metrics, objectives,
+    ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
+    changes, default, extends, history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
 
+pub use crate::template::changes::{CHANGE_BYTES_MAX, CHANGES_MAX};
 pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
 pub use crate::template::inputs::INPUTS_MAX;
@@ -53,13 +54,26 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
         Err(diagnostic) => return (None, vec![diagnostic]),
     };
     let mut reader = Reader::new(text);
-    let template = read_template(&mut reader, &root, text);
+    let mut template = read_template(&mut reader, &root, text);
+    let rules = changes::read(&mut reader, &root);
+    if let Some(template) = template.as_mut().filter(|_| !reader.has_errors()) {
+        template.changes = read_rules(&mut reader, rules, text);
+    }
     if template.is_none() && !reader.has_errors() {
         let message = "the template could not be read".to_owned();
         reader.error("C005", root.place, message, "compare it with the reference");
     }
     let template = template.filter(|_| !reader.has_errors());
     (template, reader.into_found())
+}
+
+/// The template as it is for each type of change that has a rule.
+fn read_rules(reader: &mut Reader<'_>, rules: Vec<(String, Node)>, text: &str) -> Vec<ChangeRule> {
+    let read = rules.into_iter().filter_map(|(change, root)| {
+        let template = read_template(reader, &root, text)?;
+        Some(ChangeRule { change, template })
+    });
+    read.collect()
 }
 
 fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Template> {
@@ -145,6 +159,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
+        changes: Vec::new(),
         digest: Digest::of(&[]),
     })
 }

@@ -119,6 +119,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let (text, _) = base();
     let mut document = yaml(&text);
     let spec = &mut document["spec"];
+    spec["changes"] = json!({ "database": { "schedule": {} } });
     spec["history"] = json!({ "lookback": "1h" });
     spec["judge"]["method"] = json!("kayenta");
     spec["judge"]["score"] = json!({});
@@ -128,6 +129,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     for (path, name) in [
         ("/metadata", "Metadata"),
         ("/spec", "Spec"),
+        ("/spec/changes/database", "Rule"),
         ("/spec/inputs/service", "Input"),
         ("/spec/schedule", "Schedule"),
         ("/spec/judge", "Judge"),

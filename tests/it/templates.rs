@@ -3,6 +3,7 @@
 //! The cases under `tests/cases` hold what is put in and, on lines that start with `>`, what
 //! comes out. `HALDANE_UPDATE_CASES=1` rewrites those lines; the diff is then reviewed.
 
+use crate::floors::rust_files;
 use haldane::diagnostic::{Diagnostic, Severity};
 use haldane::digest::Digest;
 use haldane::ids::{DeployId, GroupName, MetricName, ObjectiveName, TemplateName};
@@ -530,12 +531,9 @@ fn the_reference_lists_every_code() {
             .collect()
     };
     let mut in_sources = BTreeSet::new();
-    for module in ["src/template", "src/plan"] {
-        for entry in std::fs::read_dir(folder(module)).unwrap() {
-            in_sources.append(&mut codes(
-                &std::fs::read_to_string(entry.unwrap().path()).unwrap(),
-            ));
-        }
+    let read = ["src/template", "src/plan"].into_iter();
+    for path in read.flat_map(|module| rust_files(&folder(module))) {
+        in_sources.append(&mut codes(&std::fs::read_to_string(path).unwrap()));
     }
     let docs = std::fs::read_to_string(folder("docs/templates.md")).unwrap();
     assert_eq!(codes(&docs), in_sources);

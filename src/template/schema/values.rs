@@ -27,7 +27,10 @@ values! {
     Name = { "type": "string", "pattern": "^[A-Za-z0-9._:/@-]{1,200}$" };
     Text = { "type": "string", "maxLength": 2000 };
     Query = { "type": "string", "minLength": 1, "maxLength": 16384 };
-    Percent = { "type": "number", "minimum": 0, "maximum": 100 };
+    Percents = {
+        "type": "object",
+        "additionalProperties": { "type": "number", "minimum": 0, "maximum": 100 }
+    };
     Share = { "anyOf": [
         { "type": "number" },
         { "type": "string", "pattern": "^[+-]?[0-9]*\\.?[0-9]* *%$" }

@@ -4,7 +4,7 @@
 
 use super::values::{
     Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData, Outliers,
-    Percent, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -17,7 +17,10 @@ macro_rules! shapes {
     ($(
         $(#[doc = $about:literal])*
         $name:ident {
-            $( $(#[doc = $doc:literal])+ $field:ident: $ty:ty = $default:literal, $limits:literal, $examples:tt; )+
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $ty:ty = $default:literal, $limits:literal, $examples:tt;
+            )+
         }
     )+) => { $(
         $(#[doc = $about])*
@@ -28,7 +31,11 @@ macro_rules! shapes {
         pub(in crate::template) struct $name {
             $(
                 $(#[doc = $doc])+
-                #[schemars(extend("x-default" = $default, "x-limits" = $limits, "examples" = $examples))]
+                #[schemars(extend(
+                    "x-default" = $default,
+                    "x-limits" = $limits,
+                    "examples" = $examples
+                ))]
                 $field: $ty,
             )+
         }
@@ -51,7 +58,8 @@ shapes! {
         kind: Needed<TheKind> = "required", "", ["AnalysisTemplate"];
         /// who it is
         metadata: Needed<Metadata> = "required", "", [{ "name": "checkout" }];
-        /// the `metadata.name` of a template whose `spec` is taken over; this one says only what differs
+        /// the `metadata.name` of a template whose `spec` is taken over; this one says only what
+        /// differs
         extends: Option<Name> = "none", "at most 8 in a row", ["http-service"];
         /// what is judged, when, and how
         spec: Needed<Spec> = "required", "", [];
@@ -68,7 +76,10 @@ shapes! {
     /// What is judged, when, and how.
     Spec {
         /// the holes a rollout fills, by name
-        inputs: Option<BTreeMap<String, Option<Input>>> = "empty", "at most 50; names are letters, digits and `_`", [{ "service": { "description": "the label `service`" } }];
+        inputs: Option<BTreeMap<String, Option<Input>>> =
+            "empty",
+            "at most 50; names are letters, digits and `_`",
+            [{ "service": { "description": "the label `service`" } }];
         /// when to look, and for how long
         schedule: Needed<Schedule> = "required", "", [{ "step": "30s", "deadline": "30m" }];
         /// which judge, and how often it may be wrong
@@ -77,20 +88,49 @@ shapes! {
         metrics: Needed<Vec<Metric>> = "required", "1 to 200", [];
         /// promises that are guarded while the canary runs
         objectives: Option<Vec<Objective>> = "empty", "at most 20", [];
-        /// how the observed share of traffic is compared with the declared one, when the rollout declares one
+        /// how the observed share of traffic is compared with the declared one, when the rollout
+        /// declares one
         traffic: Option<Traffic> = "not compared", "", [{ "metric": "errors" }];
         /// what is read from before the start
         history: Option<History> = "nothing", "", [{ "lookback": "1h" }];
         /// regular expressions of source warnings known to be harmless
-        allow_warnings: Option<Vec<Text>> = "empty", "at most 50", [["metric might not be a counter"]];
+        allow_warnings: Option<Vec<Text>> = "empty", "at most 50",
+            [["metric might not be a counter"]];
+        /// what is different for a type of change (the rollout's `change_type`), joined as with
+        /// `extends`
+        changes: Option<BTreeMap<String, Rule>> = "empty", "at most 20",
+            [{ "database": { "schedule": { "bake": "30m" } } }];
         /// what the controller is told when the verdict is inconclusive; never `promote`
         on_inconclusive: Option<Policy> = "`hold`", "", ["hold"];
+    }
+
+    /// What is different for a type of change; every part as in `spec`, and only what differs.
+    Rule {
+        /// other times
+        schedule: Option<Schedule> = "as it is", "", [{ "bake": "30m" }];
+        /// another judge, or other error shares
+        judge: Option<Judge> = "as it is", "", [{ "false_promote": "1%" }];
+        /// metrics that are overridden by name, added, or removed
+        metrics: Option<Vec<Metric>> = "as it is", "at most 200 in all",
+            [[{ "name": "slow-queries", "role": "required" }]];
+        /// objectives that are overridden by name, added, or removed
+        objectives: Option<Vec<Objective>> = "as it is", "at most 20 in all", [];
+        /// another comparison of traffic
+        traffic: Option<Traffic> = "as it is", "", [{ "metric": "errors" }];
+        /// another history
+        history: Option<History> = "as it is", "", [{ "lookback": "1h" }];
+        /// added to the others
+        allow_warnings: Option<Vec<Text>> = "as it is", "at most 50 in all",
+            [["metric might not be a counter"]];
+        /// what the controller is told when the verdict on such a change is inconclusive
+        on_inconclusive: Option<Policy> = "as it is", "", ["rollback"];
     }
 
     /// What fills a hole `${name}` of a query.
     Input {
         /// the value when the rollout gives none; without one the input is required
-        default: Option<Text> = "none: the input is required", "500 bytes, no control characters", ["prod"];
+        default: Option<Text> = "none: the input is required", "500 bytes, no control characters",
+            ["prod"];
         /// what to put there
         description: Option<Text> = "empty", "2,000 bytes", ["the namespace"];
     }
@@ -101,7 +141,8 @@ shapes! {
         /// distance between grid points; at least twice the scrape interval
         step: Needed<Length> = "required", "1s to 30d", ["30s"];
         /// an undecided analysis ends here
-        deadline: Needed<Length> = "required", "1s to 30d; at most 11,000 steps and 10,000 looks", ["30m"];
+        deadline: Needed<Length> = "required", "1s to 30d; at most 11,000 steps and 10,000 looks",
+            ["30m"];
         /// time between looks
         look_every: Option<Length> = "the first multiple of `step` from 1m", "from 1s", ["1m"];
         /// fetched but not judged
@@ -111,21 +152,24 @@ shapes! {
         /// how long a sample takes to be readable
         lag: Option<Length> = "`30s`", "shorter than `deadline`", ["30s"];
         /// how long the source may fail
-        source_grace: Option<Length> = "`3m` or three steps, whichever is longer", "up to 30d", ["3m"];
+        source_grace: Option<Length> = "`3m` or three steps, whichever is longer", "up to 30d",
+            ["3m"];
     }
 
     /// Which judge, and how often it may be wrong.
     Judge {
         /// the judge: `sequential`, `mann-whitney` or `kayenta`, see [judges.md](judges.md)
         method: Option<MethodWord> = "`sequential`", "", ["sequential"];
-        /// the probability that a healthy canary is ever rolled back, over all metrics, objectives and looks
+        /// the probability that a healthy canary is ever rolled back, over all metrics, objectives
+        /// and looks
         false_rollback: Option<Share> = "`5%`", "above 0, below 1", ["2%"];
         /// the probability that a required metric beyond its limit passes
         false_promote: Option<Share> = "`5%`", "above 0, below 1", ["5%"];
         /// when given, "no harm found" is enough for a promote
         accept_no_harm: Option<NoHarm> = "absent", "", [{ "power": "80%" }];
         /// how `kayenta` decides
-        score: Option<Score> = "the defaults below", "`kayenta` only", [{ "pass": 90, "marginal": 70 }];
+        score: Option<Score> = "the defaults below", "`kayenta` only",
+            [{ "pass": 90, "marginal": 70 }];
     }
 
     /// When "no harm found" is enough.
@@ -137,11 +181,14 @@ shapes! {
     /// The thresholds of Kayenta's score.
     Score {
         /// a score from here up promotes
-        pass: Option<Percent> = "75", "0 to 100, `kayenta` only", [90];
+        pass: Option<f64> = "75", "0 to 100, `kayenta` only", [90];
         /// a score below rolls back
-        marginal: Option<Percent> = "50", "0 to 100, at most `pass`, `kayenta` only", [70];
+        marginal: Option<f64> = "50", "0 to 100, at most `pass`, `kayenta` only", [70];
         /// percent of the score by group; groups not named share the rest
-        group_weights: Option<BTreeMap<String, Percent>> = "empty", "0 to 100 each, together at most 100, `kayenta` only", [{ "errors": 60, "latency": 40 }];
+        group_weights: Option<Percents> =
+            "empty",
+            "0 to 100 each, together at most 100, `kayenta` only",
+            [{ "errors": 60, "latency": 40 }];
     }
 
     /// One thing that is measured in both arms.
@@ -150,12 +197,18 @@ shapes! {
         name: Needed<Name> = "required", "unique", ["errors"];
         /// takes away the metric of this name that `extends` brings along
         remove: Option<Flag> = "absent", "only `true`, beside `name` alone", [true];
-        /// what it can do to the verdict: `critical` and `required` metrics are gates, which roll back and must hold for a promote; `optional` counts in the score; `info` is only shown
+        /// what it can do to the verdict: `critical` and `required` metrics are gates, which roll
+        /// back and must hold for a promote; `optional` counts in the score; `info` is only shown
         role: Option<Role> = "`required`", "", ["required"];
         /// which change is harm: `increase`, `decrease`, `either`
         harm: Needed<Harm> = "required", "", ["increase"];
-        /// the smallest difference that counts: `{ relative: 10% }` of the baseline, or `{ absolute: 0.02 }` in the metric's unit; for events and distributions in the unit of the ratio, so `0.5%` is half a percentage point
-        min_effect: Needed<Effect> = "required", "exactly one, from 0; relative up to 10000%, absolute up to 1e15", [{ "relative": "10%" }];
+        /// the smallest difference that counts: `{ relative: 10% }` of the baseline, or `{
+        /// absolute: 0.02 }` in the metric's unit; for events and distributions in the unit of the
+        /// ratio, so `0.5%` is half a percentage point
+        min_effect: Needed<Effect> =
+            "required",
+            "exactly one, from 0; relative up to 10000%, absolute up to 1e15",
+            [{ "relative": "10%" }];
         /// shown to people: `s`, `ms`, `cores`
         unit: Option<Text> = "empty", "2,000 bytes", ["ms"];
         /// metrics of a group are scored together
@@ -171,9 +224,11 @@ shapes! {
         /// any expression, one value per step
         series: Option<Series> = "one of the three", "", [{ "query": "cpu{${selector}}" }];
         /// two counters
-        events: Option<Events> = "one of the three", "", [{ "bad": "errors_total{${selector}}", "total": "requests_total{${selector}}" }];
+        events: Option<Events> = "one of the three", "",
+            [{ "bad": "errors_total{${selector}}", "total": "requests_total{${selector}}" }];
         /// a histogram
-        distribution: Option<Distribution> = "one of the three", "", [{ "buckets": "duration_seconds_bucket{${selector}}", "threshold": 0.25 }];
+        distribution: Option<Distribution> = "one of the three", "",
+            [{ "buckets": "duration_seconds_bucket{${selector}}", "threshold": 0.25 }];
         /// what that judge is asked beside the usual; below
         kayenta: Option<Kayenta> = "empty", "`kayenta` only", [{ "outliers": "remove" }];
     }
@@ -189,19 +244,23 @@ shapes! {
     /// Any expression, one value per grid step and arm.
     Series {
         /// any expression, one value per grid point and series; keeps the labels of the arms
-        query: Needed<Query> = "required", "16 KiB", ["sum by (${arm_labels}) (rate(cpu_seconds_total{${selector}}[30s]))"];
+        query: Needed<Query> = "required", "16 KiB",
+            ["sum by (${arm_labels}) (rate(cpu_seconds_total{${selector}}[30s]))"];
         /// how several series of an arm become one value: `mean`, `sum`, `max`, `min`, `median`
         combine: Option<Combine> = "`mean`", "", ["mean"];
-        /// what a point without a value is: `drop` leaves it out, `zero` is zero, `fail` makes the metric no data
+        /// what a point without a value is: `drop` leaves it out, `zero` is zero, `fail` makes the
+        /// metric no data
         gaps: Option<Gaps> = "`drop`", "", ["drop"];
-        /// the label whose values are the replicas of an arm: they are kept apart beside the combined value
+        /// the label whose values are the replicas of an arm: they are kept apart beside the
+        /// combined value
         per: Option<Text> = "absent", "a label; up to 64 replicas per arm", ["pod"];
     }
 
     /// Bad and total counters; increments are computed here from raw samples.
     Events {
         /// bare selector of the counters of bad events
-        bad: Needed<Query> = "required", "16 KiB", ["http_requests_total{code=~\"5..\",${selector}}"];
+        bad: Needed<Query> = "required", "16 KiB",
+            ["http_requests_total{code=~\"5..\",${selector}}"];
         /// bare selector of the counters of all events
         total: Needed<Query> = "required", "16 KiB", ["http_requests_total{${selector}}"];
         /// as in `series`
@@ -210,9 +269,14 @@ shapes! {
 
     /// A histogram, classic or native.
     Distribution {
-        /// bare selector of classic `…_bucket` counters, without a matcher on `le`, or of native histograms
-        buckets: Needed<Query> = "required", "16 KiB", ["http_request_duration_seconds_bucket{${selector}}"];
-        /// the bucket bound beyond which an observation is bad, in the metric's unit: that bound alone is judged. Without one the whole distribution is judged, at every bound ([how](statistics.md#distributions)); `unit` is then that of the bounds. An objective needs one, and so does `judge.method: kayenta`
+        /// bare selector of classic `…_bucket` counters, without a matcher on `le`, or of native
+        /// histograms
+        buckets: Needed<Query> = "required", "16 KiB",
+            ["http_request_duration_seconds_bucket{${selector}}"];
+        /// the bucket bound beyond which an observation is bad, in the metric's unit: that bound
+        /// alone is judged. Without one the whole distribution is judged, at every bound
+        /// ([how](statistics.md#distributions)); `unit` is then that of the bounds. An objective
+        /// needs one, and so does `judge.method: kayenta`
         threshold: Option<f64> = "none", "one of the bounds", [0.25];
         /// as in `series`
         per: Option<Text> = "absent", "a label; up to 64 replicas per arm", ["pod"];
@@ -222,7 +286,8 @@ shapes! {
     Kayenta {
         /// `keep` or `remove`
         outliers: Option<Outliers> = "`keep`", "", ["remove"];
-        /// outliers lie so many distances between the quartiles beyond a quartile, and beyond the 1st or 99th percentile
+        /// outliers lie so many distances between the quartiles beyond a quartile, and beyond the
+        /// 1st or 99th percentile
         outlier_factor: Option<f64> = "3", "above 0, up to 1e9", [3];
         /// an empty side is left out of the score (`ignore`) or counts as a failed metric (`fail`)
         no_data: Option<NoData> = "`ignore`", "", ["fail"];
@@ -232,7 +297,8 @@ shapes! {
 
     /// Which effects count for `judge.method: kayenta`.
     EffectSize {
-        /// `mean-ratio`, or `cles`: the probability that a value of the canary exceeds one of the baseline
+        /// `mean-ratio`, or `cles`: the probability that a value of the canary exceeds one of the
+        /// baseline
         measure: Option<EffectMeasure> = "`mean-ratio`", "", ["cles"];
         /// an increase counts from this effect up
         allowed_increase: Option<f64> = "1, with `cles` 0.5", "0 to 1e9", [1.1];
@@ -251,7 +317,10 @@ shapes! {
         /// takes away the objective of this name that `extends` brings along
         remove: Option<Flag> = "absent", "only `true`, beside `name` alone", [true];
         /// supplies bad and total
-        metric: Needed<Name> = "required", "an `events` metric, or a `distribution` with a `threshold`", ["errors"];
+        metric: Needed<Name> =
+            "required",
+            "an `events` metric, or a `distribution` with a `threshold`",
+            ["errors"];
         /// the promised share of good events
         objective: Needed<Share> = "required", "above 0, below 100 %", ["99.9%"];
         /// of the promise
@@ -278,7 +347,8 @@ shapes! {
     Traffic {
         /// its totals are the traffic
         metric: Needed<Name> = "required", "an `events` metric", ["errors"];
-        /// the observed share of the canary may differ from the declared one by this factor either way
+        /// the observed share of the canary may differ from the declared one by this factor either
+        /// way
         tolerance: Option<f64> = "3", "1 to 1,000", [3];
     }
 
@@ -287,7 +357,8 @@ shapes! {
     History {
         /// how far to reach back from the start; rounded up to whole steps
         lookback: Needed<Length> = "required", "`step` to 24h, at most 11,000 steps", ["1h"];
-        /// `true` says that what the canary's scope selects before the start is a healthy earlier version of the same population
+        /// `true` says that what the canary's scope selects before the start is a healthy earlier
+        /// version of the same population
         offset: Option<Flag> = "`false`", "", [true];
     }
 }
