@@ -73,6 +73,15 @@ fn describe() {
         "haldane_records_unacknowledged",
         "records that are not durable yet"
     );
+    describe_gauge!("haldane_templates", "templates that can be submitted");
+    describe_gauge!(
+        "haldane_templates_refused",
+        "template files that are refused; what was good before stays in use"
+    );
+    describe_counter!(
+        "haldane_template_changes_total",
+        "templates that were new, changed or removed while the daemon ran"
+    );
     describe_counter!("haldane_submissions_total", "submissions accepted");
     describe_counter!("haldane_looks_total", "looks judged");
     describe_counter!("haldane_verdicts_total", "verdicts by word");

@@ -89,6 +89,9 @@ pub enum Command {
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
+    /// Print the JSON Schema of templates, for completion and checks in editors
+    #[command(after_help = examples::SCHEMA)]
+    Schema,
     /// Print the OpenAPI document of the HTTP API
     #[command(after_help = examples::OPENAPI)]
     Openapi,

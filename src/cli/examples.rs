@@ -122,6 +122,13 @@ pub(super) const CONFIG: &str = "\
 Examples:
   haldane config > haldane.toml";
 
+/// `haldane schema`
+pub(super) const SCHEMA: &str = "\
+Examples:
+  haldane schema > template.schema.json
+      then, as the first line of a template:
+      # yaml-language-server: $schema=template.schema.json";
+
 /// `haldane openapi`
 pub(super) const OPENAPI: &str = "\
 Examples:

@@ -7,7 +7,6 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::cli::{explain, markdown, pair_csv, table};
-use crate::diagnostic::Diagnostic;
 use crate::engine::verdict::Hold;
 use crate::http::OneShot;
 use crate::judge::windows::Batch;
@@ -17,9 +16,8 @@ use crate::plan::scope::{Matcher, Scope};
 use crate::plan::{Plan, scope};
 use crate::serve::clock::Clock;
 use crate::serve::source::Source;
-use crate::serve::{config, one_shot, sources};
+use crate::serve::{config, one_shot, sources, template_files};
 use crate::template::default::one_metric;
-use crate::template::parse::parse;
 use crate::template::{History, Template};
 use crate::time::{Span, Timestamp};
 use crate::units::{Harm, MinEffect};
@@ -319,20 +317,7 @@ pub(crate) fn bound(template: &Template, rollout: Rollout, duration: Span) -> Re
 
 /// Reads and parses a template file; the message carries every diagnostic with its source line.
 pub(crate) fn read_template(path: &Path) -> Result<Template, Fault> {
-    let shown = path.display().to_string();
-    let text = std::fs::read_to_string(path)
-        .map_err(|fault| (Exit::Usage, format!("template {shown}: {fault}")))?;
-    let (template, diagnostics) = parse(&text);
-    template.ok_or_else(|| {
-        let errors = diagnostics.iter().filter(|d| d.is_error());
-        let rendered: Vec<String> = errors
-            .map(|d: &Diagnostic| d.render(&shown, &text))
-            .collect();
-        (
-            Exit::Usage,
-            format!("template {shown} is refused\n{}", rendered.join("\n")),
-        )
-    })
+    template_files::read(path).map_err(|why| (Exit::Usage, why))
 }
 
 /// `name=value` pairs.

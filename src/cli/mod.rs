@@ -117,6 +117,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Config => serve::print_defaults(output),
+        Command::Schema => serve::print_schema(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),
     }

@@ -11,7 +11,7 @@ use crate::plan::bind::bind;
 use crate::plan::once::bind_once;
 use crate::plan::rollout::Rollout;
 use crate::template::Template;
-use crate::template::parse::parse;
+use crate::template::extends::{Ancestor, Bundle, bundle};
 use crate::wire::problem::FieldProblem;
 use crate::wire::submission::TemplateChoice;
 use std::sync::{Arc, PoisonError};
@@ -27,20 +27,33 @@ pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen,
     match choice {
         TemplateChoice::Named(name) => named(office, name),
         TemplateChoice::Inline(text) => {
-            let (template, diagnostics) = parse(text);
+            let refused =
+                |found: &[Diagnostic]| diagnosed(Code::InvalidTemplate, "template_inline", found);
+            let bundle = with_ancestors(office, text);
+            let (template, found) = bundle.parse();
             let Some(template) = template else {
-                return Err(diagnosed(
-                    Code::InvalidTemplate,
-                    "template_inline",
-                    &diagnostics,
-                ));
+                return Err(refused(&bundle.named(&found)));
             };
             Ok(Chosen {
-                text: text.clone(),
+                text: bundle.text.into(),
                 template: Arc::new(template),
             })
         }
     }
+}
+
+/// A text that came with a body and those of the daemon's templates it extends.
+fn with_ancestors(office: &Office, text: &str) -> Bundle {
+    let templates = office.desk.templates.read();
+    let templates = templates.unwrap_or_else(PoisonError::into_inner);
+    let known: Vec<TemplateName> = templates.known.keys().cloned().collect();
+    let find = |name: &TemplateName| {
+        templates.known.get(name).map(|file| Ancestor {
+            label: format!("template `{name}`"),
+            text: file.text.to_string(),
+        })
+    };
+    bundle("template_inline", text, find, &known)
 }
 
 /// The template of this name.
@@ -50,13 +63,16 @@ pub(crate) fn named(office: &Office, name: &TemplateName) -> Result<Chosen, Refu
         .templates
         .read()
         .unwrap_or_else(PoisonError::into_inner);
-    if let Some(file) = templates.get(name) {
+    if let Some(file) = templates.known.get(name) {
         return Ok(Chosen {
             text: file.text.clone(),
             template: file.template.clone(),
         });
     }
-    let near = closest(name.as_str(), templates.keys().map(TemplateName::as_str));
+    let near = closest(
+        name.as_str(),
+        templates.known.keys().map(TemplateName::as_str),
+    );
     let way_out = match near {
         Some(near) => format!(
             "did you mean {near}? (/v1/templates/{})",

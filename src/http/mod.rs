@@ -133,8 +133,28 @@ pub struct TemplateFile {
     pub template: Arc<crate::template::Template>,
 }
 
-/// The templates the daemon knows, by name.
-pub type Templates = Arc<RwLock<BTreeMap<TemplateName, TemplateFile>>>;
+/// A template file that is refused; what was good before it stays in use.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedFile {
+    /// The file.
+    pub file: String,
+    /// The template that stays in use as it was, when there is one.
+    pub keeps: Option<TemplateName>,
+    /// Every error, with its source line.
+    pub why: String,
+}
+
+/// The templates the daemon has.
+#[derive(Clone, Debug, Default)]
+pub struct Shelf {
+    /// By name.
+    pub known: BTreeMap<TemplateName, TemplateFile>,
+    /// Files that are refused, in the order of their names.
+    pub refused: Vec<RefusedFile>,
+}
+
+/// The templates the daemon has, which may change while it runs.
+pub type Templates = Arc<RwLock<Shelf>>;
 
 /// What handlers may ask of the driver.
 #[derive(Debug)]

@@ -97,7 +97,7 @@ fn operation(endpoint: &Endpoint) -> Operation {
 fn answer(kind: Kind, meaning: &str) -> Response {
     let text = || RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String)));
     let (media, schema) = match kind {
-        Kind::Json("OpenApi") => (
+        Kind::Json("OpenApi" | "JsonSchema") => (
             "application/json",
             RefOr::T(Schema::from(ObjectBuilder::new())),
         ),

@@ -201,6 +201,14 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         ..READ
     },
     Endpoint {
+        path: "/v1/schema/template.json",
+        right: None,
+        summary: "The JSON Schema (draft-07) of templates, for editors",
+        content: Content::Json("JsonSchema"),
+        handler: || get(templates::schema),
+        ..READ
+    },
+    Endpoint {
         path: "/metrics",
         summary: "The daemon's own metrics in Prometheus' text format",
         content: TEXT,

@@ -1,10 +1,10 @@
-//! `GET /v1/templates` and `/v1/templates/{name}`.
+//! `GET /v1/templates`, `/v1/templates/{name}`, and the schema editors complete templates with.
 
 use super::analyses::{no_id, ok, segment};
 use super::bind::named;
 use super::office::Office;
 use super::refused::Refused;
-use super::wire::{InputItem, TemplateItem, TemplateList, path_segment};
+use super::wire::{InputItem, RefusedItem, TemplateItem, TemplateList, path_segment};
 use crate::ids::TemplateName;
 use crate::template::Template;
 use axum::body::Body;
@@ -33,12 +33,19 @@ pub(crate) async fn list(State(office): State<Arc<Office>>) -> Response<Body> {
         .templates
         .read()
         .unwrap_or_else(PoisonError::into_inner);
-    let items = templates
-        .values()
-        .map(|file| item(&file.template))
-        .collect();
+    let known = templates.known.values();
+    let items = known.map(|file| item(&file.template)).collect();
+    let refused = templates.refused.iter().map(|file| RefusedItem {
+        file: file.file.clone(),
+        keeps: file.keeps.as_ref().map(ToString::to_string),
+        why: file.why.clone(),
+    });
+    let refused = refused.collect();
     drop(templates);
-    ok(&TemplateList { templates: items })
+    ok(&TemplateList {
+        templates: items,
+        refused,
+    })
 }
 
 pub(crate) async fn one(
@@ -50,6 +57,11 @@ pub(crate) async fn one(
         text: Some(chosen.text.to_string()),
         ..item(&chosen.template)
     }))
+}
+
+/// `GET /v1/schema/template.json`
+pub(crate) async fn schema() -> Response<Body> {
+    ok(&crate::template::schema::json())
 }
 
 fn item(template: &Template) -> TemplateItem {

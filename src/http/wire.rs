@@ -132,6 +132,19 @@ pub struct WindowInput {
 pub struct TemplateList {
     /// By name.
     pub templates: Vec<TemplateItem>,
+    /// Files that are refused. Where one was good before, that is still in use.
+    pub refused: Vec<RefusedItem>,
+}
+
+/// A template file that is refused.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct RefusedItem {
+    /// The file.
+    pub file: String,
+    /// The template that is still in use as it was before; null when there was none.
+    pub keeps: Option<String>,
+    /// Every error with its source line.
+    pub why: String,
 }
 
 /// One template; its text only where one was asked for by name.

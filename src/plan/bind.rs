@@ -21,6 +21,8 @@ const CRITICAL_SHARE: f64 = 3.0;
 /// Makes the plan, or says everything that keeps it from being made.
 pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnostic>> {
     let mut found = Vec::new();
+    found.extend(misspelt_change(template, rollout));
+    let template = template.for_change(rollout.deploy.change_type.as_deref());
     let inputs = resolve_inputs(template, rollout, &mut found);
     found.extend(overlap(&rollout.baseline, &rollout.canary));
     found.extend(length_faults(template, rollout));
@@ -63,6 +65,21 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
     };
     plan.digest = fingerprint::of(&plan);
     Ok(plan)
+}
+
+/// C065: a type of change that has no rule but looks like one that has. Without a rule the template
+/// is used as it is, which for a misspelt `database` would be less strict than was meant.
+fn misspelt_change(template: &Template, rollout: &Rollout) -> Option<Diagnostic> {
+    let given = rollout.deploy.change_type.as_deref()?;
+    let known = || template.changes.iter().map(|rule| rule.change.as_str());
+    if known().any(|change| change == given) {
+        return None;
+    }
+    let near = closest(given, known())?;
+    let message = format!("unknown change type `{given}`, did you mean `{near}`?");
+    let all: Vec<&str> = known().collect();
+    let help = format!("the template has rules for {}", all.join(", "));
+    Some(Diagnostic::error("C065", message).help(help))
 }
 
 /// The value of every input; complains about missing, unknown and unfit ones.

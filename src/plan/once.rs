@@ -9,9 +9,17 @@ use crate::template::Template;
 /// Binds a template to a rollout that is judged once, at the end of its window: the only look is
 /// the last one, so the whole error budget is spent there, and there is no baking beyond the end.
 pub fn bind_once(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnostic>> {
-    let whole = rollout.duration.unwrap_or(template.schedule.deadline);
-    let mut once = template.clone();
-    once.schedule.look_every = whole.max(once.schedule.step.span());
-    once.schedule.bake = once.schedule.bake.min(whole);
+    let mut once = looked_at_once(template.clone(), rollout);
+    for rule in &mut once.changes {
+        rule.template = looked_at_once(rule.template.clone(), rollout);
+    }
     bind(&once, rollout)
+}
+
+fn looked_at_once(mut template: Template, rollout: &Rollout) -> Template {
+    let schedule = &mut template.schedule;
+    let whole = rollout.duration.unwrap_or(schedule.deadline);
+    schedule.look_every = whole.max(schedule.step.span());
+    schedule.bake = schedule.bake.min(whole);
+    template
 }

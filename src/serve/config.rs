@@ -73,6 +73,8 @@ pub struct StoreConfig {
 pub struct TemplatesConfig {
     /// A folder of `*.yaml`.
     pub dir: PathBuf,
+    /// How often changed files are looked for.
+    pub reload: String,
 }
 
 /// `[source]`

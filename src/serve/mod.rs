@@ -14,4 +14,5 @@ mod perform;
 pub mod source;
 pub mod sources;
 pub mod start;
-mod templates;
+pub mod template_files;
+pub mod templates;

@@ -14,7 +14,7 @@ use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
 use crate::serve::{keys, sources, templates};
 use crate::store::{self, Loaded, Store};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
@@ -81,14 +81,13 @@ pub async fn start(
     source: Option<Source>,
     metrics: RenderMetrics,
 ) -> Result<Daemon, StartFault> {
-    let parsed = parse(config, source).map_err(StartFault::Config)?;
+    let mut parsed = parse(config, source).map_err(StartFault::Config)?;
     // The port first, because it is the cheapest thing that can be taken already.
     let (listener, address) = listen(&config.server.listen).await?;
     let (store, loaded) = Store::open(store::Options::new(&config.store.path))
         .map_err(|fault| StartFault::World(fault.message))?;
     let store = Arc::new(store);
-    let mut owed = Vec::new();
-    let engine = recover(config, loaded, clock.now(), &mut owed);
+    let (engine, owed) = recover(config, loaded, clock.now());
 
     let (ask, asks) = mpsc::channel(ASKS_QUEUED_MAX);
     let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
@@ -96,6 +95,7 @@ pub async fn start(
     let drain = parsed.drain;
     let templates = count(&parsed.templates);
     let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
+    let watch = parsed.watch(&stop);
     let performer = Performer {
         source: parsed.source.clone(),
         store: store.clone(),
@@ -128,6 +128,7 @@ pub async fn start(
             drop(guard);
         }),
         tokio::spawn(http::serve(listener, desk, stop.clone())),
+        tokio::spawn(watch),
     ];
     health.ready.store(true, Ordering::Release);
     tracing::info!(%address, "listening");
@@ -150,17 +151,30 @@ struct Parsed {
     sender: Sender,
     drain: Duration,
     templates: Templates,
+    folder: templates::Folder,
+    reload: Duration,
     source: Source,
+}
+
+impl Parsed {
+    /// Keeps the templates up to date; to be called once.
+    fn watch(&mut self, stop: &CancellationToken) -> impl Future<Output = ()> + use<> {
+        let folder = std::mem::take(&mut self.folder);
+        folder.watch(self.templates.clone(), self.reload, stop.clone())
+    }
 }
 
 fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let drain = config::span("limits.drain", &config.limits.drain)?;
+    let (folder, templates) = templates::Folder::open(&config.templates.dir)?;
     Ok(Parsed {
         credentials: credentials(config)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
-        templates: templates::load(&config.templates.dir)?,
+        templates,
+        folder,
+        reload: reload(&config.templates.reload)?,
         source: match source {
             Some(source) => source,
             None => sources::open(&config.source)?,
@@ -168,9 +182,21 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     })
 }
 
+/// How often changed templates are looked for; zero for never.
+fn reload(text: &str) -> Result<Duration, String> {
+    if Span::parse(text) == Some(Span::ZERO) {
+        return Ok(Duration::ZERO);
+    }
+    let every = config::span("templates.reload", text)?;
+    Ok(Duration::from_millis(
+        u64::try_from(every.ms()).unwrap_or(0),
+    ))
+}
+
 fn count(templates: &Templates) -> usize {
     let templates = templates.read();
-    templates.unwrap_or_else(PoisonError::into_inner).len()
+    let templates = templates.unwrap_or_else(PoisonError::into_inner);
+    templates.known.len()
 }
 
 async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> {
@@ -186,7 +212,7 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> 
 }
 
 /// Folds the log. What cannot be read is said and left alone (A11).
-fn recover(config: &Config, loaded: Loaded, now: Timestamp, owed: &mut Vec<Effect>) -> Engine {
+fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effect>) {
     let limits = EngineLimits {
         analyses_max: config.limits.analyses_max,
         ..EngineLimits::default()
@@ -210,11 +236,12 @@ fn recover(config: &Config, loaded: Loaded, now: Timestamp, owed: &mut Vec<Effec
     for (seq, record) in &loaded.records {
         recovery.record(*seq, record);
     }
-    let (engine, unreadable) = recovery.finish(now, owed);
+    let mut owed = Vec::new();
+    let (engine, unreadable) = recovery.finish(now, &mut owed);
     for lost in &unreadable {
         tracing::error!(analysis = %lost.id, why = %lost.why, "analysis is unreadable");
     }
-    engine
+    (engine, owed)
 }
 
 /// What signs and sends messages.

@@ -91,6 +91,19 @@ pub(super) fn probability(value: f64) -> Probability {
     Probability::new(value).expect("constants of this file are probabilities")
 }
 
+/// One look at the end.
+const fn one_look(step: Step, whole: Span) -> Schedule {
+    Schedule {
+        step,
+        look_every: whole,
+        warmup: Span::ZERO,
+        bake: Span::ZERO,
+        deadline: whole,
+        lag: Span::ZERO,
+        source_grace: SOURCE_GRACE,
+    }
+}
+
 /// The built-in template of `judge --csv`: one required metric `value`, judged once over the
 /// whole window, whose length is the rollout's duration. Its query is never sent.
 pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
@@ -111,15 +124,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         name: TemplateName::new("one-metric").expect("a legal name"),
         description: "one series per arm, judged once".to_owned(),
         inputs: Vec::new(),
-        schedule: Schedule {
-            step,
-            look_every: whole,
-            warmup: Span::ZERO,
-            bake: Span::ZERO,
-            deadline: whole,
-            lag: Span::ZERO,
-            source_grace: SOURCE_GRACE,
-        },
+        schedule: one_look(step, whole),
         judge: JudgeSpec {
             method: Method::Sequential,
             false_rollback: probability(ERROR_SHARE),
@@ -153,6 +158,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        changes: Vec::new(),
         digest,
     }
 }

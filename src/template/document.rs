@@ -17,7 +17,7 @@ pub const DEPTH_MAX: usize = 32;
 pub const NODES_MAX: usize = 50_000;
 
 /// One node of the document.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct Node {
     /// Where its value stands.
     pub(super) place: Place,
@@ -30,7 +30,7 @@ pub(super) struct Node {
 }
 
 /// What a node holds.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) enum Value {
     /// Nothing, `~` or `null`.
     Null,
@@ -62,14 +62,7 @@ impl Value {
 
 /// Reads one document.
 pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
-    if text.len() > TEXT_BYTES_MAX {
-        let found = text.len();
-        return Err(Diagnostic::error(
-            "C001",
-            format!("the template has {found} bytes, the limit is {TEXT_BYTES_MAX}"),
-        )
-        .help("split it into several templates"));
-    }
+    check_size(text)?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
             max_depth: DEPTH_MAX,
@@ -87,6 +80,16 @@ pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
         .map_err(|error| unreadable(text, &error))?;
     let lines: Vec<&str> = text.lines().collect();
     Ok(located(raw, None, &lines))
+}
+
+/// C001 when a text is too long to be read.
+pub(super) fn check_size(text: &str) -> Result<(), Diagnostic> {
+    if text.len() <= TEXT_BYTES_MAX {
+        return Ok(());
+    }
+    let found = text.len();
+    let message = format!("the template has {found} bytes, the limit is {TEXT_BYTES_MAX}");
+    Err(Diagnostic::error("C001", message).help("split it into several templates"))
 }
 
 /// The reader's own complaint as a diagnostic.

@@ -4,6 +4,7 @@ use crate::template::History;
 use crate::template::default::POINTS_MAX;
 use crate::template::document::Node;
 use crate::template::fields::Reader;
+use crate::template::schema::written;
 use crate::time::{Span, Step};
 
 /// The longest history; a longer one is refused (C010). A day holds the daily rhythm once; what
@@ -21,7 +22,7 @@ const _: () = assert!(
 
 /// The history; `None` when there is none, and after a complaint.
 pub(super) fn read(reader: &mut Reader<'_>, node: Option<&Node>, step: Step) -> Option<History> {
-    let fields = reader.map(node?, "`history`", &["lookback", "offset"])?;
+    let fields = reader.map(node?, "`history`", written::History::FIELDS)?;
     let help = "how far to reach back before the start, such as `1h`";
     let node = reader.need(&fields, "lookback", help);
     let lookback = node.and_then(|node| reader.span(node, "`lookback`", step.span(), LOOKBACK_MAX));

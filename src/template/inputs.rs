@@ -5,6 +5,7 @@ use crate::template::document::{Node, Value};
 use crate::template::fields::{Reader, shorten};
 use crate::template::promql::is_hole_name;
 use crate::template::query::{ARM_LABELS, SELECTOR, value_fault};
+use crate::template::schema::written;
 
 /// The most inputs of a template; more are refused (C013).
 pub const INPUTS_MAX: usize = 50;
@@ -48,7 +49,7 @@ fn read_one(reader: &mut Reader<'_>, node: &Node) -> (String, Option<String>) {
     if matches!(node.value, Value::Null) {
         return (String::new(), None);
     }
-    let Some(fields) = reader.map(node, "an input", &["default", "description"]) else {
+    let Some(fields) = reader.map(node, "an input", written::Input::FIELDS) else {
         return (String::new(), None);
     };
     let default = fields.get("default").and_then(|node| {

@@ -10,6 +10,7 @@ use crate::diagnostic::Place;
 use crate::ids::GroupName;
 use crate::template::document::{Node, Value};
 use crate::template::fields::Reader;
+use crate::template::schema::written;
 
 /// The score thresholds Spinnaker starts a canary stage with.
 const PASS: f64 = 75.0;
@@ -99,7 +100,13 @@ pub struct EffectSize {
     pub critical_decrease: f64,
 }
 
-const MEASURES: [(&str, EffectMeasure); 2] = [
+/// Whether outliers are removed.
+pub(super) const STRATEGIES: [(&str, bool); 2] = [("keep", false), ("remove", true)];
+
+/// Whether an empty side is a failure.
+pub(super) const MEANINGS: [(&str, bool); 2] = [("ignore", false), ("fail", true)];
+
+pub(super) const MEASURES: [(&str, EffectMeasure); 2] = [
     (EffectMeasure::MeanRatio.word(), EffectMeasure::MeanRatio),
     (EffectMeasure::Cles.word(), EffectMeasure::Cles),
 ];
@@ -110,7 +117,7 @@ pub(super) fn read_score(reader: &mut Reader<'_>, node: Option<&Node>) -> Option
     let Some(node) = node else {
         return Some(usual);
     };
-    let fields = reader.map(node, "`score`", &["pass", "marginal", "group_weights"])?;
+    let fields = reader.map(node, "`score`", written::Score::FIELDS)?;
     let mut threshold = |name: &str, otherwise: f64| {
         fields.get(name).map_or(Some(otherwise), |node| {
             percent(reader, node, &format!("`{name}`"))
@@ -191,11 +198,9 @@ pub(super) fn check_weights<'g>(
 
 /// Reads a metric's `kayenta`.
 pub(super) fn read_options(reader: &mut Reader<'_>, node: &Node) -> Option<KayentaOptions> {
-    let allowed = ["outliers", "outlier_factor", "no_data", "effect_size"];
-    let fields = reader.map(node, "`kayenta`", &allowed)?;
-    let strategies = [("keep", false), ("remove", true)];
+    let fields = reader.map(node, "`kayenta`", written::Kayenta::FIELDS)?;
     let removes = fields.get("outliers").map_or(Some(false), |node| {
-        reader.word(node, "outlier strategy", &strategies)
+        reader.word(node, "outlier strategy", &STRATEGIES)
     });
     let factor = fields
         .get("outlier_factor")
@@ -204,9 +209,8 @@ pub(super) fn read_options(reader: &mut Reader<'_>, node: &Node) -> Option<Kayen
                 (value > 0.0 && value <= OPTION_MAX).then_some(value)
             })
         });
-    let meanings = [("ignore", false), ("fail", true)];
     let must_have_data = fields.get("no_data").map_or(Some(false), |node| {
-        reader.word(node, "meaning of no data", &meanings)
+        reader.word(node, "meaning of no data", &MEANINGS)
     });
     let effect_size = match fields.get("effect_size") {
         None => Some(None),
@@ -221,14 +225,7 @@ pub(super) fn read_options(reader: &mut Reader<'_>, node: &Node) -> Option<Kayen
 }
 
 fn read_effect_size(reader: &mut Reader<'_>, node: &Node) -> Option<EffectSize> {
-    let allowed = [
-        "measure",
-        "allowed_increase",
-        "allowed_decrease",
-        "critical_increase",
-        "critical_decrease",
-    ];
-    let fields = reader.map(node, "`effect_size`", &allowed)?;
+    let fields = reader.map(node, "`effect_size`", written::EffectSize::FIELDS)?;
     let measure = fields
         .get("measure")
         .map_or(Some(EffectMeasure::MeanRatio), |node| {

@@ -6,8 +6,9 @@ use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
+use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, kayenta};
+use crate::template::{default, extends, kayenta};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -25,37 +26,20 @@ const ABSOLUTE_MAX: f64 = 1e15;
 /// The most events `min_events` may ask for; more would never be seen in an analysis.
 const MIN_EVENTS_MAX: u32 = 1_000_000_000;
 
-const FIELDS: [&str; 14] = [
-    "name",
-    "role",
-    "harm",
-    "min_effect",
-    "unit",
-    "group",
-    "weight",
-    "min_samples",
-    "min_events",
-    "min_coverage",
-    "series",
-    "events",
-    "distribution",
-    "kayenta",
-];
-
-const ROLES: [(&str, Role); 4] = [
+pub(super) const ROLES: [(&str, Role); 4] = [
     ("critical", Role::Critical),
     ("required", Role::Required),
     ("optional", Role::Optional),
     ("info", Role::Info),
 ];
 
-const HARMS: [(&str, Harm); 3] = [
+pub(super) const HARMS: [(&str, Harm); 3] = [
     ("increase", Harm::Increase),
     ("decrease", Harm::Decrease),
     ("either", Harm::Either),
 ];
 
-const COMBINES: [(&str, Combine); 5] = [
+pub(super) const COMBINES: [(&str, Combine); 5] = [
     ("mean", Combine::Mean),
     ("sum", Combine::Sum),
     ("max", Combine::Max),
@@ -63,11 +47,14 @@ const COMBINES: [(&str, Combine); 5] = [
     ("median", Combine::Median),
 ];
 
-const GAPS: [(&str, GapPolicy); 3] = [
+pub(super) const GAPS: [(&str, GapPolicy); 3] = [
     ("drop", GapPolicy::Drop),
     ("zero", GapPolicy::Zero),
     ("fail", GapPolicy::Fail),
 ];
+
+/// The three kinds of measure, of which a metric has one.
+pub(super) const MEASURES: [&str; 3] = ["series", "events", "distribution"];
 
 /// A share in 0 ..= 1 in words.
 pub(super) const SHARE_RANGE: &str = "a share from 0 to 1, or a percentage from 0% to 100%";
@@ -88,10 +75,14 @@ pub(super) fn read(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Vec
     let mut seen: Vec<(MetricName, Place)> = Vec::new();
     let mut out = Vec::new();
     for item in items {
-        let Some(fields) = reader.map(item, "a metric", &FIELDS) else {
+        let Some(fields) = reader.map(item, "a metric", written::Metric::FIELDS) else {
             continue;
         };
         let place = fields.get("name").map_or(fields.place(), |name| name.place);
+        if let Some(node) = fields.get("remove") {
+            extends::nothing_removed(reader, node, "metric");
+            continue;
+        }
         let metric = read_one(reader, &fields, place, inputs);
         if let Some(name) = metric_name(&fields) {
             unique(reader, "metric", &name, place, &mut seen);
@@ -175,7 +166,7 @@ fn read_one(
 }
 
 fn read_min_effect(reader: &mut Reader<'_>, node: &Node) -> Option<MinEffect> {
-    let fields = reader.map(node, "`min_effect`", &["relative", "absolute"])?;
+    let fields = reader.map(node, "`min_effect`", written::Effect::FIELDS)?;
     match (fields.get("relative"), fields.get("absolute")) {
         (Some(node), None) => reader.share(
             node,
@@ -231,8 +222,7 @@ fn read_evidence(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<MinEvid
 type Measured = (Measure, Option<String>);
 
 fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -> Option<Measured> {
-    let kinds = ["series", "events", "distribution"];
-    let given: Vec<&str> = kinds
+    let given: Vec<&str> = MEASURES
         .into_iter()
         .filter(|kind| fields.get(kind).is_some())
         .collect();
@@ -254,7 +244,7 @@ fn read_measure(reader: &mut Reader<'_>, fields: &Fields<'_>, inputs: &[&str]) -
 }
 
 fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
-    let fields = reader.map(node, "`series`", &["query", "combine", "gaps", "per"])?;
+    let fields = reader.map(node, "`series`", written::Series::FIELDS)?;
     let query = reader.need(&fields, "query", "give a PromQL expression");
     let query = query.and_then(|node| read_query(reader, node, QueryKind::Expression, inputs));
     let combine = fields.get("combine").map_or(Some(Combine::Mean), |node| {
@@ -273,7 +263,7 @@ fn read_series(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<
 }
 
 fn read_events(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
-    let fields = reader.map(node, "`events`", &["bad", "total", "per"])?;
+    let fields = reader.map(node, "`events`", written::Events::FIELDS)?;
     let mut selector = |name| {
         let node = reader.need(&fields, name, "give the selector of a counter")?;
         read_query(reader, node, QueryKind::Selector, inputs)
@@ -302,7 +292,7 @@ fn read_per(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<String> {
 }
 
 fn read_distribution(reader: &mut Reader<'_>, node: &Node, inputs: &[&str]) -> Option<Measured> {
-    let fields = reader.map(node, "`distribution`", &["buckets", "threshold", "per"])?;
+    let fields = reader.map(node, "`distribution`", written::Distribution::FIELDS)?;
     let buckets = reader.need(&fields, "buckets", "give the selector of `…_bucket`");
     let buckets = buckets.and_then(|node| read_query(reader, node, QueryKind::Buckets, inputs));
     // Without a threshold the whole distribution is judged; a bad one has been complained about.

@@ -1,18 +1,22 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+mod changes;
 pub mod codes;
 pub mod default;
 mod document;
+pub mod extends;
 mod fields;
 pub mod history;
 mod inputs;
 pub mod kayenta;
 pub mod lint;
+mod merge;
 mod metrics;
 mod objectives;
 pub mod parse;
 mod promql;
 pub mod query;
+pub mod schema;
 mod subject;
 
 pub use subject::field_place;
@@ -50,8 +54,28 @@ pub struct Template {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// What is different for some types of change; none of these has rules of its own.
+    pub changes: Vec<ChangeRule>,
     /// The digest of the text it came from.
     pub digest: Digest,
+}
+
+/// A rule for one type of change.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ChangeRule {
+    /// The rollout's `change_type`.
+    pub change: String,
+    /// The template as it is for such a change.
+    pub template: Template,
+}
+
+impl Template {
+    /// The template as it is for a change of this type; without a rule for it, as it is.
+    pub fn for_change(&self, change_type: Option<&str>) -> &Self {
+        let mut rules = self.changes.iter();
+        let rule = rules.find(|rule| Some(rule.change.as_str()) == change_type);
+        rule.map_or(self, |rule| &rule.template)
+    }
 }
 
 /// One hole `${name}` in the queries.

@@ -3,11 +3,12 @@
 use crate::diagnostic::closest;
 use crate::ids::{MetricName, ObjectiveName};
 use crate::slo::objective::{Objective, Rung, RungAction};
-use crate::template::default;
 use crate::template::document::Node;
 use crate::template::fields::{Fields, Reader};
 use crate::template::metrics::unique;
+use crate::template::schema::written;
 use crate::template::{Measure, MetricSpec, ObjectiveSpec, TrafficSpec};
+use crate::template::{default, extends};
 use crate::time::Span;
 use crate::units::{BurnRate, Probability};
 
@@ -27,16 +28,7 @@ const BAD_EVENTS_MAX: u32 = 1_000_000;
 /// The largest traffic factor; a larger one is refused (C008), for the check could not fail.
 const TOLERANCE_FACTOR_MAX: f64 = 1000.0;
 
-const FIELDS: [&str; 6] = [
-    "name",
-    "metric",
-    "objective",
-    "period",
-    "min_bad_events",
-    "rungs",
-];
-
-const ACTIONS: [(&str, RungAction); 2] = [
+pub(super) const ACTIONS: [(&str, RungAction); 2] = [
     ("rollback", RungAction::Rollback),
     ("hold", RungAction::Hold),
 ];
@@ -52,9 +44,13 @@ pub(super) fn read(
     let mut seen = Vec::new();
     let mut out = Vec::new();
     for item in reader.list(node, "objectives", OBJECTIVES_MAX) {
-        let Some(fields) = reader.map(item, "an objective", &FIELDS) else {
+        let Some(fields) = reader.map(item, "an objective", written::Objective::FIELDS) else {
             continue;
         };
+        if let Some(node) = fields.get("remove") {
+            extends::nothing_removed(reader, node, "objective");
+            continue;
+        }
         let known = all_known.then_some(metrics);
         if let Some(spec) = read_one(reader, &fields, known) {
             let place = spec.place.unwrap_or(fields.place());
@@ -121,7 +117,7 @@ fn read_one(
 }
 
 fn read_rung(reader: &mut Reader<'_>, node: &Node) -> Option<Rung> {
-    let fields = reader.map(node, "a rung", &["burn", "long", "short", "action"])?;
+    let fields = reader.map(node, "a rung", written::Rung::FIELDS)?;
     let burn = reader.need(&fields, "burn", "the burn rate above which it fires");
     let burn =
         burn.and_then(|node| reader.number(node, "`burn`", "a number above 0", BurnRate::new));
@@ -156,7 +152,7 @@ pub(super) fn read_traffic(
     metrics: &[MetricSpec],
     all_known: bool,
 ) -> Option<TrafficSpec> {
-    let fields = reader.map(node, "`traffic`", &["metric", "tolerance"])?;
+    let fields = reader.map(node, "`traffic`", written::Traffic::FIELDS)?;
     let metric = reader.need(
         &fields,
         "metric",

@@ -4,16 +4,18 @@
 use crate::diagnostic::{Diagnostic, Place};
 use crate::digest::Digest;
 use crate::ids::TemplateName;
-use crate::template::document::{self, Node, Value};
+use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
+use crate::template::schema::written;
 use crate::template::{
-    JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template, default,
-    history, inputs, kayenta, metrics, objectives,
+    ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
+    changes, default, extends, history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
 
+pub use crate::template::changes::{CHANGE_BYTES_MAX, CHANGES_MAX};
 pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
 pub use crate::template::inputs::INPUTS_MAX;
@@ -47,12 +49,16 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a template. `Some` exactly when no diagnostic is an error.
 pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
-    let root = match document::read(text) {
+    let root = match extends::read(text) {
         Ok(root) => root,
         Err(diagnostic) => return (None, vec![diagnostic]),
     };
     let mut reader = Reader::new(text);
-    let template = read_template(&mut reader, &root, text);
+    let mut template = read_template(&mut reader, &root, text);
+    let rules = changes::read(&mut reader, &root);
+    if let Some(template) = template.as_mut().filter(|_| !reader.has_errors()) {
+        template.changes = read_rules(&mut reader, rules, text);
+    }
     if template.is_none() && !reader.has_errors() {
         let message = "the template could not be read".to_owned();
         reader.error("C005", root.place, message, "compare it with the reference");
@@ -61,9 +67,18 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
     (template, reader.into_found())
 }
 
+/// The template as it is for each type of change that has a rule.
+fn read_rules(reader: &mut Reader<'_>, rules: Vec<(String, Node)>, text: &str) -> Vec<ChangeRule> {
+    let read = rules.into_iter().filter_map(|(change, root)| {
+        let template = read_template(reader, &root, text)?;
+        Some(ChangeRule { change, template })
+    });
+    read.collect()
+}
+
 fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Template> {
     let what = "a template";
-    let fields = reader.map(root, what, &["apiVersion", "kind", "metadata", "spec"])?;
+    let fields = reader.map(root, what, written::Template::FIELDS)?;
     let help = format!("write `apiVersion: {API_VERSION}`");
     if let Some(node) = reader.need(&fields, "apiVersion", &help) {
         reader.word(node, "apiVersion", &[(API_VERSION, ())]);
@@ -89,7 +104,7 @@ fn read_template(reader: &mut Reader<'_>, root: &Node, text: &str) -> Option<Tem
 }
 
 fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<(TemplateName, String)> {
-    let fields = reader.map(node, "`metadata`", &["name", "description"])?;
+    let fields = reader.map(node, "`metadata`", written::Metadata::FIELDS)?;
     let name = reader.need(&fields, "name", "give the template a name");
     let name = name.and_then(|node| reader.name(node, "the template's name", TemplateName::new));
     let description = reader.prose(fields.get("description"), "description");
@@ -98,18 +113,7 @@ fn read_metadata(reader: &mut Reader<'_>, node: &Node) -> Option<(TemplateName, 
 
 /// The spec as a template that still lacks its name, description and digest.
 fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
-    let allowed = [
-        "inputs",
-        "schedule",
-        "judge",
-        "metrics",
-        "objectives",
-        "traffic",
-        "history",
-        "allow_warnings",
-        "on_inconclusive",
-    ];
-    let fields = reader.map(node, "`spec`", &allowed)?;
+    let fields = reader.map(node, "`spec`", written::Spec::FIELDS)?;
     let inputs = fields
         .get("inputs")
         .map_or_else(Vec::new, |node| inputs::read(reader, node));
@@ -155,6 +159,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
+        changes: Vec::new(),
         digest: Digest::of(&[]),
     })
 }
@@ -184,16 +189,7 @@ pub fn window_fault(
 }
 
 fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
-    let allowed = [
-        "step",
-        "look_every",
-        "warmup",
-        "bake",
-        "deadline",
-        "lag",
-        "source_grace",
-    ];
-    let fields = reader.map(node, "`schedule`", &allowed)?;
+    let fields = reader.map(node, "`schedule`", written::Schedule::FIELDS)?;
     let step = reader.need(
         &fields,
         "step",
@@ -279,14 +275,7 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
             accept_no_harm: None,
         });
     };
-    let allowed = [
-        "method",
-        "false_rollback",
-        "false_promote",
-        "accept_no_harm",
-        "score",
-    ];
-    let fields = reader.map(node, "`judge`", &allowed)?;
+    let fields = reader.map(node, "`judge`", written::Judge::FIELDS)?;
     let method = match fields.get("method") {
         None => Some(Method::Sequential),
         Some(node) => read_method(reader, node, fields.get("score")),
@@ -316,17 +305,25 @@ fn read_judge(reader: &mut Reader<'_>, node: Option<&Node>) -> Option<JudgeSpec>
     })
 }
 
+/// Reads what only that judge needs.
+type ReadMethod = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
+
+pub(super) const METHODS: [(&str, ReadMethod); 3] = [
+    ("sequential", |_, _| Some(Method::Sequential)),
+    ("mann-whitney", |_, _| Some(Method::MannWhitney)),
+    ("kayenta", |reader, score| {
+        kayenta::read_score(reader, score).map(Method::Kayenta)
+    }),
+];
+
+pub(super) const POLICIES: [(&str, OnInconclusive); 2] = [
+    ("hold", OnInconclusive::Hold),
+    ("rollback", OnInconclusive::Rollback),
+];
+
 /// The judge; `score` are the thresholds of the one that decides by a score.
 fn read_method(reader: &mut Reader<'_>, node: &Node, score: Option<&Node>) -> Option<Method> {
-    type Read = fn(&mut Reader<'_>, Option<&Node>) -> Option<Method>;
-    let known: [(&str, Read); 3] = [
-        ("sequential", |_, _| Some(Method::Sequential)),
-        ("mann-whitney", |_, _| Some(Method::MannWhitney)),
-        ("kayenta", |reader, score| {
-            kayenta::read_score(reader, score).map(Method::Kayenta)
-        }),
-    ];
-    let read = reader.word(node, "judge", &known)?;
+    let read = reader.word(node, "judge", &METHODS)?;
     read(reader, score)
 }
 
@@ -358,7 +355,7 @@ fn check_method(
 }
 
 fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
-    let fields = reader.map(node, "`accept_no_harm`", &["power"])?;
+    let fields = reader.map(node, "`accept_no_harm`", written::NoHarm::FIELDS)?;
     let help = "the least power to find the minimum effect, such as `80%`";
     let node = reader.need(&fields, "power", help)?;
     reader.share(node, "`power`", SHARE_RANGE, |value| {
@@ -395,9 +392,5 @@ fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<
         reader.error("C015", node.place, message, help);
         return None;
     }
-    let known = [
-        ("hold", OnInconclusive::Hold),
-        ("rollback", OnInconclusive::Rollback),
-    ];
-    reader.word(node, "`on_inconclusive`", &known)
+    reader.word(node, "`on_inconclusive`", &POLICIES)
 }

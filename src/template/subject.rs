@@ -2,7 +2,8 @@
 //! means, and the comments by which an author silences a rule.
 
 use crate::diagnostic::{Diagnostic, Place};
-use crate::template::document::{self, Node, Value};
+use crate::template::document::{Node, Value};
+use crate::template::extends;
 use crate::template::fields::inside;
 use crate::template::promql::{Lexed, lex};
 use crate::template::{Measure, MetricSpec, Template};
@@ -18,7 +19,7 @@ pub(super) struct Subject<'a> {
 impl<'a> Subject<'a> {
     /// Without the text (a built-in template) nothing has a place.
     pub(super) fn new(template: &'a Template, text: &'a str) -> Self {
-        let root = document::read(text).ok();
+        let root = extends::read(text).ok();
         Self {
             template,
             text,
@@ -60,7 +61,7 @@ impl<'a> Subject<'a> {
 /// Where a field stands in a template's text, by field names and list positions: its value, or the
 /// key of a map or list.
 pub fn field_place(text: &str, path: &[&str]) -> Option<Place> {
-    let root = document::read(text).ok();
+    let root = extends::read(text).ok();
     let mut node = root.as_ref()?;
     for name in path {
         node = child(node, name)?;

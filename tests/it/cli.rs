@@ -151,6 +151,7 @@ fn colour_is_for_terminals() {
 fn a_closed_pipe_is_no_fault() {
     for (args, code) in [
         (&["openapi"][..], 0),
+        (&["schema"][..], 0),
         (&["--help"][..], 0),
         (&["judge", "--csv", "regressed.csv", "--explain"][..], 1),
         (&["lint", "templates"][..], 1),

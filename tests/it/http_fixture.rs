@@ -8,7 +8,7 @@ use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
     Ask, Credential, Desk, Health, Limits, OnceFault, OneShot, Readings, RecordingFault, Right,
-    TemplateFile, serve,
+    Shelf, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -131,7 +131,10 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let readings = Readings::default();
     let desk = Desk {
         readings: readings.clone(),
-        templates: Arc::new(RwLock::new(templates)),
+        templates: Arc::new(RwLock::new(Shelf {
+            known: templates,
+            refused: Vec::new(),
+        })),
         ask,
         credentials: setup.credentials.into(),
         health: health.clone(),

@@ -4,6 +4,7 @@ use crate::http_fixture::{Asked, Door, Mood, NOW, Reply, Setup, deploy, open, su
 use haldane::engine::record::SecretRef;
 use haldane::engine::verdict::Verdict;
 use haldane::http::{Code, Limits, endpoints};
+use haldane::template::parse::parse;
 use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::atomic::Ordering;
@@ -143,6 +144,7 @@ async fn submissions_that_are_refused() {
         )
     };
     let broken = inline("apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetdata: {}\n");
+    let orphan = inline(&CHILD.replace("checkout", "chekout"));
     let long_key = format!("idempotency-key: {}\r\n", "k".repeat(256));
     let two_keys = "idempotency-key: a\r\nidempotency-key: b\r\n";
     let same = good.replace("stable", "canary");
@@ -171,6 +173,7 @@ async fn submissions_that_are_refused() {
         ("POST", path, "", &file, 422, fields, &["webhooks[0].url", "https"]),
         ("POST", path, "", &secret, 422, fields, &["webhooks[0].secret", "whsec_"]),
         ("POST", path, "", &broken, 422, "invalid_template", &["\"line\":3", "\"code\":\"C0", "help"]),
+        ("POST", path, "", &orphan, 422, "invalid_template", &["\"line\":4", "C019", "did you mean `checkout`?"]),
         ("POST", path, &long_key, &good, 400, "invalid_header", &["255"]),
         ("POST", path, two_keys, &good, 400, "invalid_header", &["once"]),
         ("POST", path, "idempotency-key: \r\n", &good, 400, "invalid_header", &[]),
@@ -192,6 +195,30 @@ async fn submissions_that_are_refused() {
         1,
         "nothing refused reached the driver"
     );
+}
+
+const CHILD: &str = "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: { name: child }\n\
+                     extends: checkout\nspec: { schedule: { bake: 5m } }\n";
+
+/// A template that comes with a body may extend one the daemon has; what is kept needs neither.
+#[tokio::test]
+async fn an_inline_template_extends_one_of_the_daemons() {
+    let door = open(Setup::default()).await;
+    let inline = format!(
+        r#""template_inline":{}"#,
+        serde_json::to_string(CHILD).unwrap()
+    );
+    let body = submission("").replace(r#""template":"checkout""#, &inline);
+    let reply = door.post("/v1/analyses", &body).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let asked = door.asked.lock().unwrap();
+    let [Asked::Submit(submission)] = asked.as_slice() else {
+        panic!("{asked:?}");
+    };
+    let kept = parse(&submission.template_text).0.unwrap();
+    assert_eq!(kept.name.as_str(), "child");
+    assert_eq!(kept.metrics.len(), 2);
+    assert_eq!(kept.digest, submission.plan.template_digest);
 }
 
 #[tokio::test]

@@ -21,7 +21,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn base() -> (String, Template) {
     (text, template.unwrap())
 }
 
-fn said(diagnostic: &Diagnostic) -> String {
+pub(crate) fn said(diagnostic: &Diagnostic) -> String {
     let word = match diagnostic.severity {
         Severity::Error => "error",
         Severity::Warning => "warning",
@@ -88,7 +88,7 @@ fn read_cases(text: &str) -> Vec<Case<'_>> {
 }
 
 /// Runs every case of a file, or rewrites what they expect.
-fn run_cases(file: &str, run: impl Fn(&[&str]) -> Vec<String>) {
+pub(crate) fn run_cases(file: &str, run: impl Fn(&[&str]) -> Vec<String>) {
     let path = folder("tests/cases").join(file);
     let text = std::fs::read_to_string(&path).unwrap();
     let cases = read_cases(&text);

@@ -1,0 +1,96 @@
+//! Templates as files: one, with the templates of its folder that it extends, or a whole folder.
+
+use crate::ids::TemplateName;
+use crate::template::Template;
+use crate::template::extends::{Ancestor, Bundle, bundle, head};
+use std::io;
+use std::path::{Path, PathBuf};
+
+/// A template file as it was read.
+#[derive(Clone, Debug)]
+pub struct File {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its text.
+    pub text: String,
+    /// The name it gives itself, when that can be read.
+    pub name: Option<TemplateName>,
+}
+
+impl File {
+    fn read(path: PathBuf) -> Result<Self, String> {
+        let text = std::fs::read_to_string(&path)
+            .map_err(|fault| format!("template {}: {fault}", path.display()))?;
+        Ok(Self {
+            name: head(&text).0,
+            path,
+            text,
+        })
+    }
+
+    /// Its text with those it extends, found among `others`.
+    pub fn bundled(&self, others: &[Self]) -> Bundle {
+        let known: Vec<TemplateName> = others.iter().filter_map(|file| file.name.clone()).collect();
+        let find = |name: &TemplateName| {
+            let found = others
+                .iter()
+                .find(|file| file.name.as_ref() == Some(name))?;
+            Some(Ancestor {
+                label: found.path.display().to_string(),
+                text: found.text.clone(),
+            })
+        };
+        bundle(&self.path.display().to_string(), &self.text, find, &known)
+    }
+}
+
+/// Every `*.yaml` and `*.yml` of a folder, in the order of their names.
+pub fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let is_template = |path: &PathBuf| {
+        let extension = path.extension();
+        extension.is_some_and(|ext| ext == "yaml" || ext == "yml") && path.is_file()
+    };
+    let entries = std::fs::read_dir(dir)?;
+    let mut out: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
+    out.retain(is_template);
+    out.sort();
+    Ok(out)
+}
+
+/// The files of a folder; one that cannot be read is an error with its path.
+pub fn folder(dir: &Path) -> io::Result<Vec<Result<File, (PathBuf, String)>>> {
+    let files = paths(dir)?.into_iter().map(|path| {
+        let kept = path.clone();
+        File::read(path).map_err(|why| (kept, why))
+    });
+    Ok(files.collect())
+}
+
+/// The bundle of a template file: only one that extends another makes its folder be read.
+pub fn bundle_of(path: &Path) -> Result<Bundle, String> {
+    let file = File::read(path.to_owned())?;
+    let extends = head(&file.text).1.is_some();
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    let dir = dir.unwrap_or(Path::new("."));
+    let others: Vec<File> = match folder(dir) {
+        Ok(files) if extends => files.into_iter().flatten().collect(),
+        _ => Vec::new(),
+    };
+    Ok(file.bundled(&others))
+}
+
+/// Reads and parses a template file; the message carries every error with its source line.
+pub fn read(path: &Path) -> Result<Template, String> {
+    let bundle = bundle_of(path)?;
+    parsed(&path.display().to_string(), &bundle)
+}
+
+/// Parses a bundle; the message carries every error with its source line.
+pub fn parsed(shown: &str, bundle: &Bundle) -> Result<Template, String> {
+    let (template, found) = bundle.parse();
+    template.ok_or_else(|| {
+        let errors = found.iter().filter(|said| said.is_error());
+        let rendered: Vec<String> = errors.map(|said| bundle.render(said)).collect();
+        format!("template {shown} is refused\n{}", rendered.join("\n"))
+    })
+}

@@ -1,0 +1,117 @@
+//! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
+//! queries, and the words of every choice, which are the parser's own.
+
+use crate::template::{kayenta, metrics, objectives, parse};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use std::borrow::Cow;
+
+/// A value with a fixed schema.
+macro_rules! values {
+    ($( $name:ident = $schema:tt; )+) => { $(
+        pub(in crate::template) struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        }
+    )+ };
+}
+
+values! {
+    Flag = { "type": "boolean" };
+    Name = { "type": "string", "pattern": "^[A-Za-z0-9._:/@-]{1,200}$" };
+    Text = { "type": "string", "maxLength": 2000 };
+    Query = { "type": "string", "minLength": 1, "maxLength": 16384 };
+    Percents = {
+        "type": "object",
+        "additionalProperties": { "type": "number", "minimum": 0, "maximum": 100 }
+    };
+    Share = { "anyOf": [
+        { "type": "number" },
+        { "type": "string", "pattern": "^[+-]?[0-9]*\\.?[0-9]* *%$" }
+    ] };
+    Length = { "anyOf": [
+        { "const": 0 },
+        { "type": "string", "pattern": "^(0|([0-9]+(\\.[0-9]+)?(ms|s|m|h|d|w|y))+)$" }
+    ] };
+    TheVersion = { "type": "string", "enum": [parse::API_VERSION] };
+    TheKind = { "type": "string", "enum": [parse::KIND] };
+}
+
+/// One word of the parser's list, with what each means in the same order.
+macro_rules! choices {
+    ($( $name:ident = $words:expr => [$($meaning:literal),+]; )+) => { $(
+        pub(in crate::template) struct $name;
+
+        impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                stringify!($name).into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                let words = $words.map(|(word, _)| word);
+                let meanings = [$($meaning),+];
+                choice(&words, &meanings)
+            }
+        }
+
+        const _: () = assert!(
+            $words.len() == [$($meaning),+].len(),
+            "every word has a meaning"
+        );
+    )+ };
+}
+
+/// Editors that know `enumDescriptions` show them beside the words; the others ignore it.
+fn choice(words: &[&str], meanings: &[&str]) -> Schema {
+    json_schema!({ "type": "string", "enum": words, "enumDescriptions": meanings })
+}
+
+choices! {
+    Role = metrics::ROLES => [
+        "a gate with three parts of the error budget; its failure sets the score to 0",
+        "a gate: rolls back when worse, must hold for a promote",
+        "counts in the score only",
+        "shown, never counted"
+    ];
+    Harm = metrics::HARMS => [
+        "more is worse",
+        "less is worse",
+        "any change is worse"
+    ];
+    Combine = metrics::COMBINES => [
+        "arithmetic mean", "sum", "largest", "smallest", "median"
+    ];
+    Gaps = metrics::GAPS => [
+        "left out, and counted against coverage",
+        "zero: for series that exist only while something happens",
+        "the metric is no data as soon as there is one"
+    ];
+    Action = objectives::ACTIONS => [
+        "rolls back when the canary is also worse than the baseline",
+        "keeps the canary from being promoted"
+    ];
+    Policy = parse::POLICIES => [
+        "keep the canary where it is and ask a person",
+        "take the canary back"
+    ];
+    MethodWord = parse::METHODS => [
+        "evidence that may be read at any time",
+        "the classic two-sample test, corrected for looks and autocorrelation",
+        "Kayenta's judge, which decides by its score"
+    ];
+    Outliers = kayenta::STRATEGIES => ["outliers count", "outliers are left out"];
+    NoData = kayenta::MEANINGS => [
+        "an empty side is left out of the score",
+        "an empty side is a failed metric"
+    ];
+    EffectMeasure = kayenta::MEASURES => [
+        "ratio of the means",
+        "probability that a value of the canary exceeds one of the baseline"
+    ];
+}

@@ -1,0 +1,364 @@
+//! The fields of a template as people write them: one shape per map, with what each field means,
+//! its default, its limits and an example. The parser takes the names of its fields from here, the
+//! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
+
+use super::values::{
+    Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData, Outliers,
+    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+};
+use schemars::JsonSchema;
+use std::collections::BTreeMap;
+
+/// A field that must be there, unless the template extends one that has it.
+type Needed<T> = T;
+
+/// Declares shapes: `field: Type = default, limits, [examples];`.
+macro_rules! shapes {
+    ($(
+        $(#[doc = $about:literal])*
+        $name:ident {
+            $(
+                $(#[doc = $doc:literal])+
+                $field:ident: $ty:ty = $default:literal, $limits:literal, $examples:tt;
+            )+
+        }
+    )+) => { $(
+        $(#[doc = $about])*
+        #[derive(JsonSchema)]
+        #[schemars(deny_unknown_fields)]
+        #[expect(dead_code, reason = "a shape: nothing is ever stored in it")]
+        #[allow(non_snake_case, reason = "one field, `apiVersion`, is written like that")]
+        pub(in crate::template) struct $name {
+            $(
+                $(#[doc = $doc])+
+                #[schemars(extend(
+                    "x-default" = $default,
+                    "x-limits" = $limits,
+                    "examples" = $examples
+                ))]
+                $field: $ty,
+            )+
+        }
+
+        impl $name {
+            /// The names of the fields, in the order of the reference.
+            pub(in crate::template) const FIELDS: &'static [&'static str] =
+                &[$(stringify!($field)),+];
+        }
+    )+ };
+}
+
+shapes! {
+    /// How one kind of service is judged: what is measured, how much worse is harm, how long to
+    /// look and how often a wrong verdict is acceptable.
+    Template {
+        /// the version of this format
+        apiVersion: Needed<TheVersion> = "required", "", ["haldane/v1"];
+        /// what the file holds
+        kind: Needed<TheKind> = "required", "", ["AnalysisTemplate"];
+        /// who it is
+        metadata: Needed<Metadata> = "required", "", [{ "name": "checkout" }];
+        /// the `metadata.name` of a template whose `spec` is taken over; this one says only what
+        /// differs
+        extends: Option<Name> = "none", "at most 8 in a row", ["http-service"];
+        /// what is judged, when, and how
+        spec: Needed<Spec> = "required", "", [];
+    }
+
+    /// Who the template is.
+    Metadata {
+        /// what submissions and other templates call it
+        name: Needed<Name> = "required", "a name", ["checkout"];
+        /// what it is for, in a sentence
+        description: Option<Text> = "empty", "2,000 bytes", ["errors and latency of the checkout"];
+    }
+
+    /// What is judged, when, and how.
+    Spec {
+        /// the holes a rollout fills, by name
+        inputs: Option<BTreeMap<String, Option<Input>>> =
+            "empty",
+            "at most 50; names are letters, digits and `_`",
+            [{ "service": { "description": "the label `service`" } }];
+        /// when to look, and for how long
+        schedule: Needed<Schedule> = "required", "", [{ "step": "30s", "deadline": "30m" }];
+        /// which judge, and how often it may be wrong
+        judge: Option<Judge> = "the defaults below", "", [{ "false_rollback": "2%" }];
+        /// what is measured
+        metrics: Needed<Vec<Metric>> = "required", "1 to 200", [];
+        /// promises that are guarded while the canary runs
+        objectives: Option<Vec<Objective>> = "empty", "at most 20", [];
+        /// how the observed share of traffic is compared with the declared one, when the rollout
+        /// declares one
+        traffic: Option<Traffic> = "not compared", "", [{ "metric": "errors" }];
+        /// what is read from before the start
+        history: Option<History> = "nothing", "", [{ "lookback": "1h" }];
+        /// regular expressions of source warnings known to be harmless
+        allow_warnings: Option<Vec<Text>> = "empty", "at most 50",
+            [["metric might not be a counter"]];
+        /// what is different for a type of change (the rollout's `change_type`), joined as with
+        /// `extends`
+        changes: Option<BTreeMap<String, Rule>> = "empty", "at most 20",
+            [{ "database": { "schedule": { "bake": "30m" } } }];
+        /// what the controller is told when the verdict is inconclusive; never `promote`
+        on_inconclusive: Option<Policy> = "`hold`", "", ["hold"];
+    }
+
+    /// What is different for a type of change; every part as in `spec`, and only what differs.
+    Rule {
+        /// other times
+        schedule: Option<Schedule> = "as it is", "", [{ "bake": "30m" }];
+        /// another judge, or other error shares
+        judge: Option<Judge> = "as it is", "", [{ "false_promote": "1%" }];
+        /// metrics that are overridden by name, added, or removed
+        metrics: Option<Vec<Metric>> = "as it is", "at most 200 in all",
+            [[{ "name": "slow-queries", "role": "required" }]];
+        /// objectives that are overridden by name, added, or removed
+        objectives: Option<Vec<Objective>> = "as it is", "at most 20 in all", [];
+        /// another comparison of traffic
+        traffic: Option<Traffic> = "as it is", "", [{ "metric": "errors" }];
+        /// another history
+        history: Option<History> = "as it is", "", [{ "lookback": "1h" }];
+        /// added to the others
+        allow_warnings: Option<Vec<Text>> = "as it is", "at most 50 in all",
+            [["metric might not be a counter"]];
+        /// what the controller is told when the verdict on such a change is inconclusive
+        on_inconclusive: Option<Policy> = "as it is", "", ["rollback"];
+    }
+
+    /// What fills a hole `${name}` of a query.
+    Input {
+        /// the value when the rollout gives none; without one the input is required
+        default: Option<Text> = "none: the input is required", "500 bytes, no control characters",
+            ["prod"];
+        /// what to put there
+        description: Option<Text> = "empty", "2,000 bytes", ["the namespace"];
+    }
+
+    /// When an analysis looks; all counted from the start of the rollout, which is moved up to the
+    /// next multiple of `step`.
+    Schedule {
+        /// distance between grid points; at least twice the scrape interval
+        step: Needed<Length> = "required", "1s to 30d", ["30s"];
+        /// an undecided analysis ends here
+        deadline: Needed<Length> = "required", "1s to 30d; at most 11,000 steps and 10,000 looks",
+            ["30m"];
+        /// time between looks
+        look_every: Option<Length> = "the first multiple of `step` from 1m", "from 1s", ["1m"];
+        /// fetched but not judged
+        warmup: Option<Length> = "`0s`", "up to 30d", ["2m"];
+        /// no promote before
+        bake: Option<Length> = "`10m`, or `deadline` if that is shorter", "up to 30d", ["10m"];
+        /// how long a sample takes to be readable
+        lag: Option<Length> = "`30s`", "shorter than `deadline`", ["30s"];
+        /// how long the source may fail
+        source_grace: Option<Length> = "`3m` or three steps, whichever is longer", "up to 30d",
+            ["3m"];
+    }
+
+    /// Which judge, and how often it may be wrong.
+    Judge {
+        /// the judge: `sequential`, `mann-whitney` or `kayenta`, see [judges.md](judges.md)
+        method: Option<MethodWord> = "`sequential`", "", ["sequential"];
+        /// the probability that a healthy canary is ever rolled back, over all metrics, objectives
+        /// and looks
+        false_rollback: Option<Share> = "`5%`", "above 0, below 1", ["2%"];
+        /// the probability that a required metric beyond its limit passes
+        false_promote: Option<Share> = "`5%`", "above 0, below 1", ["5%"];
+        /// when given, "no harm found" is enough for a promote
+        accept_no_harm: Option<NoHarm> = "absent", "", [{ "power": "80%" }];
+        /// how `kayenta` decides
+        score: Option<Score> = "the defaults below", "`kayenta` only",
+            [{ "pass": 90, "marginal": 70 }];
+    }
+
+    /// When "no harm found" is enough.
+    NoHarm {
+        /// harm of the minimum effect would have been found with this probability
+        power: Needed<Share> = "required", "above 0, up to 1", ["80%"];
+    }
+
+    /// The thresholds of Kayenta's score.
+    Score {
+        /// a score from here up promotes
+        pass: Option<f64> = "75", "0 to 100, `kayenta` only", [90];
+        /// a score below rolls back
+        marginal: Option<f64> = "50", "0 to 100, at most `pass`, `kayenta` only", [70];
+        /// percent of the score by group; groups not named share the rest
+        group_weights: Option<Percents> =
+            "empty",
+            "0 to 100 each, together at most 100, `kayenta` only",
+            [{ "errors": 60, "latency": 40 }];
+    }
+
+    /// One thing that is measured in both arms.
+    Metric {
+        /// what it is called
+        name: Needed<Name> = "required", "unique", ["errors"];
+        /// takes away the metric of this name that `extends` brings along
+        remove: Option<Flag> = "absent", "only `true`, beside `name` alone", [true];
+        /// what it can do to the verdict: `critical` and `required` metrics are gates, which roll
+        /// back and must hold for a promote; `optional` counts in the score; `info` is only shown
+        role: Option<Role> = "`required`", "", ["required"];
+        /// which change is harm: `increase`, `decrease`, `either`
+        harm: Needed<Harm> = "required", "", ["increase"];
+        /// the smallest difference that counts: `{ relative: 10% }` of the baseline, or `{
+        /// absolute: 0.02 }` in the metric's unit; for events and distributions in the unit of the
+        /// ratio, so `0.5%` is half a percentage point
+        min_effect: Needed<Effect> =
+            "required",
+            "exactly one, from 0; relative up to 10000%, absolute up to 1e15",
+            [{ "relative": "10%" }];
+        /// shown to people: `s`, `ms`, `cores`
+        unit: Option<Text> = "empty", "2,000 bytes", ["ms"];
+        /// metrics of a group are scored together
+        group: Option<Name> = "`default`", "a name", ["latency"];
+        /// weight in the score
+        weight: Option<f64> = "1", "from 0", [2];
+        /// grid points with a value, per arm (series)
+        min_samples: Option<u32> = "10", "3 to 11,000", [20];
+        /// events per arm (events, distribution)
+        min_events: Option<u32> = "50", "1 to 1,000,000,000", [500];
+        /// share of grid points that must hold a value, per arm
+        min_coverage: Option<Share> = "`50%`", "0 to 1", ["80%"];
+        /// any expression, one value per step
+        series: Option<Series> = "one of the three", "", [{ "query": "cpu{${selector}}" }];
+        /// two counters
+        events: Option<Events> = "one of the three", "",
+            [{ "bad": "errors_total{${selector}}", "total": "requests_total{${selector}}" }];
+        /// a histogram
+        distribution: Option<Distribution> = "one of the three", "",
+            [{ "buckets": "duration_seconds_bucket{${selector}}", "threshold": 0.25 }];
+        /// what that judge is asked beside the usual; below
+        kayenta: Option<Kayenta> = "empty", "`kayenta` only", [{ "outliers": "remove" }];
+    }
+
+    /// The smallest difference that counts.
+    Effect {
+        /// a share of the baseline
+        relative: Option<Share> = "one of the two", "0 to 10000%", ["10%"];
+        /// in the metric's unit, or of the ratio
+        absolute: Option<Share> = "one of the two", "0 to 1e15", ["0.5%"];
+    }
+
+    /// Any expression, one value per grid step and arm.
+    Series {
+        /// any expression, one value per grid point and series; keeps the labels of the arms
+        query: Needed<Query> = "required", "16 KiB",
+            ["sum by (${arm_labels}) (rate(cpu_seconds_total{${selector}}[30s]))"];
+        /// how several series of an arm become one value: `mean`, `sum`, `max`, `min`, `median`
+        combine: Option<Combine> = "`mean`", "", ["mean"];
+        /// what a point without a value is: `drop` leaves it out, `zero` is zero, `fail` makes the
+        /// metric no data
+        gaps: Option<Gaps> = "`drop`", "", ["drop"];
+        /// the label whose values are the replicas of an arm: they are kept apart beside the
+        /// combined value
+        per: Option<Text> = "absent", "a label; up to 64 replicas per arm", ["pod"];
+    }
+
+    /// Bad and total counters; increments are computed here from raw samples.
+    Events {
+        /// bare selector of the counters of bad events
+        bad: Needed<Query> = "required", "16 KiB",
+            ["http_requests_total{code=~\"5..\",${selector}}"];
+        /// bare selector of the counters of all events
+        total: Needed<Query> = "required", "16 KiB", ["http_requests_total{${selector}}"];
+        /// as in `series`
+        per: Option<Text> = "absent", "a label; up to 64 replicas per arm", ["pod"];
+    }
+
+    /// A histogram, classic or native.
+    Distribution {
+        /// bare selector of classic `…_bucket` counters, without a matcher on `le`, or of native
+        /// histograms
+        buckets: Needed<Query> = "required", "16 KiB",
+            ["http_request_duration_seconds_bucket{${selector}}"];
+        /// the bucket bound beyond which an observation is bad, in the metric's unit: that bound
+        /// alone is judged. Without one the whole distribution is judged, at every bound
+        /// ([how](statistics.md#distributions)); `unit` is then that of the bounds. An objective
+        /// needs one, and so does `judge.method: kayenta`
+        threshold: Option<f64> = "none", "one of the bounds", [0.25];
+        /// as in `series`
+        per: Option<Text> = "absent", "a label; up to 64 replicas per arm", ["pod"];
+    }
+
+    /// What `judge.method: kayenta` is asked of a metric beside the usual.
+    Kayenta {
+        /// `keep` or `remove`
+        outliers: Option<Outliers> = "`keep`", "", ["remove"];
+        /// outliers lie so many distances between the quartiles beyond a quartile, and beyond the
+        /// 1st or 99th percentile
+        outlier_factor: Option<f64> = "3", "above 0, up to 1e9", [3];
+        /// an empty side is left out of the score (`ignore`) or counts as a failed metric (`fail`)
+        no_data: Option<NoData> = "`ignore`", "", ["fail"];
+        /// which effects count
+        effect_size: Option<EffectSize> = "from `min_effect`", "", [{ "allowed_increase": 1.1 }];
+    }
+
+    /// Which effects count for `judge.method: kayenta`.
+    EffectSize {
+        /// `mean-ratio`, or `cles`: the probability that a value of the canary exceeds one of the
+        /// baseline
+        measure: Option<EffectMeasure> = "`mean-ratio`", "", ["cles"];
+        /// an increase counts from this effect up
+        allowed_increase: Option<f64> = "1, with `cles` 0.5", "0 to 1e9", [1.1];
+        /// a decrease counts from this effect down
+        allowed_decrease: Option<f64> = "1, with `cles` 0.5", "0 to 1e9", [0.9];
+        /// an increase of a critical metric fails the whole from this effect up
+        critical_increase: Option<f64> = "1, with `cles` 0.5", "0 to 1e9", [1.5];
+        /// a decrease likewise, from this effect down
+        critical_decrease: Option<f64> = "1, with `cles` 0.5", "0 to 1e9", [0.5];
+    }
+
+    /// A promise to users: at most so many bad events in so much time.
+    Objective {
+        /// what it is called
+        name: Needed<Name> = "required", "unique", ["availability"];
+        /// takes away the objective of this name that `extends` brings along
+        remove: Option<Flag> = "absent", "only `true`, beside `name` alone", [true];
+        /// supplies bad and total
+        metric: Needed<Name> =
+            "required",
+            "an `events` metric, or a `distribution` with a `threshold`",
+            ["errors"];
+        /// the promised share of good events
+        objective: Needed<Share> = "required", "above 0, below 100 %", ["99.9%"];
+        /// of the promise
+        period: Option<Length> = "`30d`", "1s to 366d", ["30d"];
+        /// bad events below which no rung fires
+        min_bad_events: Option<u32> = "2", "1 to 1,000,000", [2];
+        /// multi-window burn rates
+        rungs: Option<Vec<Rung>> = "the two below", "at most 8", [];
+    }
+
+    /// A burn rate over two windows: it fires when both exceed `burn`.
+    Rung {
+        /// how many times faster than promised the budget goes
+        burn: Needed<f64> = "required", "above 0", [14.4];
+        /// how much budget must have gone
+        long: Needed<Length> = "required", "1s to 366d", ["1h"];
+        /// whether it is still going on
+        short: Needed<Length> = "required", "1s to `long`", ["5m"];
+        /// `rollback` (when the canary is also worse than the baseline) or `hold`
+        action: Needed<Action> = "required", "", ["rollback"];
+    }
+
+    /// How observed and declared traffic are compared.
+    Traffic {
+        /// its totals are the traffic
+        metric: Needed<Name> = "required", "an `events` metric", ["errors"];
+        /// the observed share of the canary may differ from the declared one by this factor either
+        /// way
+        tolerance: Option<f64> = "3", "1 to 1,000", [3];
+    }
+
+    /// What is read from before the start; without it nothing is, but for the last samples of
+    /// counters.
+    History {
+        /// how far to reach back from the start; rounded up to whole steps
+        lookback: Needed<Length> = "required", "`step` to 24h, at most 11,000 steps", ["1h"];
+        /// `true` says that what the canary's scope selects before the start is a healthy earlier
+        /// version of the same population
+        offset: Option<Flag> = "`false`", "", [true];
+    }
+}
