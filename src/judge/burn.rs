@@ -9,10 +9,11 @@
 //!
 //! Whether it is the canary's doing is asked of the counts of both arms interval by interval, so
 //! that an incident in both cancels. That e-value has to reach the same bound before anything is
-//! rolled back. What two healthy arms are known to differ by moves the limit of that comparison, as
-//! it does for a metric of events ([`count_offset`](crate::judge::count_offset)); a rung is a limit
-//! of its own, whatever the baseline does, and stays. To ask only that the baseline's own budget is not shown broken would not do: of
-//! two equal arms in a common incident either may be shown first.
+//! rolled back. What two healthy arms are known to differ by moves the limit of that comparison,
+//! as it does for a metric of events ([`count_offset`](crate::judge::count_offset)); a rung is a
+//! limit of its own, whatever the baseline does, and stays. To ask only that the baseline's own
+//! budget is not shown broken would not do: of two equal arms in a common incident either may be
+//! shown first.
 
 use crate::judge::count_evidence::Seen;
 use crate::judge::count_offset::Healthy;

@@ -28,6 +28,9 @@ HISTORY
     - { name: availability, metric: errors, objective: 99.9%, period: 30d, min_bad_events: 2 }
 ";
 
+/// Bad ratios of a pod: before the start, after it.
+type Ratios = (f64, f64);
+
 /// What is told of healthy arms.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Told {
@@ -50,9 +53,8 @@ fn plan(told: Told) -> Plan {
     bind(&template, &rollout()).unwrap()
 }
 
-/// Counters of one pod: a thousand requests a step, bad ones at one ratio before the start and at
-/// another after it.
-fn counters(arm: &str, number: usize, (before, after): (f64, f64)) -> [RawSeries; 2] {
+/// Counters of one pod with a thousand requests a step.
+fn counters(arm: &str, number: usize, (before, after): Ratios) -> [RawSeries; 2] {
     let labels: Labels = [("arm", arm), ("pod", &format!("{arm}-{number}"))]
         .map(|(label, value)| (label.to_owned(), value.to_owned()))
         .into();
@@ -73,10 +75,10 @@ fn counters(arm: &str, number: usize, (before, after): (f64, f64)) -> [RawSeries
     })
 }
 
-/// The judgement of the whole hour. Ratios of the pods of each arm: before the start, after it.
-fn judged(told: Told, baseline: &[(f64, f64)], canary: &[(f64, f64)]) -> Judgement {
+/// The judgement of the whole hour.
+fn judged(told: Told, baseline: &[Ratios], canary: &[Ratios]) -> Judgement {
     let plan = plan(told);
-    let arm = |name: &'static str, pods: &[(f64, f64)]| -> Vec<[RawSeries; 2]> {
+    let arm = |name: &'static str, pods: &[Ratios]| -> Vec<[RawSeries; 2]> {
         let each = pods.iter().enumerate();
         each.map(|(number, ratios)| counters(name, number, *ratios))
             .collect()
@@ -109,7 +111,7 @@ fn judged(told: Told, baseline: &[(f64, f64)], canary: &[(f64, f64)]) -> Judgeme
 
 /// Both arms burn at every rung in all of these: only the comparison with the baseline differs.
 #[track_caller]
-fn check(what: &str, told: Told, arms: (&[(f64, f64)], &[(f64, f64)]), worse: bool) {
+fn check(what: &str, told: Told, arms: (&[Ratios], &[Ratios]), worse: bool) {
     let judged = judged(told, arms.0, arms.1);
     let objective = &judged.objectives[0];
     assert!(
