@@ -15,6 +15,17 @@ impl Digest {
         Self(out)
     }
 
+    /// The digest of `parts`, one after the other.
+    pub fn of_parts(parts: &[&[u8]]) -> Self {
+        let mut context = ring::digest::Context::new(&ring::digest::SHA256);
+        for part in parts {
+            context.update(part);
+        }
+        let mut out = [0_u8; 32];
+        out.copy_from_slice(context.finish().as_ref());
+        Self(out)
+    }
+
     /// The raw bytes.
     pub const fn bytes(&self) -> &[u8; 32] {
         &self.0

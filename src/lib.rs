@@ -13,10 +13,10 @@
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
 //! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
-//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] | the outside world |
+//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] | I/O |
 //! | 8 pages | [`report`] | what an analysis said, for people; pure |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
-//! | 10 proof | [`evaluate`] | judges over simulated and labelled pairs |
+//! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
 //! | 11 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
@@ -33,6 +33,8 @@ pub mod ids;
 pub mod judge;
 pub mod plan;
 pub mod prometheus;
+pub mod recording;
+pub mod replay;
 pub mod report;
 pub mod secret;
 pub mod series;

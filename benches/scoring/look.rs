@@ -18,8 +18,10 @@ use haldane::time::{Span, Timestamp};
 use std::fmt::Write as _;
 use std::hint::black_box;
 
-const METRICS: usize = 10;
+pub(crate) const METRICS: usize = 10;
 const STEP_S: i64 = 15;
+/// Values of each metric before the start, where there is a history.
+const PAST: i64 = 240;
 /// On the grid, as a rollout's start becomes when its plan is bound.
 const START: Timestamp = Timestamp::from_s(1_800_000_000);
 
@@ -32,6 +34,9 @@ pub(crate) fn run(runner: &Runner) {
             "judge_full",
             "judge_next",
             "judge_next_copy",
+            "judge_decision_history",
+            "judge_next_history",
+            "judge_next_history_copy",
         ];
         if !names
             .iter()
@@ -39,7 +44,7 @@ pub(crate) fn run(runner: &Runner) {
         {
             continue;
         }
-        let plan = plan(points);
+        let plan = plan(points, 0);
         let whole = batch(&plan, 0, points);
         runner.measure(&format!("look_from_scratch/{points}"), |_| {
             let mut windows = Windows::new(&plan);
@@ -54,13 +59,14 @@ pub(crate) fn run(runner: &Runner) {
             windows.absorb(&plan, &minute);
             judge(&plan, &windows, plan.timing.looks_planned())
         });
-        judging(runner, &plan, points);
+        judging(runner, &plan, points, "");
+        judging(runner, &self::plan(points, PAST), points, "_history");
     }
 }
 
 /// The judge alone. `judge_next` works on a copy of the memory; `judge_next_copy` is what the
-/// copying costs, to be taken off.
-fn judging(runner: &Runner, plan: &Plan, points: i64) {
+/// copying costs, to be taken off. With a history of both arms all three are measured again.
+fn judging(runner: &Runner, plan: &Plan, points: i64, history: &str) {
     let look = plan.timing.looks_planned();
     let mut windows = Windows::new(plan);
     windows.absorb(plan, &batch(plan, 0, points - 1));
@@ -68,24 +74,38 @@ fn judging(runner: &Runner, plan: &Plan, points: i64) {
     let mut memory = Memory::sharing(Detail::Decision, &tables);
     judge_again(plan, &windows, look, &mut memory);
     windows.absorb(plan, &batch(plan, points - 1, points));
-    runner.measure(&format!("judge_decision/{points}"), |_| {
+    runner.measure(&format!("judge_decision{history}/{points}"), |_| {
         let mut memory = Memory::sharing(Detail::Decision, &tables);
         judge_again(plan, &windows, look, &mut memory)
     });
-    runner.measure(&format!("judge_full/{points}"), |_| {
-        judge(plan, &windows, look)
-    });
-    runner.measure(&format!("judge_next/{points}"), |_| {
+    if history.is_empty() {
+        runner.measure(&format!("judge_full/{points}"), |_| {
+            judge(plan, &windows, look)
+        });
+    }
+    runner.measure(&format!("judge_next{history}/{points}"), |_| {
         judge_again(plan, &windows, look, &mut black_box(memory.clone()))
     });
-    runner.measure(&format!("judge_next_copy/{points}"), |_| memory.clone());
+    runner.measure(&format!("judge_next{history}_copy/{points}"), |_| {
+        memory.clone()
+    });
 }
 
-fn plan(points: i64) -> Plan {
+/// A template of so many points a metric and so many before the start, that promotes nothing
+/// before `bake`.
+pub(crate) fn plan_text(points: i64, past: i64, bake: &str) -> String {
     let deadline = Span::from_s(points * STEP_S);
+    let history = if past > 0 {
+        format!(
+            "  history: {{ lookback: {}, offset: true }}\n",
+            Span::from_s(past * STEP_S)
+        )
+    } else {
+        String::new()
+    };
     let mut text = format!(
         "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: {{ name: bench }}\nspec:\n  \
-         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: 1m, deadline: {deadline} }}\n  \
+         schedule: {{ step: {STEP_S}s, look_every: 1m, bake: {bake}, deadline: {deadline} }}\n{history}  \
          metrics:\n"
     );
     for metric in 0..METRICS {
@@ -95,39 +115,44 @@ fn plan(points: i64) -> Plan {
              series: {{ query: 'm{metric}{{${{selector}}}}' }}\n"
         );
     }
-    let (template, diagnostics) = parse(&text);
+    text
+}
+
+fn plan(points: i64, past: i64) -> Plan {
+    let (template, diagnostics) = parse(&plan_text(points, past, "1m"));
     let template = template.unwrap_or_else(|| panic!("{diagnostics:?}"));
+    bind(&template, &rollout()).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+}
+
+pub(crate) fn rollout() -> Rollout {
     let arm = |value| {
         Scope::new(vec![Matcher::equals("track", value).expect("a label name")]).expect("a scope")
     };
-    let rollout = Rollout {
+    Rollout {
         deploy: Deploy::default(),
         inputs: std::collections::BTreeMap::new(),
         baseline: arm("stable"),
         canary: arm("canary"),
         start: START,
         duration: None,
-    };
-    bind(&template, &rollout).unwrap_or_else(|diagnostics| panic!("{diagnostics:?}"))
+    }
 }
 
-/// The answers for grid points `from + 1 ..= to` (and the first one, when `from` is 0).
+/// The answers for grid points `from + 1 ..= to`; when `from` is 0, also for the first one and all
+/// of the history.
 fn batch(plan: &Plan, from: i64, to: i64) -> Batch {
     let step = plan.timing.step.span();
-    let at = |idx: i64| plan.timing.start.plus(step.times(idx));
+    let past = i64::try_from(plan.history_points()).expect("some hundreds");
+    let at = |idx: i64| plan.history_from().plus(step.times(idx + past));
+    let first = if from == 0 { -past } else { from + 1 };
     let answers = plan
         .queries()
         .iter()
-        .map(|(slot, _)| {
-            (
-                *slot,
-                answer(*slot, if from == 0 { 0 } else { from + 1 }, to, &at),
-            )
-        })
+        .map(|(slot, _)| (*slot, answer(*slot, (first, to, past), &at)))
         .collect();
     Batch {
         from: if from == 0 {
-            at(0).minus(step)
+            at(first).minus(step)
         } else {
             at(from)
         },
@@ -136,11 +161,11 @@ fn batch(plan: &Plan, from: i64, to: i64) -> Batch {
     }
 }
 
-fn answer(slot: Slot, from: i64, to: i64, at: &dyn Fn(i64) -> Timestamp) -> Answer {
+fn answer(slot: Slot, (from, to, past): (i64, i64, i64), at: &dyn Fn(i64) -> Timestamp) -> Answer {
     let arm = |track: &str| {
         let noise = Noise::new(1, &[track, &slot.metric_idx.to_string()]);
         let sample = |idx: i64| {
-            let key = u64::try_from(idx).expect("not negative");
+            let key = u64::try_from(idx + past).expect("not negative");
             Sample {
                 at: at(idx),
                 value: 100.0 + 10.0 * noise.correlated(key, 0.4),

@@ -12,6 +12,7 @@ mod decode;
 mod kayenta;
 mod location;
 mod look;
+mod replay;
 mod timing;
 
 fn main() {
@@ -20,4 +21,5 @@ fn main() {
     kayenta::run(&runner);
     location::run(&runner);
     look::run(&runner);
+    replay::run(&runner);
 }

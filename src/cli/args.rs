@@ -4,6 +4,9 @@ use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
+use crate::cli::record::RecordArgs;
+use crate::cli::replay::ReplayArgs;
+use crate::cli::simulate::SimulateArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -68,12 +71,21 @@ pub enum Command {
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
+    /// Record a past rollout from Prometheus, or fetch recordings from a daemon
+    #[command(after_help = examples::RECORD)]
+    Record(RecordArgs),
+    /// Compute verdicts again from recordings, or judge them another way
+    #[command(after_help = examples::REPLAY)]
+    Replay(ReplayArgs),
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),
+    /// Judge scenarios with known truth in simulated time, or show them to a Prometheus
+    #[command(after_help = examples::SIMULATE)]
+    Simulate(SimulateArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
@@ -91,7 +103,11 @@ pub enum Command {
 impl Command {
     /// Whether it takes the signal itself, because it has something to drain.
     pub(crate) const fn drains(&self) -> bool {
-        matches!(self, Self::Serve(_) | Self::Demo(_))
+        match self {
+            Self::Serve(_) | Self::Demo(_) => true,
+            Self::Simulate(args) => args.serve.is_some(),
+            _ => false,
+        }
     }
 }
 
@@ -485,11 +501,30 @@ pub struct OverrideArgs {
 #[derive(Debug, clap::Args)]
 pub struct LintArgs {
     /// Templates, or folders of them
-    #[arg(required = true)]
+    #[arg(required_unless_present = "explain")]
     pub files: Vec<PathBuf>,
+    /// Say what a code such as C012 means, with examples
+    #[arg(long, value_name = "CODE", conflicts_with = "files")]
+    pub explain: Option<String>,
     /// Warnings fail too
     #[arg(long)]
     pub deny_warnings: bool,
+    /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
+    /// and the minimum effect can be shown before the deadline
+    #[arg(long, value_name = "URL", requires = "baseline", requires = "canary")]
+    pub prometheus: Option<String>,
+    /// With --prometheus: label matchers of the baseline, as in PromQL
+    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
+    pub baseline: Option<String>,
+    /// With --prometheus: label matchers of the canary
+    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
+    pub canary: Option<String>,
+    /// With --prometheus: a value for an input, as name=value; may be repeated
+    #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
+    pub inputs: Vec<String>,
+    /// Configuration file (for source.*)
+    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    pub config: Option<PathBuf>,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = LintFormat::Text)]
     pub output: LintFormat,
@@ -504,6 +539,8 @@ pub enum LintFormat {
     Json,
     /// Annotations of GitHub Actions.
     Github,
+    /// SARIF 2.1.0, for code hosts.
+    Sarif,
 }
 
 /// Prints the completion script of a shell.

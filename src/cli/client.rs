@@ -3,6 +3,7 @@
 use crate::cli::args::DaemonArgs;
 use crate::cli::exit_code::Exit;
 use crate::cli::style::plain;
+use crate::recording::RECORDING_BYTES_MAX;
 use crate::wire::problem::Problem;
 use reqwest::header::CONTENT_TYPE;
 use std::fmt::Write as _;
@@ -79,6 +80,13 @@ impl Client {
         self.call(self.http.get(self.address(path)?)).await
     }
 
+    /// `GET path` of something that is no document.
+    pub(crate) async fn get_bytes(&self, path: &str) -> Result<Vec<u8>, Fault> {
+        let bytes_max = usize::try_from(RECORDING_BYTES_MAX).unwrap_or(usize::MAX);
+        self.bytes(self.http.get(self.address(path)?), bytes_max)
+            .await
+    }
+
     /// `POST path` with a JSON body.
     pub(crate) async fn post(&self, path: &str, body: String) -> Result<Reply, Fault> {
         let request = self.http.post(self.address(path)?);
@@ -93,13 +101,27 @@ impl Client {
     }
 
     async fn call(&self, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {
-        let away = |what: &str| {
-            let message = format!(
-                "no daemon at {} ({what}); start one with `haldane serve` or name it with --server",
-                self.server
-            );
-            (Exit::Unavailable, message)
-        };
+        let bytes = self.bytes(request, ANSWER_BYTES_MAX).await?;
+        String::from_utf8(bytes)
+            .map(Reply)
+            .map_err(|_| self.away("answered 200 OK in no text; is it Haldane?"))
+    }
+
+    fn away(&self, what: &str) -> Fault {
+        let message = format!(
+            "no daemon at {} ({what}); start one with `haldane serve` or name it with --server",
+            self.server
+        );
+        (Exit::Unavailable, message)
+    }
+
+    /// The body of a success, at most so many bytes.
+    async fn bytes(
+        &self,
+        request: reqwest::RequestBuilder,
+        bytes_max: usize,
+    ) -> Result<Vec<u8>, Fault> {
+        let away = |what: &str| self.away(what);
         let request = match &self.token {
             Some(token) => request.bearer_auth(token.expose()),
             None => request,
@@ -110,12 +132,12 @@ impl Client {
             .await
             .map_err(|fault| away(&cause(&fault)))?;
         let status = answer.status();
-        let bytes = body(answer).await.map_err(|what| away(&what))?;
+        let bytes = body(answer, bytes_max).await.map_err(|what| away(&what))?;
+        if status.is_success() {
+            return Ok(bytes);
+        }
         let text = String::from_utf8(bytes)
             .map_err(|_| away(&format!("answered {status} in no text; is it Haldane?")))?;
-        if status.is_success() {
-            return Ok(Reply(text));
-        }
         let exit = if status.is_server_error() {
             Exit::Unavailable
         } else {
@@ -131,7 +153,7 @@ impl Client {
 }
 
 /// The body, unless it is larger than any document of ours.
-async fn body(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
+async fn body(mut answer: reqwest::Response, bytes_max: usize) -> Result<Vec<u8>, String> {
     let mut out = Vec::new();
     loop {
         match answer.chunk().await {
@@ -139,8 +161,9 @@ async fn body(mut answer: reqwest::Response) -> Result<Vec<u8>, String> {
             Ok(None) => return Ok(out),
             Err(fault) => return Err(cause(&fault)),
         }
-        if out.len() > ANSWER_BYTES_MAX {
-            return Err("its answer is larger than 64 MiB".to_owned());
+        if out.len() > bytes_max {
+            let most = bytes_max >> 20;
+            return Err(format!("its answer is larger than {most} MiB"));
         }
     }
 }

@@ -16,6 +16,7 @@ use crate::serve::clock::Clock;
 use crate::serve::config;
 use crate::serve::source::Source;
 use crate::serve::start::{Daemon, start};
+use crate::simulate::scenario::RolloutSpec;
 use crate::simulate::traffic::Traffic;
 use crate::telemetry::{self, LogFormat};
 use crate::time::{Span, Step, Timestamp};
@@ -110,9 +111,9 @@ async fn set_up(args: &DemoArgs, dir: &Path, output: &mut Output) -> Result<Stag
     let truths: Vec<(String, String)> = traffic
         .scenario()
         .spec
-        .services
+        .rollouts
         .iter()
-        .map(|service| (service.name.clone(), service.truth.clone()))
+        .map(|rollout| (rollout.service.value.clone(), required_verdict(rollout)))
         .collect();
     let daemon = start_daemon(args, dir, &key_file, clock.clone(), traffic).await?;
     output.note(&format!(
@@ -134,6 +135,12 @@ async fn set_up(args: &DemoArgs, dir: &Path, output: &mut Output) -> Result<Stag
         shown,
         clock,
     })
+}
+
+/// The verdict a rollout of the scenario must end with.
+fn required_verdict(rollout: &RolloutSpec) -> String {
+    let verdicts = rollout.expect.verdict.0.first();
+    verdicts.map_or("", |verdict| verdict.word()).to_owned()
 }
 
 /// A fresh key, in a file as the configuration wants it.

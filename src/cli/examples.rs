@@ -58,13 +58,45 @@ pub(super) const OVERRIDE: &str = "\
 Examples:
   haldane override 0193c5f0a1b27c3d8e4f5061728394a5 rollback --reason 'incident 4711' --author ada";
 
+/// `haldane record`
+pub(super) const RECORD: &str = "\
+Examples:
+  haldane record -t http-service.yaml --service checkout --input service=checkout \\
+    --baseline 'track=\"stable\"' --canary 'track=\"canary\"' \\
+    --start 2026-03-01T12:00:00Z --prometheus http://prometheus:9090 --to checkout.haldane.parquet
+  haldane record -t http-service.yaml --list rollouts.csv --prometheus http://prometheus:9090 \\
+    --to recordings/
+  haldane record 0193c5f0a1b27c3d8e4f5061728394a5 --server http://haldane:7070
+
+A list is CSV with a head, or YAML (a list of maps). Columns: service, start, baseline, canary,
+duration, deploy_id, revision, commit, environment, traffic_share, input.NAME, name, label, onset.
+What a line leaves out is taken from the flags.";
+
+/// `haldane replay`
+pub(super) const REPLAY: &str = "\
+Examples:
+  haldane replay checkout.haldane.parquet
+  haldane replay checkout.haldane.parquet --template new.yaml --diff
+  haldane replay checkout.haldane.parquet --judge mann-whitney --as-of +12m
+  haldane replay recordings/ --jobs 4
+  haldane replay @recordings/index.csv --template new.yaml -o markdown
+  haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
+  haldane replay --merge part-0.jsonl part-1.jsonl
+
+Exit codes: 0 the same verdict, 1 a difference (under another template: with --diff only),
+2 a recording is unreadable. A part (-o jsonl) ends with 0 once it is written; --merge tells.";
+
 /// `haldane lint`
 pub(super) const LINT: &str = "\
 Examples:
   haldane lint analysis-templates
+  haldane lint --explain C012
   haldane lint --deny-warnings --output github analysis-templates/*.yaml
+  haldane lint checkout.yaml --prometheus http://127.0.0.1:9090 --input service=checkout \\
+      --baseline 'track=\"stable\"' --canary 'track=\"canary\"'
 
-Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings";
+Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings,\n\
+4 the server cannot be reached";
 
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\
@@ -73,6 +105,17 @@ Examples:
   haldane evaluate --generators iid,ar.6 --shift 10%,25% --onset 20 --metrics 10 -o markdown
   haldane evaluate --pairs manifest.json --judge mann-whitney --verdicts verdicts.jsonl
   haldane evaluate --pairs manifest.json --roc -o json";
+
+/// `haldane simulate`
+pub(super) const SIMULATE: &str = "\
+Examples:
+  haldane simulate
+  haldane simulate simulations/s05-missing-secret.yaml --runs 1000 --output markdown
+  haldane simulate simulations/s09-one-route.yaml -t my-template.yaml
+  haldane simulate simulations/s03-migration.yaml --openmetrics history.om
+  haldane simulate simulations/s03-migration.yaml --serve 127.0.0.1:9900 --lead 5m
+
+Exit codes: 0 all requirements met, 1 one is not, 2 a file is unreadable or refused";
 
 /// `haldane config`
 pub(super) const CONFIG: &str = "\

@@ -312,7 +312,8 @@ fn judge_batch(plan: impl Into<Arc<Plan>>, batch: Batch) -> Result<Judged, Fault
     Ok(Judged { shot, batch })
 }
 
-fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
+/// The plan of one judgement of a window of this length.
+pub(crate) fn bound(template: &Template, rollout: Rollout, duration: Span) -> Result<Plan, Fault> {
     let rollout = Rollout {
         duration: Some(duration),
         ..rollout
@@ -360,7 +361,7 @@ pub(crate) fn arm_scope(arm: &str, text: Option<&str>) -> Result<scope::Scope, F
 }
 
 /// RFC 3339, seconds, `now`, or an offset from now such as `-30m`.
-fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
+pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
     if text == "now" {
         return Some(now);
     }

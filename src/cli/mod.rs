@@ -18,9 +18,14 @@ mod markdown;
 mod output;
 mod pair_csv;
 mod receiver;
+pub mod record;
 pub mod reference;
+pub mod replay;
 mod report;
 mod serve;
+pub mod simulate;
+mod simulate_report;
+mod simulate_targets;
 mod status;
 mod style;
 mod submit;
@@ -106,8 +111,11 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Record(args) => record::run(&args, output).await,
+        Command::Replay(args) => replay::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
-        Command::Lint(args) => lint::run(&args, output),
+        Command::Lint(args) => lint::run(&args, output).await,
+        Command::Simulate(args) => simulate::run(args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),

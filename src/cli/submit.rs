@@ -91,7 +91,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
 }
 
 /// `10%` or `0.1`.
-fn share(text: &str) -> Result<f64, Fault> {
+pub(crate) fn share(text: &str) -> Result<f64, Fault> {
     let number = match text.strip_suffix('%') {
         Some(percent) => percent.trim().parse().map(|p: f64| p / 100.0),
         None => text.parse(),

@@ -4,6 +4,7 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
+use crate::engine::conclude::{self, JUDGE_FAILED};
 use crate::engine::delivery::Delivery;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
@@ -17,10 +18,6 @@ use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
-
-/// How the message of a look that could not be judged begins. Such a failure is recorded like one
-/// of the source, so that recordings keep their form; no message of a source begins like this.
-pub(super) const JUDGE_FAILED: &str = "the judge failed";
 
 /// What an analysis is doing right now; not a fact, and gone after a crash.
 #[derive(Clone, Debug, PartialEq)]
@@ -260,32 +257,8 @@ impl Analysis {
 
     /// The conclusion by the table, if it has a verdict now.
     pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
-        let decision = self.decision(source);
-        let verdict = decision.verdict?;
-        // A source that is lost ends an analysis before its time is up.
-        let stand = match (decision.row, decision.stand()) {
-            (6, Stand::Inconclusive) => Stand::Pending,
-            (_, stand) => stand,
-        };
-        let mut sentence = self.sentence(stand);
-        if let (Source::Lost, Some(fault)) = (source, &self.source_fault) {
-            let judge = fault.starts_with(JUDGE_FAILED);
-            sentence = match &self.judgement {
-                Some(_) if judge => format!("{sentence}; then {fault}"),
-                None if judge => format!("no look was ever judged, {fault}"),
-                Some(_) => format!("{sentence}; then the source failed: {fault}"),
-                None => format!("no sample was ever read, the source failed: {fault}"),
-            };
-        }
-        Some(Conclusion {
-            verdict,
-            row: decision.row,
-            sentence,
-            hold: decision.hold,
-            author: None,
-            look: self.judged_look(),
-            at,
-        })
+        let evidence = (&*self.plan, self.judgement.as_deref());
+        conclude::by_table(evidence, source, self.source_fault.as_deref(), at)
     }
 
     /// The conclusion by a person: row 1 of the table. `deed` is `overridden to promote` or

@@ -6,7 +6,7 @@ use crate::engine::record::{Receiver, Record, Seq};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
-use crate::plan::Plan;
+use crate::plan::{Part, Plan, Slot};
 use crate::time::Timestamp;
 use std::sync::Arc;
 
@@ -21,6 +21,18 @@ pub fn first_from(plan: &Plan) -> Timestamp {
     }
     let step = plan.timing.step.span();
     anchors.min(plan.history_from().minus(step))
+}
+
+/// The first instant to ask for in `slot`, when samples after `from` are wanted: grid queries begin
+/// at a grid point, raw ones after an instant. `first` as in a fetch order.
+pub fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
+    match (slot.part, first) {
+        // Without enough reach for the history (see `first_from`) none of it is asked for.
+        (Part::Grid, true) if from < plan.history_from() => plan.history_from(),
+        (Part::Grid, true) => plan.timing.start,
+        (Part::Grid, false) => from.plus(plan.timing.step.span()),
+        (Part::Bad | Part::Total | Part::Buckets, _) => from,
+    }
 }
 
 /// Samples to fetch: every query of the plan, in `(from, to]`.

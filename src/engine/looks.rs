@@ -1,6 +1,7 @@
 //! Looks: due, fetched, judged, decided. One fetch and one judgement at a time per analysis.
 
-use crate::engine::analysis::{JUDGE_FAILED, Phase};
+use crate::engine::analysis::Phase;
+use crate::engine::conclude::JUDGE_FAILED;
 use crate::engine::effect::{ANCHOR_LOOKBACK, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::SourceFault;
 use crate::engine::limits::SOURCE_NOTES_MAX;

@@ -229,6 +229,14 @@ impl Engine {
     }
 }
 
+/// The plan that a template's text and a rollout give.
+///
+/// # Errors
+/// The first thing that keeps it from being made.
+pub fn bind_text(text: &str, rollout: &Rollout) -> Result<Arc<Plan>, String> {
+    bind_again(&mut BTreeMap::new(), text, rollout)
+}
+
 /// Parses each distinct text once: a store of 10,000 analyses has a handful of templates.
 fn bind_again(
     templates: &mut BTreeMap<Digest, Result<Template, String>>,

@@ -13,7 +13,6 @@
 //! Nothing here reads a file, a clock or a random device: rows are handed in, seeds are arguments,
 //! and results do not depend on how many threads there are.
 
-pub mod chance;
 pub mod generators;
 pub mod judges;
 pub mod labelled;
@@ -23,7 +22,7 @@ pub mod manifest;
 pub mod peers;
 pub mod report;
 pub mod roc;
-pub mod share;
 pub mod simulated;
 pub mod trial;
-pub mod work;
+
+pub use crate::simulate::{chance, share, work};

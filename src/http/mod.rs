@@ -14,6 +14,7 @@
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
@@ -30,6 +31,7 @@ mod judge_once;
 mod office;
 mod openapi;
 mod query;
+mod recordings;
 mod refused;
 mod reports;
 mod routes;
@@ -184,6 +186,24 @@ pub enum Ask {
         /// Where they go, or why they cannot be read.
         reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
     },
+    /// Make the recording of an analysis.
+    Recording {
+        /// Which.
+        id: AnalysisId,
+        /// Where its bytes go.
+        reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
+    },
+}
+
+/// Why a recording could not be made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RecordingFault {
+    /// There is no such analysis, not in the log either.
+    Unknown,
+    /// The log could not be read.
+    Store(String),
+    /// It is more than a recording may hold, or its records cannot be used any more.
+    Unusable(String),
 }
 
 /// Why a judgement made once came to nothing.

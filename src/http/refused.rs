@@ -88,6 +88,8 @@ codes! {
     InvalidSamples 422 "invalid_samples" "the samples do not fit the template"
     /// The source refused a query.
     SourceRefused 422 "source_refused" "the source refused a query"
+    /// Its records make no recording.
+    NoRecording 422 "no_recording" "there is no recording of this analysis"
     /// As many analyses as there may be.
     TooManyAnalyses 429 "too_many_analyses" "as many analyses are under way as there may be"
     /// A mistake of ours.

@@ -4,7 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, reports, status, submit, templates,
+    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
+    templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -126,6 +127,14 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
         summary: "Every state of an analysis as server-sent events, until it has concluded",
         content: Content::Text("text/event-stream"),
         handler: || get(events::events),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/analyses/{id}/recording",
+        patience: Patience::Judge,
+        summary: "Everything the verdict was made from, as a file for `haldane replay`",
+        content: Content::Text(recordings::CONTENT),
+        handler: || get(recordings::recording),
         ..READ
     },
     Endpoint {

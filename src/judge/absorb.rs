@@ -139,6 +139,11 @@ impl MetricState {
         [&self.baseline.replicas, &self.canary.replicas]
     }
 
+    /// The buckets of each replica in the window, a row each.
+    pub(crate) fn replica_shapes(&self) -> &Shapes {
+        self.tally.replica_shapes()
+    }
+
     /// Whether grid point `idx` was asked for.
     pub(crate) fn asked(&self, plan: &Plan, idx: usize) -> bool {
         self.asked_at(grid_of(plan, 0, 0).instant(idx))

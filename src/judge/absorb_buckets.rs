@@ -1,6 +1,7 @@
 //! From the buckets of a look's answers to observations per bucket and interval.
 
 use crate::digest::Digest;
+use crate::judge::replicas::{Names, REPLICAS_MAX};
 use crate::judge::shapes::Shapes;
 use crate::judge::windows::Arm;
 use crate::series::census::Census;
@@ -10,7 +11,7 @@ use crate::series::histogram::{Growth, HistogramState, Snapshot};
 use crate::series::native;
 use crate::series::raw::{RawHistogram, RawHistograms, RawSeries, Sample, series_key};
 use crate::time::Timestamp;
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Native histograms of an answer, each with a series of its totals at the same instants, by key.
 pub(crate) fn natives<'a>(
@@ -51,6 +52,45 @@ pub(crate) struct Histograms {
     canary: HistogramState,
     /// What happened on the way; not shown where the threshold's own census is.
     census: Census,
+    replicas: ByReplica,
+}
+
+/// The buckets of each replica over all the time, a row each: the first of the baseline beside the
+/// first of the canary, and so on, in the order in which they appear.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct ByReplica {
+    rows: [BTreeMap<String, usize>; 2],
+    shapes: Shapes,
+}
+
+impl ByReplica {
+    /// What one histogram grew by. The replicas that come after [`REPLICAS_MAX`] are in no row.
+    fn add(&mut self, name: &str, arm: Arm, growth: &Growth) {
+        let [baseline, canary] = &mut self.rows;
+        let rows = match arm {
+            Arm::Baseline => baseline,
+            Arm::Canary => canary,
+        };
+        let next = rows.len();
+        let row = match rows.get(name) {
+            Some(row) => *row,
+            None if next >= REPLICAS_MAX => return,
+            None => {
+                rows.insert(name.to_owned(), next);
+                next
+            }
+        };
+        self.shapes.add(row, arm, growth);
+    }
+}
+
+/// How growth is told apart by replica: that after an instant, by the names of histograms.
+#[derive(Clone, Copy)]
+pub(crate) struct Apart<'a> {
+    /// Which histogram is which replica.
+    pub(crate) names: &'a Names,
+    /// What growth counts: that after this instant.
+    pub(crate) from: Timestamp,
 }
 
 impl Histograms {
@@ -65,6 +105,7 @@ impl Histograms {
         snapshots: [Vec<Snapshot>; 2],
         line: Birthline,
         (grid, to): (Grid, Timestamp),
+        apart: Apart<'_>,
         shapes: &mut Shapes,
     ) {
         let [baseline, canary] = snapshots;
@@ -84,6 +125,15 @@ impl Histograms {
             if let Some(idx) = idx.filter(|_| growth.at <= to) {
                 shapes.add(idx, *arm, growth);
             }
+            let counts = growth.at > apart.from && growth.at <= to;
+            if let Some(name) = apart.names.get(&growth.key).filter(|_| counts) {
+                self.replicas.add(name, *arm, growth);
+            }
         }
+    }
+
+    /// The buckets of each replica, a row each.
+    pub(crate) fn replicas(&self) -> &Shapes {
+        &self.replicas.shapes
     }
 }

@@ -9,14 +9,18 @@
 //!
 //! Whether it is the canary's doing is asked of the counts of both arms interval by interval, so
 //! that an incident in both cancels. That e-value has to reach the same bound before anything is
-//! rolled back. To ask only that the baseline's own budget is not shown broken would not do: of
+//! rolled back. What two healthy arms are known to differ by moves the limit of that comparison, as
+//! it does for a metric of events ([`count_offset`](crate::judge::count_offset)); a rung is a limit
+//! of its own, whatever the baseline does, and stays. To ask only that the baseline's own budget is not shown broken would not do: of
 //! two equal arms in a common incident either may be shown first.
 
 use crate::judge::count_evidence::Seen;
+use crate::judge::count_offset::Healthy;
 use crate::judge::counts::sums;
 use crate::judge::judgement::{ObjectiveFinding, RungFinding};
 use crate::judge::look::Look;
 use crate::judge::rates::Rate;
+use crate::judge::sequential::offset::SHARE;
 use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{ObjectivePlan, Plan};
 use crate::slo::objective::{Rung, RungAction};
@@ -64,7 +68,8 @@ pub fn find(
         .iter()
         .zip(&rungs)
         .any(|(rung, finding)| finding.proven && rung_of(&baseline, rung).log_e >= log_bound);
-    let log_e = seen.log_e_worse();
+    let healthy = Healthy::of(plan, windows, objective.metric_idx);
+    let log_e = log_e_worse(&seen, &healthy, objective.alpha.get());
     let burn = |arm: &Arm| arm.over(look.age(), look).map(|ratio| ratio / budget);
     Some(ObjectiveFinding {
         objective: objective.name.clone(),
@@ -78,6 +83,16 @@ pub fn find(
         baseline_burns_too,
         log_bound,
     })
+}
+
+/// ln of the e-value against "the canary's rate is at most the baseline's", or at most as far above
+/// it as healthy arms may lie. Where that limit lies errs with its share of `alpha`; the test keeps
+/// the rest.
+fn log_e_worse(seen: &Seen, healthy: &Healthy, alpha: f64) -> f64 {
+    match healthy.most_above(alpha) {
+        None => seen.log_e_beyond(0.0),
+        Some(limit) => seen.log_e_beyond(limit) + libm::log(1.0 - SHARE),
+    }
 }
 
 /// One arm's judged intervals.

@@ -156,10 +156,11 @@ impl Seen {
         self.log_e(&running)
     }
 
-    /// ln of the e-value at this look against "the canary's rate is at most the baseline's".
-    pub(super) fn log_e_worse(&self) -> f64 {
-        let equal = line_at(Scale::LogRatio, 0.0);
-        self.log_e(&self.harm(equal, Side::Above, Scale::LogRatio))
+    /// ln of the e-value at this look against "ln of the canary's rate over the baseline's is at
+    /// most `limit`".
+    pub(super) fn log_e_beyond(&self, limit: f64) -> f64 {
+        let line = line_at(Scale::LogRatio, limit);
+        self.log_e(&self.harm(line, Side::Above, Scale::LogRatio))
     }
 
     /// ln of the e-value of a test at this look.

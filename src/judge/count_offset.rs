@@ -98,6 +98,14 @@ impl Healthy {
         (canary.len() == 1).then(|| ONE_CANARY.to_owned())
     }
 
+    /// How far the canary's ratio may lie above the baseline's while both are healthy, as ln of
+    /// their ratio; `None` when nothing is known. It errs with [`SHARE`] of `error`, the test on it
+    /// has the rest. Negative where the canary always was the better arm.
+    pub fn most_above(&self, error: f64) -> Option<f64> {
+        let offset = self.offset(Scale::LogRatio)?;
+        Some(offset.centre + offset.width(error))
+    }
+
     /// The healthy offset, when something is known of it.
     pub(super) fn offset(&self, scale: Scale) -> Option<Offset> {
         let history = of_history(&self.history, scale);

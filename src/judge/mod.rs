@@ -39,6 +39,7 @@ pub mod look;
 pub mod mann_whitney;
 pub mod noise;
 mod order_blocks;
+pub mod order_offset;
 mod order_tests;
 mod phrase;
 pub mod ranked;
@@ -57,6 +58,8 @@ use crate::judge::count_offset::Healthy;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
+use crate::judge::order_offset::HealthyShapes;
+use crate::judge::sequential::memory::Followed;
 use crate::judge::sequential::series::Opened;
 use crate::judge::sequential::{Memory, combine, series};
 use crate::judge::sequential_counts::Beside;
@@ -66,7 +69,7 @@ use crate::template::Method;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 3;
+pub const SEMANTICS: u32 = 4;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///
@@ -140,11 +143,12 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
     let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
         .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
         .collect();
-    let followed = series
+    let followed: Vec<Followed<'_>> = series
         .iter()
         .flatten()
-        .filter_map(|open| open.followed(plan));
-    memory.follow(followed.collect());
+        .filter_map(|open| open.followed(plan, memory))
+        .collect();
+    memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
@@ -153,11 +157,14 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         }
         if matches!(window.data, MetricData::Distribution { .. }) {
             let past = windows.history_shapes(metric_idx);
-            let mut found = sequential_distribution::find(plan, metric, window, past, look);
-            if found.evidence.is_some() {
-                found.notes.extend(healthy(metric_idx).note());
-            }
-            return Some(found);
+            let healthy = HealthyShapes::of(plan, windows, metric_idx);
+            let beside = sequential_distribution::Beside {
+                past,
+                healthy: &healthy,
+            };
+            return Some(sequential_distribution::find(
+                plan, metric, window, beside, look,
+            ));
         }
         let intervals = windows.judged_events(plan, metric_idx);
         let history = windows.history_events(plan, metric_idx);
@@ -197,7 +204,11 @@ fn find(
         // The classic test needs a threshold; without one there is only the sequential test.
         MetricData::Distribution { .. } if metric.queries.is_whole_distribution() => {
             let past = windows.history_shapes(metric_idx);
-            sequential_distribution::find(plan, metric, window, past, look)
+            let beside = sequential_distribution::Beside {
+                past,
+                healthy: &HealthyShapes::default(),
+            };
+            sequential_distribution::find(plan, metric, window, beside, look)
         }
         MetricData::Events { .. } | MetricData::Distribution { .. } => {
             let intervals = windows.judged_events(plan, metric_idx);

@@ -4,6 +4,7 @@ use crate::judge::shapes::Shapes;
 use crate::judge::windows::EventInterval;
 use crate::stats::clustered::{DISPERSIONS, Dispersions, UNKNOWN};
 use crate::stats::stochastic_order::Beyond;
+use crate::stats::wander::{self, Doubts, Wander};
 use crate::time::Span;
 use std::ops::Range;
 
@@ -25,6 +26,8 @@ pub(super) struct Blocks {
     pub(super) scatter: Vec<Dispersions>,
     /// The same from before the start, where anything is known of it.
     past: Vec<Option<Dispersions>>,
+    /// How far the baseline's shares wander by themselves, by bound.
+    wander: Vec<Wander>,
     /// How long a block is.
     pub(super) length: Span,
 }
@@ -77,6 +80,7 @@ impl Blocks {
         let mut out = Self {
             scatter: vec![Dispersions::new(); bounds.len()],
             past: vec![None; bounds.len()],
+            wander: vec![Wander::default(); bounds.len()],
             totals: nothing.clone(),
             bounds,
             blocks: Vec::new(),
@@ -96,8 +100,10 @@ impl Blocks {
             }
             if (count + 1) % per_block == 0 {
                 let block = std::mem::replace(&mut open, nothing.clone());
-                for (scatter, beyond) in out.scatter.iter_mut().zip(&block) {
+                let known = out.scatter.iter_mut().zip(&mut out.wander);
+                for ((scatter, wander), beyond) in known.zip(&block) {
                     scatter.observe(beyond.baseline, beyond.baseline_all);
+                    wander.observe(beyond.baseline, beyond.baseline_all);
                 }
                 out.blocks.push(block);
             }
@@ -107,11 +113,13 @@ impl Blocks {
 
     /// Takes in the bucket counts of the baseline from before the start.
     pub(super) fn learn(&mut self, past: &Shapes, step: Span) {
-        for (bound, known) in self.bounds.iter().zip(&mut self.past) {
+        let each = self.past.iter_mut().zip(&mut self.wander);
+        for (place, (bound, (known, wander))) in self.bounds.iter().zip(each).enumerate() {
             let Ok(idx) = past.bounds().binary_search_by(|b| b.total_cmp(bound)) else {
                 continue;
             };
             let mut scatter = Dispersions::new();
+            *wander = Wander::default();
             let mut open = (0.0, 0.0);
             for interval in 0..past.len() {
                 if let Some(beyond) = past.baseline_beyond(interval) {
@@ -121,9 +129,14 @@ impl Blocks {
                 if (interval + 1) % per_block(step) == 0 {
                     let (beyond, all) = std::mem::take(&mut open);
                     scatter.observe(beyond, all);
+                    wander.observe(beyond, all);
                 }
             }
             *known = Some(scatter);
+            // The window comes after what was before it.
+            for beyond in self.blocks.iter().filter_map(|block| block.get(place)) {
+                wander.observe(beyond.baseline, beyond.baseline_all);
+            }
         }
     }
 
@@ -131,6 +144,11 @@ impl Blocks {
     pub(super) fn prior(&self, bound_idx: usize) -> [f64; DISPERSIONS.len()] {
         let known = self.past.get(bound_idx).copied().flatten();
         known.map_or(UNKNOWN, |past| past.prior())
+    }
+
+    /// How much wandering noise is doubted at each bound.
+    pub(super) fn doubts(&self) -> Vec<Doubts> {
+        wander::doubts(&self.wander)
     }
 
     /// The blocks at one bound, the arms in each other's place if `swapped`.

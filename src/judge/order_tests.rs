@@ -2,9 +2,11 @@
 //! is it shown short of it?
 
 use crate::judge::order_blocks::Blocks;
+use crate::judge::order_offset::Allowed;
 use crate::stats::order_limits::{divergence, events_needed, nats_needed};
 use crate::stats::sequential::log_e_below;
 use crate::stats::stochastic_order::{Beyond, HarmTest, Margin, OrderTest, SafetyTest};
+use crate::stats::wander::Doubts;
 use crate::stats::{binomial, normal};
 use crate::units::{Harm, MinEffect};
 
@@ -38,6 +40,11 @@ impl Direction {
                 swapped: true,
             });
         up.into_iter().chain(down).collect()
+    }
+
+    /// The same with another margin.
+    pub(super) fn with(self, margin: Margin) -> Self {
+        Self { margin, ..self }
     }
 
     fn turn(self, beyond: Beyond) -> Beyond {
@@ -84,24 +91,37 @@ pub(super) struct Tested {
 /// deviations: one-sided 5 %.
 const SUSPICIOUS: f64 = 1.645;
 
-/// Runs the test in one direction; harm is expected to begin within `horizon` blocks. With `only`
-/// there is one bound and it has to be shown safe, however few its observations are.
+/// Runs the test in one direction, at every bound with the margin that healthy arms are allowed
+/// there; harm is expected to begin within `horizon` blocks. With `only` there is one bound and it
+/// has to be shown safe, however few its observations are.
 pub(super) fn run(
     blocks: &Blocks,
-    direction: Direction,
+    (direction, allowed): (Direction, &Allowed),
     horizon: u32,
     beta: f64,
     only: bool,
 ) -> Tested {
-    let fresh = |idx| HarmTest::new(direction.margin, horizon, blocks.prior(idx));
+    let doubts = blocks.doubts();
+    let fresh = |idx| {
+        let margin = allowed.harm(idx, direction).margin;
+        HarmTest::new(margin, horizon, blocks.prior(idx))
+    };
     let mut order = OrderTest::new((0..blocks.bounds.len()).map(fresh).collect());
+    order.doubt(doubts.iter().copied());
     for block in &blocks.blocks {
         let turned: Vec<Beyond> = block.iter().map(|b| direction.turn(*b)).collect();
         order.observe(&turned);
     }
-    let safety = (0..blocks.bounds.len())
-        .map(|idx| safety(blocks, idx, direction, beta, only))
-        .collect();
+    let safety = doubts.into_iter().enumerate().map(|(idx, doubts)| {
+        let limits = [
+            allowed.safe(idx, direction),
+            allowed.expected(idx, direction),
+        ];
+        let mut found = safety(blocks, (idx, doubts), limits, beta, only);
+        found.log_e += allowed.ln_kept();
+        found
+    });
+    let safety = safety.collect();
     Tested {
         direction,
         order,
@@ -111,8 +131,8 @@ pub(super) fn run(
 
 fn safety(
     blocks: &Blocks,
-    bound_idx: usize,
-    direction: Direction,
+    (bound_idx, doubts): (usize, Doubts),
+    [direction, expected_limit]: [Direction; 2],
     beta: f64,
     only: bool,
 ) -> Safety {
@@ -121,8 +141,9 @@ fn safety(
     let level = (seen.baseline + 0.5) / (seen.baseline_all + 1.0);
     let share = seen.canary_all / (seen.canary_all + seen.baseline_all).max(1.0);
     let alone = match direction.margin {
-        Margin::Difference(margin) => Some((margin, seen.canary_all / dispersion)),
-        Margin::Ratio(_) => None,
+        // The canary's share is at least a margin above nothing; of one below that tells nothing.
+        Margin::Difference(margin) if margin > 0.0 => Some((margin, seen.canary_all / dispersion)),
+        Margin::Difference(_) | Margin::Ratio(_) => None,
     };
     // Few observations tell little of their clusters; those beyond lower bounds are more.
     let scatters = (0..=bound_idx).map(|idx| blocks.dispersion(idx));
@@ -137,6 +158,7 @@ fn safety(
     let mut log_e = f64::NEG_INFINITY;
     if considered {
         let mut test = SafetyTest::new(direction.margin, blocks.prior(bound_idx));
+        test.doubt(doubts);
         let at = blocks.at(bound_idx, direction.swapped);
         for beyond in at {
             test.observe(beyond);
@@ -158,7 +180,7 @@ fn safety(
         } else {
             f64::INFINITY
         },
-        suspicious: !considered && excess(direction, seen, least_scatter) > SUSPICIOUS,
+        suspicious: !considered && excess(expected_limit, seen, least_scatter) > SUSPICIOUS,
     }
 }
 

@@ -4,6 +4,7 @@
 
 use crate::digest::Digest;
 use crate::judge::intervals::Grown;
+use crate::judge::shapes::Shapes;
 use crate::judge::windows::{Counts, Windows};
 use crate::plan::{Plan, Queries};
 use crate::series::align::{self, Fold};
@@ -192,6 +193,14 @@ impl Windows {
         per_replica(plan, metric_idx, false)?;
         let [baseline, canary] = self.counters.get(metric_idx)?.replicas();
         Some((baseline.counts(), canary.counts()))
+    }
+
+    /// The buckets of each replica from the first judged interval on, a row each, baseline and
+    /// canary side by side. `None` when the metric is no distribution or keeps no replicas apart.
+    pub(crate) fn replica_shapes(&self, plan: &Plan, metric_idx: usize) -> Option<&Shapes> {
+        per_replica(plan, metric_idx, false)?;
+        let shapes = self.counters.get(metric_idx)?.replica_shapes();
+        (!shapes.is_empty()).then_some(shapes)
     }
 
     /// As [`Windows::judged_replicas`], on the grid points of [`Windows::history_series`].

@@ -69,7 +69,7 @@ struct Judged<'a> {
 /// The limits that are tested: moved by what healthy arms may differ by, as far as it may be for
 /// harm and as little for safety.
 #[derive(Clone, Copy)]
-struct Moved {
+pub(super) struct Moved {
     harm: Limits,
     safe: Limits,
     /// The share of each error that the tests keep.
@@ -77,7 +77,22 @@ struct Moved {
 }
 
 impl Moved {
-    fn new(limits: Limits, offset: Option<&Offset>, harm: Harm, levels: Levels) -> Self {
+    /// The limits of harm.
+    pub(super) fn harm_limits(self) -> Limits {
+        self.harm
+    }
+
+    /// The limits of safety.
+    pub(super) fn safe_limits(self) -> Limits {
+        self.safe
+    }
+
+    /// The share of each error that the tests keep.
+    pub(super) fn kept(self) -> f64 {
+        self.kept
+    }
+
+    pub(super) fn new(limits: Limits, offset: Option<&Offset>, harm: Harm, levels: Levels) -> Self {
         let Some(offset) = offset else {
             return Self {
                 harm: limits,
@@ -99,7 +114,7 @@ impl Moved {
     }
 
     /// What a reader must know: the limit is not the one that the template names.
-    fn note(self, scale: Scale, limits: Limits, harm: Harm) -> Option<String> {
+    pub(super) fn note(self, scale: Scale, limits: Limits, harm: Harm) -> Option<String> {
         let text = |limit: f64| match scale {
             Scale::LogRatio => format!("{} %", rounded(100.0 * libm::expm1(limit))),
             Scale::Difference => format!("{} points", rounded(100.0 * limit)),
@@ -269,7 +284,12 @@ fn settled(
 }
 
 /// Bounds that show neither: not beyond the limit of harm, not short of that of safety.
-fn undecided((low, high): (f64, f64), moved: Moved, harm: Harm, estimate: f64) -> (f64, f64) {
+pub(super) fn undecided(
+    (low, high): (f64, f64),
+    moved: Moved,
+    harm: Harm,
+    estimate: f64,
+) -> (f64, f64) {
     let up = harm == Harm::Increase || (harm == Harm::Either && estimate >= 0.0);
     let (above, below) = (harm != Harm::Decrease, harm != Harm::Increase);
     let low = if above { low.min(moved.harm.up) } else { low };

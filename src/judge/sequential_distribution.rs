@@ -13,8 +13,9 @@ use crate::judge::classify::{self, Decision, Limits};
 use crate::judge::counts;
 use crate::judge::finding::{self, ACCEPTED, Scale};
 use crate::judge::judgement::{ArmSummary, Evidence, Finding, Label, Needs};
-use crate::judge::look::Look;
+use crate::judge::look::{Levels, Look};
 use crate::judge::order_blocks::Blocks;
+use crate::judge::order_offset::{Allowed, HealthyShapes};
 use crate::judge::order_tests::{self, Direction, Tested};
 use crate::judge::shapes::Shapes;
 use crate::judge::windows::{self, MetricData, MetricWindow};
@@ -40,13 +41,22 @@ const SHOWN_MIN: f64 = 10.0;
 /// A dispersion from which a note speaks of clusters.
 const CLUSTERED: f64 = 3.0;
 
-/// The finding of a distribution metric; of a metric that is none, no data. `past` holds the
-/// bucket counts of the same metric from before the start; it tells how observations cluster.
+/// What is known of a distribution metric beside the window that is judged.
+#[derive(Clone, Copy, Debug)]
+pub struct Beside<'a> {
+    /// The bucket counts of the same metric from before the start; they tell how observations
+    /// cluster and wander.
+    pub past: Option<&'a Shapes>,
+    /// How far apart healthy arms may lie.
+    pub healthy: &'a HealthyShapes,
+}
+
+/// The finding of a distribution metric; of a metric that is none, no data.
 pub fn find(
     plan: &Plan,
     metric: &MetricPlan,
     window: &MetricWindow,
-    past: Option<&Shapes>,
+    beside: Beside<'_>,
     look: &Look,
 ) -> Finding {
     let MetricData::Distribution { intervals, shapes } = &window.data else {
@@ -75,11 +85,14 @@ pub fn find(
         }
         return out;
     }
-    if let Some(past) = past {
+    if let Some(past) = beside.past {
         blocks.learn(past, step);
     }
-    let test = Test::new(plan, metric, &blocks, threshold.is_some(), look);
+    let test = Test::new(plan, metric, &blocks, beside.healthy, look);
     test.settle(&mut out, plan, look);
+    if out.evidence.is_some() {
+        out.notes.extend(beside.healthy.note());
+    }
     if threshold.is_some() {
         let range = windows::judged_range(plan, look.covered_to);
         others(
@@ -97,6 +110,7 @@ struct Test<'a> {
     metric: &'a MetricPlan,
     blocks: &'a Blocks,
     tested: Vec<Tested>,
+    allowed: Allowed,
     only: bool,
     alpha: f64,
     beta: f64,
@@ -107,29 +121,38 @@ impl<'a> Test<'a> {
         plan: &Plan,
         metric: &'a MetricPlan,
         blocks: &'a Blocks,
-        only: bool,
+        healthy: &HealthyShapes,
         look: &Look,
     ) -> Self {
+        let only = !metric.queries.is_whole_distribution();
         let alpha = look.levels(plan, metric).alpha_whole;
         let beta = plan.judge.false_promote.get();
         let planned = plan.timing.deadline.since(plan.timing.judged_from).ms();
         let horizon = u32::try_from(planned / blocks.length.ms().max(1)).unwrap_or(u32::MAX);
         let directions = Direction::all(metric.min_effect, metric.harm);
-        let run = |direction| order_tests::run(blocks, direction, horizon, beta, only);
+        let levels = Levels {
+            alpha,
+            beta,
+            alpha_whole: alpha,
+        };
+        let allowed = Allowed::new(metric, blocks, healthy, levels);
+        let run = |direction| order_tests::run(blocks, (direction, &allowed), horizon, beta, only);
         Self {
             metric,
             blocks,
             tested: directions.into_iter().map(run).collect(),
+            allowed,
             only,
             alpha,
             beta,
         }
     }
 
-    /// ln of the e-value of harm: of two directions each has half of it.
+    /// ln of the e-value of harm: of two directions each has half of it, and a share of the error
+    /// goes to where the limit lies.
     fn log_harm(&self) -> f64 {
         let now = self.tested.iter().map(|t| t.order.log_harm());
-        now.fold(f64::NEG_INFINITY, f64::max) - self.halves()
+        now.fold(f64::NEG_INFINITY, f64::max) - self.halves() + self.allowed.ln_kept()
     }
 
     fn halves(&self) -> f64 {
@@ -243,12 +266,14 @@ impl<'a> Test<'a> {
         let weight = self
             .leading()
             .map_or(1.0, |tested| libm::exp(tested.order.log_weight(idx)));
-        let alpha = self.alpha * weight / self.tested.len().max(1) as f64;
+        let kept = self.allowed.kept();
+        let alpha = kept * self.alpha * weight / self.tested.len().max(1) as f64;
+        let beta = kept * self.beta;
         let estimate = log_ratio_of(seen);
         let tails = match self.metric.harm {
-            Harm::Increase => (alpha, self.beta),
-            Harm::Decrease => (self.beta, alpha),
-            Harm::Either => (alpha.min(self.beta), alpha.min(self.beta)),
+            Harm::Increase => (alpha, beta),
+            Harm::Decrease => (beta, alpha),
+            Harm::Either => (alpha.min(beta), alpha.min(beta)),
         };
         let prior = self.blocks.prior(idx);
         let bounds = log_ratio_limits(&self.blocks.at(idx, false), prior, tails);
@@ -267,14 +292,10 @@ impl<'a> Test<'a> {
                 (difference_of(estimate, seen), low, high)
             }
         };
-        let limits = match self.metric.min_effect {
-            MinEffect::Relative(share) => Limits::log_ratio(share),
-            MinEffect::Absolute(value) => Limits::shift(value),
-        };
         // Without a baseline a relative limit is none on the scale shown.
         let comparable = !relative || scale == Scale::LogRatio;
         let (low, high) = if comparable {
-            classify::agree(label, (low, high), limits, self.metric.harm, estimate)
+            self.agree(label, idx, (low, high), estimate)
         } else {
             (low, high)
         };
@@ -299,6 +320,21 @@ impl<'a> Test<'a> {
         (decision, scale)
     }
 
+    /// Bounds of the effect that say what the label says.
+    fn agree(&self, label: Label, idx: usize, bounds: (f64, f64), estimate: f64) -> (f64, f64) {
+        let agree =
+            |limits: Limits| classify::agree(label, bounds, limits, self.metric.harm, estimate);
+        match label {
+            Label::Worse => agree(self.allowed.limits_of_harm(idx)),
+            Label::Undecided if self.allowed.kept() < 1.0 => {
+                self.allowed.undecided(idx, bounds, estimate)
+            }
+            Label::Within | Label::Undecided | Label::NoData => {
+                agree(self.allowed.limits_of_safety(idx))
+            }
+        }
+    }
+
     /// The shares beyond one bound, block by block.
     fn sparks(&self, idx: usize) -> (Vec<f64>, Vec<f64>) {
         let at = self.blocks.at(idx, false);
@@ -318,6 +354,7 @@ impl<'a> Test<'a> {
             format!("beyond {}: {shares}", self.bound_text(idx))
         };
         out.notes.push(at(idx));
+        out.notes.extend(self.allowed.note(idx));
         let failing = self.least_safe().filter(|_| label == Label::Undecided);
         match failing {
             Some((least, _)) if least != idx => {
@@ -365,8 +402,10 @@ impl<'a> Test<'a> {
         for tested in &self.tested {
             let bounds = 0..self.blocks.bounds.len();
             let alpha = self.alpha / self.tested.len() as f64;
-            let plain =
-                bounds.map(|idx| order_tests::plain(self.blocks, idx, tested.direction, alpha));
+            let plain = bounds.map(|idx| {
+                let least = self.allowed.least(idx, tested.direction);
+                order_tests::plain(self.blocks, idx, least, alpha)
+            });
             for (idx, (harm_found, power)) in plain.enumerate() {
                 if harm_found {
                     return None;

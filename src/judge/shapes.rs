@@ -148,6 +148,12 @@ impl Shapes {
         let (baseline, _) = self.intervals.get(idx)?;
         Some(Beyond::of(baseline.as_ref()?))
     }
+
+    /// The same of the canary.
+    pub fn canary_beyond(&self, idx: usize) -> Option<Beyond> {
+        let (_, canary) = self.intervals.get(idx)?;
+        Some(Beyond::of(canary.as_ref()?))
+    }
 }
 
 /// What lies beyond each bound in one arm.

@@ -3,7 +3,7 @@
 //! the start is counted as it would be after it.
 
 use crate::digest::Digest;
-use crate::judge::absorb_buckets::Histograms;
+use crate::judge::absorb_buckets::{Apart, Histograms};
 use crate::judge::arms::{BySeries, Split};
 use crate::judge::intervals::{self, Cell, Grown, Growth};
 use crate::judge::replicas::{Names, Replicas};
@@ -118,7 +118,12 @@ impl Tally {
         let line = self.birthline(target.grid.start);
         if let Some(shapes) = &mut target.shapes {
             let (grid, to) = (target.grid, target.to);
-            self.histograms.absorb(snapshots, line, (grid, to), shapes);
+            let apart = Apart {
+                names: target.names,
+                from: target.replicas_from,
+            };
+            self.histograms
+                .absorb(snapshots, line, (grid, to), apart, shapes);
         }
         let baseline = self.baseline.buckets.advance(baseline, line, census);
         let canary = self.canary.buckets.advance(canary, line, census);
@@ -127,6 +132,11 @@ impl Tally {
             total: rises.iter().map(Growth::beyond).collect(),
         });
         self.extend(&grown, target, census);
+    }
+
+    /// The buckets of each replica, a row each.
+    pub(crate) fn replica_shapes(&self) -> &Shapes {
+        self.histograms.replicas()
     }
 
     /// Counters of all events, and of bad ones, that were ever seen.

@@ -82,6 +82,8 @@ fn common(one: &Snapshot, other: &Snapshot) -> Vec<f64> {
 pub struct Growth {
     /// The instant of the later scrape.
     pub at: Timestamp,
+    /// Which histogram.
+    pub key: Digest,
     /// Finite bounds, rising.
     pub bounds: Vec<f64>,
     /// Observations per bucket: up to the first bound, between neighbours, beyond the last.
@@ -147,6 +149,7 @@ impl HistogramState {
             }
             return Some(Growth {
                 at: now.at,
+                key: now.key,
                 bounds: now.bounds.clone(),
                 cells,
                 native: now.native,
@@ -186,6 +189,7 @@ fn rise(before: &Snapshot, now: Snapshot, census: &mut Census) -> Growth {
     };
     Growth {
         at: risen.at,
+        key: risen.key,
         cells: risen.cells(),
         native: risen.native,
         bounds: risen.bounds,

@@ -141,6 +141,10 @@ impl EventLoop {
                 self.performer.read_records(id, reply);
                 return;
             }
+            Ask::Recording { id, reply } => {
+                self.performer.record(id, reply);
+                return;
+            }
         };
         self.tickets.insert(ticket, reply);
         self.handle(event);

@@ -5,19 +5,23 @@ use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
 use crate::engine::event::Event;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
-use crate::http::{Health, OnceFault, OneShot, Readings};
+use crate::engine::recover::bind_text;
+use crate::http::{Health, OnceFault, OneShot, Readings, RecordingFault};
 use crate::ids::AnalysisId;
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Memory, Tables};
 use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
+use crate::plan::rollout::Rollout;
+use crate::recording;
 use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
 use crate::serve::source::Source;
 use crate::store::Store;
+use crate::wire::recording::{Made, Maker, Recording};
 use std::sync::{Arc, PoisonError};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{Semaphore, mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 /// Hands effects to the doors; every piece of work under way is tracked for the drain.
@@ -31,7 +35,12 @@ pub(crate) struct Performer {
     pub(crate) tasks: TaskTracker,
     /// What the judge works out of no data, shared by all analyses.
     pub(crate) tables: Tables,
+    /// Places for recordings in the making.
+    pub(crate) recordings: Arc<Semaphore>,
 }
+
+/// Recordings in the making at once; more wait. Each holds all samples of its analysis.
+pub(super) const RECORDINGS_AT_ONCE_MAX: usize = 2;
 
 impl Performer {
     /// Starts one effect; its end is an event again.
@@ -195,6 +204,27 @@ impl Performer {
         });
     }
 
+    /// Makes the recording of an analysis from the log.
+    pub(crate) fn record(
+        &self,
+        id: AnalysisId,
+        reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
+    ) {
+        let (store, places) = (self.store.clone(), self.recordings.clone());
+        self.tasks.spawn(async move {
+            let Ok(_place) = places.acquire_owned().await else {
+                return; // cannot be: nobody closes it
+            };
+            let made = tokio::task::spawn_blocking(move || recording_of(&store, &id)).await;
+            let failed = |fault: tokio::task::JoinError| {
+                Err(RecordingFault::Unusable(format!(
+                    "it cannot be made: {fault}"
+                )))
+            };
+            drop(reply.send(made.unwrap_or_else(failed)));
+        });
+    }
+
     /// Gauges of the engine's state.
     pub(crate) fn note_counts(engine: &Engine) {
         let counts = engine.stats();
@@ -214,6 +244,24 @@ impl Performer {
     pub(crate) async fn idle(&self) {
         self.tasks.wait().await;
     }
+}
+
+/// The bytes of the recording of an analysis.
+fn recording_of(store: &Store, id: &AnalysisId) -> Result<Vec<u8>, RecordingFault> {
+    let read = store.history_of(id);
+    let (records, semantics) = read.map_err(|fault| RecordingFault::Store(fault.message))?;
+    if records.is_empty() {
+        return Err(RecordingFault::Unknown);
+    }
+    let made = Made {
+        maker: Maker::Daemon,
+        version: env!("CARGO_PKG_VERSION"),
+        semantics,
+    };
+    let bind = |text: &str, rollout: &Rollout| bind_text(text, rollout);
+    let recording = guarded(|| Recording::of_records(&records, made, bind)).flatten();
+    let recording = recording.map_err(RecordingFault::Unusable)?;
+    recording::encode(&recording).map_err(|fault| RecordingFault::Unusable(fault.message))
 }
 
 /// The event that ends a judge order. A panic of the judge would end the process from a thread of

@@ -1,6 +1,6 @@
 //! Where samples come from: one call that turns a fetch order into a batch.
 
-use crate::engine::effect::FetchOrder;
+use crate::engine::effect::{FetchOrder, reach};
 use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
@@ -36,45 +36,43 @@ impl Source {
         to: Timestamp,
         first: bool,
     ) -> Result<Batch, SourceFault> {
-        let queries = plan.queries();
-        let asked = queries.iter().map(|(slot, query)| async move {
+        let each = self.each(plan, from, to, first).await.into_iter();
+        let answers = each.map(|(slot, answer)| Ok((slot, answer?)));
+        let answers = answers.collect::<Result<_, SourceFault>>()?;
+        Ok(Batch { from, to, answers })
+    }
+
+    /// The same, with what became of each query, in slot order.
+    pub async fn each(
+        &self,
+        plan: &Plan,
+        from: Timestamp,
+        to: Timestamp,
+        first: bool,
+    ) -> Vec<(Slot, Result<Answer, SourceFault>)> {
+        let asked = plan.queries().into_iter().map(|(slot, query)| async move {
             let answer = match self {
                 Self::Prometheus(client) => {
-                    ask_prometheus(client, plan, *slot, query, (from, to, first))
+                    ask_prometheus(client, plan, slot, query, (from, to, first))
                         .await
-                        .map_err(|fault| named(plan, *slot, &fault))
+                        .map_err(|fault| named(plan, slot, &fault))
                 }
                 Self::Simulated(traffic) => traffic
                     .answer(
-                        *slot,
+                        slot,
                         query,
                         Window {
-                            start: reach(plan, *slot, from, first),
+                            start: reach(plan, slot, from, first),
                             end: to,
                             step: plan.timing.step,
                             changed_at: plan.timing.start,
                         },
                     )
                     .map_err(SourceFault::of_query),
-            }?;
-            Ok::<(Slot, Answer), SourceFault>((*slot, answer))
+            };
+            (slot, answer)
         });
-        let mut answers = Vec::with_capacity(queries.len());
-        for answer in futures_util::future::join_all(asked).await {
-            answers.push(answer?);
-        }
-        Ok(Batch { from, to, answers })
-    }
-}
-
-/// The first instant to ask for: grid queries begin at a grid point, raw ones after an instant.
-fn reach(plan: &Plan, slot: Slot, from: Timestamp, first: bool) -> Timestamp {
-    match (slot.part, first) {
-        // Without enough reach for the history (see `first_from`) none of it is asked for.
-        (Part::Grid, true) if from < plan.history_from() => plan.history_from(),
-        (Part::Grid, true) => plan.timing.start,
-        (Part::Grid, false) => from.plus(plan.timing.step.span()),
-        (Part::Bad | Part::Total | Part::Buckets, _) => from,
+        futures_util::future::join_all(asked).await
     }
 }
 

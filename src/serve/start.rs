@@ -10,7 +10,7 @@ use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::outbox::Outbox;
-use crate::serve::perform::Performer;
+use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
 use crate::serve::{keys, sources, templates};
 use crate::store::{self, Loaded, Store};
@@ -22,7 +22,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
-use tokio::sync::mpsc;
+use tokio::sync::{Semaphore, mpsc};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -105,6 +105,7 @@ pub async fn start(
         events: events_in,
         tasks: TaskTracker::new(),
         tables: Tables::default(),
+        recordings: Arc::new(Semaphore::new(RECORDINGS_AT_ONCE_MAX)),
     };
     let event_loop = EventLoop {
         engine,

@@ -21,6 +21,14 @@ enum Test {
 }
 
 impl Selector {
+    /// All series of a metric.
+    pub fn all(metric: &str) -> Self {
+        Self {
+            metric: metric.to_owned(),
+            matchers: Vec::new(),
+        }
+    }
+
     /// Every `name{…}` of a query, in order; a name without braces selects all.
     pub fn find_all(query: &str) -> Result<Vec<Self>, String> {
         let mut out = Vec::new();

@@ -2,37 +2,24 @@
 
 use crate::plan::{Part, Slot};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};
+use crate::simulate::incident::{Outages, Troubles, Where, since};
 use crate::simulate::noise::Noise;
-use crate::simulate::scenario::{Gauge, Latency, Requests, Scenario, Service};
+use crate::simulate::read::{CORRELATION_MAX, read};
+use crate::simulate::scenario::{Daily, Gauge, Latency, Requests, Scenario, Service};
 use crate::simulate::selector::Selector;
 use crate::time::{Span, Step, Timestamp};
+use std::collections::BTreeSet;
 
 /// Counters begin anew each day (UTC): long enough for any demo, and a counter reset for free.
-const COUNTER_LIFE_MS: i64 = 86_400_000;
-
-/// Replicas of each arm of a service; a scenario with more is refused: every query makes all their
-/// samples anew.
-const REPLICAS_MAX: u32 = 100;
+const DAY_MS: i64 = 86_400_000;
 
 /// Simulated traffic.
 #[derive(Clone, Debug)]
 pub struct Traffic {
     scenario: Scenario,
-}
-
-/// One counter series: labels, and the Poisson streams it counts together.
-struct Counter {
-    labels: Labels,
-    streams: Vec<Stream>,
-}
-
-/// A Poisson stream of events: a source of chance, and rates per second before and after the
-/// canary's version came.
-#[derive(Clone, Copy)]
-struct Stream {
-    noise: Noise,
-    before: f64,
-    after: f64,
+    seed: u64,
+    /// When all counters began; each day anew without.
+    born: Option<Timestamp>,
 }
 
 /// Which part of the traffic a query asks for.
@@ -45,40 +32,57 @@ pub struct Window {
     pub end: Timestamp,
     /// The distance between grid points.
     pub step: Step,
-    /// When the canary's version came: before it both populations ran the same.
+    /// When the canary's version came: before it both populations ran the same. Times of incidents
+    /// are counted from here.
     pub changed_at: Timestamp,
 }
 
-/// One replica of one arm.
-struct Replica<'a> {
+/// What kind of metric a family is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Kind {
+    /// A value.
+    Gauge,
+    /// A counter.
+    Counter,
+    /// Classic buckets.
+    Histogram,
+}
+
+/// One replica of one arm: what a Prometheus scrapes as one target.
+#[derive(Clone, Debug)]
+pub struct Replica<'a> {
     service: &'a Service,
     canary: bool,
+    number: u32,
     /// Its name, when its arm has several.
     pod: Option<String>,
 }
 
 impl Traffic {
-    /// Reads a scenario; the error names the place.
+    /// Reads a scenario; the error has every fault, each with its place.
+    ///
+    /// # Errors
+    /// See [`read`].
     pub fn parse(text: &str) -> Result<Self, String> {
-        let scenario: Scenario = serde_saphyr::from_str(text).map_err(|fault| fault.to_string())?;
-        if scenario.api_version != "haldane/v1" || scenario.kind != "Scenario" {
-            return Err("apiVersion must be haldane/v1 and kind Scenario".to_owned());
+        let scenario = read(text).map_err(|found| {
+            let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+            lines.join("\n")
+        })?;
+        let seed = scenario.spec.seed;
+        Ok(Self {
+            scenario,
+            seed,
+            born: None,
+        })
+    }
+
+    /// The traffic of a scenario under another seed, all of whose counters begin at `born`.
+    pub fn born_at(scenario: Scenario, seed: u64, born: Timestamp) -> Self {
+        Self {
+            scenario,
+            seed,
+            born: Some(born),
         }
-        for service in &scenario.spec.services {
-            if !["promote", "rollback", "inconclusive"].contains(&service.truth.as_str()) {
-                return Err(format!(
-                    "service {}: truth `{}` is none of promote, rollback, inconclusive",
-                    service.name, service.truth
-                ));
-            }
-            if service.replicas > REPLICAS_MAX {
-                return Err(format!(
-                    "service {}: {} replicas, the limit is {REPLICAS_MAX}",
-                    service.name, service.replicas
-                ));
-            }
-        }
-        Ok(Self { scenario })
     }
 
     /// The scenario.
@@ -88,17 +92,17 @@ impl Traffic {
 
     /// Answers one query of a plan: grid queries with one value per step in `[start, end]`, raw
     /// ones with the scrapes in `(start, end]`.
+    ///
+    /// # Errors
+    /// A query without a readable selector.
     pub fn answer(&self, slot: Slot, query: &str, window: Window) -> Result<Answer, String> {
-        let selectors = Selector::find_all(query)?;
         let mut series = Vec::new();
-        for service in &self.scenario.spec.services {
-            for selector in &selectors {
-                for replica in replicas(service) {
-                    if slot.part == Part::Grid {
-                        self.gauges(&replica, selector, window, &mut series);
-                    } else {
-                        self.counters(&replica, selector, window, &mut series);
-                    }
+        for selector in &Selector::find_all(query)? {
+            for replica in &self.replicas() {
+                if slot.part == Part::Grid {
+                    self.gauges(replica, selector, window, &mut series);
+                } else {
+                    self.counters(replica, selector, window, &mut series);
                 }
             }
         }
@@ -106,6 +110,64 @@ impl Traffic {
             series,
             ..Answer::default()
         })
+    }
+
+    /// The families of metrics, by name: a histogram's without `_bucket`.
+    pub fn families(&self) -> BTreeSet<(String, Kind)> {
+        let mut out = BTreeSet::new();
+        for service in &self.scenario.spec.services {
+            for gauge in &service.gauges {
+                out.insert((gauge.metric.clone(), Kind::Gauge));
+            }
+            for requests in &service.requests {
+                out.insert((requests.metric.clone(), Kind::Counter));
+                if let Some(latency) = &requests.latency {
+                    out.insert((latency.metric.clone(), Kind::Histogram));
+                }
+            }
+        }
+        out
+    }
+
+    /// All series of a family of one replica: the scrapes in `(start, end]`.
+    pub fn family(
+        &self,
+        (name, kind): (&str, Kind),
+        replica: &Replica<'_>,
+        window: Window,
+    ) -> Vec<RawSeries> {
+        let mut out = Vec::new();
+        match kind {
+            Kind::Gauge => {
+                let start = Timestamp::from_ms(window.start.ms().saturating_add(1));
+                let window = Window { start, ..window };
+                self.gauges(replica, &Selector::all(name), window, &mut out);
+            }
+            Kind::Counter => self.counters(replica, &Selector::all(name), window, &mut out),
+            Kind::Histogram => {
+                let buckets = format!("{name}_bucket");
+                self.counters(replica, &Selector::all(&buckets), window, &mut out);
+            }
+        }
+        out
+    }
+
+    /// Whether a replica can be scraped at an instant.
+    pub fn is_up(&self, replica: &Replica<'_>, at: Timestamp, start: Timestamp) -> bool {
+        let outages = Outages::of(&self.scenario.spec, replica.place());
+        !outages.is_dark(since(self.scraped(at), start))
+    }
+
+    /// Baseline and canary of every service, replica by replica.
+    pub fn replicas(&self) -> Vec<Replica<'_>> {
+        let services = self.scenario.spec.services.iter();
+        services.flat_map(replicas).collect()
+    }
+
+    /// The last scrape up to an instant.
+    fn scraped(&self, at: Timestamp) -> Timestamp {
+        let scrape = Step::new(self.scenario.spec.scrape.0);
+        scrape.map_or(at, |scrape| at.align_down(scrape))
     }
 
     fn gauges(
@@ -117,25 +179,38 @@ impl Traffic {
     ) {
         let gauges = replica.service.gauges.iter();
         for gauge in gauges.filter(|gauge| gauge.metric == selector.metric) {
-            let labels = replica.labels();
+            let labels = replica.labels(&gauge.labels);
             if !selector.selects(&labels) {
                 continue;
             }
-            let noise = replica.noise(self.scenario.spec.seed, &[&gauge.metric]);
-            let lasting = replica.noise(self.scenario.spec.seed, &[&gauge.metric, "lasting"]);
-            let level = (1.0 + gauge.spread * lasting.normal(0)).max(0.0);
-            let level = level * if replica.canary { gauge.offset } else { 1.0 };
+            let outages = Outages::of(&self.scenario.spec, replica.place());
+            let wave = self.wave(replica, gauge, &labels);
             let mut samples = Vec::new();
             let mut at = window.start.align_up(window.step);
             while at <= window.end {
-                let changed = replica.canary && at >= window.changed_at;
-                samples.push(Sample {
-                    at,
-                    value: level * gauge_value(gauge, noise, changed, at, window.step),
-                });
+                let scraped = self.scraped(at);
+                let since = since(scraped, window.changed_at);
+                if !outages.is_dark(since) {
+                    let value = wave.at(scraped, since, self.scenario.spec.scrape.0);
+                    samples.push(Sample { at, value });
+                }
                 at = at.plus(window.step.span());
             }
-            out.push(RawSeries { labels, samples });
+            push(labels, samples, out);
+        }
+    }
+
+    fn wave<'a>(&'a self, replica: &Replica<'_>, gauge: &'a Gauge, labels: &Labels) -> Wave<'a> {
+        let extra = &gauge.labels;
+        let noise = replica.noise(self.seed, &[&gauge.metric], extra);
+        let lasting = replica.noise(self.seed, &[&gauge.metric, "lasting"], extra);
+        let own = (1.0 + gauge.spread.0 * lasting.normal(0)).max(0.0);
+        Wave {
+            gauge,
+            noise,
+            canary: replica.canary,
+            own: own * if replica.canary { gauge.offset } else { 1.0 },
+            troubles: Troubles::of(&self.scenario.spec, &gauge.metric, labels, replica.place()),
         }
     }
 
@@ -147,102 +222,266 @@ impl Traffic {
         out: &mut Vec<RawSeries>,
     ) {
         for requests in &replica.service.requests {
-            for counter in self.counters_of(replica, requests, &selector.metric) {
-                if selector.selects(&counter.labels) {
-                    let samples = counter.samples(self.scenario.spec.scrape.0, window);
-                    out.push(RawSeries {
-                        labels: counter.labels,
-                        samples,
-                    });
+            let latency = requests
+                .latency
+                .as_ref()
+                .filter(|l| selector.metric.strip_suffix("_bucket") == Some(&l.metric));
+            let (label, values) = match latency {
+                Some(latency) => ("le", bounds(latency)),
+                None if requests.metric == selector.metric => {
+                    ("code", vec!["200".to_owned(), "500".to_owned()])
+                }
+                None => continue,
+            };
+            let labelled = |value: &String| {
+                let mut labels = replica.labels(&requests.labels);
+                labels.insert(label.to_owned(), value.clone());
+                labels
+            };
+            let labels: Vec<Labels> = values.iter().map(labelled).collect();
+            if !labels.iter().any(|labels| selector.selects(labels)) {
+                continue;
+            }
+            let flow = self.flow(replica, requests, latency, &values);
+            let samples = self.totals(&flow, replica, window);
+            for (labels, samples) in labels.into_iter().zip(samples) {
+                if selector.selects(&labels) {
+                    push(labels, samples, out);
                 }
             }
         }
     }
 
-    /// The counters that `metric` has on one replica.
-    fn counters_of(
-        &self,
-        replica: &Replica<'_>,
-        requests: &Requests,
-        metric: &str,
-    ) -> Vec<Counter> {
-        let canary = replica.canary;
-        let share = if canary {
-            requests.canary_share
+    fn flow<'a>(
+        &'a self,
+        replica: &Replica<'a>,
+        requests: &'a Requests,
+        latency: Option<&'a Latency>,
+        values: &[String],
+    ) -> Flow<'a> {
+        let (spec, seed) = (&self.scenario.spec, self.seed);
+        let (metric, extra) = (&requests.metric, &requests.labels);
+        let labels = replica.labels(extra);
+        let share = if replica.canary {
+            requests.canary_share.0
         } else {
-            1.0 - requests.canary_share
+            1.0 - requests.canary_share.0
         };
-        let rate = requests.per_second * share / f64::from(replica.service.replicas.max(1));
-        let seed = self.scenario.spec.seed;
-        let stream = |value: &str, before: f64, after: f64| Stream {
-            noise: replica.noise(seed, &[&requests.metric, value]),
-            before: rate * before,
-            after: rate * after,
-        };
-        let labelled = |label: &str, value: &str, streams: Vec<Stream>| {
-            let mut labels = replica.labels();
-            labels.insert(label.to_owned(), value.to_owned());
-            Counter { labels, streams }
-        };
-        if requests.metric == metric {
-            let before = requests.error_ratio;
-            let after = if canary {
-                requests.canary_error_ratio
-            } else {
-                before
-            };
-            let good = stream("200", 1.0 - before, 1.0 - after);
-            return vec![
-                labelled("code", "200", vec![good]),
-                labelled("code", "500", vec![stream("500", before, after)]),
-            ];
+        let troubles = |metric: &str| Troubles::of(spec, metric, &labels, replica.place());
+        Flow {
+            requests,
+            latency,
+            canary: replica.canary,
+            daily: replica.service.daily.as_ref(),
+            rate: requests.per_second * share / f64::from(replica.of()),
+            load: replica.noise(seed, &[metric, "load"], extra),
+            streams: values
+                .iter()
+                .map(|value| replica.noise(seed, &[metric, value], extra))
+                .collect(),
+            slow: latency.map(|latency| troubles(&latency.metric)),
+            troubles: troubles(metric),
         }
-        let buckets = requests
-            .latency
-            .as_ref()
-            .filter(|l| metric.strip_suffix("_bucket") == Some(&l.metric));
-        let Some(latency) = buckets else {
-            return Vec::new();
-        };
-        // Each slice between two bounds is a stream of its own; a bucket counts all slices up to
-        // its bound, so buckets never disagree with one another.
-        let mut streams: Vec<Stream> = Vec::new();
-        let (mut below, mut below_after) = (0.0, 0.0);
-        let mut out = Vec::new();
-        let both = cumulative(latency, false).into_iter();
-        for ((bound, before), (_, after)) in both.zip(cumulative(latency, canary)) {
-            let slices = ((before - below).max(0.0), (after - below_after).max(0.0));
-            streams.push(stream(&bound, slices.0, slices.1));
-            (below, below_after) = (before, after);
-            out.push(labelled("le", &bound, streams.clone()));
+    }
+
+    /// The totals of all streams of a flow at the scrapes in `(start, end]`; those of buckets hold
+    /// all below, so buckets never disagree with one another.
+    fn totals(&self, flow: &Flow<'_>, replica: &Replica<'_>, window: Window) -> Vec<Vec<Sample>> {
+        let scrape = self.scenario.spec.scrape.0;
+        let outages = Outages::of(&self.scenario.spec, replica.place());
+        let streams = flow.streams.len();
+        let (mut totals, mut out) = (vec![0.0; streams], vec![Vec::new(); streams]);
+        let mut at = self.scraped(match self.born {
+            Some(born) => born,
+            None => Timestamp::from_ms(window.start.ms().div_euclid(DAY_MS) * DAY_MS),
+        });
+        while at <= window.end {
+            let since = since(at, window.changed_at);
+            let new_day = self.born.is_none() && at.ms().rem_euclid(DAY_MS) < scrape.ms();
+            if new_day || outages.is_reset(since, scrape) {
+                totals.fill(0.0);
+            }
+            if !outages.is_down(since) {
+                // What is counted at a scrape happened before it.
+                flow.add(at, since - 1, scrape, &mut totals);
+            }
+            if at > window.start && !outages.is_dark(since) {
+                let mut below = 0.0;
+                for (total, samples) in totals.iter().zip(&mut out) {
+                    below = total + if flow.latency.is_some() { below } else { 0.0 };
+                    samples.push(Sample { at, value: below });
+                }
+            }
+            at = at.plus(scrape);
         }
         out
     }
 }
 
+/// A series nobody ever scraped is none.
+fn push(labels: Labels, samples: Vec<Sample>, out: &mut Vec<RawSeries>) {
+    if !samples.is_empty() {
+        out.push(RawSeries { labels, samples });
+    }
+}
+
+/// A gauge of one replica.
+struct Wave<'a> {
+    gauge: &'a Gauge,
+    noise: Noise,
+    canary: bool,
+    own: f64,
+    troubles: Troubles<'a>,
+}
+
+impl Wave<'_> {
+    fn at(&self, at: Timestamp, since: i64, scrape: Span) -> f64 {
+        let gauge = self.gauge;
+        let changed = self.canary && since >= 0;
+        let factor = if changed { gauge.canary_factor } else { 1.0 };
+        let rho = gauge.autocorrelation.0.clamp(0.0, CORRELATION_MAX);
+        let shock = self.noise.correlated(index(at, scrape), rho);
+        let level = gauge.level * factor * self.troubles.factor(since);
+        let value = self.own * level * (1.0 + gauge.noise.0 * shock);
+        (value + self.troubles.added(since)).max(0.0)
+    }
+}
+
+/// The requests of one replica, counted by status or by latency.
+struct Flow<'a> {
+    requests: &'a Requests,
+    latency: Option<&'a Latency>,
+    canary: bool,
+    daily: Option<&'a Daily>,
+    /// Requests per second.
+    rate: f64,
+    load: Noise,
+    streams: Vec<Noise>,
+    troubles: Troubles<'a>,
+    /// Those of the histogram.
+    slow: Option<Troubles<'a>>,
+}
+
+impl Flow<'_> {
+    /// Adds what came in the scrape interval that ends at `at`; each slice is a Poisson stream of
+    /// its own.
+    fn add(&self, at: Timestamp, since: i64, scrape: Span, totals: &mut [f64]) {
+        let idx = index(at, scrape);
+        let mut mean = self.rate * scrape.seconds() * self.troubles.traffic(since);
+        mean *= self.daily.map_or(1.0, |daily| level_of_day(daily, at));
+        if self.requests.noise.0 > 0.0 {
+            let rho = self.requests.autocorrelation.0.clamp(0.0, CORRELATION_MAX);
+            let shock = self.load.correlated(idx, rho);
+            mean *= (1.0 + self.requests.noise.0 * shock).max(0.0);
+        }
+        let slices = self.slices(since);
+        for ((total, noise), share) in totals.iter_mut().zip(&self.streams).zip(slices) {
+            *total += noise.poisson(idx, mean * share);
+        }
+    }
+
+    /// The share of requests in each stream.
+    fn slices(&self, since: i64) -> Vec<f64> {
+        let changed = self.canary && since >= 0;
+        let Some(latency) = self.latency else {
+            let own = self.requests.canary_error_ratio.filter(|_| changed);
+            let usual = own.unwrap_or(self.requests.error_ratio).0;
+            let bad = self.troubles.error_ratio(since, usual).clamp(0.0, 1.0);
+            return vec![1.0 - bad, bad];
+        };
+        let factor = if changed { latency.canary_factor } else { 1.0 };
+        let slow = self.slow.as_ref().map_or(1.0, |slow| slow.factor(since));
+        let median = latency.median * factor * slow;
+        let below = |bound: &f64| {
+            let z = libm::log(bound / median) / latency.sigma;
+            0.5 * libm::erfc(-z / std::f64::consts::SQRT_2)
+        };
+        let mut last = 0.0;
+        let bounds = latency.bounds.iter().map(below).chain([1.0]);
+        bounds
+            .map(|below| {
+                let slice = (below - last).max(0.0);
+                last = below;
+                slice
+            })
+            .collect()
+    }
+}
+
+/// Which scrape an instant belongs to.
+fn index(at: Timestamp, scrape: Span) -> u64 {
+    u64::try_from(at.ms().div_euclid(scrape.ms())).unwrap_or(0)
+}
+
+fn level_of_day(daily: &Daily, at: Timestamp) -> f64 {
+    let phase = (at.ms() - daily.peak.0.ms()).rem_euclid(DAY_MS) as f64 / DAY_MS as f64;
+    1.0 + daily.amplitude.0 * libm::cos(std::f64::consts::TAU * phase)
+}
+
+/// The values of `le`, `+Inf` last.
+fn bounds(latency: &Latency) -> Vec<String> {
+    let written = latency.bounds.iter().map(ToString::to_string);
+    written.chain(["+Inf".to_owned()]).collect()
+}
+
 impl Replica<'_> {
-    fn labels(&self) -> Labels {
-        let mut labels = arm_labels(self.service, self.canary);
+    /// The labels of the target: what all its series have.
+    pub fn target_labels(&self) -> Labels {
+        let service = self.service;
+        let arm = if self.canary {
+            &service.canary
+        } else {
+            &service.baseline
+        };
+        let mut labels = service.labels.clone();
+        labels.insert("service".to_owned(), service.name.clone());
+        labels.insert(service.arm_label.clone(), arm.clone());
         if let Some(pod) = &self.pod {
             labels.insert("pod".to_owned(), pod.clone());
         }
         labels
     }
 
+    fn labels(&self, extra: &Labels) -> Labels {
+        let mut labels = self.target_labels();
+        labels.extend(extra.clone());
+        labels
+    }
+
+    /// How many replicas its arm has.
+    fn of(&self) -> u32 {
+        let service = self.service;
+        let canaries = service.canary_replicas.filter(|_| self.canary);
+        canaries.unwrap_or(service.replicas).max(1)
+    }
+
+    fn place(&self) -> Where<'_> {
+        Where {
+            service: &self.service.name,
+            canary: self.canary,
+            pod: self.number,
+        }
+    }
+
     /// Its own source of chance for one purpose.
-    fn noise(&self, seed: u64, purpose: &[&str]) -> Noise {
+    fn noise(&self, seed: u64, purpose: &[&str], extra: &Labels) -> Noise {
         let (metric, rest) = purpose.split_first().unwrap_or((&"", &[]));
         let arm = if self.canary { "canary" } else { "baseline" };
         let mut names = vec![self.service.name.as_str(), metric, arm];
         names.extend(rest);
         names.extend(self.pod.as_deref());
+        let labels = self.service.labels.iter().chain(extra);
+        names.extend(labels.flat_map(|(name, value)| [name.as_str(), value.as_str()]));
         Noise::new(seed, &names)
     }
 }
 
 /// Baseline and canary, replica by replica.
 fn replicas(service: &Service) -> Vec<Replica<'_>> {
-    let replica = |canary: bool, idx: u32| {
+    let canaries = service.canary_replicas.unwrap_or(service.replicas).max(1);
+    let stables = service.replicas.max(1);
+    let several = stables.max(canaries) > 1;
+    let replica = |canary: bool, number: u32| {
         let arm = if canary {
             &service.canary
         } else {
@@ -251,79 +490,14 @@ fn replicas(service: &Service) -> Vec<Replica<'_>> {
         Replica {
             service,
             canary,
-            pod: (service.replicas > 1).then(|| format!("{arm}-{idx}")),
+            number,
+            pod: several.then(|| format!("{arm}-{number}")),
         }
     };
-    (0..service.replicas.max(1))
-        .flat_map(|idx| [replica(false, idx), replica(true, idx)])
-        .collect()
-}
-
-impl Counter {
-    /// The scrapes in `(start, end]`.
-    fn samples(&self, scrape: Span, window: Window) -> Vec<Sample> {
-        let (start, end) = (window.start, window.end);
-        let (seconds, scrape) = (scrape.seconds(), scrape.ms());
-        let first_day = start.ms().div_euclid(COUNTER_LIFE_MS);
-        let last_day = end.ms().div_euclid(COUNTER_LIFE_MS);
-        let mut out = Vec::new();
-        for day in first_day..=last_day {
-            let (mut total, mut at) = (0.0, day * COUNTER_LIFE_MS);
-            let day_end = (day + 1) * COUNTER_LIFE_MS;
-            while at < day_end && at <= end.ms() {
-                let idx = u64::try_from(at.div_euclid(scrape)).unwrap_or(0);
-                let changed = at > window.changed_at.ms();
-                for stream in &self.streams {
-                    let rate = if changed { stream.after } else { stream.before };
-                    total += stream.noise.poisson(idx, rate * seconds);
-                }
-                if at > start.ms() {
-                    out.push(Sample {
-                        at: Timestamp::from_ms(at),
-                        value: total,
-                    });
-                }
-                at += scrape;
-            }
-        }
-        out
-    }
-}
-
-fn arm_labels(service: &Service, canary: bool) -> Labels {
-    let arm = if canary {
-        &service.canary
-    } else {
-        &service.baseline
-    };
-    [
-        ("service".to_owned(), service.name.clone()),
-        (service.arm_label.clone(), arm.clone()),
-    ]
-    .into()
-}
-
-fn gauge_value(gauge: &Gauge, noise: Noise, changed: bool, at: Timestamp, step: Step) -> f64 {
-    let idx = u64::try_from(at.ms().div_euclid(step.span().ms())).unwrap_or(0);
-    let factor = if changed { gauge.canary_factor } else { 1.0 };
-    let shock = noise.correlated(idx, gauge.autocorrelation.clamp(0.0, 0.95));
-    (gauge.level * factor * (1.0 + gauge.noise * shock)).max(0.0)
-}
-
-/// `le` and the share of requests at or below it, `+Inf` last.
-fn cumulative(latency: &Latency, canary: bool) -> Vec<(String, f64)> {
-    let median = latency.median * if canary { latency.canary_factor } else { 1.0 };
-    let mut out: Vec<(String, f64)> = latency
-        .bounds
-        .iter()
-        .map(|bound| {
-            let z = libm::log(bound / median) / latency.sigma;
-            (
-                bound.to_string(),
-                0.5 * libm::erfc(-z / std::f64::consts::SQRT_2),
-            )
-        })
-        .collect();
-    out.push(("+Inf".to_owned(), 1.0));
-    out
+    let both = (0..stables.max(canaries)).flat_map(|number| {
+        let stable = (number < stables).then(|| replica(false, number));
+        let canary = (number < canaries).then(|| replica(true, number));
+        [stable, canary]
+    });
+    both.flatten().collect()
 }

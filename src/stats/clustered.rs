@@ -102,6 +102,23 @@ impl Split {
         one + other - whole
     }
 
+    /// All events, thinned to [`EVENTS_MAX`].
+    pub(super) fn events(&self) -> f64 {
+        self.one + self.other
+    }
+
+    /// The same split when the parameters of the beta-binomial add up to `size`, above 0.
+    pub(super) fn sized(&self, size: f64) -> Sized {
+        let log_size = libm::log(size.max(f64::MIN_POSITIVE));
+        Sized {
+            one: self.one,
+            other: self.other,
+            size,
+            log_size,
+            whole: ln_rising(size, log_size, self.one + self.other),
+        }
+    }
+
     /// The same when nearly all events belong to one burst.
     pub fn log_burst(&self, share: Share) -> f64 {
         let log_size = libm::log(BURST);
@@ -109,6 +126,28 @@ impl Split {
         let rest = BURST * (1.0 - share.share);
         let other = ln_rising(rest, log_size + share.log_rest, self.other);
         one + other - self.whole_burst
+    }
+}
+
+/// A split under one size.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sized {
+    one: f64,
+    other: f64,
+    size: f64,
+    log_size: f64,
+    whole: f64,
+}
+
+impl Sized {
+    /// ln of the probability of the split, less that of the binomial coefficient.
+    pub(super) fn log_likelihood(&self, share: Share) -> f64 {
+        let part = |share: f64, log: f64, events: f64| {
+            ln_rising(self.size * share, self.log_size + log, events)
+        };
+        let one = part(share.share, share.log, self.one);
+        let other = part(1.0 - share.share, share.log_rest, self.other);
+        one + other - self.whole
     }
 }
 

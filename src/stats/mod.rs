@@ -50,6 +50,7 @@ pub mod state_space;
 pub mod stochastic_order;
 pub mod student;
 pub mod summary;
+pub mod wander;
 pub mod winsor;
 
 /// Which departure from "no difference" a test or an interval is about; the first sample is the

@@ -24,6 +24,7 @@
 //! instead of with errors.
 
 use super::clustered::{DISPERSIONS, Share, Split};
+use super::wander::{DOUBTED, Doubts, Paths, Side, WANDERS, refuted};
 
 /// What lies beyond one bound in one stretch of time; finite, at least 0, parts at most wholes.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -117,13 +118,13 @@ pub(crate) fn log_sum(values: impl Iterator<Item = f64> + Clone) -> f64 {
 
 /// What is not known of how observations come: their dispersion, first without and then with
 /// bursts.
-const MODELS: usize = 2 * DISPERSIONS.len();
+pub(super) const MODELS: usize = 2 * DISPERSIONS.len();
 
 /// The share of stretches with a burst, where there are bursts: one in twenty.
 const BURSTS: f64 = 0.05;
 
 /// Log likelihoods of one stretch under each model.
-fn models(split: &Split, share: Share) -> [f64; MODELS] {
+pub(super) fn models(split: &Split, share: Share) -> [f64; MODELS] {
     let burst = libm::log(BURSTS) + split.log_burst(share);
     let mut out = [0.0; MODELS];
     let (single, with) = out.split_at_mut(DISPERSIONS.len());
@@ -148,11 +149,31 @@ fn of_models(prior: [f64; DISPERSIONS.len()]) -> [f64; MODELS] {
     out
 }
 
-/// Evidence that a mixture over the models exceeds the likeliest of them at the margin.
-fn universal(at_margin: &[f64; MODELS], log_gains: [f64; MODELS]) -> f64 {
-    let best = at_margin.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+/// The share of the evidence that is for harm in spite of noise that wanders.
+const WANDERING: f64 = 0.2;
+
+/// Evidence that a mixture over the models exceeds the likeliest of them at the margin. Of
+/// wandering noise come the likelihood at the margin and what is gained beyond it, and how much it
+/// is doubted.
+fn universal(
+    at_margin: &[f64; MODELS],
+    log_gains: [f64; MODELS],
+    wandering: [(f64, f64); WANDERS],
+    doubts: Doubts,
+) -> f64 {
+    let doubted = wandering.iter().zip(doubts);
+    let none = f64::NEG_INFINITY;
+    let doubted = doubted.map(|((at, gain), doubt)| {
+        let doubt = if doubt <= DOUBTED[0] { none } else { doubt };
+        (at + doubt, at + doubt + gain)
+    });
+    let margins = at_margin.iter().copied();
+    let best = margins.chain(doubted.clone().map(|(at, _)| at));
+    let best = best.fold(f64::NEG_INFINITY, f64::max);
     let each = at_margin.iter().zip(log_gains).map(|(at, gain)| at + gain);
-    log_sum(each) - libm::log(MODELS as f64) - best
+    let single = log_sum(each) + libm::log((1.0 - WANDERING) / MODELS as f64);
+    let with = log_sum(doubted.map(|(_, log)| log)) + libm::log(WANDERING / WANDERS as f64);
+    log_sum([single, with].into_iter()) - best
 }
 
 /// Of how many alternatives one is tried under each dispersion: the larger it is, the less do
@@ -209,6 +230,9 @@ pub struct HarmTest {
     margin: Margin,
     at_margin: [f64; MODELS],
     gains: Gains,
+    paths: Paths,
+    doubts: Doubts,
+    wanders: bool,
     unspent: f64,
     hazard: f64,
     started: bool,
@@ -228,11 +252,20 @@ impl HarmTest {
             margin,
             at_margin: of_models(prior),
             gains: [[0.0; WORSE.len()]; MODELS],
+            paths: Paths::new(Side::Above),
+            doubts: DOUBTED,
+            wanders: true,
             unspent: 1.0,
             hazard: 2.0 / f64::from(horizon.max(2)),
             started: false,
             seen: Beyond::default(),
         }
+    }
+
+    /// Takes what one arm alone says about noise that wanders
+    /// ([`Wander`](super::wander::Wander)).
+    pub fn doubt(&mut self, doubts: Doubts) {
+        self.doubts = if self.wanders { doubts } else { DOUBTED };
     }
 
     /// One stretch of time; one without observations in an arm says nothing, but time passes.
@@ -247,6 +280,9 @@ impl HarmTest {
         for gain in self.gains.iter_mut().flatten() {
             *gain += onset;
         }
+        if !refuted(self.doubts) {
+            self.paths.begin(onset);
+        }
         if beyond.is_one_sided() {
             return;
         }
@@ -258,6 +294,13 @@ impl HarmTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
+            // What has missed a split is out for good.
+            if refuted(self.doubts) {
+                self.doubts = DOUBTED;
+                self.wanders = false;
+            } else {
+                self.paths.observe(&split, odds);
+            }
             compare(
                 &split,
                 odds,
@@ -280,7 +323,8 @@ impl HarmTest {
                 .sum();
             *log = libm::log(sum / tried(idx) + self.unspent);
         }
-        universal(&self.at_margin, logs)
+        let wandering = self.paths.logs(self.unspent);
+        universal(&self.at_margin, logs, wandering, self.doubts)
     }
 }
 
@@ -290,6 +334,9 @@ pub struct SafetyTest {
     margin: Margin,
     at_margin: [f64; MODELS],
     log_gains: Gains,
+    paths: Paths,
+    doubts: Doubts,
+    wanders: bool,
     seen: Beyond,
 }
 
@@ -297,12 +344,22 @@ impl SafetyTest {
     /// Against "the canary's share is at least `margin` over the baseline's"; see
     /// [`HarmTest::new`].
     pub fn new(margin: Margin, prior: [f64; DISPERSIONS.len()]) -> Self {
+        let mut paths = Paths::new(Side::Below);
+        paths.begin(1.0);
         Self {
+            paths,
+            doubts: DOUBTED,
+            wanders: true,
             margin,
             at_margin: of_models(prior),
             log_gains: [[0.0; SAFER.len()]; MODELS],
             seen: Beyond::default(),
         }
+    }
+
+    /// As [`HarmTest::doubt`].
+    pub fn doubt(&mut self, doubts: Doubts) {
+        self.doubts = if self.wanders { doubts } else { DOUBTED };
     }
 
     /// One stretch of time.
@@ -318,6 +375,13 @@ impl SafetyTest {
         };
         if let Some(odds) = odds.filter(|_| now.events() > 0.0) {
             let split = Split::new(now.canary, now.baseline);
+            // What has missed a split is out for good.
+            if refuted(self.doubts) {
+                self.doubts = DOUBTED;
+                self.wanders = false;
+            } else {
+                self.paths.observe(&split, odds);
+            }
             compare(
                 &split,
                 odds,
@@ -338,7 +402,7 @@ impl SafetyTest {
             let each = alternatives(idx).map(|alternative| gains[alternative]);
             *log = log_sum(each) - libm::log(tried(idx));
         }
-        universal(&self.at_margin, logs)
+        universal(&self.at_margin, logs, self.paths.logs(0.0), self.doubts)
     }
 }
 
@@ -366,7 +430,12 @@ fn odds_at_most(margin: f64, now: Beyond, past: Beyond) -> Option<f64> {
         return None;
     }
     let expected = past.events() / past.all() * now.all();
-    let events = now.events().min(expected);
+    // Of a margin below none the odds rise with the events.
+    let events = if margin < 0.0 {
+        now.events().max(expected)
+    } else {
+        now.events().min(expected)
+    };
     let of_canary = now.canary_all * (events + margin * now.baseline_all);
     let of_baseline = now.baseline_all * (events - margin * now.canary_all);
     if of_baseline <= 0.0 {
@@ -381,13 +450,32 @@ fn odds_at_least(margin: f64, now: Beyond, past: Beyond) -> Option<f64> {
     if past.baseline_all <= 0.0 {
         return None;
     }
-    let raised = past.baseline + 1.0 + libm::sqrt(past.baseline + 1.0);
-    let level = (raised / past.baseline_all).max(now.baseline / now.baseline_all);
+    let deviation = libm::sqrt(past.baseline + 1.0);
+    let of_now = now.baseline / now.baseline_all;
+    // Of a margin below none the odds rise with the level.
+    let level = if margin < 0.0 {
+        ((past.baseline - deviation) / past.baseline_all).min(of_now)
+    } else {
+        ((past.baseline + 1.0 + deviation) / past.baseline_all).max(of_now)
+    };
+    if level <= 0.0 {
+        return None;
+    }
     usable((1.0 + margin / level) * now.canary_all / now.baseline_all)
 }
 
 /// The weight of a bound beyond which nothing was seen at first, against one with observations.
 const UNSEEN: f64 = 0.1;
+
+/// The weights of bounds, lowest first, given the first stretch with both arms; they add up to 1.
+pub(crate) fn weights(beyond: &[Beyond]) -> Vec<f64> {
+    let raw: Vec<f64> = (1_u32..)
+        .zip(beyond)
+        .map(|(rank, b)| f64::from(rank) * if b.events() > 0.0 { 1.0 } else { UNSEEN })
+        .collect();
+    let sum: f64 = raw.iter().sum();
+    raw.into_iter().map(|weight| weight / sum).collect()
+}
 
 /// The test over all bounds.
 #[derive(Clone, Debug, PartialEq)]
@@ -419,6 +507,13 @@ impl OrderTest {
         self.log_most = self.log_most.max(self.log_harm());
     }
 
+    /// What is known of wandering noise at each bound; see [`HarmTest::doubt`].
+    pub fn doubt(&mut self, doubts: impl Iterator<Item = Doubts>) {
+        for (bound, doubts) in self.bounds.iter_mut().zip(doubts) {
+            bound.doubt(doubts);
+        }
+    }
+
     /// Sets the weights, from the first stretch with both arms. They rise evenly with the bounds,
     /// because what users notice is the tail, and bounds beyond which that stretch has nothing on
     /// either arm share [`UNSEEN`] of what they would have. Only the observations of both arms
@@ -431,12 +526,8 @@ impl OrderTest {
         {
             return;
         }
-        let raw: Vec<f64> = (1_u32..)
-            .zip(beyond)
-            .map(|(rank, b)| f64::from(rank) * if b.events() > 0.0 { 1.0 } else { UNSEEN })
-            .collect();
-        let sum: f64 = raw.iter().sum();
-        self.log_weights = raw.into_iter().map(|w| libm::log(w / sum)).collect();
+        let all = weights(beyond);
+        self.log_weights = all.into_iter().map(libm::log).collect();
     }
 
     /// The logarithm of the weight of bound `idx`.

@@ -36,6 +36,7 @@ impl Winsor {
     }
 
     /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already.
+    #[inline]
     pub fn clip_by(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
         let clipped = match spread {
             Some((centre, deviation)) if deviation > 0.0 => {
@@ -56,6 +57,7 @@ impl Winsor {
     }
 
     /// Median and robust standard deviation of the values so far; `None` in the warm-up.
+    #[inline]
     pub fn centre_and_deviation(&mut self) -> Option<(f64, f64)> {
         let n = self.sorted.len();
         if n < WARM_UP {
@@ -69,28 +71,33 @@ impl Winsor {
     /// of the left one's nearest belong to the nearest n/2 + 1 of all. That number hardly moves
     /// from one value to the next, so the search goes on from where it stood.
     fn deviation(&mut self, centre: f64) -> f64 {
-        let sorted = &self.sorted;
-        let split = split(sorted, centre);
-        let (left, right) = (split, sorted.len() - split);
-        let wanted = sorted.len() / 2 + 1;
-        let from_left = |k: usize| centre - sorted[split - 1 - k];
-        let from_right = |k: usize| sorted[split + k] - centre;
-        // Too few from the left if its next is nearer than the right's last.
-        let too_few = |k: usize| from_left(k) < from_right(wanted - k - 1);
-        let (least, most) = (wanted.saturating_sub(right), wanted.min(left));
+        let (left, right) = self.sorted.split_at(split(&self.sorted, centre));
+        let wanted = self.sorted.len() / 2 + 1;
+        // Distance of the k-th nearest of a side, from 1; nothing is nearer than none.
+        let from_left = |k: usize| left.get(left.len().wrapping_sub(k));
+        let from_left = |k: usize| from_left(k).map_or(0.0, |v| centre - v);
+        let from_right = |k: usize| right.get(k.wrapping_sub(1)).map_or(0.0, |v| v - centre);
+        let (least, most) = (wanted.saturating_sub(right.len()), wanted.min(left.len()));
         let mut taken = self.from_left.clamp(least, most);
-        while taken < most && too_few(taken) {
+        // Too few from the left if its next is nearer than the right's last.
+        let mut last_right = from_right(wanted - taken);
+        let stood = taken;
+        while taken < most && from_left(taken + 1) < last_right {
             taken += 1;
+            last_right = from_right(wanted - taken);
         }
-        while taken > least && !too_few(taken - 1) {
-            taken -= 1;
+        let mut last_left = from_left(taken);
+        if taken == stood {
+            while taken > least {
+                let next_right = from_right(wanted - taken + 1);
+                if last_left < next_right {
+                    break;
+                }
+                taken -= 1;
+                last_right = next_right;
+                last_left = from_left(taken);
+            }
         }
-        let last_left = if taken > 0 { from_left(taken - 1) } else { 0.0 };
-        let last_right = if wanted > taken {
-            from_right(wanted - taken - 1)
-        } else {
-            0.0
-        };
         self.from_left = taken;
         if last_left > last_right {
             last_left

@@ -23,6 +23,7 @@ pub use writer::{Done, QUEUE_MAX, Stats, Writer};
 
 use crate::engine::record::{Record, Seq};
 use crate::ids::AnalysisId;
+use crate::judge::SEMANTICS;
 use crate::time::Span;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -94,12 +95,20 @@ impl Store {
     /// Every record of one analysis, captures included, in order. Damage to any of them is a
     /// fault: half an analysis is no evidence.
     pub fn records_of(&self, id: &AnalysisId) -> Result<Vec<(Seq, Record)>, Fault> {
+        self.history_of(id).map(|(records, _)| records)
+    }
+
+    /// The same with the lowest semantics any of them was written under (A12); an unknown analysis
+    /// has no records.
+    pub fn history_of(&self, id: &AnalysisId) -> Result<(Vec<(Seq, Record)>, u32), Fault> {
         let rows = self
             .reader
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .rows_of(id)?;
-        rows.iter()
+        let semantics = rows.iter().map(|row| row.semantics).min();
+        let records: Result<Vec<_>, Fault> = rows
+            .iter()
             .map(|row| {
                 row.record().map_err(|damage| {
                     Fault::new(
@@ -108,7 +117,8 @@ impl Store {
                     )
                 })
             })
-            .collect()
+            .collect();
+        Ok((records?, semantics.unwrap_or(SEMANTICS)))
     }
 
     /// The file.

@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -45,6 +45,7 @@ const RULES: [Rule; 17] = [
     merged_replicas,
     short_history,
     not_read_by_kayenta,
+    raw_counters,
 ];
 
 /// Everything unwise in a template, in the order of the text it was parsed from.
@@ -54,9 +55,14 @@ pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
     for rule in RULES {
         rule(&subject, &mut found);
     }
-    found.retain(|diagnostic| !is_ignored(diagnostic, text));
+    kept(&mut found, text);
     found.sort_by_key(|diagnostic| (diagnostic.place, diagnostic.code));
     found
+}
+
+/// Leaves out the warnings that the author has silenced, with a reason.
+pub fn kept(found: &mut Vec<Diagnostic>, text: &str) {
+    found.retain(|diagnostic| diagnostic.is_error() || !is_ignored(diagnostic, text));
 }
 
 fn warn(code: &'static str, place: Option<Place>, message: String, help: &str) -> Diagnostic {
@@ -451,5 +457,30 @@ fn not_read_by_kayenta(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
             let help = "write a relative one, or `kayenta.effect_size`";
             say(place, what, help);
         }
+    }
+}
+
+/// C056: `requests_total{…}` without a range: what a counter has reached depends on when its
+/// process began. The suffixes are those that OpenMetrics gives to counters and histograms.
+fn raw_counters(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    const SUFFIXES: [&str; 4] = ["_total", "_count", "_sum", "_bucket"];
+    let step = subject.template.schedule.step;
+    for (idx, metric, query, lexed) in subject.series() {
+        let mut tokens = lexed.tokens.iter();
+        let has_range = tokens.any(|(_, token)| *token == Token::Sign('['));
+        let counter = lexed.tokens.iter().find_map(|(at, token)| match token {
+            Token::Word(word) if SUFFIXES.iter().any(|s| word.ends_with(s)) => Some((*at, *word)),
+            _ => None,
+        });
+        let (false, Some((at, name))) = (has_range, counter) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` compares what the counter `{name}` has reached",
+            metric.name
+        );
+        let help = format!("compare its rate: `rate({name}{{…}}[{step}])`");
+        let place = subject.in_query(idx, query, at, name.len());
+        found.push(warn("C056", place, message, &help));
     }
 }

@@ -1,5 +1,6 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+pub mod codes;
 pub mod default;
 mod document;
 mod fields;
@@ -13,6 +14,8 @@ pub mod parse;
 mod promql;
 pub mod query;
 mod subject;
+
+pub use subject::field_place;
 
 use crate::diagnostic::Place;
 use crate::digest::Digest;

@@ -30,25 +30,14 @@ impl<'a> Subject<'a> {
     pub(super) fn node(&self, path: &[&str]) -> Option<&Node> {
         let mut node = self.root.as_ref()?;
         for name in path {
-            node = match &node.value {
-                Value::Map(entries) => entries
-                    .iter()
-                    .find(|(key, _, _)| key == name)
-                    .map(|(_, _, node)| node)?,
-                Value::List(items) => items.get(name.parse::<usize>().ok()?)?,
-                _ => return None,
-            };
+            node = child(node, name)?;
         }
         Some(node)
     }
 
     /// Where the node at a path stands; for maps and lists the key that holds them.
     pub(super) fn place(&self, path: &[&str]) -> Option<Place> {
-        let node = self.node(path)?;
-        Some(match node.value {
-            Value::Map(_) | Value::List(_) => node.key.unwrap_or(node.place),
-            _ => node.place,
-        })
+        self.node(path).map(shown_place)
     }
 
     /// The queries of series metrics, taken apart: index, metric, query.
@@ -65,6 +54,36 @@ impl<'a> Subject<'a> {
         let idx = idx.to_string();
         let node = self.node(&["spec", "metrics", &idx, "series", "query"])?;
         Some(inside(self.text, node, query, at, len))
+    }
+}
+
+/// Where a field stands in a template's text, by field names and list positions: its value, or the
+/// key of a map or list.
+pub fn field_place(text: &str, path: &[&str]) -> Option<Place> {
+    let root = document::read(text).ok();
+    let mut node = root.as_ref()?;
+    for name in path {
+        node = child(node, name)?;
+    }
+    Some(shown_place(node))
+}
+
+/// Where a node is pointed at.
+fn shown_place(node: &Node) -> Place {
+    match node.value {
+        Value::Map(_) | Value::List(_) => node.key.unwrap_or(node.place),
+        _ => node.place,
+    }
+}
+
+fn child<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+    match &node.value {
+        Value::Map(entries) => entries
+            .iter()
+            .find(|(key, _, _)| key == name)
+            .map(|(_, _, node)| node),
+        Value::List(items) => items.get(name.parse::<usize>().ok()?),
+        _ => None,
     }
 }
 

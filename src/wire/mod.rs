@@ -2,13 +2,15 @@
 //!
 //! Domain types carry no serde derives; the shapes here do, and conversions join the two. So a
 //! renamed field in the core never changes a file or an answer by accident. Records
-//! ([`record`]) keep every bit and are read for ever; public documents ([`verdict`], [`report`],
-//! [`event`], [`problem`]) hold only numbers JSON knows; [`submission`] is what others send us.
+//! ([`record`], [`recording`]) keep every bit and are read for ever; public documents
+//! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows;
+//! [`submission`] is what others send us.
 
 pub mod event;
 mod number;
 pub mod problem;
 pub mod record;
+pub mod recording;
 pub mod report;
 pub mod scope_text;
 pub mod submission;

@@ -2,12 +2,14 @@
 //! with each other, alert rules hold what they promise.
 
 use crate::docs::{metrics, read, root};
+use clap::Parser as _;
+use haldane::cli::args::{Args, Command};
+use haldane::cli::replay::ReplayFormat;
 use haldane::serve::config;
 use regex::Regex;
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::Path;
-use std::process::Command;
 
 const SAMPLE: &str = "deploy/haldane.toml";
 
@@ -161,14 +163,17 @@ fn the_unit_leaves_time_to_drain() {
     }
     assert!(read("deploy/systemd/haldane.sysusers").contains("u haldane "));
     // A sharper check where systemd is at hand; a missing program stands in for ours.
-    let Ok(output) = Command::new("systemd-analyze").arg("--version").output() else {
+    let Ok(output) = std::process::Command::new("systemd-analyze")
+        .arg("--version")
+        .output()
+    else {
         return;
     };
     if output.status.success() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("haldane.service");
         std::fs::write(&path, unit.replace("/usr/local/bin/haldane", "/bin/true")).unwrap();
-        let said = Command::new("systemd-analyze")
+        let said = std::process::Command::new("systemd-analyze")
             .arg("verify")
             .arg(&path)
             .output()
@@ -232,11 +237,51 @@ fn the_pod_fits_the_configuration() {
     assert_eq!(volumes, used);
 }
 
+const REPLAY_JOB: &str = "replay-job.yaml";
+
+/// Its arguments are ones the program takes, it has as many parts as it says, and what it mounts
+/// is there.
+#[test]
+fn the_replay_job_runs_every_part() {
+    let job = manifest(REPLAY_JOB);
+    assert_eq!(text(&job, "/spec/completionMode"), "Indexed");
+    let parts = at(&job, "/spec/completions").as_u64().unwrap();
+    let pod = at(&job, "/spec/template/spec");
+    let variable = text(pod, "/containers/0/env/0/name");
+    let field = text(pod, "/containers/0/env/0/valueFrom/fieldRef/fieldPath");
+    assert!(field.contains("batch.kubernetes.io/job-completion-index"));
+    let args = list(pod, "/containers/0/args");
+    let last = (parts - 1).to_string();
+    let filled = args.iter().map(|arg| {
+        let arg = arg.as_str().unwrap();
+        arg.replace(&format!("$({variable})"), &last)
+    });
+    let line = std::iter::once("haldane".to_owned()).chain(filled);
+    let Command::Replay(replay) = Args::try_parse_from(line).unwrap().command else {
+        panic!("the job replays");
+    };
+    assert_eq!(replay.shard, Some(format!("{last}/{parts}")));
+    assert_eq!(replay.output, ReplayFormat::Jsonl);
+    let mounted: Vec<&str> = list(pod, "/containers/0/volumeMounts")
+        .iter()
+        .map(|mount| text(mount, "/mountPath"))
+        .collect();
+    let list = replay.recordings[0].strip_prefix('@').unwrap().to_owned();
+    let to = replay.to.unwrap().display().to_string();
+    for path in [list, to] {
+        assert!(
+            mounted.iter().any(|mount| path.starts_with(mount)),
+            "{path}"
+        );
+    }
+}
+
 #[test]
 fn the_manifests_hang_together() {
     let kustomization = manifest("kustomization.yaml");
     let folder = root().join("deploy/kubernetes");
-    let mut listed = BTreeSet::from(["kustomization.yaml".to_owned()]);
+    // The job is no part of the daemon: it is applied by whoever wants one.
+    let mut listed = BTreeSet::from(["kustomization.yaml", REPLAY_JOB].map(str::to_owned));
     let mut names = BTreeSet::new();
     for resource in list(&kustomization, "/resources") {
         let name = resource.as_str().unwrap();
@@ -309,7 +354,7 @@ fn copies_are_copies() {
 }
 
 fn promtool(args: &[&str]) -> String {
-    let output = Command::new("promtool")
+    let output = std::process::Command::new("promtool")
         .args(args)
         .current_dir(root().join("deploy/prometheus"))
         .output()

@@ -20,11 +20,12 @@ const FLOORS: &[&[&str]] = &[
         "store",
         "webhook",
         "http",
+        "recording",
         "telemetry",
         "report",
     ],
     &["simulate", "serve"],
-    &["evaluate"],
+    &["evaluate", "replay"],
     &["cli"],
     &["lib", "main"],
 ];
@@ -40,6 +41,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "http",
         "report",
         "the page of an analysis is one of the answers, and a pure function",
+    ),
+    (
+        "replay",
+        "evaluate",
+        "shares with their intervals, and work over several threads, are the same",
     ),
 ];
 

@@ -7,7 +7,8 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, Limits, OnceFault, OneShot, Readings, Right, TemplateFile, serve,
+    Ask, Credential, Desk, Health, Limits, OnceFault, OneShot, Readings, RecordingFault, Right,
+    TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -220,6 +221,14 @@ impl Driver {
                     let asked = Asked::Override(id, verdict, author, reason);
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
+                }
+                Ask::Recording { id, reply } => {
+                    let _ = reply.send(match self.mood {
+                        Mood::StoreDown => Err(RecordingFault::Store("disk /secret/place".into())),
+                        Mood::JudgeBroken => Err(RecordingFault::Unusable("a plan is lost".into())),
+                        _ if self.readings.get(&id).is_none() => Err(RecordingFault::Unknown),
+                        _ => Ok(b"PAR1 and more".to_vec()),
+                    });
                 }
                 Ask::Judge {
                     plan,

@@ -4,7 +4,8 @@ use crate::judge_plans::{self as plans, Noise, START, STEP};
 use crate::latencies::{BOUNDS, PLAIN, Traffic, interval};
 use haldane::judge::judgement::{Finding, Label, Needs};
 use haldane::judge::look::Look;
-use haldane::judge::sequential_distribution::find;
+use haldane::judge::order_offset::HealthyShapes;
+use haldane::judge::sequential_distribution::{Beside, find};
 use haldane::judge::shapes::Shapes;
 use haldane::judge::windows::{Counts, EventInterval, MetricData, MetricWindow};
 use haldane::plan::{MetricPlan, Plan, Queries};
@@ -74,7 +75,12 @@ fn plan(metric: &MetricPlan) -> Plan {
 
 fn at(plan: &Plan, window: &MetricWindow, points: i64) -> Finding {
     let look = Look::new(&plan.timing, START.plus(STEP.times(points)));
-    find(plan, &plan.metrics[0], window, None, &look)
+    let healthy = HealthyShapes::default();
+    let beside = Beside {
+        past: None,
+        healthy: &healthy,
+    };
+    find(plan, &plan.metrics[0], window, beside, &look)
 }
 
 fn judged(metric: &MetricPlan, both: &[(Cells, Cells)]) -> Finding {
@@ -336,6 +342,146 @@ fn late_harm_is_found_and_not_within_before_it_is() {
     assert_eq!(labels.last(), Some(&Label::Worse));
     let last_within = labels.iter().rposition(|l| *l == Label::Within).unwrap() + 5;
     assert!(last_within <= 27, "{last_within}");
+}
+
+/// Pods of one arm, by row: their buckets minute by minute, tails `factor` times as long and
+/// scattered by `spread` (sd of ln).
+fn pods(noise: &mut Noise, count: usize, factor: f64, spread: f64) -> Vec<Vec<Vec<f64>>> {
+    let pod = |_| {
+        let tail = factor * libm::exp(spread * noise.normal());
+        let minute = |_| {
+            let requests = 2_000.0;
+            interval(
+                noise,
+                Traffic {
+                    requests,
+                    tail,
+                    ..PLAIN
+                },
+            )
+        };
+        (0..POINTS).map(minute).collect()
+    };
+    (0..count).map(pod).collect()
+}
+
+fn total<'a>(cells: impl Iterator<Item = &'a Vec<f64>>) -> Vec<f64> {
+    let mut sum = vec![0.0; BOUNDS.len() + 1];
+    for one in cells {
+        sum.iter_mut().zip(one).for_each(|(sum, cell)| *sum += cell);
+    }
+    sum
+}
+
+/// The arms together minute by minute, and the rows of pods.
+fn summed(arms: [&[Vec<Vec<f64>>]; 2]) -> (Vec<(Cells, Cells)>, Shapes) {
+    let [baseline, canary] = arms;
+    let minute = |at: usize| {
+        let of = |arm: &[Vec<Vec<f64>>]| Some(total(arm.iter().map(|pod| &pod[at])));
+        (of(baseline), of(canary))
+    };
+    let both = (0..usize::try_from(POINTS).unwrap()).map(minute).collect();
+    let mut rows = Shapes::new(BOUNDS.to_vec());
+    for row in 0..baseline.len().max(canary.len()) {
+        let of = |arm: &[Vec<Vec<f64>>]| arm.get(row).map(|pod| total(pod.iter()));
+        rows.push(of(baseline), of(canary));
+    }
+    (both, rows)
+}
+
+fn with(metric: &MetricPlan, both: &[(Cells, Cells)], healthy: &HealthyShapes) -> Finding {
+    let plan = plan(metric);
+    let look = Look::new(&plan.timing, START.plus(STEP.times(POINTS)));
+    let beside = Beside {
+        past: None,
+        healthy,
+    };
+    find(&plan, metric, &window(&BOUNDS, None, both), beside, &look)
+}
+
+/// Healthy pods some of which always have the longer tail are no regression when they are told
+/// apart, and one on all pods is one.
+#[test]
+fn scattered_pods_are_no_regression() {
+    const RUNS: u64 = 40;
+    for (limit, factor, spread, least, most) in [
+        (MinEffect::Relative(0.1), 1.0, 0.4, 0, 2),
+        (MinEffect::Absolute(0.001), 1.0, 0.4, 0, 2),
+        (MinEffect::Relative(0.1), 3.0, 0.05, 36, 40),
+    ] {
+        let metric = metric(limit, None);
+        let (mut told, mut untold) = (0, 0);
+        for seed in 0..RUNS {
+            let mut noise = Noise(seed + 77);
+            let b = pods(&mut noise, 8, 1.0, spread);
+            let c = pods(&mut noise, 4, factor, spread);
+            let (both, rows) = summed([&b, &c]);
+            let healthy = HealthyShapes::new(Some(rows), None);
+            told += usize::from(with(&metric, &both, &healthy).label == Label::Worse);
+            let none = HealthyShapes::default();
+            untold += usize::from(with(&metric, &both, &none).label == Label::Worse);
+        }
+        println!("{limit:?} {factor} {spread}: {told}, {untold} without replicas, of {RUNS}");
+        assert!((least..=most).contains(&told), "{limit:?} {factor}: {told}");
+        assert!(untold >= 6, "{limit:?} {factor}: {untold} without replicas");
+    }
+}
+
+/// The note says where the limit went, and with one pod what that cannot show.
+#[test]
+fn moved_limits_and_single_pods_are_noted() {
+    let mut noise = Noise(2);
+    let b = pods(&mut noise, 6, 1.0, 0.3);
+    for (count, noted) in [(1, true), (3, false)] {
+        let c = pods(&mut noise, count, 1.0, 0.3);
+        let (both, rows) = summed([&b, &c]);
+        let metric = metric(TENTH_MORE, None);
+        let found = with(&metric, &both, &HealthyShapes::new(Some(rows), None));
+        let says = |what: &str| found.notes.iter().any(|note| note.contains(what));
+        assert!(says("limit moved from 30 % to "), "{:?}", found.notes);
+        assert_eq!(says("one canary replica"), noted, "{:?}", found.notes);
+    }
+}
+
+/// Tails that always differed by half are no regression when the history says so; one that grows
+/// from there is one, and so is, with harm either way, one that vanishes.
+#[test]
+fn the_history_tells_a_lasting_difference() {
+    let tail = |tail: f64| Traffic {
+        tail,
+        requests: 20_000.0,
+        ..PLAIN
+    };
+    let mut history = Shapes::new(BOUNDS.to_vec());
+    for (baseline, canary) in traffic(12, tail(1.5), tail(1.0)) {
+        history.push(baseline, canary);
+    }
+    let healthy = HealthyShapes::new(None, Some(history));
+    for (factor, limit, harm, worse, untold) in [
+        (1.5, TENTH_MORE, Harm::Increase, false, true),
+        (4.0, TENTH_MORE, Harm::Increase, true, true),
+        (1.5, TENTH_MORE, Harm::Either, false, true),
+        (0.5, TENTH_MORE, Harm::Either, true, true),
+        (0.5, MinEffect::Absolute(0.002), Harm::Decrease, true, true),
+        (1.5, MinEffect::Absolute(0.002), Harm::Increase, false, true),
+        (4.0, MinEffect::Absolute(0.002), Harm::Increase, true, true),
+    ] {
+        let mut metric = metric(limit, None);
+        metric.harm = harm;
+        let both = traffic(13, tail(factor), tail(1.0));
+        let found = with(&metric, &both, &healthy);
+        assert_eq!(
+            found.label == Label::Worse,
+            worse,
+            "{factor} {limit:?} {harm:?} {found:#?}"
+        );
+        let found = with(&metric, &both, &HealthyShapes::default());
+        assert_eq!(
+            found.label == Label::Worse,
+            untold,
+            "{factor} {limit:?} {harm:?}"
+        );
+    }
 }
 
 proptest! {

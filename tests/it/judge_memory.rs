@@ -290,3 +290,82 @@ fn late_zeros_move_values_to_other_blocks() {
         }
     }
 }
+
+/// What was learnt from one history is not said of another: one memory goes through every pair of
+/// analyses that differ in a value of the history, in what is told of it, or in what it is asked.
+#[test]
+fn what_a_history_said_is_not_said_of_another() {
+    let one_pod = (", per: pod", "");
+    let plans = [
+        bound(&[one_pod]),
+        bound(&[one_pod, ("offset: true", "offset: false")]),
+        bound(&[one_pod, ("relative: 2%", "absolute: 2")]),
+        bound(&[one_pod, ("lookback: 2h", "lookback: 1h")]),
+        // Blocks of values, and another range of the noise.
+        bound(&[one_pod, ("combine: mean", "combine: sum, gaps: zero")]),
+        bound(&[one_pod, ("cpu{${selector}}", "rate(cpu{${selector}}[9m])")]),
+    ];
+    let source = |seed: u64, lifted: Option<i64>, zeros: bool| {
+        let arm = |arm: &str, seed: u64, level: f64| {
+            let noise = Noise(seed).ar1(0.5, 400);
+            pod(arm, &format!("{arm}-1"), |t| {
+                let at = usize::try_from(t + PAST).ok()?;
+                let lift = if lifted == Some(t) { 1.0 } else { 0.0 };
+                let empty = zeros && t > 0 && t % 2 == 0;
+                Some(if empty {
+                    0.0
+                } else {
+                    level + 10.0 * noise[at] + lift
+                })
+            })
+        };
+        vec![vec![
+            arm("baseline", seed, 100.0),
+            arm("canary", seed + 1, 103.0),
+        ]]
+    };
+    // The same; with one value of the history changed, the oldest or the newest; with blocks.
+    let sources = [
+        source(1, None, false),
+        source(1, Some(-PAST / 2), false),
+        source(1, Some(0), false),
+        source(5, None, true),
+    ];
+    let looks: Vec<(&Plan, Windows)> = plans
+        .iter()
+        .flat_map(|plan| sources.iter().map(move |source| (plan, source)))
+        .map(|(plan, source)| {
+            let mut windows = Windows::new(plan);
+            let to = START.plus(STEP.times(40));
+            windows.absorb(plan, &answered(source, first_from(), to));
+            (plan, windows)
+        })
+        .collect();
+    let anew: Vec<String> = looks
+        .iter()
+        .map(|(plan, windows)| {
+            let mut memory = Memory::new(Detail::Decision);
+            format!("{:?}", judge_again(plan, windows, 40, &mut memory))
+        })
+        .collect();
+    let different: BTreeSet<&String> = anew.iter().collect();
+    assert!(
+        different.len() > looks.len() / 2,
+        "{} say the same",
+        looks.len() - different.len()
+    );
+    // Those that share the plan or the source.
+    let kin = |one: usize, other: usize| {
+        one / sources.len() == other / sources.len() || one % sources.len() == other % sources.len()
+    };
+    for first in 0..looks.len() {
+        for second in (0..looks.len()).filter(|second| kin(first, *second)) {
+            let mut memory = Memory::sharing(Detail::Decision, &TABLES);
+            for at in [first, second, second] {
+                let (plan, windows) = &looks[at];
+                let carried = judge_again(plan, windows, 40, &mut memory);
+                assert_eq!(format!("{carried:?}"), anew[at], "{first} then {second}");
+            }
+        }
+    }
+}

@@ -201,6 +201,34 @@ fn every_metric_in_error_is_no_data_and_never_a_pass() {
     assert!(judged.score.is_none());
 }
 
+/// A healthy canary of a quiet metric is promoted, however quiet: the prior of the noise must not
+/// be taken for noise, which would then look slow, nor rounding.
+#[test]
+fn quiet_metrics_are_promoted() {
+    for share in [1e-12, 1e-9, 3e-6, 3e-4, 3e-3, 1e-2] {
+        for points in [60, 120] {
+            for seed in 0..6 {
+                let baseline = noise(100 + 2 * seed, points + 1, 100.0, share);
+                let canary = noise(101 + 2 * seed, points + 1, 100.0, share);
+                let found = finding(metric("m", relative(0.1)), &baseline, &canary);
+                let what = format!("noise of {share}, {points} points, seed {seed}");
+                assert_eq!(found.label, Label::Within, "{what}: {found:#?}");
+                assert!(
+                    found.baseline.n_eff > 20.0,
+                    "{what}: {}",
+                    found.baseline.n_eff
+                );
+            }
+        }
+    }
+    // Constant, and a hundredth apart.
+    let level = |value: f64| vec![Some(value); 61];
+    let found = finding(metric("m", relative(0.1)), &level(100.0), &level(101.0));
+    assert_eq!(found.label, Label::Within, "{found:#?}");
+    let found = finding(metric("m", relative(0.1)), &level(100.0), &level(120.0));
+    assert_eq!(found.label, Label::Worse, "{found:#?}");
+}
+
 #[test]
 fn what_begins_late_is_found_and_dated() {
     let baseline = noise(11, 121, 100.0, 0.05);

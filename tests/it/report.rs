@@ -286,26 +286,30 @@ fn numbers_that_are_none_are_never_written() {
     check_document(&svg(&report, None).unwrap());
 }
 
+/// The commands parse; what a shell would do to words is done here.
+fn check_again(report: &ReportDocument) {
+    for again in &report.again {
+        let address = "http://prometheus:9090";
+        let command = again.command.replace("\"$PROMETHEUS_URL\"", address);
+        let words: Vec<String> = command
+            .split('\'')
+            .enumerate()
+            .flat_map(|(idx, part)| -> Vec<String> {
+                if idx % 2 == 1 {
+                    vec![part.to_owned()]
+                } else {
+                    part.split_whitespace().map(str::to_owned).collect()
+                }
+            })
+            .collect();
+        Args::try_parse_from(&words).unwrap_or_else(|fault| panic!("{command}: {fault}"));
+    }
+}
+
 #[test]
 fn the_command_of_a_report_is_one() {
     for name in ["pair", "checkout"] {
-        for again in document(name).again {
-            let command = again
-                .command
-                .replace("\"$PROMETHEUS_URL\"", "http://prometheus:9090");
-            let words: Vec<String> = command
-                .split('\'')
-                .enumerate()
-                .flat_map(|(idx, part)| -> Vec<String> {
-                    if idx % 2 == 1 {
-                        vec![part.to_owned()]
-                    } else {
-                        part.split_whitespace().map(str::to_owned).collect()
-                    }
-                })
-                .collect();
-            Args::try_parse_from(&words).unwrap_or_else(|fault| panic!("{command}: {fault}"));
-        }
+        check_again(&document(name));
     }
 }
 
@@ -348,6 +352,8 @@ fn the_records_of_an_analysis_are_its_report() {
     while desk.append_ok() {}
     let late = report(&desk);
     assert_eq!(late.looks.len(), 1);
+    assert_eq!(late.again.len(), 3);
+    check_again(&late);
     assert_eq!(late.looks[0].metrics.len(), late.metrics.len());
     assert_eq!(late.sentences.len(), late.metrics.len());
     assert_eq!(late.template_text.as_deref(), Some("600:10:x"));

@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A series, events, a distribution and an objective; looks every two seconds.
-const TEMPLATE: &str = "
+pub(crate) const TEMPLATE: &str = "
 apiVersion: haldane/v1
 kind: AnalysisTemplate
 metadata: { name: web }
@@ -89,7 +89,7 @@ fn wobble(second: i64, arm: usize) -> f64 {
     2.0 * ((second % 100_000) as f64 * step).fract() - 1.0
 }
 
-fn history(now: i64) -> History {
+pub(crate) fn history(now: i64) -> History {
     let mut history = History::default();
     let start = now - BEFORE_S;
     for service in &SERVICES {

@@ -197,13 +197,12 @@ spec:
   scrape: 15s
   services:
     - name: shop
-      truth: rollback
       replicas: 3
       gauges:
-        - { metric: level, level: 100, canary_factor: 2, offset: 1.1, spread: 0.05 }
+        - { metric: level, level: 100, canaryFactor: 2, offset: 1.1, spread: 0.05 }
       requests:
-        - { metric: requests_total, per_second: 300, canary_share: 0.5,
-            error_ratio: 0, canary_error_ratio: 0.5 }
+        - { metric: requests_total, perSecond: 300, canaryShare: 0.5,
+            errorRatio: 0, canaryErrorRatio: 0.5 }
 ",
     )
     .unwrap();

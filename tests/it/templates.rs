@@ -17,7 +17,7 @@ use haldane::template::parse::{TEXT_BYTES_MAX, parse};
 use haldane::template::{Combine, GapPolicy, History, Measure, OnInconclusive, Role, Template};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{BurnRate, Harm, MinEffect, Probability, Weight};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 
@@ -517,29 +517,4 @@ fn the_shipped_templates_are_clean_and_bind() {
     }
     names.sort();
     assert_eq!(names, ["http-service", "kubernetes-resources"]);
-}
-
-/// The reference names every code in the sources, and no other.
-#[test]
-fn the_reference_lists_every_code() {
-    let codes = |text: &str| -> BTreeSet<String> {
-        let pattern = regex::Regex::new(r"\bC0\d\d\b").unwrap();
-        pattern
-            .find_iter(text)
-            .map(|hit| hit.as_str().to_owned())
-            .collect()
-    };
-    let mut in_sources = BTreeSet::new();
-    for module in ["src/template", "src/plan"] {
-        for entry in std::fs::read_dir(folder(module)).unwrap() {
-            in_sources.append(&mut codes(
-                &std::fs::read_to_string(entry.unwrap().path()).unwrap(),
-            ));
-        }
-    }
-    let docs = std::fs::read_to_string(folder("docs/templates.md")).unwrap();
-    assert_eq!(codes(&docs), in_sources);
-    for code in in_sources {
-        assert!(docs.contains(&format!("| {code} |")), "{code} has a row");
-    }
 }

@@ -61,7 +61,7 @@ pub(crate) async fn run(args: EvaluateArgs, output: &mut Output) -> Exit {
 }
 
 /// `[######..............]  31 %  1204 of 3900`
-fn bar(done: usize, all: usize) -> String {
+pub(crate) fn bar(done: usize, all: usize) -> String {
     const WIDTH: usize = 30;
     let filled = done * WIDTH / all;
     let percent = done * 100 / all;

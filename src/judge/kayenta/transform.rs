@@ -15,7 +15,12 @@ pub enum Nans {
 /// Kayenta's `nanStrategy`. Infinities stay either way.
 pub fn nans(values: &[f64], strategy: Nans) -> Vec<f64> {
     match strategy {
-        Nans::Remove => values.iter().copied().filter(|v| !v.is_nan()).collect(),
+        Nans::Remove => {
+            // Room for all at once: a filter cannot tell how many it lets pass.
+            let mut kept = Vec::with_capacity(values.len());
+            kept.extend(values.iter().copied().filter(|v| !v.is_nan()));
+            kept
+        }
         Nans::Replace => values
             .iter()
             .map(|v| if v.is_nan() { 0.0 } else { *v })

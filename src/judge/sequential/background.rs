@@ -2,11 +2,12 @@
 
 use crate::judge::replicas::{ONE_CANARY, Replica};
 use crate::judge::sequential::contrast::Contrast;
+use crate::judge::sequential::memory::Shape;
 use crate::judge::sequential::offset::{self, Offset};
-use crate::judge::sequential::pairs::Pair;
+use crate::judge::sequential::pairs::{Pair, Pairs, Taken};
 use crate::judge::windows::{ArmValues, Windows};
 use crate::plan::Plan;
-use crate::stats::state_space::{NoiseClass, history_ln_likelihood};
+use crate::stats::state_space::history_ln_likelihood;
 use crate::stats::summary;
 use crate::stats::winsor::Winsor;
 use crate::time::Span;
@@ -28,6 +29,30 @@ pub struct Background {
     trend: usize,
 }
 
+/// What the history of one metric said at an earlier look. It is worked out anew when a value of
+/// the history, or anything else that it depends on, is no longer the same.
+#[derive(Clone, Debug, Default)]
+pub struct Learnt {
+    /// The history it was learnt from.
+    from: Taken,
+    /// Of the noise: what was asked, and what was said.
+    noise: Option<(Asked, Vec<f64>)>,
+    /// Of the offset: whether ratios were asked for, and what was said.
+    offset: Option<(bool, Option<Offset>)>,
+}
+
+/// All that the noise of a history depends on beside its values.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Asked {
+    shape: Shape,
+    /// Values that make one.
+    block: usize,
+    /// What differences are divided by; `None` for ratios.
+    size: Option<f64>,
+    /// See [`Background::trend`].
+    trend: usize,
+}
+
 impl Background {
     /// Of one metric.
     pub fn new(plan: &Plan, windows: &Windows, metric_idx: usize) -> Self {
@@ -40,45 +65,64 @@ impl Background {
         }
     }
 
-    /// What the baseline's history says of the noise; empty when there is none.
+    /// Forgets what was learnt from another history.
+    pub fn refresh(&self, learnt: &mut Learnt) {
+        let same = self.history.as_ref().is_some_and(|(baseline, canary)| {
+            let pairs = Pairs::Each(baseline, canary);
+            learnt.from.count() == pairs.count() && learnt.from.begin(&pairs)
+        });
+        if same {
+            return;
+        }
+        *learnt = Learnt::default();
+        if let Some((baseline, canary)) = &self.history {
+            learnt.from.go_on(&Pairs::Each(baseline, canary));
+        }
+    }
+
+    /// What the baseline's history says of the noise; empty when there is none. `learnt` has been
+    /// refreshed.
     pub fn noise(
         &self,
-        class: impl Fn() -> NoiseClass,
+        shape: Shape,
         contrast: Contrast,
         block: usize,
+        learnt: &mut Learnt,
     ) -> Vec<f64> {
         let Some((baseline, _)) = &self.history else {
             return Vec::new();
         };
-        let blocks: Vec<Option<f64>> = baseline.chunks(block.max(1)).map(mean_of).collect();
-        let scaled = |value: &Option<f64>| match contrast {
-            Contrast::Ratio { .. } => value.filter(|v| *v > 0.0).map(libm::log),
-            Contrast::Difference { size, .. } => value.map(|v| v / size),
+        let asked = Asked {
+            shape,
+            block: block.max(1),
+            size: match contrast {
+                Contrast::Ratio { .. } => None,
+                Contrast::Difference { size, .. } => Some(size),
+            },
+            trend: self.trend,
         };
-        let scaled: Vec<Option<f64>> = blocks.iter().map(scaled).collect();
-        let reach = (self.trend / block.max(1)).max(1);
-        let mut winsor = Winsor::new();
-        // The contrast of a ratio moves half as far as its logarithm.
-        let unit = if contrast.is_ratio() { 0.5 } else { 1.0 };
-        let noise: Vec<Option<f64>> = detrended(&scaled, reach)
-            .into_iter()
-            .map(|value| value.map(|v| winsor.clip(unit * v)))
-            .collect();
-        history_ln_likelihood(&class(), &noise)
+        match &learnt.noise {
+            Some((before, said)) if *before == asked => said.clone(),
+            _ => {
+                let said = noise(baseline, asked);
+                learnt.noise = Some((asked, said.clone()));
+                said
+            }
+        }
     }
 
     /// The healthy offset of the arms on the scale of the contrast's effect, when something is
-    /// known of it.
-    pub fn offset(&self, contrast: Contrast) -> Option<Offset> {
+    /// known of it. `learnt` has been refreshed.
+    pub fn offset(&self, contrast: Contrast, learnt: &mut Learnt) -> Option<Offset> {
         let relative = contrast.is_ratio();
         let of_history = self.history.as_ref().filter(|_| self.healthy);
-        let of_history = of_history.and_then(|(baseline, canary)| {
-            let pairs: Vec<Pair> = baseline
-                .iter()
-                .zip(canary)
-                .map(|(b, c)| Some(((*b)?, (*c)?)))
-                .collect();
-            Offset::of_history(&offset::differences(&pairs, relative))
+        let of_history = of_history.and_then(|history| match learnt.offset {
+            Some((before, said)) if before == relative => said,
+            _ => {
+                let said = offset_of(history, relative);
+                learnt.offset = Some((relative, said));
+                said
+            }
         });
         let of_replicas = self.replicas.as_ref().and_then(|(baseline, canary)| {
             let size = match contrast {
@@ -103,6 +147,35 @@ impl Background {
         let there = |replica: &&Replica| replica.values.iter().any(Option::is_some);
         (canary.iter().filter(there).count() == 1).then(|| ONE_CANARY.to_owned())
     }
+}
+
+/// How likely each point of the noise class makes this history.
+fn noise(baseline: &[Option<f64>], asked: Asked) -> Vec<f64> {
+    let blocks: Vec<Option<f64>> = baseline.chunks(asked.block).map(mean_of).collect();
+    let scaled = |value: &Option<f64>| match asked.size {
+        None => value.filter(|v| *v > 0.0).map(libm::log),
+        Some(size) => value.map(|v| v / size),
+    };
+    let scaled: Vec<Option<f64>> = blocks.iter().map(scaled).collect();
+    let reach = (asked.trend / asked.block).max(1);
+    let mut winsor = Winsor::new();
+    // The contrast of a ratio moves half as far as its logarithm.
+    let unit = if asked.size.is_none() { 0.5 } else { 1.0 };
+    let noise: Vec<Option<f64>> = detrended(&scaled, reach)
+        .into_iter()
+        .map(|value| value.map(|v| winsor.clip(unit * v)))
+        .collect();
+    history_ln_likelihood(&asked.shape.noise(), &noise)
+}
+
+/// How far apart the arms were before the start.
+fn offset_of((baseline, canary): &ArmValues, relative: bool) -> Option<Offset> {
+    let pairs: Vec<Pair> = baseline
+        .iter()
+        .zip(canary)
+        .map(|(b, c)| Some(((*b)?, (*c)?)))
+        .collect();
+    Offset::of_history(&offset::differences(&pairs, relative))
 }
 
 fn mean_of(chunk: &[Option<f64>]) -> Option<f64> {

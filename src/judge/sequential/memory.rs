@@ -4,6 +4,7 @@
 //! A memory changes what a look costs, never what it says: it is used only for pairs that are
 //! the same as before, bit for bit, and a judgement without it has the same bits (A6).
 
+use crate::judge::sequential::background::Learnt;
 use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::pairs::{Pair, Pairs, Taken};
 use crate::judge::sequential::tables::{AT_ONCE, Stretch, Tables};
@@ -136,6 +137,8 @@ pub enum Detail {
 #[derive(Clone, Debug, Default)]
 pub struct Memory {
     groups: Vec<Group>,
+    /// What history said, by the place of the metric in the plan.
+    learnt: Vec<Learnt>,
     detail: Detail,
     tables: Tables,
 }
@@ -178,6 +181,7 @@ impl Memory {
     pub fn sharing(detail: Detail, tables: &Tables) -> Self {
         Self {
             groups: Vec::new(),
+            learnt: Vec::new(),
             detail,
             tables: tables.clone(),
         }
@@ -186,6 +190,14 @@ impl Memory {
     /// How much of a finding somebody will read.
     pub fn detail(&self) -> Detail {
         self.detail
+    }
+
+    /// What the history of a metric said, to be refreshed.
+    pub fn learnt(&mut self, metric_idx: usize) -> &mut Learnt {
+        if metric_idx >= self.learnt.len() {
+            self.learnt.resize_with(metric_idx + 1, Learnt::default);
+        }
+        &mut self.learnt[metric_idx]
     }
 
     /// Brings every metric up to its last instant. What an earlier look left is continued when

@@ -5,7 +5,7 @@ use crate::judge::finding::{self, Scale};
 use crate::judge::judgement::{Evidence, Finding, Label, Needs};
 use crate::judge::look::{Levels, Look};
 use crate::judge::mann_whitney::{self, Arms};
-use crate::judge::sequential::background::Background;
+use crate::judge::sequential::background::{Background, Learnt};
 use crate::judge::sequential::contrast::Contrast;
 use crate::judge::sequential::memory::{Detail, Direction, Followed, Memory, Shape, Sided};
 use crate::judge::sequential::offset::{self, Offset};
@@ -42,27 +42,28 @@ fn followed<'a>(
     metric_idx: usize,
     metric: &MetricPlan,
     arms: &'a Arms<'_>,
-    background: &Background,
+    (background, learnt): (&Background, &mut Learnt),
 ) -> Option<Followed<'a>> {
+    background.refresh(learnt);
     let (pairs, block) = Pairs::new(&arms.baseline, &arms.canary)?;
     let ups: &[bool] = match metric.harm {
         Harm::Increase => &[true],
         Harm::Decrease => &[false],
         Harm::Either => &[true, false],
     };
-    let sided = |up: &bool| {
+    let mut sided = |up: &bool| {
         let contrast = Contrast::new(metric.min_effect, *up, &pairs);
         let levels = (alpha(plan, metric), plan.judge.false_promote.get());
         background
-            .offset(contrast)
+            .offset(contrast, learnt)
             .map_or(Sided::exact(contrast), |offset| {
                 moved(contrast, offset, levels)
             })
     };
-    let contrasts: Vec<Sided> = ups.iter().map(sided).collect();
+    let contrasts: Vec<Sided> = ups.iter().map(&mut sided).collect();
     let shape = shape(plan, metric, block);
     let said = contrasts.first().map_or(Vec::new(), |sided| {
-        background.noise(|| shape.noise(), sided.harm, block)
+        background.noise(shape, sided.harm, block, learnt)
     });
     Some(Followed {
         metric_idx,
@@ -173,10 +174,12 @@ impl<'a> Opened<'a> {
         })
     }
 
-    /// What the memory has to follow; nothing when data are missing.
-    pub fn followed(&self, plan: &Plan) -> Option<Followed<'_>> {
+    /// What the memory has to follow; nothing when data are missing. What it learnt from history
+    /// at earlier looks is not worked out again.
+    pub fn followed(&self, plan: &Plan, memory: &mut Memory) -> Option<Followed<'_>> {
         let metric = plan.metrics.get(self.metric_idx).filter(|_| self.enough)?;
-        followed(plan, self.metric_idx, metric, &self.arms, &self.background)
+        let beside = (&self.background, memory.learnt(self.metric_idx));
+        followed(plan, self.metric_idx, metric, &self.arms, beside)
     }
 }
 

@@ -35,8 +35,9 @@ pub struct Track {
     recent: Vec<f64>,
     /// Which of them is the oldest.
     oldest: usize,
-    /// The most harmless of them.
-    nearest: f64,
+    /// The most harmless of them, or of a few before them: of the last whole round of `recent` and
+    /// of the one that runs.
+    nearest: [f64; 2],
     /// Beyond it a contrast may be a burst.
     burst: f64,
     pairs: u64,
@@ -59,7 +60,7 @@ impl Track {
             bursts: Bursts::new(),
             recent: Vec::with_capacity(LEVEL_OF),
             oldest: 0,
-            nearest: f64::NAN,
+            nearest: [harmless_of_none(contrast); 2],
             burst: contrast.burst(),
             pairs: 0,
         }
@@ -102,23 +103,26 @@ impl Track {
     }
 
     fn remember(&mut self, baseline: f64) {
-        let up = self.contrast.is_up();
-        let nearer = |near: f64, v: f64| if (v < near) == up { v } else { near };
         if let Some(oldest) = self.recent.get_mut(self.oldest) {
-            let gone = std::mem::replace(oldest, baseline);
-            if gone.to_bits() == self.nearest.to_bits() {
-                let all = self.recent.iter().copied();
-                self.nearest = all.reduce(nearer).unwrap_or(baseline);
-            }
+            *oldest = baseline;
         } else {
             self.recent.push(baseline);
         }
-        self.nearest = if self.nearest.is_nan() {
-            baseline
+        self.oldest += 1;
+        if self.oldest == LEVEL_OF {
+            self.oldest = 0;
+            self.nearest = [self.nearest[1], harmless_of_none(self.contrast)];
+        }
+        self.nearest[1] = self.more_harmless(self.nearest[1], baseline);
+    }
+
+    /// Of two of the baseline's values the one that less stands out against.
+    fn more_harmless(&self, a: f64, b: f64) -> f64 {
+        if (b < a) == self.contrast.is_up() {
+            b
         } else {
-            nearer(self.nearest, baseline)
-        };
-        self.oldest = (self.oldest + 1) % LEVEL_OF;
+            a
+        }
     }
 
     /// A canary in a burst is far beyond the limit over the baseline of the moment and over its
@@ -134,9 +138,11 @@ impl Track {
             return;
         };
         let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.burst);
-        // A level between the recent extremes cannot be left by what does not leave the nearer.
+        // A level between the recent extremes cannot be left by what does not leave the nearer,
+        // nor that of more values than those.
         let canary_may = contrast > bound;
-        let baseline_may = self.contrast.exceeds(self.nearest, baseline, bound);
+        let nearest = self.more_harmless(self.nearest[0], self.nearest[1]);
+        let baseline_may = self.contrast.exceeds(nearest, baseline, bound);
         if !canary_may && !baseline_may {
             self.bursts.observe(false, false);
             return;
@@ -222,6 +228,15 @@ impl Track {
         most: usize,
     ) -> Option<usize> {
         self.state.forecast(model, at, side, from_to, most)
+    }
+}
+
+/// What every value is more harmless than.
+fn harmless_of_none(contrast: Contrast) -> f64 {
+    if contrast.is_up() {
+        f64::INFINITY
+    } else {
+        f64::NEG_INFINITY
     }
 }
 

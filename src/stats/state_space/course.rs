@@ -12,6 +12,8 @@ pub struct Course {
     pub(super) present: Vec<bool>,
     /// How many have.
     pub(super) held: usize,
+    /// Points of the grid.
+    pub(super) points: usize,
     /// Per block: correlation per step.
     pub(super) rho: Vec<Lanes>,
     /// Per block and held instant.
@@ -37,6 +39,7 @@ impl Course {
         self.present.clear();
         self.present.extend(present);
         self.held = self.present.iter().filter(|there| **there).count();
+        self.points = model.noise.len();
         let (blocks, width, held) = (gains.points().len(), gains.width(), self.held);
         self.rho.clear();
         self.rho

@@ -23,6 +23,10 @@ struct Rows {
     square: Lanes,
 }
 
+/// Sums of squares that are smaller beside that of the values are rounding: n·2⁻⁵² of it at most,
+/// and no window has 11,000 values with a relative noise below the root of this.
+const STILL: f64 = 1e-12;
+
 /// A mean with what is known of its noise.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Mean {
@@ -75,41 +79,92 @@ impl State {
     }
 
     /// All values of a course at once: the same as one after the other, bit for bit, but the sums
-    /// stay where they are added up. `residuals` is room.
+    /// stay where they are added up. What fills the last block is left out as far as it goes in
+    /// pairs: it is the first point again. `residuals` is room.
     pub fn observe_all(
         &mut self,
         course: &Course,
         values: &[Option<f64>],
         residuals: &mut Vec<Lanes>,
     ) {
-        let (held, width) = (course.held, course.before.len());
-        for (block, row) in self.rows.iter_mut().enumerate() {
-            let rho = course.rho[block];
-            let mut filters = course.filters[block * held..(block + 1) * held].iter();
-            let (mut predicted, mut square) = (row.predicted, row.square);
-            residuals.clear();
-            for value in values {
-                let (Some(value), before) = (value, predicted) else {
-                    predicted = each(|l| predicted[l] * rho[l]);
-                    continue;
-                };
-                let Some(Filters { precision, gain }) = filters.next() else {
-                    break;
-                };
-                let residual = before.map(|predicted| value - predicted);
-                square = each(|l| square[l] + residual[l] * residual[l] * precision[l]);
-                predicted = each(|l| rho[l] * before[l] + gain[l] * residual[l]);
-                residuals.push(residual);
+        residuals.resize(course.held, Lanes::default());
+        for block in 0..self.rows.len() {
+            if course.points.saturating_sub(block * LANES) > LANES - 2 {
+                self.observe_block::<LANES>(course, block, values, residuals);
+            } else {
+                self.observe_block::<{ LANES - 2 }>(course, block, values, residuals);
+                self.repeat_first(block, course.before.len());
             }
-            *row = Rows { predicted, square };
-            for (m, before) in course.before.iter().enumerate() {
-                let at = block * width + m;
-                let factors = &course.factors[at * held + before..(at + 1) * held];
-                let mut sum = self.sums[at];
-                for (residual, factor) in residuals[*before..].iter().zip(factors) {
-                    sum = each(|l| sum[l] + residual[l] * factor[l]);
+        }
+    }
+
+    /// The last two points of a block that is not full do as the first of all.
+    fn repeat_first(&mut self, block: usize, width: usize) {
+        let Rows { predicted, square } = self.rows[0];
+        self.rows[block].predicted[LANES - 2..].fill(predicted[0]);
+        self.rows[block].square[LANES - 2..].fill(square[0]);
+        for m in 0..width {
+            let sum = self.sums[m][0];
+            self.sums[block * width + m][LANES - 2..].fill(sum);
+        }
+    }
+
+    /// [`State::observe_all`] of the first `L` points of one block.
+    fn observe_block<const L: usize>(
+        &mut self,
+        course: &Course,
+        block: usize,
+        values: &[Option<f64>],
+        residuals: &mut [Lanes],
+    ) {
+        let (held, width) = (course.held, course.before.len());
+        let row = &mut self.rows[block];
+        let rho: [f64; L] = first(&course.rho[block]);
+        let (mut predicted, mut square) = (first::<L>(&row.predicted), first::<L>(&row.square));
+        let filters = &course.filters[block * held..(block + 1) * held];
+        let mut places = filters.iter().zip(residuals.iter_mut());
+        for value in values {
+            let Some(value) = *value else {
+                for l in 0..L {
+                    predicted[l] *= rho[l];
                 }
-                self.sums[at] = sum;
+                continue;
+            };
+            let Some((Filters { precision, gain }, place)) = places.next() else {
+                break;
+            };
+            for l in 0..L {
+                let residual = value - predicted[l];
+                place[l] = residual;
+                square[l] += residual * residual * precision[l];
+                predicted[l] = rho[l] * predicted[l] + gain[l] * residual;
+            }
+        }
+        row.predicted[..L].copy_from_slice(&predicted);
+        row.square[..L].copy_from_slice(&square);
+        let sums = &mut self.sums[block * width..(block + 1) * width];
+        let factors = &course.factors[block * width * held..(block + 1) * width * held];
+        let mut m = 0;
+        // Later onsets begin later: behind the first that has not begun none has.
+        while m < width && course.before[m] < held {
+            let before = course.before[m];
+            let row = |m: usize| &factors[m * held + before..(m + 1) * held];
+            let residuals = &residuals[before..];
+            if course.before.get(m + 1) == Some(&before) {
+                let (rows, at) = ((row(m), row(m + 1)), &mut sums[m..m + 2]);
+                let both = add_two::<L>(residuals, rows, [first(&at[0]), first(&at[1])]);
+                at[0][..L].copy_from_slice(&both[0]);
+                at[1][..L].copy_from_slice(&both[1]);
+                m += 2;
+            } else {
+                let mut sum = first::<L>(&sums[m]);
+                for (residual, factor) in residuals.iter().zip(row(m)) {
+                    for l in 0..L {
+                        sum[l] += residual[l] * factor[l];
+                    }
+                }
+                sums[m][..L].copy_from_slice(&sum);
+                m += 1;
             }
         }
     }
@@ -239,9 +294,12 @@ impl State {
     }
 
     /// The point of the noise class under which the values are most likely, whatever their mean:
-    /// a mean that is not zero must not be taken for slow noise.
+    /// a mean that is not zero must not be taken for slow noise. White where there is no noise.
     fn likeliest(&self, gains: &Gains, weights: &Weights) -> usize {
         let mut best = (f64::NEG_INFINITY, 0);
+        if self.is_still(gains) {
+            return best.1;
+        }
         for (idx, ln) in self.ln_restricted(gains, weights).enumerate() {
             if ln >= best.0 {
                 best = (ln, idx);
@@ -250,25 +308,65 @@ impl State {
         best.1
     }
 
-    /// ln of the restricted likelihood of each point, free of scale and mean.
+    /// What is left of Σ e²/F beside a mean, without the prior: a quiet series is small beside it,
+    /// and its noise would be told by the prior alone, as slow. At most [`STILL`] of the sum is
+    /// rounding.
+    fn rest(&self, gains: &Gains, idx: usize) -> f64 {
+        let (at, lane) = gains.place(idx, 0);
+        let (square, sum) = (gains.regressors[at].square[lane], self.sums[at][lane]);
+        let all = self.rows[idx / LANES].square[lane];
+        let about_mean = if square > 0.0 {
+            sum * sum / square
+        } else {
+            0.0
+        };
+        (all - about_mean).max(STILL * all).max(f64::MIN_POSITIVE)
+    }
+
+    /// The values do not differ by more than rounding: there is no noise to tell of what kind.
+    pub(super) fn is_still(&self, gains: &Gains) -> bool {
+        self.rest(gains, 0) <= (STILL * self.rows[0].square[0]).max(f64::MIN_POSITIVE)
+    }
+
+    /// ln of the restricted likelihood of each point, free of scale and mean; of [`Self::is_still`]
+    /// values it says nothing.
     pub(super) fn ln_restricted<'a>(
         &'a self,
         gains: &'a Gains,
         weights: &'a Weights,
     ) -> impl Iterator<Item = f64> + 'a {
-        let free = gains.present() as f64 - 1.0 + PRIOR_COUNT;
+        let free = gains.present() as f64 - 1.0;
         let each = move |idx: usize| {
-            let (at, lane) = gains.place(idx, 0);
-            let (square, sum) = (gains.regressors[at].square[lane], self.sums[at][lane]);
-            if square <= 0.0 {
+            let (block, lane) = (idx / LANES, idx % LANES);
+            if gains.regressors[gains.place(idx, 0).0].square[lane] <= 0.0 {
                 return f64::NEG_INFINITY;
             }
-            let all = self.squares(gains, idx / LANES, 0.0)[lane];
-            let rest = (all - sum * sum / square).max(f64::MIN_POSITIVE);
-            let block = idx / LANES;
             let known = weights.ln_det[block][lane] + weights.ln_square[block][lane];
-            -0.5 * (known + free * libm::log(rest))
+            -0.5 * (known + free * libm::log(self.rest(gains, idx)))
         };
         (0..weights.points).map(each)
     }
+}
+
+/// The first few of a block.
+#[inline]
+fn first<const L: usize>(lanes: &Lanes) -> [f64; L] {
+    std::array::from_fn(|l| lanes[l])
+}
+
+/// The sums of two onsets, which share the reading of the residuals.
+#[inline]
+fn add_two<const L: usize>(
+    residuals: &[Lanes],
+    factors: (&[Lanes], &[Lanes]),
+    [mut one, mut other]: [[f64; L]; 2],
+) -> [[f64; L]; 2] {
+    let rows = factors.0.iter().zip(factors.1);
+    for (residual, (to_one, to_other)) in residuals.iter().zip(rows) {
+        for l in 0..L {
+            one[l] += residual[l] * to_one[l];
+            other[l] += residual[l] * to_other[l];
+        }
+    }
+    [one, other]
 }

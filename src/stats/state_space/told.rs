@@ -8,7 +8,7 @@ const HISTORY_SAYS_AT_MOST: f64 = 6.0;
 
 /// What a stretch of noise says of each point of a class, free of its scale and its mean: ln of
 /// its restricted likelihood, relative to the best point, cut at [`HISTORY_SAYS_AT_MOST`]. Empty
-/// without values.
+/// without values, or where these do not differ.
 pub fn history_ln_likelihood(noise: &NoiseClass, values: &[Option<f64>]) -> Vec<f64> {
     let model = Model {
         noise: noise.clone(),
@@ -25,7 +25,7 @@ pub fn history_ln_likelihood(noise: &NoiseClass, values: &[Option<f64>]) -> Vec<
             gains.skip(&model);
         }
     }
-    if gains.present() < 2 {
+    if gains.present() < 2 || state.is_still(&gains) {
         return Vec::new();
     }
     let all: Vec<f64> = state

@@ -230,7 +230,7 @@ pub(crate) fn part_word(part: Part) -> &'static str {
     }
 }
 
-fn part_from_word(word: &str) -> Option<Part> {
+pub(crate) fn part_from_word(word: &str) -> Option<Part> {
     PARTS
         .into_iter()
         .find(|(_, text)| *text == word)

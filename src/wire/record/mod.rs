@@ -14,11 +14,14 @@ mod judged;
 mod objective;
 mod submitted;
 
-pub(crate) use captured::part_word;
+pub(crate) use captured::{part_from_word, part_word};
+pub(in crate::wire) use submitted::RolloutShape;
 
+use crate::digest::Digest;
 use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::DeliveryId;
+use crate::judge::judgement::Judgement;
 use crate::time::Timestamp;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -148,8 +151,13 @@ fn parse<T: DeserializeOwned>(kind: &str, body: &[u8]) -> Result<T, Damage> {
     })
 }
 
+/// The digest of a judgement as it is recorded: two are equal when every bit of their evidence is.
+pub fn judgement_digest(judgement: &Judgement) -> Digest {
+    Digest::of(&judged::encode(judgement))
+}
+
 /// A checked domain value from what a body holds.
-fn checked<I: fmt::Debug + ?Sized, T>(
+pub(in crate::wire) fn checked<I: fmt::Debug + ?Sized, T>(
     name: &str,
     raw: &I,
     make: impl FnOnce(&I) -> Option<T>,
@@ -216,7 +224,7 @@ impl From<EndShape> for DeliveryEnd {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct Concluded {
+pub(in crate::wire) struct Concluded {
     verdict: String,
     row: u8,
     sentence: String,

@@ -25,7 +25,7 @@ struct SubmittedShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct RolloutShape {
+pub(in crate::wire) struct RolloutShape {
     deploy: DeployShape,
     inputs: BTreeMap<String, String>,
     baseline: Vec<MatcherShape>,

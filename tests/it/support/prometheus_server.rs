@@ -20,6 +20,8 @@ pub(crate) struct Wanted<'a> {
     pub(crate) history: Option<&'a History>,
     /// Scraped as job `app` every second.
     pub(crate) target: Option<SocketAddr>,
+    /// Where an `http_sd` document names targets, scraped every second.
+    pub(crate) discovery: Option<Url>,
     /// Such as `/prometheus`.
     pub(crate) prefix: &'a str,
     /// Native histograms are scraped and kept.
@@ -43,7 +45,7 @@ impl PrometheusServer {
             load(history, dir.path(), &data);
         }
         let config = dir.path().join("prometheus.yml");
-        std::fs::write(&config, configuration(wanted.target)).unwrap();
+        std::fs::write(&config, configuration(wanted)).unwrap();
         let mut said = String::new();
         for _ in 0..STARTS_MAX {
             let port = free_port();
@@ -76,10 +78,16 @@ impl Drop for PrometheusServer {
     }
 }
 
-fn configuration(target: Option<SocketAddr>) -> String {
-    let scrape = target.map_or(String::new(), |address| {
+fn configuration(wanted: &Wanted<'_>) -> String {
+    let of_target = |address: SocketAddr| {
         format!("scrape_configs:\n- job_name: app\n  static_configs:\n  - targets: ['{address}']\n")
-    });
+    };
+    let of_document = |url: &Url| {
+        format!("scrape_configs:\n- job_name: app\n  http_sd_configs:\n  - url: '{url}'\n")
+    };
+    let scrape = wanted.target.map(of_target);
+    let scrape = scrape.or_else(|| wanted.discovery.as_ref().map(of_document));
+    let scrape = scrape.unwrap_or_default();
     format!("global: {{scrape_interval: 1s, scrape_timeout: 1s}}\n{scrape}")
 }
 

@@ -1,7 +1,7 @@
 //! Shares of trials with their intervals: Wilson's for independent trials, a bootstrap of clusters
 //! for labelled pairs that come from common recordings.
 
-use crate::evaluate::chance::Chance;
+use crate::simulate::chance::Chance;
 use crate::stats::normal;
 use std::collections::BTreeMap;
 

@@ -1,10 +1,17 @@
-//! `haldane lint`: what is wrong with a template, and what is legal but unwise.
+//! `haldane lint`: what is wrong with a template, what is legal but unwise, and what a server tells
+//! of it.
+
+mod answers;
+mod live;
+mod sarif;
 
 use crate::cli::args::{LintArgs, LintFormat};
+use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::template::codes;
 use crate::template::lint::lint;
 use crate::template::parse::parse;
 use serde_json::{Value, json};
@@ -21,13 +28,36 @@ struct Tally {
 }
 
 /// Runs the command.
-pub(crate) fn run(args: &LintArgs, output: &mut Output) -> Exit {
+pub(crate) async fn run(args: &LintArgs, output: &mut Output) -> Exit {
+    let done = match &args.explain {
+        Some(code) => explain(code, output),
+        None => check_all(args, output).await,
+    };
+    crate::cli::ended(done, output)
+}
+
+/// Prints what a code means.
+fn explain(name: &str, output: &mut Output) -> Result<Exit, Fault> {
+    let Some(code) = codes::find(name) else {
+        let all: Vec<&str> = codes::codes().map(|code| code.code).collect();
+        let message = format!(
+            "--explain `{name}`: no such code; there are {}",
+            all.join(", ")
+        );
+        return Err((Exit::Usage, message));
+    };
+    output.data(&format!("{}: {}\n\n{}", code.code, code.title, code.text));
+    Ok(Exit::Clean)
+}
+
+async fn check_all(args: &LintArgs, output: &mut Output) -> Result<Exit, Fault> {
+    let live = live::Live::from_flags(args)?;
     let mut tally = Tally::default();
     for path in &args.files {
         match templates(path) {
             Ok(files) => {
                 for file in files {
-                    check(&file, args.output, &mut tally, output);
+                    check(&file, (args, live.as_ref()), &mut tally, output).await?;
                 }
             }
             Err(message) => {
@@ -43,18 +73,15 @@ pub(crate) fn run(args: &LintArgs, output: &mut Output) -> Exit {
         count(tally.errors, "error"),
         count(tally.warnings, "warning")
     );
+    let documents = std::mem::take(&mut tally.documents);
     match args.output {
         LintFormat::Text => output.data(&summary),
-        LintFormat::Json => {
-            output.data(&format!(
-                "{:#}",
-                Value::Array(std::mem::take(&mut tally.documents))
-            ));
-        }
+        LintFormat::Json => output.data(&format!("{:#}", Value::Array(documents))),
+        LintFormat::Sarif => output.data(&format!("{:#}", sarif::log(documents))),
         // Annotations are commands on stdout; what is not one goes beside them.
         LintFormat::Github => output.note(&summary),
     }
-    exit_of(&tally, args.deny_warnings)
+    Ok(exit_of(&tally, args.deny_warnings))
 }
 
 fn exit_of(tally: &Tally, deny_warnings: bool) -> Exit {
@@ -90,20 +117,29 @@ fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
     Ok(files)
 }
 
-fn check(path: &Path, format: LintFormat, tally: &mut Tally, output: &mut Output) {
+async fn check(
+    path: &Path,
+    (args, live): (&LintArgs, Option<&live::Live>),
+    tally: &mut Tally,
+    output: &mut Output,
+) -> Result<(), Fault> {
     let shown = path.display().to_string();
     let text = match std::fs::read_to_string(path) {
         Ok(text) => text,
         Err(fault) => {
             output.complain(&format!("{shown}: {fault}"));
             tally.unreadable = true;
-            return;
+            return Ok(());
         }
     };
     tally.files += 1;
     let (template, mut found) = parse(&text);
     if let Some(template) = &template {
         found.extend(lint(template, &text));
+        if let Some(live) = live {
+            let told = live.lint(template, &text, args).await;
+            found.extend(told.map_err(|(exit, message)| (exit, format!("{shown}: {message}")))?);
+        }
     }
     found.sort_by_key(|diagnostic| diagnostic.place);
     for diagnostic in &found {
@@ -111,7 +147,7 @@ fn check(path: &Path, format: LintFormat, tally: &mut Tally, output: &mut Output
             Severity::Error => tally.errors += 1,
             Severity::Warning => tally.warnings += 1,
         }
-        match format {
+        match args.output {
             LintFormat::Text => {
                 let rendered = diagnostic.render(&shown, &text);
                 output.data(&format!(
@@ -121,8 +157,10 @@ fn check(path: &Path, format: LintFormat, tally: &mut Tally, output: &mut Output
             }
             LintFormat::Github => output.data(&annotation(&shown, diagnostic)),
             LintFormat::Json => tally.documents.push(document(&shown, diagnostic)),
+            LintFormat::Sarif => tally.documents.push(sarif::result(&shown, diagnostic)),
         }
     }
+    Ok(())
 }
 
 const fn word(severity: Severity) -> &'static str {

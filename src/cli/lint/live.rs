@@ -1,0 +1,106 @@
+//! `haldane lint --prometheus`: what only a server can tell of a template. Every query is asked for
+//! both arms over the last `deadline`, as if a rollout had just ended, and judged.
+
+use crate::cli::args::LintArgs;
+use crate::cli::client::Fault;
+use crate::cli::exit_code::Exit;
+use crate::cli::judge::{arm_scope, bound, inputs};
+use crate::cli::lint::answers::{self, Asked};
+use crate::diagnostic::Diagnostic;
+use crate::engine::effect::first_from;
+use crate::judge::windows::Batch;
+use crate::plan::Plan;
+use crate::plan::rollout::{Deploy, Rollout};
+use crate::serve::clock::Clock;
+use crate::serve::source::Source;
+use crate::serve::{config, one_shot, sources};
+use crate::template::Template;
+use std::sync::Arc;
+
+/// A server to ask.
+pub(super) struct Live {
+    source: Source,
+}
+
+impl Live {
+    /// The server that the flags name; nothing if they name none.
+    pub(super) fn from_flags(args: &LintArgs) -> Result<Option<Self>, Fault> {
+        let Some(url) = &args.prometheus else {
+            return Ok(None);
+        };
+        let flags = [
+            ("source.url", url.clone()),
+            ("source.kind", "prometheus".to_owned()),
+        ];
+        let usage = |message| (Exit::Usage, message);
+        let config = config::load(args.config.as_deref(), &flags).map_err(usage)?;
+        let source = sources::open(&config.source).map_err(usage)?;
+        Ok(Some(Self { source }))
+    }
+
+    /// What the server tells of a template.
+    pub(super) async fn lint(
+        &self,
+        template: &Template,
+        text: &str,
+        args: &LintArgs,
+    ) -> Result<Vec<Diagnostic>, Fault> {
+        let plan = plan(template, args)?;
+        let (from, to) = (first_from(&plan), plan.timing.deadline);
+        let each = self.source.each(&plan, from, to, true).await;
+        let mut found = Vec::new();
+        let mut asked = Vec::new();
+        for (slot, answer) in each {
+            match answer {
+                Ok(answer) => asked.push((slot, answer)),
+                Err(fault) if fault.transient => return Err((Exit::Unavailable, fault.message)),
+                Err(fault) => found.push(answers::refused(slot, &fault.message, text)),
+            }
+        }
+        let whole = found.is_empty();
+        for (slot, answer) in &asked {
+            let asked = Asked {
+                template,
+                plan: &plan,
+                slot: *slot,
+                answer,
+                text,
+            };
+            found.extend(asked.wrong());
+        }
+        if whole {
+            let batch = Batch {
+                from,
+                to,
+                answers: asked,
+            };
+            let shot = one_shot::judge_batch(Arc::new(plan.clone()), &batch)
+                .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))?;
+            found.extend(answers::too_weak(template, &plan, &shot.judgement, text));
+        }
+        crate::template::lint::kept(&mut found, text);
+        Ok(found)
+    }
+}
+
+/// The template bound to a rollout that began its `deadline` ago.
+fn plan(template: &Template, args: &LintArgs) -> Result<Plan, Fault> {
+    let schedule = &template.schedule;
+    let inputs = inputs(&args.inputs)?;
+    let start = Clock::system()
+        .now()
+        .minus(schedule.lag)
+        .minus(schedule.deadline);
+    let rollout = Rollout {
+        deploy: Deploy {
+            service: inputs.get("service").cloned().unwrap_or_default(),
+            ..Deploy::default()
+        },
+        inputs,
+        baseline: arm_scope("baseline", args.baseline.as_deref())?,
+        canary: arm_scope("canary", args.canary.as_deref())?,
+        start: start.align_down(schedule.step),
+        duration: None,
+    };
+    bound(template, rollout, schedule.deadline)
+}

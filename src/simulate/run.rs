@@ -1,0 +1,421 @@
+//! A scenario in simulated time: the engine itself, with its plans, looks, windows and verdict
+//! table, on a source, a store and a clock that are made up. Nothing waits: the clock goes from one
+//! thing to do to the next.
+
+use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder};
+use crate::engine::event::{Event, Submission, Ticket};
+use crate::engine::guard::guarded;
+use crate::engine::record::{Conclusion, Record, Seq};
+use crate::engine::view::View;
+use crate::engine::{Engine, Limits};
+use crate::ids::{AnalysisId, DeployId};
+use crate::judge::judge_again;
+use crate::judge::sequential::{Detail, Memory, Tables};
+use crate::plan::Plan;
+use crate::plan::bind::bind;
+use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::scope::{Matcher, Scope};
+use crate::simulate::scenario::{Deed, Happening, RolloutSpec, Scenario, Service};
+use crate::simulate::source::{Feed, fault_at};
+use crate::simulate::traffic::Traffic;
+use crate::template::Template;
+use crate::time::{Span, Step, Timestamp};
+use crate::units::Probability;
+use crate::wire::scope_text;
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Things done in one run; a run that does more is ended as a fault of ours: it would never end.
+const STEPS_MAX: usize = 1_000_000;
+
+/// What a person of the scenario is called in the log.
+const AUTHOR: &str = "scenario";
+
+/// A scenario whose plans are made.
+#[derive(Clone, Debug)]
+pub struct Ready {
+    scenario: Scenario,
+    plans: Vec<(Arc<Plan>, Arc<str>)>,
+    start: Timestamp,
+    born: Timestamp,
+}
+
+/// How one analysis ended.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Ended {
+    /// Its verdict, with row, hold and sentence.
+    pub conclusion: Conclusion,
+    /// From its start to its verdict.
+    pub took: Span,
+}
+
+impl Ready {
+    /// Binds the template of each rollout: its text and what it says. `start` moves the whole
+    /// scenario to another instant.
+    ///
+    /// # Errors
+    /// A rollout no plan can be made of.
+    pub fn new(
+        scenario: Scenario,
+        templates: &[(Template, Arc<str>)],
+        start: Option<Timestamp>,
+    ) -> Result<Self, String> {
+        let start = start.unwrap_or(scenario.spec.start.0);
+        let mut plans: Vec<(Arc<Plan>, Arc<str>)> = Vec::new();
+        for (spec, (template, text)) in scenario.spec.rollouts.iter().zip(templates) {
+            let rollout = rollout(&scenario, spec, template, start)?;
+            let plan = bind(template, &rollout).map_err(|found| {
+                let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
+                format!("rollout of {}: {}", spec.service.value, lines.join("; "))
+            })?;
+            plans.push((Arc::new(plan), Arc::clone(text)));
+        }
+        let first = plans
+            .iter()
+            .map(|(plan, _)| crate::engine::effect::first_from(plan).minus(scenario.spec.scrape.0));
+        let born = first.min().unwrap_or(start);
+        Ok(Self {
+            scenario,
+            plans,
+            start,
+            born,
+        })
+    }
+
+    /// The scenario.
+    pub fn scenario(&self) -> &Scenario {
+        &self.scenario
+    }
+
+    /// The plans, in the order of the rollouts.
+    pub fn plans(&self) -> impl Iterator<Item = &Arc<Plan>> {
+        self.plans.iter().map(|(plan, _)| plan)
+    }
+
+    /// The instant all times of the scenario are counted from.
+    pub fn start(&self) -> Timestamp {
+        self.start
+    }
+
+    /// The first and the last instant any plan reads.
+    pub fn reach(&self) -> (Timestamp, Timestamp) {
+        let ends = self.plans().map(|plan| plan.timing.deadline);
+        (self.born, ends.max().unwrap_or(self.start))
+    }
+
+    /// Its traffic under a seed.
+    pub fn traffic(&self, seed: u64) -> Traffic {
+        Traffic::born_at(self.scenario.clone(), seed, self.born)
+    }
+
+    /// Runs all its analyses under a seed, to their verdicts, in the order of the rollouts.
+    /// `detail` says how much of a sentence anybody will read.
+    ///
+    /// # Errors
+    /// A query no sample can be made for, or a fault of ours.
+    pub fn run(&self, seed: u64, detail: Detail, tables: &Tables) -> Result<Vec<Ended>, String> {
+        let traffic = self.traffic(seed);
+        let mut world = World::new(self, &traffic, detail, tables)?;
+        for _ in 0..STEPS_MAX {
+            if world.ended.len() == self.plans.len() {
+                let all = (0..self.plans.len()).filter_map(|idx| world.ended.remove(&name(idx)));
+                return Ok(all.zip(self.plans()).map(ended).collect());
+            }
+            world.step()?;
+        }
+        Err(format!("no verdict after {STEPS_MAX} steps; this is a bug"))
+    }
+}
+
+fn ended((conclusion, plan): (Conclusion, &Arc<Plan>)) -> Ended {
+    Ended {
+        took: conclusion.at.since(plan.timing.start),
+        conclusion,
+    }
+}
+
+fn name(idx: usize) -> AnalysisId {
+    AnalysisId::new(&format!("simulated-{idx}")).expect("letters and digits make a name")
+}
+
+/// What the controller of a scenario would submit.
+fn rollout(
+    scenario: &Scenario,
+    spec: &RolloutSpec,
+    template: &Template,
+    start: Timestamp,
+) -> Result<Rollout, String> {
+    let services = || scenario.spec.services.iter();
+    let service = services()
+        .find(|service| service.name == spec.service.value)
+        .ok_or_else(|| format!("there is no service `{}`", spec.service.value))?;
+    let mut inputs = spec.inputs.clone();
+    let wants = template.inputs.iter().any(|input| input.name == "service");
+    if wants && !inputs.contains_key("service") {
+        inputs.insert("service".to_owned(), service.name.clone());
+    }
+    let share = spec
+        .traffic_share
+        .and_then(|share| Probability::new(share.0));
+    Ok(Rollout {
+        deploy: Deploy {
+            id: DeployId::new(&format!("{}-1", service.name)),
+            service: service.name.clone(),
+            traffic_share: share,
+            ..Deploy::default()
+        },
+        inputs,
+        baseline: scope(spec, service, &service.baseline)?,
+        canary: scope(spec, service, &service.canary)?,
+        start: start.plus(spec.after.0),
+        duration: spec.duration.map(|duration| duration.0),
+    })
+}
+
+fn scope(spec: &RolloutSpec, service: &Service, arm: &str) -> Result<Scope, String> {
+    let label = &service.arm_label;
+    let arm = Matcher::equals(label, arm).ok_or_else(|| {
+        format!("armLabel `{label}` with the value `{arm}` selects nothing; use letters and `_`")
+    })?;
+    let mut matchers = vec![arm];
+    if let Some(written) = &spec.scope {
+        let further = scope_text::parse(&written.value).map_err(|why| why.to_string())?;
+        matchers.extend(further.matchers().iter().cloned());
+    }
+    Scope::new(matchers).ok_or_else(|| "the scope names a label twice".to_owned())
+}
+
+/// The engine and everything around it.
+struct World<'a> {
+    ready: &'a Ready,
+    traffic: &'a Traffic,
+    engine: Engine,
+    log: Vec<(Seq, Record)>,
+    feeds: BTreeMap<AnalysisId, Feed>,
+    memories: BTreeMap<AnalysisId, Memory>,
+    detail: Detail,
+    tables: &'a Tables,
+    wake_at: Option<Timestamp>,
+    /// What is still to come from outside, the next one last.
+    coming: Vec<(Timestamp, Coming<'a>)>,
+    tickets: u64,
+    ended: BTreeMap<AnalysisId, Conclusion>,
+}
+
+enum Coming<'a> {
+    Submission(usize),
+    Deed(&'a Happening),
+}
+
+impl<'a> World<'a> {
+    fn new(
+        ready: &'a Ready,
+        traffic: &'a Traffic,
+        detail: Detail,
+        tables: &'a Tables,
+    ) -> Result<Self, String> {
+        let mut feeds = BTreeMap::new();
+        let mut coming = Vec::new();
+        for (idx, plan) in ready.plans().enumerate() {
+            feeds.insert(name(idx), Feed::of(traffic, plan, ready.start)?);
+            coming.push((plan.timing.start, Coming::Submission(idx)));
+        }
+        for deed in &ready.scenario.spec.events {
+            coming.push((ready.start.plus(deed.at.0), Coming::Deed(deed)));
+        }
+        // The sort is stable: what is written first happens first.
+        coming.sort_by_key(|(at, _)| *at);
+        coming.reverse();
+        Ok(Self {
+            ready,
+            traffic,
+            engine: Engine::new(Limits::default()),
+            log: Vec::new(),
+            feeds,
+            memories: BTreeMap::new(),
+            detail,
+            tables,
+            wake_at: None,
+            coming,
+            tickets: 0,
+            ended: BTreeMap::new(),
+        })
+    }
+
+    /// Goes to the next instant at which there is something to do, and does it.
+    fn step(&mut self) -> Result<(), String> {
+        let next = self.coming.last().map(|(at, _)| *at);
+        match (self.wake_at, next) {
+            (Some(wake), next) if next.is_none_or(|next| wake < next) => {
+                self.wake_at = None;
+                self.tell(wake, Event::Woke)
+            }
+            (_, Some(_)) => match self.coming.pop() {
+                Some((at, Coming::Submission(idx))) => self.submit(at, idx),
+                Some((at, Coming::Deed(deed))) => self.deed(at, deed),
+                None => Ok(()),
+            },
+            (None, None) => Err("nothing is left to do without a verdict; this is a bug".into()),
+            (Some(_), None) => Ok(()),
+        }
+    }
+
+    fn ticket(&mut self) -> Ticket {
+        self.tickets += 1;
+        Ticket(self.tickets)
+    }
+
+    fn submit(&mut self, now: Timestamp, idx: usize) -> Result<(), String> {
+        let Some((plan, text)) = self.ready.plans.get(idx) else {
+            return Ok(());
+        };
+        let submission = Box::new(Submission {
+            id: name(idx),
+            key: None,
+            template_text: Arc::clone(text),
+            plan: Arc::clone(plan),
+            receivers: Vec::new(),
+        });
+        let ticket = self.ticket();
+        self.tell(now, Event::Submitted { ticket, submission })
+    }
+
+    fn deed(&mut self, now: Timestamp, deed: &Happening) -> Result<(), String> {
+        if deed.what == Deed::Kill {
+            return self.kill(now);
+        }
+        for idx in 0..self.ready.plans.len() {
+            let id = name(idx);
+            if self.ended.contains_key(&id) {
+                continue;
+            }
+            let (author, reason) = (AUTHOR.to_owned(), deed.reason.clone());
+            let ticket = self.ticket();
+            let event = match deed.verdict {
+                Some(verdict) => Event::Overridden {
+                    ticket,
+                    id,
+                    verdict: verdict.0,
+                    author,
+                    reason,
+                },
+                None => Event::Cancelled {
+                    ticket,
+                    id,
+                    author,
+                    reason,
+                },
+            };
+            self.tell(now, event)?;
+        }
+        Ok(())
+    }
+
+    /// All that is left of the daemon is its log.
+    fn kill(&mut self, now: Timestamp) -> Result<(), String> {
+        self.wake_at = None;
+        self.memories.clear();
+        let mut owed = Vec::new();
+        let log = self.log.iter().cloned();
+        let (engine, unreadable) = Engine::recover(Limits::default(), log, now, &mut owed);
+        if let Some(one) = unreadable.first() {
+            return Err(format!("{}: {}; this is a bug", one.id, one.why));
+        }
+        self.engine = engine;
+        let mut events = VecDeque::new();
+        self.perform(now, owed, &mut events)?;
+        self.work_off(now, events)
+    }
+
+    fn tell(&mut self, now: Timestamp, event: Event) -> Result<(), String> {
+        self.work_off(now, VecDeque::from([event]))
+    }
+
+    fn work_off(&mut self, now: Timestamp, mut events: VecDeque<Event>) -> Result<(), String> {
+        while let Some(event) = events.pop_front() {
+            let mut effects = Vec::new();
+            self.engine.handle(now, event, &mut effects);
+            self.perform(now, effects, &mut events)?;
+        }
+        Ok(())
+    }
+
+    fn perform(
+        &mut self,
+        now: Timestamp,
+        effects: Vec<Effect>,
+        events: &mut VecDeque<Event>,
+    ) -> Result<(), String> {
+        for effect in effects {
+            match effect {
+                Effect::Append(records) => {
+                    let up_to = records.last().map(|(seq, _)| *seq);
+                    self.log.extend(records);
+                    events.extend(up_to.map(|up_to| Event::Appended { up_to }));
+                }
+                Effect::Fetch(order) => events.push_back(self.fetch(now, order)),
+                Effect::Judge(order) => events.push_back(self.judge(order)),
+                Effect::WakeAt(at) => self.wake_at = Some(at),
+                Effect::Publish(view) => self.publish(&view),
+                Effect::Answer { answer, .. } => {
+                    if let Answer::Refused(why) = *answer {
+                        return Err(format!("the engine refused: {why:?}"));
+                    }
+                }
+                Effect::Send(_) | Effect::Forget(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn publish(&mut self, view: &View) {
+        if let Some(conclusion) = &view.conclusion {
+            self.ended.insert(view.id.clone(), conclusion.clone());
+        }
+    }
+
+    fn fetch(&self, now: Timestamp, order: FetchOrder) -> Event {
+        let fault = fault_at(self.traffic, self.ready.start, now);
+        let fetched = self
+            .feeds
+            .get(&order.id)
+            .map(|feed| feed.fetch(&order, fault));
+        let FetchOrder { id, look, .. } = order;
+        match fetched {
+            Some(Ok(batch)) => Event::Fetched {
+                id,
+                look,
+                batch: Arc::new(batch),
+            },
+            Some(Err(fault)) => Event::FetchFailed { id, look, fault },
+            None => {
+                let message = "nobody submitted this analysis".to_owned();
+                Event::JudgeFailed { id, look, message }
+            }
+        }
+    }
+
+    fn judge(&mut self, order: JudgeOrder) -> Event {
+        let (detail, tables) = (self.detail, self.tables);
+        let memory = self.memories.entry(order.id.clone());
+        let memory = memory.or_insert_with(|| Memory::sharing(detail, tables));
+        let JudgeOrder {
+            id,
+            look,
+            plan,
+            windows,
+        } = order;
+        match guarded(|| judge_again(&plan, &windows, look, memory)) {
+            Ok(judgement) => Event::Judged {
+                id,
+                judgement: Arc::new(judgement),
+            },
+            Err(message) => Event::JudgeFailed { id, look, message },
+        }
+    }
+}
+
+/// A step as long as a scrape of the scenario.
+pub fn scrape_step(scenario: &Scenario) -> Step {
+    Step::new(scenario.spec.scrape.0).expect("a scenario's scrape is above zero")
+}
