@@ -78,7 +78,7 @@ pub(super) fn markdown(done: &[Done], runs: u32) -> String {
 
 /// For programs.
 pub(super) fn json(done: &[Done], runs: u32) -> String {
-    let scenarios: Vec<Value> = done.iter().map(|one| scenario(one)).collect();
+    let scenarios: Vec<Value> = done.iter().map(scenario).collect();
     let whole = json!({
         "schema": "haldane.simulation/1",
         "runs": runs,

@@ -179,19 +179,19 @@ pub enum Ask {
         /// Where the answer goes.
         reply: oneshot::Sender<Result<OneShot, OnceFault>>,
     },
-    /// Read every record of an analysis, samples included.
-    Records {
-        /// Which.
-        id: AnalysisId,
-        /// Where they go, or why they cannot be read.
-        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
-    },
     /// Make the recording of an analysis.
     Recording {
         /// Which.
         id: AnalysisId,
         /// Where its bytes go.
         reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
+    },
+    /// Read every record of an analysis, samples included.
+    Records {
+        /// Which.
+        id: AnalysisId,
+        /// Where they go, or why they cannot be read.
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
     },
 }
 

@@ -137,12 +137,12 @@ impl EventLoop {
                 self.performer.judge_once(plan, samples, reply);
                 return;
             }
-            Ask::Records { id, reply } => {
-                self.performer.read_records(id, reply);
-                return;
-            }
             Ask::Recording { id, reply } => {
                 self.performer.record(id, reply);
+                return;
+            }
+            Ask::Records { id, reply } => {
+                self.performer.read_records(id, reply);
                 return;
             }
         };

@@ -191,19 +191,6 @@ impl Performer {
         });
     }
 
-    /// Reads every record of an analysis, on the pool for blocking work.
-    pub(crate) fn read_records(
-        &self,
-        id: AnalysisId,
-        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
-    ) {
-        let store = self.store.clone();
-        self.tasks.spawn_blocking(move || {
-            let read = store.records_of(&id).map_err(|fault| fault.message);
-            drop(reply.send(read));
-        });
-    }
-
     /// Makes the recording of an analysis from the log.
     pub(crate) fn record(
         &self,
@@ -222,6 +209,19 @@ impl Performer {
                 )))
             };
             drop(reply.send(made.unwrap_or_else(failed)));
+        });
+    }
+
+    /// Reads every record of an analysis, on the pool for blocking work.
+    pub(crate) fn read_records(
+        &self,
+        id: AnalysisId,
+        reply: oneshot::Sender<Result<Vec<(Seq, Record)>, String>>,
+    ) {
+        let store = self.store.clone();
+        self.tasks.spawn_blocking(move || {
+            let read = store.records_of(&id).map_err(|fault| fault.message);
+            drop(reply.send(read));
         });
     }
 

@@ -156,3 +156,105 @@ fn phase(restart: &Restart, since: i64) -> Option<i64> {
 pub(super) fn since(at: Timestamp, start: Timestamp) -> i64 {
     at.ms().saturating_sub(start.ms())
 }
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+    use super::*;
+    use crate::simulate::read::read;
+
+    fn spec(extra: &str) -> Spec {
+        let text = format!(
+            "
+apiVersion: haldane/v1
+kind: Scenario
+metadata: {{ name: s }}
+spec:
+  seed: 1
+  scrape: 15s
+  services:
+    - {{ name: a, replicas: 2, gauges: [{{ metric: m, level: 1 }}] }}
+    - {{ name: b, replicas: 2, gauges: [{{ metric: m, level: 1 }}] }}
+{extra}"
+        );
+        read(&text).unwrap().spec
+    }
+
+    const CANARY: Where<'static> = Where {
+        service: "a",
+        canary: true,
+        pod: 1,
+    };
+
+    #[test]
+    fn incidents_rise_last_and_come_again() {
+        let spec = spec(
+            "  incidents:
+    - { metric: m, service: a, pods: [1], onset: 60s, lasts: 60s, ramp: 20s, every: 100s, add: 8 }",
+        );
+        let nothing = Labels::new();
+        let troubles = Troubles::of(&spec, "m", &nothing, CANARY);
+        for (s, wanted) in [
+            (-5, 0.0),
+            (0, 0.0),
+            (59, 0.0),
+            (60, 0.0),
+            (70, 4.0),
+            (80, 8.0),
+            (119, 8.0),
+            (120, 0.0),
+            (170, 4.0),
+            (219, 8.0),
+            (220, 0.0),
+        ] {
+            let added = troubles.added(s * 1000);
+            assert!((added - wanted).abs() < 1e-12, "{s}: {added}");
+        }
+        for elsewhere in [
+            Where { pod: 0, ..CANARY },
+            Where {
+                service: "b",
+                ..CANARY
+            },
+            Where {
+                canary: false,
+                ..CANARY
+            },
+        ] {
+            let troubles = Troubles::of(&spec, "m", &nothing, elsewhere);
+            assert!(troubles.added(80_000) <= 0.0, "{elsewhere:?}");
+        }
+    }
+
+    #[test]
+    fn a_pod_is_down_dark_and_begins_anew() {
+        let spec = spec(
+            "  restarts: [{ at: 60s, down: 30s, every: 120s }]
+  gaps: [{ arm: both, at: 100s, lasts: 10s }]",
+        );
+        let outages = Outages::of(&spec, CANARY);
+        let scrape = Span::from_s(15);
+        for (s, down, dark, reset) in [
+            (59, false, false, false),
+            (60, true, true, true),
+            (75, true, true, false),
+            (90, false, false, false),
+            (100, false, true, false),
+            (110, false, false, false),
+            (180, true, true, true),
+        ] {
+            let since = s * 1000;
+            assert_eq!(outages.is_down(since), down, "{s}");
+            assert_eq!(outages.is_dark(since), dark, "{s}");
+            assert_eq!(outages.is_reset(since, scrape), reset, "{s}");
+        }
+        let baseline = Outages::of(
+            &spec,
+            Where {
+                canary: false,
+                ..CANARY
+            },
+        );
+        assert!(!baseline.is_dark(60_000) && baseline.is_dark(100_000));
+    }
+}

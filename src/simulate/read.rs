@@ -171,6 +171,10 @@ fn check_service(service: &Service, found: &mut Vec<Diagnostic>) {
             }
         }
     }
+    check_correlations(service, found);
+}
+
+fn check_correlations(service: &Service, found: &mut Vec<Diagnostic>) {
     let correlations = service
         .gauges
         .iter()

@@ -185,13 +185,19 @@ impl Traffic {
             }
             let outages = Outages::of(&self.scenario.spec, replica.place());
             let wave = self.wave(replica, gauge, &labels);
+            // A daemon's source has a value at each point of whatever grid it is asked for; where a
+            // Prometheus must show the same, it has one at each scrape.
+            let every = match self.born {
+                Some(_) => self.scenario.spec.scrape.0,
+                None => window.step.span(),
+            };
             let mut samples = Vec::new();
             let mut at = window.start.align_up(window.step);
             while at <= window.end {
-                let scraped = self.scraped(at);
+                let scraped = Step::new(every).map_or(at, |every| at.align_down(every));
                 let since = since(scraped, window.changed_at);
                 if !outages.is_dark(since) {
-                    let value = wave.at(scraped, since, self.scenario.spec.scrape.0);
+                    let value = wave.at(scraped, since, every);
                     samples.push(Sample { at, value });
                 }
                 at = at.plus(window.step.span());

@@ -3,8 +3,8 @@
 //! Domain types carry no serde derives; the shapes here do, and conversions join the two. So a
 //! renamed field in the core never changes a file or an answer by accident. Records
 //! ([`record`], [`recording`]) keep every bit and are read for ever; public documents
-//! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows;
-//! [`submission`] is what others send us.
+//! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows; [`submission`]
+//! is what others send us.
 
 pub mod event;
 mod number;

@@ -38,14 +38,14 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "the daemon can run on simulated traffic instead of Prometheus",
     ),
     (
-        "http",
-        "report",
-        "the page of an analysis is one of the answers, and a pure function",
-    ),
-    (
         "replay",
         "evaluate",
         "shares with their intervals, and work over several threads, are the same",
+    ),
+    (
+        "http",
+        "report",
+        "the page of an analysis is one of the answers, and a pure function",
     ),
 ];
 

@@ -36,19 +36,16 @@ spec:
   scrape: 15s
   services:
     - name: fine
-      truth: promote
       gauges: [{ metric: latency, level: 0.2, noise: 0.02 }]
       requests:
-        - { metric: hits, per_second: 50, canary_share: 0.5, error_ratio: 0.01,
-            canary_error_ratio: 0.01 }
+        - { metric: hits, perSecond: 50, canaryShare: 0.5, errorRatio: 0.01,
+            canaryErrorRatio: 0.01 }
     - name: broken
-      truth: rollback
-      gauges: [{ metric: latency, level: 0.2, noise: 0.02, canary_factor: 1.8 }]
+      gauges: [{ metric: latency, level: 0.2, noise: 0.02, canaryFactor: 1.8 }]
       requests:
-        - { metric: hits, per_second: 50, canary_share: 0.5, error_ratio: 0.01,
-            canary_error_ratio: 0.3 }
+        - { metric: hits, perSecond: 50, canaryShare: 0.5, errorRatio: 0.01,
+            canaryErrorRatio: 0.3 }
     - name: noisy
-      truth: inconclusive
       gauges: [{ metric: latency, level: 0.2, noise: 0.9 }]
 ";
 

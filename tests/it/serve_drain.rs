@@ -14,7 +14,7 @@ spec:
   seed: 7
   scrape: 15s
   services:
-    - { name: fine, truth: promote, gauges: [{ metric: latency, level: 0.2, noise: 0.02 }] }
+    - { name: fine, gauges: [{ metric: latency, level: 0.2, noise: 0.02 }] }
 ";
 
 /// Decides at its first look once that is due.

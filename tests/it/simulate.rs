@@ -33,7 +33,7 @@ fn shipped() -> Vec<String> {
     let entries = std::fs::read_dir(root().join("simulations")).unwrap();
     let names = entries.map(|entry| entry.unwrap().file_name().into_string().unwrap());
     let is_scenario = |name: &String| {
-        name.ends_with(".yaml")
+        name.rsplit_once('.').is_some_and(|(_, end)| end == "yaml")
             && read(&format!("simulations/{name}")).contains("\nkind: Scenario\n")
     };
     let mut names: Vec<String> = names.filter(is_scenario).collect();
