@@ -13,7 +13,8 @@
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
 //! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
-//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] [`report`] | the outside; pages |
+//! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] | I/O |
+//! | 8 pages | [`report`] | what an analysis said, for people; pure |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
 //! | 11 entry | [`cli`] | the command line |

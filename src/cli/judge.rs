@@ -73,7 +73,14 @@ fn document(shot: &OneShot) -> JudgeDocument {
 /// What a report of the judgement is made from.
 pub(crate) fn report(judged: &Judged, args: &JudgeArgs) -> ReportDocument {
     let Judged { shot, batch } = judged;
-    let document = document(shot);
+    let mut document = document(shot);
+    if args.csv.is_some() {
+        // A file was never asked: the query of its template would only mislead.
+        document
+            .metrics
+            .iter_mut()
+            .for_each(|metric| metric.queries.clear());
+    }
     ReportDocument::of_judgement(&shot.plan, &shot.judgement, document, batch, again(args))
 }
 

@@ -119,7 +119,8 @@ fn text(document: &ReportDocument, args: &ReportArgs) -> Result<String, Fault> {
         ReportFormat::Svg => svg(document, args.metric.as_deref()).ok_or_else(|| {
             let name = args.metric.as_deref().unwrap_or_default();
             let known: Vec<&str> = document.metrics.iter().map(|m| m.name.as_str()).collect();
-            let message = format!("--metric `{name}`: there are {}", known.join(", "));
+            let known = crate::cli::style::plain(&known.join(", "));
+            let message = format!("--metric `{name}`: it was not judged; name one of: {known}");
             (Exit::Usage, message)
         }),
         ReportFormat::Json => serde_json::to_string_pretty(document)

@@ -243,7 +243,7 @@ fn every_size_of_analysis_is_a_page() {
         long.looks.push(look.clone());
     }
     for series in &mut long.series {
-        let value = |idx: u32| (idx % 90 != 0).then_some(f64::from(idx % 13) / 100.0);
+        let value = |idx: u32| (!idx.is_multiple_of(90)).then_some(f64::from(idx % 13) / 100.0);
         series.baseline = (0..11_000).map(value).collect();
         series.canary = (0..11_000).map(|idx| value(idx + 5)).collect();
     }
@@ -286,26 +286,30 @@ fn numbers_that_are_none_are_never_written() {
     check_document(&svg(&report, None).unwrap());
 }
 
+/// The commands parse; what a shell would do to words is done here.
+fn check_again(report: &ReportDocument) {
+    for again in &report.again {
+        let address = "http://prometheus:9090";
+        let command = again.command.replace("\"$PROMETHEUS_URL\"", address);
+        let words: Vec<String> = command
+            .split('\'')
+            .enumerate()
+            .flat_map(|(idx, part)| -> Vec<String> {
+                if idx % 2 == 1 {
+                    vec![part.to_owned()]
+                } else {
+                    part.split_whitespace().map(str::to_owned).collect()
+                }
+            })
+            .collect();
+        Args::try_parse_from(&words).unwrap_or_else(|fault| panic!("{command}: {fault}"));
+    }
+}
+
 #[test]
 fn the_command_of_a_report_is_one() {
     for name in ["pair", "checkout"] {
-        for again in document(name).again {
-            let command = again
-                .command
-                .replace("\"$PROMETHEUS_URL\"", "http://prometheus:9090");
-            let words: Vec<String> = command
-                .split('\'')
-                .enumerate()
-                .flat_map(|(idx, part)| -> Vec<String> {
-                    if idx % 2 == 1 {
-                        vec![part.to_owned()]
-                    } else {
-                        part.split_whitespace().map(str::to_owned).collect()
-                    }
-                })
-                .collect();
-            Args::try_parse_from(&words).unwrap_or_else(|fault| panic!("{command}: {fault}"));
-        }
+        check_again(&document(name));
     }
 }
 
@@ -348,6 +352,8 @@ fn the_records_of_an_analysis_are_its_report() {
     while desk.append_ok() {}
     let late = report(&desk);
     assert_eq!(late.looks.len(), 1);
+    assert_eq!(late.again.len(), 3);
+    check_again(&late);
     assert_eq!(late.looks[0].metrics.len(), late.metrics.len());
     assert_eq!(late.sentences.len(), late.metrics.len());
     assert_eq!(late.template_text.as_deref(), Some("600:10:x"));
@@ -415,4 +421,67 @@ async fn a_page_comes_with_its_policy() {
     );
     let unknown = door.get("/v1/analyses/none/report.html").await;
     assert_eq!(unknown.status, 404, "{unknown:?}");
+}
+
+/// The relative luminance of `#rgb` or `#rrggbb` (WCAG 2.2).
+fn luminance(color: &str) -> f64 {
+    let digits = color.trim_start_matches('#');
+    let wide: String = if digits.len() == 3 {
+        digits.chars().flat_map(|c| [c, c]).collect()
+    } else {
+        digits.to_owned()
+    };
+    let part = |at: usize| {
+        let value = f64::from(u8::from_str_radix(&wide[at..at + 2], 16).unwrap()) / 255.0;
+        if value <= 0.040_45 {
+            value / 12.92
+        } else {
+            libm::pow((value + 0.055) / 1.055, 2.4)
+        }
+    };
+    0.2126 * part(0) + 0.7152 * part(2) + 0.0722 * part(4)
+}
+
+/// WCAG 2.2: text needs a contrast of 4.5 with what is behind it, lines one of 3, in light and in
+/// dark.
+#[test]
+fn colours_are_told_apart_from_paper() {
+    let mut seen = 0;
+    for file in ["chart/chart.css", "report/page.css", "report/picture.css"] {
+        let text = read(&format!("src/{file}"));
+        let blocks = text.split('{').filter(|block| block.contains("--paper:"));
+        for block in blocks {
+            let block = block.split('}').next().unwrap();
+            let colors: Vec<(&str, &str)> = block
+                .split(';')
+                .filter_map(|one| one.trim().strip_prefix("--")?.split_once(':'))
+                .filter(|(_, value)| value.starts_with('#'))
+                .collect();
+            let color = |name: &str| colors.iter().find(|(n, _)| *n == name).map(|(_, c)| *c);
+            let check = |name: &str, behind: &str, least: f64| {
+                let (Some(fore), Some(back)) = (color(name), color(behind)) else {
+                    return 0;
+                };
+                let (a, b) = (luminance(fore), luminance(back));
+                let contrast = (a.max(b) + 0.05) / (a.min(b) + 0.05);
+                assert!(
+                    contrast >= least,
+                    "{file}: {name} on {behind} has {contrast:.2}"
+                );
+                1
+            };
+            for name in ["ink", "soft", "bad", "good", "doubt", "open", "link"] {
+                let least = if file.contains("chart") && name == "open" {
+                    3.0
+                } else {
+                    4.5
+                };
+                seen += check(name, "paper", least);
+                seen += check(name, &format!("{name}-wash"), 4.5);
+            }
+            seen += check("can", "paper", 3.0) + check("base", "paper", 3.0);
+            seen += check("soft", "shade", 4.5) + check("soft", "panel", 4.5);
+        }
+    }
+    assert!(seen > 40, "only {seen} pairs were found");
 }

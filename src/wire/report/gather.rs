@@ -41,6 +41,8 @@ impl ReportDocument {
             }
         }
         out.series = series(plan, &windows);
+        let mut again = settings::replayed(&verdict.id).to_vec();
+        again.push(settings::asked_again(plan, view.judgement.as_deref()));
         Self {
             id: Some(verdict.id),
             verdict: verdict.verdict,
@@ -55,7 +57,7 @@ impl ReportDocument {
             traffic: verdict.traffic,
             suspect: verdict.suspect.unwrap_or_default(),
             deliveries: verdict.deliveries.unwrap_or_default(),
-            again: vec![settings::asked_again(plan, view.judgement.as_deref())],
+            again,
             ..out
         }
     }

@@ -66,6 +66,21 @@ pub(super) fn timing(plan: &Plan, judgement: Option<&Judgement>) -> TimingDocume
     }
 }
 
+/// Keeps everything a verdict was made from, and computes it from that again.
+pub(super) fn replayed(id: &str) -> [CommandDocument; 2] {
+    let file = quoted(&format!("{}.haldane.parquet", id.replace(['/', ':'], "-")));
+    let said = |what: &str, command: String| CommandDocument {
+        what: what.to_owned(),
+        command,
+    };
+    let keep = "Keep everything the verdict was made from in one file";
+    let again = "Compute the verdict from that file again, bit for bit";
+    [
+        said(keep, format!("haldane record {} --to {file}", quoted(id))),
+        said(again, format!("haldane replay {file}")),
+    ]
+}
+
 /// Asks the source for the same window again. The address of the source is not known here, so the
 /// shell fills it in.
 pub(super) fn asked_again(plan: &Plan, judgement: Option<&Judgement>) -> CommandDocument {
