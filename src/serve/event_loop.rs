@@ -46,6 +46,27 @@ enum Next {
 }
 
 impl EventLoop {
+    /// A loop over what arrives, until the token fires.
+    pub(crate) fn new(
+        engine: Engine,
+        performer: Performer,
+        (events, asks): (mpsc::Receiver<Event>, mpsc::Receiver<Ask>),
+        (clock, stop): (Clock, CancellationToken),
+    ) -> Self {
+        Self {
+            engine,
+            clock,
+            health: performer.health.clone(),
+            performer,
+            events,
+            asks,
+            stop,
+            tickets: BTreeMap::new(),
+            next_ticket: 1,
+            wake_at: None,
+        }
+    }
+
     /// Runs until the stop token fires and what was under way has ended; `owed` is what recovery
     /// asked for.
     pub(crate) async fn run(mut self, owed: Vec<Effect>) {

@@ -16,7 +16,6 @@ use crate::serve::{keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, PoisonError};
@@ -82,7 +81,7 @@ pub async fn start(
     metrics: RenderMetrics,
 ) -> Result<Daemon, StartFault> {
     let mut parsed = parse(config, source).map_err(StartFault::Config)?;
-    // The port first, because it is the cheapest thing that can be taken already.
+    // The port first: the cheapest thing that can be taken already.
     let (listener, address) = listen(&config.server.listen).await?;
     let (store, loaded) = Store::open(store::Options::new(&config.store.path))
         .map_err(|fault| StartFault::World(fault.message))?;
@@ -92,8 +91,7 @@ pub async fn start(
     let (ask, asks) = mpsc::channel(ASKS_QUEUED_MAX);
     let (events_in, events) = mpsc::channel(EVENTS_QUEUED_MAX);
     let stop = CancellationToken::new();
-    let drain = parsed.drain;
-    let templates = count(&parsed.templates);
+    let (drain, templates) = (parsed.drain, count(&parsed.templates));
     let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
     let watch = parsed.watch(&stop);
     let performer = Performer {
@@ -107,27 +105,18 @@ pub async fn start(
         tables: Tables::default(),
         recordings: Arc::new(Semaphore::new(RECORDINGS_AT_ONCE_MAX)),
     };
-    let event_loop = EventLoop {
-        engine,
-        clock,
-        performer,
-        events,
-        asks,
-        health: desk.health.clone(),
-        stop: stop.clone(),
-        tickets: BTreeMap::new(),
-        next_ticket: 1,
-        wake_at: None,
-    };
+    let event_loop = EventLoop::new(engine, performer, (events, asks), (clock, stop.clone()));
     let (health, readings) = (desk.health.clone(), desk.readings.clone());
     let over = CancellationToken::new();
     let guard = over.clone().drop_guard();
+    let looping = async move {
+        event_loop.run(owed).await;
+        drop(guard);
+    };
+    let serving = http::serve(listener, desk, stop.clone());
     let tasks = vec![
-        tokio::spawn(async move {
-            event_loop.run(owed).await;
-            drop(guard);
-        }),
-        tokio::spawn(http::serve(listener, desk, stop.clone())),
+        tokio::spawn(looping),
+        tokio::spawn(serving),
         tokio::spawn(watch),
     ];
     health.ready.store(true, Ordering::Release);

@@ -20,6 +20,9 @@ fn said(text: &str) -> Vec<Diagnostic> {
 
 /// A fragment of `spec` with as little around it as makes a template.
 fn whole(fragment: &str) -> String {
+    if fragment.starts_with("apiVersion") {
+        return fragment.to_owned();
+    }
     let has = |field: &str| fragment.lines().any(|line| line.starts_with(field));
     let mut text = "apiVersion: haldane/v1\nkind: AnalysisTemplate\n\
                     metadata: { name: checkout }\nspec:\n"
@@ -136,6 +139,8 @@ fn every_code_has_a_section_a_row_and_a_case() {
             cases += &std::fs::read_to_string(file.path()).unwrap();
         }
     }
+    // Said of a rollout, which has no text to point into.
+    cases += &read("tests/it/template_changes.rs").replace('"', " ");
     let missing: Vec<_> = used
         .iter()
         // C001: its text would be longer than all others together; a test of its own makes it.

@@ -321,3 +321,29 @@ async fn codes_are_explained_and_findings_written_as_sarif() {
         place["region"]["startColumn"].as_u64().unwrap() + 2
     );
 }
+
+#[tokio::test]
+async fn what_an_ancestor_says_is_shown_in_its_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let base = series("sum by (${arm_labels}) (rate(x{service=\"${service}\",${selector}}[5m]))");
+    std::fs::write(at("base.yaml"), base).unwrap();
+    let child = "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: { name: child }\n\
+                 extends: checkout\nspec: { schedule: { bake: 5m } }\n";
+    std::fs::write(at("child.yaml"), child).unwrap();
+    let said = haldane(&["lint", &at("child.yaml"), "--deny-warnings"]).await;
+    said.check(
+        3,
+        &[
+            "warning[C012]",
+            "base.yaml:12:",
+            "1 file, 0 errors, 1 warning",
+        ],
+    );
+    std::fs::write(at("child.yaml"), child.replace("checkout", "chekcout")).unwrap();
+    let said = haldane(&["lint", &at("child.yaml")]).await;
+    said.check(
+        1,
+        &["error[C019]", "child.yaml:4:10", "did you mean `checkout`?"],
+    );
+}

@@ -150,13 +150,10 @@ spec:
   scrape: 1s
   services:
     - name: fine
-      truth: promote
       gauges: [{ metric: latency, level: 0.2, noise: 0.02 }]
     - name: broken
-      truth: rollback
-      gauges: [{ metric: latency, level: 0.2, noise: 0.02, canary_factor: 1.8 }]
+      gauges: [{ metric: latency, level: 0.2, noise: 0.02, canaryFactor: 1.8 }]
     - name: murky
-      truth: inconclusive
       gauges: [{ metric: latency, level: 0.2, noise: 0.9 }]
 ";
 

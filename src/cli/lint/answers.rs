@@ -181,7 +181,9 @@ impl Asked<'_> {
             .collect();
         let mut bounds: Vec<f64> = bounds.iter().filter_map(|le| le.parse().ok()).collect();
         bounds.sort_by(f64::total_cmp);
-        let is_bound = bounds.iter().any(|bound| bound.total_cmp(&threshold).is_eq());
+        let is_bound = bounds
+            .iter()
+            .any(|bound| bound.total_cmp(&threshold).is_eq());
         if bounds.is_empty() || is_bound {
             return None;
         }

@@ -11,9 +11,9 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::diagnostic::{Diagnostic, Severity};
+use crate::serve::template_files;
 use crate::template::codes;
 use crate::template::lint::lint;
-use crate::template::parse::parse;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -77,7 +77,7 @@ async fn check_all(args: &LintArgs, output: &mut Output) -> Result<Exit, Fault> 
     match args.output {
         LintFormat::Text => output.data(&summary),
         LintFormat::Json => output.data(&format!("{:#}", Value::Array(documents))),
-        LintFormat::Sarif => output.data(&format!("{:#}", sarif::log(documents))),
+        LintFormat::Sarif => output.data(&format!("{:#}", sarif::log(&documents))),
         // Annotations are commands on stdout; what is not one goes beside them.
         LintFormat::Github => output.note(&summary),
     }
@@ -99,17 +99,9 @@ fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
     if !path.is_dir() {
         return Ok(vec![path.to_owned()]);
     }
-    let entries =
-        std::fs::read_dir(path).map_err(|fault| format!("{}: {fault}", path.display()))?;
-    let is_template = |file: &PathBuf| {
-        let extension = file.extension();
-        extension.is_some_and(|e| e == "yaml" || e == "yml") && file.is_file()
-    };
-    let files = entries.flatten().map(|entry| entry.path());
-    let mut files: Vec<PathBuf> = files.filter(is_template).collect();
-    files.sort();
+    let shown = path.display();
+    let files = template_files::paths(path).map_err(|fault| format!("{shown}: {fault}"))?;
     if files.is_empty() {
-        let shown = path.display();
         return Err(format!(
             "{shown}: no *.yaml in this folder; name a file or another folder"
         ));
@@ -124,20 +116,20 @@ async fn check(
     output: &mut Output,
 ) -> Result<(), Fault> {
     let shown = path.display().to_string();
-    let text = match std::fs::read_to_string(path) {
-        Ok(text) => text,
+    let bundle = match template_files::bundle_of(path) {
+        Ok(bundle) => bundle,
         Err(fault) => {
-            output.complain(&format!("{shown}: {fault}"));
+            output.complain(&fault);
             tally.unreadable = true;
             return Ok(());
         }
     };
     tally.files += 1;
-    let (template, mut found) = parse(&text);
+    let (template, mut found) = bundle.parse();
     if let Some(template) = &template {
-        found.extend(lint(template, &text));
+        found.extend(lint(template, &bundle.text));
         if let Some(live) = live {
-            let told = live.lint(template, &text, args).await;
+            let told = live.lint(template, &bundle.text, args).await;
             found.extend(told.map_err(|(exit, message)| (exit, format!("{shown}: {message}")))?);
         }
     }
@@ -147,17 +139,19 @@ async fn check(
             Severity::Error => tally.errors += 1,
             Severity::Warning => tally.warnings += 1,
         }
+        // What an ancestor says is shown in the ancestor's file.
+        let (file, placed) = bundle.located(diagnostic);
         match args.output {
             LintFormat::Text => {
-                let rendered = diagnostic.render(&shown, &text);
+                let rendered = bundle.render(diagnostic);
                 output.data(&format!(
                     "{}\n",
                     colored(&rendered, diagnostic, output.style)
                 ));
             }
-            LintFormat::Github => output.data(&annotation(&shown, diagnostic)),
-            LintFormat::Json => tally.documents.push(document(&shown, diagnostic)),
-            LintFormat::Sarif => tally.documents.push(sarif::result(&shown, diagnostic)),
+            LintFormat::Github => output.data(&annotation(file, &placed)),
+            LintFormat::Json => tally.documents.push(document(file, &placed)),
+            LintFormat::Sarif => tally.documents.push(sarif::result(file, &placed)),
         }
     }
     Ok(())

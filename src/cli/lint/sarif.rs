@@ -10,7 +10,7 @@ const SCHEMA: &str = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os
                       sarif-schema-2.1.0.json";
 
 /// A whole log of one run.
-pub(super) fn log(results: Vec<Value>) -> Value {
+pub(super) fn log(results: &[Value]) -> Value {
     let rules: Vec<Value> = codes().map(|code| rule(&code)).collect();
     json!({
         "$schema": SCHEMA,

@@ -8,6 +8,7 @@ use crate::cli::record::list::{Fields, read};
 use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::replay::labels::{Label, Onset};
+use crate::serve::template_files;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use std::collections::BTreeMap;
@@ -101,9 +102,8 @@ pub(super) fn wanted(args: &RecordArgs, now: Timestamp) -> Result<Vec<Wanted>, F
         return Err(usage("-t TEMPLATE is missing"));
     };
     read_template(path)?;
-    let text: Arc<str> = std::fs::read_to_string(path)
-        .map_err(|fault| usage(format!("template {}: {fault}", path.display())))?
-        .into();
+    // With what it extends: the recording stands for itself.
+    let text: Arc<str> = template_files::bundle_of(path).map_err(usage)?.text.into();
     let Some(list) = &args.list else {
         return Ok(vec![one(args, &Fields::default(), &text, now)?]);
     };

@@ -8,12 +8,10 @@ use crate::recording::EXTENSION;
 use crate::replay::labels::{self, Entry, LIST_BYTES_MAX, Label, Onset, RECORDINGS_MAX};
 use crate::replay::lines::Part;
 use crate::replay::plans::{Change, MethodName};
+use crate::serve::template_files;
 use crate::time::{Span, Timestamp};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
-
-/// Bytes of a template; a longer one is refused. Four times the longest the daemon takes.
-const TEMPLATE_BYTES_MAX: u64 = 1 << 20;
 
 /// How deep folders are searched; what lies deeper is left out.
 const FOLDERS_DEEP_MAX: usize = 16;
@@ -109,7 +107,7 @@ impl Asked {
             Some(path) => {
                 // What is wrong with a template is said here, with its lines, before any work.
                 crate::cli::judge::read_template(path)?;
-                Some(text_of(path, TEMPLATE_BYTES_MAX)?.into())
+                Some(template_files::bundle_of(path).map_err(usage)?.text.into())
             }
         };
         let change = Change {
