@@ -90,6 +90,14 @@ impl Bursts {
         self.other_in = other;
     }
 
+    /// [`Bursts::observe`] of two values within their bounds.
+    #[inline]
+    pub fn observe_none(&mut self) {
+        if self.watched_in || self.other_in {
+            self.observe(false, false);
+        }
+    }
+
     /// ln of the e-value against "the watched sequence bursts no more than the other".
     pub fn ln_e(&self) -> f64 {
         self.ln_e

@@ -311,7 +311,7 @@ impl Group {
                 let make = || Stretch::new(&self.model, &self.gains);
                 let stretch = tables.stretch(self.shape, at / AT_ONCE, make);
                 self.take_in(&stretch.course, at..end);
-                self.gains = stretch.after.clone();
+                self.gains.clone_from(&stretch.after);
             } else {
                 let mut course = std::mem::take(&mut self.course);
                 let present = (at..end).map(|t| first.get(t).is_some());

@@ -137,14 +137,20 @@ impl Track {
         let Some((centre, deviation)) = spread else {
             return;
         };
-        let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.burst);
-        // A level between the recent extremes cannot be left by what does not leave the nearer,
-        // nor that of more values than those.
-        let canary_may = contrast > bound;
+        // Mostly neither reaches the least bound. A level between the recent extremes cannot be left
+        // by what does not leave the nearer, nor that of more values than those.
         let nearest = self.more_harmless(self.nearest[0], self.nearest[1]);
+        let canary_might = contrast > self.burst;
+        let baseline_might = self.contrast.exceeds(nearest, baseline, self.burst);
+        if !canary_might && !baseline_might {
+            self.bursts.observe_none();
+            return;
+        }
+        let bound = (centre.max(0.0) + BURST_DEVIATIONS * deviation).max(self.burst);
+        let canary_may = contrast > bound;
         let baseline_may = self.contrast.exceeds(nearest, baseline, bound);
         if !canary_may && !baseline_may {
-            self.bursts.observe(false, false);
+            self.bursts.observe_none();
             return;
         }
         let mut recent = self.recent.clone();
