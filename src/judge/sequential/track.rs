@@ -137,8 +137,8 @@ impl Track {
         let Some((centre, deviation)) = spread else {
             return;
         };
-        // Mostly neither reaches the least bound. A level between the recent extremes cannot be left
-        // by what does not leave the nearer, nor that of more values than those.
+        // Mostly neither reaches the least bound. A level between the recent extremes cannot be
+        // left by what does not leave the nearer, nor that of more values than those.
         let nearest = self.more_harmless(self.nearest[0], self.nearest[1]);
         let canary_might = contrast > self.burst;
         let baseline_might = self.contrast.exceeds(nearest, baseline, self.burst);
