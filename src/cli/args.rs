@@ -7,6 +7,7 @@ use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
 use crate::cli::simulate::SimulateArgs;
+use crate::cli::test::TestArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -80,6 +81,9 @@ pub enum Command {
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
+    /// Run the unit tests of templates
+    #[command(after_help = examples::TEST)]
+    Test(TestArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),

@@ -30,6 +30,7 @@ mod status;
 mod style;
 mod submit;
 mod table;
+pub mod test;
 mod wait;
 
 use crate::cli::args::{Args, Command};
@@ -113,6 +114,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
+        Command::Test(args) => test::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
