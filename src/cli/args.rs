@@ -6,6 +6,7 @@ use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
+use crate::cli::schema::SchemaArgs;
 use crate::cli::simulate::SimulateArgs;
 use crate::cli::test::TestArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
@@ -93,9 +94,9 @@ pub enum Command {
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
-    /// Print the JSON Schema of templates, for completion and checks in editors
+    /// Print the JSON Schema of templates or of their tests, for completion and checks in editors
     #[command(after_help = examples::SCHEMA)]
-    Schema,
+    Schema(SchemaArgs),
     /// Print the OpenAPI document of the HTTP API
     #[command(after_help = examples::OPENAPI)]
     Openapi,

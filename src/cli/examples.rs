@@ -139,7 +139,8 @@ pub(super) const SCHEMA: &str = "\
 Examples:
   haldane schema > template.schema.json
       then, as the first line of a template:
-      # yaml-language-server: $schema=template.schema.json";
+      # yaml-language-server: $schema=template.schema.json
+  haldane schema --kind test > template-test.schema.json";
 
 /// `haldane openapi`
 pub(super) const OPENAPI: &str = "\

@@ -22,6 +22,7 @@ pub mod record;
 pub mod reference;
 pub mod replay;
 mod report;
+pub mod schema;
 mod serve;
 pub mod simulate;
 mod simulate_report;
@@ -119,7 +120,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Config => serve::print_defaults(output),
-        Command::Schema => serve::print_schema(output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),
     }

@@ -15,7 +15,7 @@ pub(super) const LINES_MAX: usize = 200;
 pub(super) const BOUNDS_MAX: usize = 200;
 
 /// The widest lognormal distribution; a wider one is refused (C008): half its values would differ
-/// from the median by more than a thousand times.
+/// from the median by a factor of more than 800.
 const SIGMA_MAX: f64 = 10.0;
 
 /// The fields of a metric.
@@ -110,6 +110,7 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricData> {
     let fields = reader.map(node, "the data of a metric", METRIC_FIELDS)?;
     out.bounds = fields.get("bounds").and_then(|node| bounds(reader, node));
     let both = fields.get("both");
+    let alike = both.and_then(|node| arm(reader, node));
     for (name, into) in [("baseline", &mut out.baseline), ("canary", &mut out.canary)] {
         let own = fields.get(name);
         if let (Some(node), true) = (own, both.is_some()) {
@@ -121,7 +122,9 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricData> {
                 "remove one",
             );
         }
-        *into = own.or(both).and_then(|node| arm(reader, node));
+        *into = own
+            .and_then(|node| arm(reader, node))
+            .or_else(|| alike.clone());
     }
     if let Some(node) = fields.get("before") {
         out.before = before(reader, node);

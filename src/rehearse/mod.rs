@@ -9,6 +9,7 @@
 //! | data to the answers of a source | [`samples`] |
 //! | answers to a verdict, by the engine | [`run`] |
 //! | is the verdict the expected one? | [`compare`] |
+//! | completion in editors | [`schema`] |
 //! | expectations written anew | [`update`] |
 //!
 //! Nothing here reads a file or a clock; the texts are handed in by whoever has them.
@@ -21,6 +22,7 @@ pub mod pieces;
 pub mod read;
 pub mod run;
 pub mod samples;
+pub mod schema;
 pub mod spec;
 pub mod table;
 pub mod update;

@@ -411,7 +411,7 @@ fn spread(words: &mut Vec<Word<'_>>) -> Result<Option<Spread>, PiecesFault> {
             Some((at, _)) => {
                 let message = "`phi` says how noise is correlated, and there is none; write \
                                `~5% phi 0.6`";
-                Err(fault(at, 1, message))
+                Err(fault(at, 3, message))
             }
         };
     };

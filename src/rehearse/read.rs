@@ -10,6 +10,7 @@ use crate::rehearse::{arms, expectations};
 use crate::simulate::scenario::{Fault, Offset, Positive, SourceAnswer};
 use crate::template::document::{self, Node, TEXT_BYTES_MAX, Value};
 use crate::template::fields::{Fields, Reader, shorten, words};
+use crate::template::parse::DEADLINE_MAX;
 use crate::time::{Span, Step, Timestamp};
 use crate::units::Probability;
 use std::collections::BTreeMap;
@@ -25,9 +26,6 @@ pub const FAULTS_MAX: usize = 100;
 
 /// When a test begins without `start`: a Monday morning, as scenarios do.
 pub const START: &str = "2026-03-02T09:00:00Z";
-
-/// Times a test may name: those an analysis can last.
-const SPAN_MAX: Span = crate::template::parse::DEADLINE_MAX;
 
 /// The fields of a file.
 pub const FILE_FIELDS: &[&str] = &[
@@ -158,7 +156,7 @@ fn circumstances(reader: &mut Reader<'_>, fields: &Fields<'_>, above: &Defaults)
     let positive = Span::from_ms(1);
     let mut span = |name: &str| {
         let node = fields.get(name)?;
-        reader.span(node, name, positive, SPAN_MAX)
+        reader.span(node, name, positive, DEADLINE_MAX)
     };
     let (duration, step) = (span("duration"), span("step"));
     let mut metrics = above.metrics.clone();

@@ -7,10 +7,10 @@ use crate::engine::record::Conclusion;
 use crate::engine::verdict::Hold;
 use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Tables};
-use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
+use crate::plan::{Plan, Slot};
 use crate::rehearse::fit;
 use crate::rehearse::pieces::Pieces;
 use crate::rehearse::read::START;
@@ -20,11 +20,12 @@ use crate::rehearse::table::Table;
 use crate::replay::anew::anew;
 use crate::replay::course::Depth;
 use crate::replay::plans::{Change, Plans};
+use crate::series::raw::Answer;
 use crate::simulate::run::{Played, Ready, Stage};
 use crate::simulate::scenario::{Positive, Scenario};
 use crate::simulate::source::Feed;
 use crate::template::{Measure, Template};
-use crate::time::{Span, Step, Timestamp};
+use crate::time::{Span, Timestamp};
 use crate::wire::recording::Recording;
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -156,6 +157,15 @@ impl Prepared {
         match &self.kind {
             Kind::Metrics(_) | Kind::Scenario(..) => true,
             Kind::Recording(_) => false,
+        }
+    }
+
+    /// Everything the queries of its plan can answer under a seed, with the plan; nothing of a
+    /// recording or a scenario.
+    pub fn answers(&self, seed: u64) -> (Vec<(Slot, Answer)>, &Plan) {
+        match &self.kind {
+            Kind::Metrics(material) => (answers(&self.plan, material, seed), &self.plan),
+            Kind::Recording(_) | Kind::Scenario(..) => (Vec::new(), &self.plan),
         }
     }
 
@@ -370,9 +380,4 @@ fn scenario(
         faults: Vec::new(),
         notes: Vec::new(),
     })
-}
-
-/// How far apart the values of a test are, for messages.
-pub fn step_of(prepared: &Prepared) -> Step {
-    prepared.plan.timing.step
 }

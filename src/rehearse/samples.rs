@@ -278,8 +278,8 @@ impl Maker<'_> {
         names.zip(rows).map(row).collect()
     }
 
-    /// Running totals at the end of each step. Of events: bad ones and all of them. Of observations:
-    /// those up to each bound, and all of them.
+    /// Running totals at the end of each step. Of events: bad ones and all of them. Of
+    /// observations: those up to each bound, and all of them.
     fn counted(&self, strand: &Strand<'_>, bounds: &[f64]) -> Vec<Vec<Sample>> {
         let timing = &self.plan.timing;
         let before = self.places_before(first_from(self.plan));
@@ -315,6 +315,9 @@ impl Maker<'_> {
                     .start
                     .minus(self.step.span().times(count(before - ends)))
             };
+            if at > timing.deadline {
+                break;
+            }
             for ((sum, samples), more) in sums.iter_mut().zip(&mut out).zip(grown) {
                 *sum += more;
                 samples.push(Sample { at, value: *sum });

@@ -1,9 +1,8 @@
 //! Values of both arms from a CSV file.
 //!
-//! | columns | of what |
-//! |---|---|
-//! | `timestamp_s,baseline,canary` | a series metric |
-//! | `timestamp_s,baseline_total,baseline_bad,canary_total,canary_bad` | events up to that instant, since the row before |
+//! A series metric has the columns `timestamp_s,baseline,canary`; events have
+//! `timestamp_s,baseline_total,baseline_bad,canary_total,canary_bad`, counted in the step that
+//! begins there.
 //!
 //! The first row is the start of the analysis; an empty cell is a gap.
 
@@ -155,7 +154,7 @@ fn gridded(names: &[String], rows: &[(f64, Vec<Option<f64>>)]) -> Result<Table, 
         .filter_map(|pair| Some(pair.get(1)?.0 - pair.first()?.0))
         .collect();
     gaps.sort_by(f64::total_cmp);
-    let Some(usual) = gaps.get(gaps.len() / 2).copied() else {
+    let Some(usual) = gaps.get(gaps.len().saturating_sub(1) / 2).copied() else {
         return Err("it has fewer than two rows, so nobody knows their distance".to_owned());
     };
     let at = Timestamp::from_seconds(usual).map_or(0, Timestamp::ms);

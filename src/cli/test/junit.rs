@@ -51,7 +51,8 @@ pub(super) fn xml(told: &Told) -> String {
         let count = suite.cases.len() + usize::from(suite.refused.is_some());
         let _ = writeln!(
             suites,
-            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" errors=\"{refused}\">\n{inside}  </testsuite>",
+            "  <testsuite name=\"{}\" tests=\"{count}\" failures=\"{failed}\" \
+             errors=\"{refused}\">\n{inside}  </testsuite>",
             escaped(&suite.shown)
         );
         tests += count;
@@ -74,7 +75,8 @@ pub(super) fn xml(told: &Told) -> String {
         failures += count;
         let _ = writeln!(
             suites,
-            "  <testsuite name=\"templates\" tests=\"{count}\" failures=\"{count}\" errors=\"0\">\n{inside}  </testsuite>"
+            "  <testsuite name=\"templates\" tests=\"{count}\" failures=\"{count}\" \
+             errors=\"0\">\n{inside}  </testsuite>"
         );
     }
     format!(

@@ -47,8 +47,9 @@ pub(super) struct Case {
 pub(super) fn suites(args: &TestArgs, files: Vec<PathBuf>) -> Result<Vec<Suite>, Fault> {
     let filter = args.filter.as_ref().map(|text| {
         Regex::new(text).map_err(|fault| {
-            let lines: Vec<String> = fault.to_string().lines().map(str::to_owned).collect();
-            let why = lines.last().cloned().unwrap_or_default();
+            let said = fault.to_string();
+            let why = said.lines().last().unwrap_or_default();
+            let why = why.trim_start_matches("error: ");
             usage(format!("--filter `{text}`: {why}"))
         })
     });
@@ -113,16 +114,20 @@ fn cases(
 ) -> Vec<Case> {
     let wanted = |test: &Test| filter.is_none_or(|filter| filter.is_match(&test.name.value));
     let tests = file.tests.into_iter().filter(wanted);
+    // What the file says for all its tests is wrong once.
+    let mut told: Vec<Diagnostic> = Vec::new();
     let case = |test: Test| {
         let files = files_of(suite, &test);
         let prepared = files.and_then(|files| {
             let (template, text) = template;
             prepare(&test, (template, text), &files, plans)
         });
-        Case {
-            prepared: prepared.map_err(|found| rendered(suite, &found)),
-            test,
-        }
+        let prepared = prepared.map_err(|mut found| {
+            found.retain(|said| !told.contains(said));
+            told.extend(found.iter().cloned());
+            rendered(suite, &found)
+        });
+        Case { prepared, test }
     };
     tests.map(case).collect()
 }

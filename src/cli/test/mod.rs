@@ -150,6 +150,15 @@ fn exit_of(told: &Told) -> Exit {
     }
 }
 
+/// One run to be made: which file, which test of it, its seed, and whether it is the test's first.
+#[derive(Clone, Copy)]
+struct Piece {
+    suite: usize,
+    case: usize,
+    seed: u64,
+    own: bool,
+}
+
 /// Runs every test under every seed.
 fn all(args: &TestArgs, suites: Vec<Suite>, progress: &Progress) -> Result<Vec<Done>, Fault> {
     let jobs = args.jobs.map_or_else(
@@ -157,70 +166,91 @@ fn all(args: &TestArgs, suites: Vec<Suite>, progress: &Progress) -> Result<Vec<D
         usize::from,
     );
     let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
-    let seeds = usize::try_from(args.seeds).unwrap_or(usize::MAX);
     let tables = Tables::default();
-    let mut pieces = Vec::new();
+    let pieces = pieces(args, &suites);
+    workers.expect(pieces.len());
+    let runs = workers.each(pieces.len(), |idx| {
+        let piece = *pieces.get(idx).ok_or("a piece is missing")?;
+        let ran = ran(&suites, piece, &tables)?;
+        // All that is ever shown of a run is shown of the first, or of the first that fails.
+        let held = ran.misses.is_empty();
+        Ok((held, piece.own.then(|| Box::new(ran))))
+    });
+    let mut runs = pieces.iter().zip(runs.map_err(usage)?).peekable();
+    let mut came: Vec<Vec<Came>> = Vec::new();
     for (suite_idx, suite) in suites.iter().enumerate() {
+        let mut mine = Vec::new();
         for (case_idx, case) in suite.cases.iter().enumerate() {
-            let Ok(prepared) = &case.prepared else {
+            if let Err(why) = &case.prepared {
+                mine.push(Came::Refused(why.clone()));
+                continue;
+            }
+            let (mut held, mut of, mut shown, mut worst) = (0, 0, None, None);
+            while let Some((piece, (holds, full))) =
+                runs.next_if(|(piece, _)| (piece.suite, piece.case) == (suite_idx, case_idx))
+            {
+                of += 1;
+                held += usize::from(holds);
+                shown = shown.or(full);
+                worst = worst.or((!holds).then_some(*piece));
+            }
+            let own = shown.as_ref().is_some_and(|ran| ran.misses.is_empty());
+            if let Some(piece) = worst.filter(|piece| !piece.own) {
+                let piece = Piece { own: true, ..piece };
+                shown = Some(Box::new(ran(&suites, piece, &tables).map_err(usage)?));
+            }
+            let broken = Share::wilson(of - held, of).low > FLAKY_ALLOWED;
+            mine.extend(shown.map(|shown| Came::Ran {
+                shown,
+                held,
+                of,
+                passed: own && !broken,
+            }));
+        }
+        came.push(mine);
+    }
+    let done = suites.into_iter().zip(came);
+    Ok(done.map(|(suite, came)| Done { suite, came }).collect())
+}
+
+fn pieces(args: &TestArgs, suites: &[Suite]) -> Vec<Piece> {
+    let mut out = Vec::new();
+    for (suite, read) in suites.iter().enumerate() {
+        for (case, one) in read.cases.iter().enumerate() {
+            let Ok(prepared) = &one.prepared else {
                 continue;
             };
             let first = args.seed.map_or(prepared.seed(), u64::from);
-            let count = if prepared.is_chancy() { seeds } else { 1 };
-            let all = 0_u64..u64::try_from(count).unwrap_or(u64::MAX);
-            pieces.extend(all.map(|nth| (suite_idx, case_idx, first.wrapping_add(nth), nth)));
+            let count = if prepared.is_chancy() { args.seeds } else { 1 };
+            out.extend((0..count).map(|nth| Piece {
+                suite,
+                case,
+                seed: first.wrapping_add(u64::from(nth)),
+                own: nth == 0,
+            }));
         }
     }
-    workers.expect(pieces.len());
-    let runs = workers.each(pieces.len(), |idx| {
-        let (suite_idx, case_idx, seed, _) = *pieces.get(idx).ok_or("a piece is missing")?;
-        let suite = suites.get(suite_idx).ok_or("a file is missing")?;
-        let case = suite.cases.get(case_idx).ok_or("a test is missing")?;
-        let prepared = case.prepared.as_ref().map_err(Clone::clone)?;
-        let named = |why: String| format!("{}: {}: {why}", suite.shown, case.test.name.value);
-        let outcome = prepared.run(seed, Detail::Full, &tables).map_err(named)?;
-        let misses = misses(&case.test.expect, &outcome);
-        Ok(Ran {
-            seed,
-            outcome,
-            misses,
-        })
-    });
-    let mut runs = pieces.iter().zip(runs.map_err(usage)?).peekable();
-    let mut out = Vec::new();
-    for (suite_idx, suite) in suites.into_iter().enumerate() {
-        let mut came = Vec::new();
-        for (case_idx, case) in suite.cases.iter().enumerate() {
-            if let Err(why) = &case.prepared {
-                came.push(Came::Refused(why.clone()));
-                continue;
-            }
-            let mut mine = Vec::new();
-            while let Some((_, ran)) =
-                runs.next_if(|(piece, _)| (piece.0, piece.1) == (suite_idx, case_idx))
-            {
-                mine.push(ran);
-            }
-            came.extend(summed(mine));
-        }
-        out.push(Done { suite, came });
-    }
-    Ok(out)
+    out
 }
 
-/// What all runs of one test come to.
-fn summed(runs: Vec<Ran>) -> Option<Came> {
-    let of = runs.len();
-    let held = runs.iter().filter(|ran| ran.misses.is_empty()).count();
-    let own = runs.first()?.misses.is_empty();
-    let broken = Share::wilson(of - held, of).low > FLAKY_ALLOWED;
-    let worst = runs.iter().position(|ran| !ran.misses.is_empty());
-    let shown = runs.into_iter().nth(worst.unwrap_or(0))?;
-    Some(Came::Ran {
-        shown: Box::new(shown),
-        held,
-        of,
-        passed: own && !broken,
+fn ran(suites: &[Suite], piece: Piece, tables: &Tables) -> Result<Ran, String> {
+    let suite = suites.get(piece.suite).ok_or("a file is missing")?;
+    let case = suite.cases.get(piece.case).ok_or("a test is missing")?;
+    let prepared = case.prepared.as_ref().map_err(Clone::clone)?;
+    let expect = &case.test.expect;
+    // Only a sentence needs everything worked out: what is decided is the same without.
+    let brief = expect.sentence.is_empty() && !piece.own;
+    let detail = if brief {
+        Detail::Decision
+    } else {
+        Detail::Full
+    };
+    let named = |why: String| format!("{}: {}: {why}", suite.shown, case.test.name.value);
+    let outcome = prepared.run(piece.seed, detail, tables).map_err(named)?;
+    Ok(Ran {
+        seed: piece.seed,
+        misses: misses(expect, &outcome),
+        outcome,
     })
 }
 

@@ -36,7 +36,8 @@ pub(super) fn text(told: &Told, style: Style) -> String {
             match came {
                 Came::Refused(why) => {
                     let word = style.painted("refused", "error");
-                    let _ = writeln!(out, "  {word}  {name}\n{why}");
+                    let above = if why.is_empty() { ": as above" } else { "" };
+                    let _ = writeln!(out, "  {word}  {name}{above}\n{why}");
                 }
                 Came::Ran {
                     shown,
@@ -49,13 +50,13 @@ pub(super) fn text(told: &Told, style: Style) -> String {
                     } else {
                         style.painted("FAIL", "rollback")
                     };
-                    let end = ended(&shown.outcome);
-                    let seeds = if *of > 1 {
-                        format!("; {held} of {of} seeds")
-                    } else {
-                        String::new()
+                    // One end stands for all only where all hold.
+                    let said = match (*of > 1, held == of) {
+                        (false, _) => ended(&shown.outcome),
+                        (true, true) => format!("{}; {of} of {of} seeds", ended(&shown.outcome)),
+                        (true, false) => format!("{held} of {of} seeds"),
                     };
-                    let _ = writeln!(out, "  {word}  {name}: {end}{seeds}");
+                    let _ = writeln!(out, "  {word}  {name}: {said}");
                     if !*passed || held < of {
                         for line in failed(suite, case, came, style) {
                             let _ = writeln!(out, "        {line}");
