@@ -81,7 +81,7 @@ pub(super) fn merged(usual: MetricData, own: MetricData) -> MetricData {
 }
 
 fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricData> {
-    let mut out = MetricData {
+    let nothing = MetricData {
         place: node.key.unwrap_or(node.place),
         bounds: None,
         baseline: None,
@@ -91,22 +91,23 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricData> {
         none: false,
     };
     match &node.value {
-        Value::Text(text) if text == "none" => {
-            out.none = true;
-            return Some(out);
-        }
-        Value::Map(_) => {}
+        Value::Text(text) if text == "none" => Some(MetricData {
+            none: true,
+            ..nothing
+        }),
+        Value::Map(_) => described(reader, node, nothing),
         _ => {
-            let message = format!(
-                "the data of a metric are {}, expected a map",
-                node.value.kind()
-            );
-            let help =
-                "write `{ baseline: …, canary: … }`, `{ both: … }`, `{ csv: FILE }` or `none`";
+            let kind = node.value.kind();
+            let message = format!("the data of a metric are {kind}, expected a map");
+            let help = "write `{ baseline: …, canary: … }`, `{ both: … }`, `{ csv: FILE }` or \
+                        `none`";
             reader.error("C005", node.place, message, help);
-            return None;
+            None
         }
     }
+}
+
+fn described(reader: &mut Reader<'_>, node: &Node, mut out: MetricData) -> Option<MetricData> {
     let fields = reader.map(node, "the data of a metric", METRIC_FIELDS)?;
     out.bounds = fields.get("bounds").and_then(|node| bounds(reader, node));
     let both = fields.get("both");

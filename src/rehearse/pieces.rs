@@ -327,7 +327,7 @@ impl Units {
             ("/m", Unit::Rate, 1.0 / 60.0),
             ("/h", Unit::Rate, 1.0 / 3600.0),
         ];
-        if word.starts_with("_") || word.starts_with("stale") {
+        if word.starts_with('_') || word.starts_with("stale") {
             return Ok((word.to_owned(), 1.0));
         }
         let found = UNITS.iter().find(|(text, ..)| word.contains(text));
@@ -396,11 +396,11 @@ fn spread(words: &mut Vec<Word<'_>>) -> Result<Option<Spread>, PiecesFault> {
                 let message = "`phi` is followed by a correlation such as `0.6`";
                 return Err(fault(at, 3, message));
             }
-            let (at, text) = words.remove(place);
+            let (value_at, text) = words.remove(place);
             let phi = text.parse().ok();
             let Some(phi) = phi.filter(|phi| (0.0..=PHI_MAX).contains(phi)) else {
                 let message = format!("phi `{text}` is no correlation from 0 to {PHI_MAX}");
-                return Err(fault(at, text.chars().count(), message));
+                return Err(fault(value_at, text.chars().count(), message));
             };
             Some((at, phi))
         }

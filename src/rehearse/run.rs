@@ -14,7 +14,7 @@ use crate::plan::{Plan, Slot};
 use crate::rehearse::fit;
 use crate::rehearse::pieces::Pieces;
 use crate::rehearse::read::START;
-use crate::rehearse::samples::{ARM_LABEL, Material, answers};
+use crate::rehearse::samples::{ARM_LABEL, Material, answers, samples_of};
 use crate::rehearse::spec::{End, Flow, MetricData, Source, Test};
 use crate::rehearse::table::Table;
 use crate::replay::anew::anew;
@@ -29,6 +29,10 @@ use crate::time::{Span, Timestamp};
 use crate::wire::recording::Recording;
 use std::collections::BTreeMap;
 use std::sync::Arc;
+
+/// Samples of one test; one with more is refused. A hundred pods of a histogram of twelve buckets
+/// over four hours at a step of thirty seconds need a sixth of it.
+pub const SAMPLES_MAX: usize = 4_000_000;
 
 /// What the files a test names hold.
 #[derive(Clone, Debug, Default)]
@@ -106,6 +110,12 @@ pub fn prepare(
             let rollout = rollout(test, template, start);
             let plan = bind(template, &rollout).map_err(|found| placed(found, test.name.place))?;
             let material = material(template, &plan, (test, metrics), files)?;
+            let samples = samples_of(&plan, &material);
+            if samples > SAMPLES_MAX {
+                let message = format!("the test has {samples} samples, the limit is {SAMPLES_MAX}");
+                let help = "use fewer series, a longer `step` or a shorter `duration`";
+                return Err(vec![fault(test.name.place, &message).help(help)]);
+            }
             Prepared {
                 notes: short(&plan, &material),
                 plan: Arc::new(plan),
@@ -339,7 +349,7 @@ fn scenario(
     let names: Vec<&str> = rollouts.iter().map(|r| r.service.value.as_str()).collect();
     let fits = |name: &&str| named.is_none_or(|named| named == *name);
     let hits = names.iter().filter(|name| fits(name)).count();
-    let found = names.iter().position(|name| fits(&name));
+    let found = names.iter().position(fits);
     let Some(idx) = found.filter(|_| hits == 1 || named.is_some()) else {
         let at = service.as_ref().map_or(file.place, |service| service.place);
         let message = match (named, hits) {

@@ -59,6 +59,28 @@ pub fn answers(plan: &Plan, material: &Material, seed: u64) -> Vec<(Slot, Answer
     out
 }
 
+/// About how many samples that will be.
+pub fn samples_of(plan: &Plan, material: &Material) -> usize {
+    let mut sum = 0_usize;
+    for metric in &plan.metrics {
+        let Some((data, step)) = material.get(metric.name.as_str()) else {
+            continue;
+        };
+        let rows = match &metric.queries {
+            Queries::Series { .. } => 1,
+            Queries::Events { .. } => 2,
+            Queries::Distribution { threshold, .. } => bounds(data, *threshold).len() + 1,
+        };
+        let arms = [&data.baseline, &data.canary];
+        let lines = arms.into_iter().flatten().flat_map(|arm| &arm.lines);
+        let series: u32 = lines.map(|line| line.replicas).sum();
+        let series = usize::try_from(series).unwrap_or(usize::MAX);
+        let places = steps(plan.timing.deadline.since(first_from(plan)), *step);
+        sum = sum.saturating_add(places.saturating_mul(rows).saturating_mul(series));
+    }
+    sum
+}
+
 /// The bounds of a metric's buckets, `+Inf` left out.
 pub fn bounds(data: &MetricData, threshold: Option<f64>) -> Vec<f64> {
     if let Some(bounds) = &data.bounds {

@@ -186,8 +186,8 @@ const METRIC: [Field; 6] = [
     (
         "before",
         || json!({}),
-        "the data before the start, of both arms or by arm, or `none`; what the baseline begins with \
-         otherwise",
+        "the data before the start, of both arms or by arm, or `none`; what the baseline begins \
+         with otherwise",
     ),
     (
         "bounds",
@@ -210,7 +210,8 @@ const ARM: [Field; 8] = [
     (
         "total",
         values,
-        "of events and distributions: the arm's own rate (`600/m`), or an exact count each step (`300`)",
+        "of events and distributions: the arm's own rate (`600/m`), or an exact count each \
+         step (`300`)",
     ),
     (
         "bad",
@@ -264,7 +265,8 @@ const EXPECT: [Field; 8] = [
     (
         "metrics",
         labels,
-        "labels in the end: `within`, `worse`, `undecided`, `no data`, or several of which each will do",
+        "labels in the end: `within`, `worse`, `undecided`, `no data`, or several of which each \
+         will do",
     ),
     (
         "not_before",

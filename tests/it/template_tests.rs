@@ -240,14 +240,14 @@ fn samples_are_those_written() {
     );
     // The version that came was not there before: its pods were as the baseline's are.
     assert_eq!([value(2, -10), value(3, -1)], [Some(0.2), Some(0.3)]);
-    assert_eq!(grid.series[0].samples.len(), 61);
+    assert_eq!(grid.series[0].samples.len(), 101);
 
     let (total, bad) = (
         answer(&answers, 1, Part::Total),
         answer(&answers, 1, Part::Bad),
     );
     // Twenty minutes are forty steps; before the start as far back as anchors and history reach.
-    assert_eq!(growth(total, "baseline", start.ms())[0].1, 12_300.0 - 300.0);
+    assert_eq!(growth(total, "baseline", start.ms())[0].1, 12_000.0);
     assert_eq!(growth(bad, "baseline", start.ms())[0].1, 120.0);
     let [(_, all)] = growth(total, "canary", start.ms())[..] else {
         panic!("one counter")
@@ -490,7 +490,7 @@ tests:
         (
             "both: 1",
             "both: 1, canary: 2",
-            "2:33: `canary` beside `both` [T001]",
+            "2:32: `canary` beside `both` [T001]",
         ),
         (
             "both: 1",
@@ -613,6 +613,11 @@ tests:
             "    expect",
             "    scenario: a.yaml\n    recording: b\n    expect",
             "`scenario` beside `recording`",
+        ),
+        (
+            "    expect",
+            "    step: 1ms\n    expect",
+            "samples, the limit is 4000000 [T001]",
         ),
         (
             "    expect",
@@ -868,7 +873,10 @@ fn files_are_found_and_templates_without_tests_are_named() {
         "{out}"
     );
     for (files, wanted) in [
-        ("missing.yaml", "missing.yaml: No such file"),
+        (
+            "missing.yaml",
+            "missing.yaml: there is no such file or folder",
+        ),
         ("none/*.yaml", "no test file is there"),
         ("probe.yaml", "this is a template, not a test of one"),
     ] {

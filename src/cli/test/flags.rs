@@ -75,10 +75,15 @@ pub(super) fn found(args: &TestArgs) -> Result<(Vec<PathBuf>, Vec<PathBuf>), Fau
         let before = files.len();
         if path.is_dir() {
             search(path, 0, &mut files, &mut folders)?;
-        } else if path.exists() || !name.contains(['*', '?']) {
+        } else if path.exists() {
             files.push(path.to_owned());
-        } else {
+        } else if name.contains(['*', '?']) {
             matching(name, &mut files)?;
+        } else {
+            let help = "name a test file, or a folder with *.test.yaml in it";
+            return Err(usage(format!(
+                "{name}: there is no such file or folder; {help}"
+            )));
         }
         if files.len() == before && !args.require_tests {
             let help = "a folder is searched for *.test.yaml, a pattern has * and ?";

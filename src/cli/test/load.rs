@@ -127,7 +127,7 @@ fn cases(
             told.extend(found.iter().cloned());
             rendered(suite, &found)
         });
-        Case { prepared, test }
+        Case { test, prepared }
     };
     tests.map(case).collect()
 }
@@ -180,8 +180,10 @@ fn files_of(suite: &Suite, test: &Test) -> Result<Files, Vec<Diagnostic>> {
         Source::Recording(file) => {
             match crate::recording::read(&beside(&suite.path, &file.value)) {
                 Ok(recording) => out.recording = Some(recording),
+                // It names the file itself.
                 Err(fault) => {
-                    found.push(Diagnostic::error("T001", fault.message).at(Some(file.place)))
+                    let said = Diagnostic::error("T001", fault.message);
+                    found.push(said.at(Some(file.place)));
                 }
             }
         }

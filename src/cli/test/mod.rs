@@ -16,6 +16,7 @@ use crate::cli::test::flags::{found, usage};
 use crate::cli::test::load::{Suite, suites};
 use crate::judge::sequential::{Detail, Tables};
 use crate::rehearse::compare::{Miss, misses};
+use crate::rehearse::read::read;
 use crate::rehearse::run::Outcome;
 use crate::rehearse::update::updated;
 use crate::serve::template_files;
@@ -301,6 +302,7 @@ fn update(told: &mut Told) {
         }
         let suite = &done.suite;
         let written = updated(&suite.text, &wrong).and_then(|fresh| {
+            holds(done, &fresh)?;
             std::fs::write(&suite.path, fresh).map_err(|fault| fault.to_string())
         });
         told.notes.push(match written {
@@ -308,4 +310,25 @@ fn update(told: &mut Told) {
             Err(why) => format!("{}: not updated: {why}", suite.shown),
         });
     }
+}
+
+/// Whether a file as it would be written is met by everything that came.
+fn holds(done: &Done, fresh: &str) -> Result<(), String> {
+    let (file, _) = read(fresh);
+    let file = file.ok_or("it could not be read any more")?;
+    for (case, came) in done.suite.cases.iter().zip(&done.came) {
+        let Came::Ran { shown, .. } = came else {
+            continue;
+        };
+        let name = &case.test.name.value;
+        let mut tests = file.tests.iter();
+        let test = tests.find(|test| test.name.value == *name);
+        let test = test.ok_or_else(|| format!("`{name}` would be gone"))?;
+        if !misses(&test.expect, &shown.outcome).is_empty() {
+            return Err(format!(
+                "what is right for `{name}` is wrong for another test"
+            ));
+        }
+    }
+    Ok(())
 }

@@ -85,7 +85,7 @@ fn ended(outcome: &Outcome) -> String {
         .map_or_else(String::new, |hold| format!(", held by {}", hold.word()));
     match outcome.end {
         End::Pending => format!("pending, the data end after {}", outcome.took),
-        end => format!(
+        end @ End::Verdict(_) => format!(
             "{} after {} (look {}){held}",
             end.word(),
             outcome.took,
