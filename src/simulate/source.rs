@@ -6,16 +6,23 @@ use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::series::raw::{Answer, RawSeries};
 use crate::simulate::incident::{holds, since};
-use crate::simulate::scenario::SourceAnswer;
+use crate::simulate::scenario::{Fault, SourceAnswer};
 use crate::simulate::traffic::{Traffic, Window};
 use crate::time::Timestamp;
 
 /// Everything one plan can ask for.
-pub(super) struct Feed {
+#[derive(Clone, Debug)]
+pub struct Feed {
     answers: Vec<(Slot, Answer)>,
 }
 
 impl Feed {
+    /// Samples that are there already: of each query everything it can ever answer, from the first
+    /// instant its plan reads to the deadline.
+    pub fn of_answers(answers: Vec<(Slot, Answer)>) -> Self {
+        Self { answers }
+    }
+
     /// Makes the samples of a plan, from the first it reads to its deadline.
     pub(super) fn of(traffic: &Traffic, plan: &Plan, start: Timestamp) -> Result<Self, String> {
         let from = first_from(plan);
@@ -99,13 +106,10 @@ fn faulty(mut series: Vec<RawSeries>, fault: Option<SourceAnswer>) -> Answer {
 }
 
 /// What is wrong with the source at `now`.
-pub(super) fn fault_at(
-    traffic: &Traffic,
-    start: Timestamp,
-    now: Timestamp,
-) -> Option<SourceAnswer> {
+pub(super) fn fault_at(faults: &[Fault], start: Timestamp, now: Timestamp) -> Option<SourceAnswer> {
     let since = since(now, start);
-    let faults = traffic.scenario().spec.faults.iter();
-    let mut at_work = faults.filter(|fault| holds(fault.at, fault.lasts, since));
+    let mut at_work = faults
+        .iter()
+        .filter(|fault| holds(fault.at, fault.lasts, since));
     at_work.next().map(|fault| fault.answer)
 }

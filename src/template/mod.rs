@@ -3,9 +3,9 @@
 mod changes;
 pub mod codes;
 pub mod default;
-mod document;
+pub(crate) mod document;
 pub mod extends;
-mod fields;
+pub(crate) mod fields;
 pub mod history;
 mod inputs;
 pub mod kayenta;

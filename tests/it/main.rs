@@ -95,6 +95,7 @@ mod template_extends;
 mod template_properties;
 mod template_reload;
 mod template_schema;
+mod template_tests;
 mod templates;
 mod tidy;
 mod webhook_guard;
