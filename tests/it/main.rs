@@ -29,6 +29,7 @@ mod judge_replicas;
 mod judge_sequential;
 mod judge_together;
 mod latencies;
+mod library;
 mod native_histograms;
 mod native_real;
 mod report;

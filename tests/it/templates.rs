@@ -516,5 +516,5 @@ fn the_shipped_templates_are_clean_and_bind() {
         names.push(template.name.to_string());
     }
     names.sort();
-    assert_eq!(names, ["http-service", "kubernetes-resources"]);
+    assert!(names.len() > 20, "{names:?}");
 }
