@@ -90,6 +90,7 @@ fn metric(name: &str) -> MetricPlan {
             coverage: p(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,

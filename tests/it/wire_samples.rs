@@ -334,6 +334,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             coverage: share(0.8),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("avg by (track) ({name}{{track=~\"stable|canary\"}})"),
             combine: Combine::Mean,
