@@ -186,7 +186,8 @@ impl Directory {
             return;
         }
         let mut fresh: BTreeMap<&str, Timestamp> = BTreeMap::new();
-        for part in [Part::Grid, Part::Bad, Part::Total, Part::Buckets] {
+        // Not by bad events: that one happened must not be why a value is looked at.
+        for part in [Part::Grid, Part::Total, Part::Buckets] {
             let eras = Eras::of(plan, part);
             let new = |at: Timestamp| {
                 at <= answers.to

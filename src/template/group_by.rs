@@ -9,7 +9,7 @@ use crate::template::{GroupBy, Method, MetricSpec, default};
 /// The largest `group_by.max`; a larger one is refused (C008). Each value has its own share of the
 /// error budget and its own windows; a service with more routes than this has a long tail in which
 /// nothing could be shown.
-pub const VALUES_MAX: u32 = 50;
+pub const VALUES_MAX: usize = 50;
 
 /// The most values that all metrics of a template judge on their own; more are refused (C013). At
 /// 11,000 grid points each takes 350 KB.
@@ -32,7 +32,8 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Optio
     let max = match fields.get("max") {
         None => Some(default::GROUP_VALUES),
         Some(node) => {
-            let max = reader.whole(node, "`max`", 1, VALUES_MAX);
+            let most = u32::try_from(VALUES_MAX).unwrap_or(u32::MAX);
+            let max = reader.whole(node, "`max`", 1, most);
             max.and_then(|max| usize::try_from(max).ok())
         }
     };

@@ -132,6 +132,7 @@ pub(crate) fn finding(name: &str, role: Role, label: Label) -> Finding {
         test: "mann-whitney exact",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: Vec::new(),
     }
 }

@@ -147,6 +147,7 @@ fn every_mistake_has_its_code_and_place() {
         "lint/structure.test",
         "lint/queries.test",
         "lint/unwise.test",
+        "lint/groups.test",
     ] {
         run_cases(file, |input| {
             let text = patched(&base, input);

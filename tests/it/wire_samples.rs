@@ -148,6 +148,7 @@ pub(crate) fn finding(name: &str, label: Label) -> Finding {
         test: "mann-whitney normal",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: vec!["3 counter resets".to_owned()],
     }
 }
