@@ -82,7 +82,9 @@ impl MetricState {
         answers: &Answers<'_>,
         window: &mut MetricWindow,
     ) {
-        if !answers.complete(&metric.queries) || self.read_to.is_some_and(|read_to| answers.to <= read_to) {
+        if !answers.complete(&metric.queries)
+            || self.read_to.is_some_and(|read_to| answers.to <= read_to)
+        {
             return;
         }
         self.note_reach(plan, answers.from);

@@ -7,9 +7,7 @@
 //! decided or short of data changes nothing.
 
 use crate::judge::finding::ACCEPTED;
-use crate::judge::judgement::{
-    Breakdown, Finding, LEFT_OUT_NAMED_MAX, Label, Needs, ValueFinding,
-};
+use crate::judge::judgement::{Breakdown, Finding, LEFT_OUT_NAMED_MAX, Label, Needs, ValueFinding};
 use crate::judge::look::Look;
 use crate::judge::sequential::Memory;
 use crate::judge::slots::Directory;
@@ -84,9 +82,9 @@ fn join(
     }
     if unlabelled.is_none() && directory.without.contains(&true) {
         let by = &breakdown.by;
-        finding
-            .notes
-            .push(format!("series without the label `{by}` are in the whole only"));
+        finding.notes.push(format!(
+            "series without the label `{by}` are in the whole only"
+        ));
     }
     finding.breakdown = Some(Box::new(breakdown));
 }

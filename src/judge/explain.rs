@@ -4,7 +4,9 @@
 //! full stop, in ASCII but for `×`, `±` and what a metric's unit brings.
 
 use crate::judge::finding::ACCEPTED;
-use crate::judge::judgement::{Breakdown, Finding, Judgement, Label, ObjectiveFinding, RungFinding};
+use crate::judge::judgement::{
+    Breakdown, Finding, Judgement, Label, ObjectiveFinding, RungFinding,
+};
 use crate::judge::kayenta;
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
 use crate::judge::sequential::combine::TOGETHER;
@@ -196,7 +198,8 @@ fn untold(judgement: &Judgement) -> String {
         let open = all - told + out;
         (open > 0).then(|| {
             format!(
-                "; by {} {open} of {} values of {} are too little to tell, which holds nothing up",
+                "; by {} {open} of {} values of {} are not shown within the limit, which holds \
+                 nothing up",
                 breakdown.by,
                 all + out,
                 finding.metric

@@ -11,7 +11,9 @@ use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::plan::rollout::Rollout;
 use crate::slo::objective::Objective;
 use crate::template::kayenta::KayentaOptions;
-use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::template::{
+    Combine, GapPolicy, GroupBy, History, JudgeSpec, MinEvidence, OnInconclusive, Role,
+};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 

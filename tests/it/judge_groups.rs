@@ -147,10 +147,10 @@ fn series(labels: &[(&str, &str)], values: impl Iterator<Item = (i64, f64)>) -> 
     }
 }
 
-/// What one route does in one arm: requests and bad ones of each step from `-PAST` on. Load wanders,
+/// What one route does in one arm: requests and bad ones of each step from `from` on. Load wanders,
 /// bad events come in clusters.
-fn behaviour(route: &Route, canary: bool, noise: &mut Noise) -> Vec<(i64, f64, f64)> {
-    let steps = usize::try_from(PAST + POINTS + 1).unwrap();
+fn behaviour(route: &Route, canary: bool, from: i64, noise: &mut Noise) -> Vec<(i64, f64, f64)> {
+    let steps = usize::try_from(POINTS + 1 - from).unwrap();
     let wander = noise.ar1(0.7, steps);
     let ratio = |t: i64| {
         if canary && t > 0 {
@@ -161,7 +161,7 @@ fn behaviour(route: &Route, canary: bool, noise: &mut Noise) -> Vec<(i64, f64, f
     };
     let there = route.there[usize::from(canary)];
     let step = |(idx, wander): (usize, f64)| {
-        let t = i64::try_from(idx).unwrap() - PAST;
+        let t = i64::try_from(idx).unwrap() + from;
         let all = poisson(noise, route.load * libm::exp(0.2 * wander));
         let bad = clustered(noise, route.load * ratio(t)).min(all);
         (t, all, bad)
@@ -179,12 +179,15 @@ fn labelled<'a>(route: &'a Route, arm: &'a str) -> Vec<(&'a str, &'a str)> {
     [("arm", arm)].into_iter().chain(name).collect()
 }
 
-pub(crate) fn world(routes: &[Route], seed: u64) -> World {
+pub(crate) fn world(plan: &Plan, routes: &[Route], seed: u64) -> World {
+    let parts: Vec<Part> = plan.queries().iter().map(|(slot, _)| slot.part).collect();
+    // Without a history two steps before the start are enough.
+    let from = if plan.history.is_some() { -PAST } else { -2 };
     let mut out = World::new();
     for (idx, route) in routes.iter().enumerate() {
         for (canary, arm) in [(false, "baseline"), (true, "canary")] {
             let stream = 1000 * seed + 2 * u64::try_from(idx).unwrap() + u64::from(canary);
-            let steps = behaviour(route, canary, &mut Noise(7919 * stream + 1));
+            let steps = behaviour(route, canary, from, &mut Noise(7919 * stream + 1));
             let labels = labelled(route, arm);
             let summed = |pick: fn(&(i64, f64, f64)) -> f64| {
                 let mut sum = 0.0;
@@ -198,17 +201,28 @@ pub(crate) fn world(routes: &[Route], seed: u64) -> World {
                 let more = [(label, value)];
                 labels.iter().copied().chain(more).collect::<Vec<_>>()
             };
-            let mut push = |part: Part, one: RawSeries| out.entry(part).or_default().push(one);
+            let mut push = |part: Part, one: RawSeries| {
+                if parts.contains(&part) {
+                    out.entry(part).or_default().push(one);
+                }
+            };
             let bad = summed(|step| step.2).into_iter();
             push(Part::Bad, series(&with("code", "500"), bad));
-            push(Part::Total, series(&labels, summed(|step| step.1).into_iter()));
+            push(
+                Part::Total,
+                series(&labels, summed(|step| step.1).into_iter()),
+            );
             let within = summed(|step| step.1 - step.2).into_iter();
             push(Part::Buckets, series(&with("le", "1"), within));
             let all = summed(|step| step.1).into_iter();
             push(Part::Buckets, series(&with("le", "+Inf"), all));
             let mut noise = Noise(31 * stream + 7);
             let wander = noise.ar1(0.3, steps.len());
-            let level = if canary { 1.0 + 50.0 * (route.bad.1 - 0.002) } else { 1.0 };
+            let level = if canary {
+                1.0 + 50.0 * (route.bad.1 - 0.002)
+            } else {
+                1.0
+            };
             let levels = steps.iter().zip(wander);
             let levels = levels.map(|((t, ..), z)| (*t, level * libm::exp(0.05 * z)));
             push(Part::Grid, series(&labels, levels));
@@ -352,7 +366,11 @@ fn cases() -> Vec<Case> {
             what: "one bad route of twenty",
             routes: changed(healthy(20), 12, bad(0.1)),
             verdict: Verdict::Rollback,
-            says: &["errors, route=/r12 is ", "points higher on the canary", "limit +0.5 points"],
+            says: &[
+                "errors, route=/r12 is ",
+                "points higher on the canary",
+                "limit +0.5 points",
+            ],
             notes: &["by route: 20 values, 1 worse"],
             whole: Label::Undecided,
             lead: Some("/r12"),
@@ -373,10 +391,16 @@ fn cases() -> Vec<Case> {
             changes: &[("look_every: 5m", "look_every: 30m")],
             routes: healthy(6)
                 .into_iter()
-                .map(|route| Route { bad: (0.002, 0.1), ..route })
+                .map(|route| Route {
+                    bad: (0.002, 0.1),
+                    ..route
+                })
                 .collect(),
             verdict: Verdict::Rollback,
-            says: &["errors, route=/r00 is ", "more are worse too; so is the whole"],
+            says: &[
+                "errors, route=/r00 is ",
+                "more are worse too; so is the whole",
+            ],
             whole: Label::Worse,
             lead: Some("/r00"),
             ..COLUMNS
@@ -413,7 +437,10 @@ fn cases() -> Vec<Case> {
             what: "more than there are slots",
             changes: &[("group_by: route", "group_by: { label: route, max: 3 }")],
             routes: changed(healthy(12), 11, bad(0.03)),
-            says: &["errors is within its limit", "of 12 values of errors are too little"],
+            says: &[
+                "errors is within its limit",
+                "of 12 values of errors are not shown within the limit",
+            ],
             notes: &[
                 "by route: 3 values, ",
                 "more than 3 values of route: /r03, /r04, /r05, /r06, /r07 and 4 more are in the \
@@ -457,7 +484,7 @@ fn cases() -> Vec<Case> {
         Case {
             what: "the classic test",
             changes: &[("judge: {", "judge: { method: mann-whitney,")],
-            routes: changed(healthy(20), 12, bad(0.1)),
+            routes: changed(healthy(20), 12, bad(0.2)),
             verdict: Verdict::Rollback,
             says: &["errors, route=/r12 is "],
             whole: Label::Undecided,
@@ -469,7 +496,11 @@ fn cases() -> Vec<Case> {
             template: SERIES,
             routes: changed(healthy(20), 12, bad(0.012)),
             verdict: Verdict::Rollback,
-            says: &["latency, route=/r12 is ", " % higher on the canary", "limit +10 %"],
+            says: &[
+                "latency, route=/r12 is ",
+                " % higher on the canary",
+                "limit +10 %",
+            ],
             whole: Label::Undecided,
             lead: Some("/r12"),
             ..COLUMNS
@@ -504,7 +535,10 @@ fn cases() -> Vec<Case> {
         },
         Case {
             what: "with a history that says how far healthy arms may differ",
-            changes: &[("  judge:", "  history: { lookback: 2h, offset: true }\n  judge:")],
+            changes: &[(
+                "  judge:",
+                "  history: { lookback: 2h, offset: true }\n  judge:",
+            )],
             routes: changed(healthy(20), 12, bad(0.2)),
             verdict: Verdict::Rollback,
             says: &["errors, route=/r12 is "],
@@ -524,9 +558,15 @@ fn wrong(case: &Case, ended: &Ended) -> Vec<String> {
         }
     };
     let (sentence, notes) = (&ended.sentence, &ended.finding().notes);
-    check(ended.verdict == case.verdict, format!("{:?}: {sentence}", ended.verdict));
+    check(
+        ended.verdict == case.verdict,
+        format!("{:?}: {sentence}", ended.verdict),
+    );
     for part in case.says {
-        check(sentence.contains(part), format!("{part:?} is not in {sentence}"));
+        check(
+            sentence.contains(part),
+            format!("{part:?} is not in {sentence}"),
+        );
     }
     for part in case.notes {
         let noted = notes.iter().any(|note| note.contains(part));
@@ -545,8 +585,11 @@ fn values_are_judged_beside_the_whole() {
     let mut all = Vec::new();
     for case in cases() {
         let plan = bound(case.template, case.changes);
-        let ended = judged(&plan, &world(&case.routes, 5), Detail::Full);
-        println!("{}: {:?} after {} min: {}", case.what, ended.verdict, ended.minutes, ended.sentence);
+        let ended = judged(&plan, &world(&plan, &case.routes, 5), Detail::Full);
+        println!(
+            "{}: {:?} after {} min: {}",
+            case.what, ended.verdict, ended.minutes, ended.sentence
+        );
         for note in &ended.finding().notes {
             println!("    {note}");
         }

@@ -3,8 +3,8 @@
 
 use crate::judge_background::POINTS;
 use crate::judge_groups::{
-    BUCKETS, EVENTS, Ended, Route, SERIES, TABLES, World, answered, bad, bound, changed, first_from,
-    healthy, judged, world,
+    BUCKETS, EVENTS, Ended, Route, SERIES, TABLES, World, answered, bad, bound, changed,
+    first_from, healthy, judged, world,
 };
 use crate::judge_plans::{START, STEP};
 use haldane::engine::verdict::Verdict;
@@ -16,26 +16,33 @@ use haldane::plan::Plan;
 use haldane::series::raw::RawSeries;
 use proptest::prelude::*;
 
-/// Analyses of twenty healthy routes each. At 5 % ten of 200 are expected at most; the shares that
-/// one metric gets are far below what is used.
-const RUNS: u64 = 200;
+/// Analyses of twenty routes each.
+const RUNS: u64 = 100;
 
-/// The share of runs that were rolled back, with the upper end of its exact 99 % interval.
+/// How many runs were rolled back, with the upper end of the exact 95 % interval of their share.
 fn rolled_back(template: &str, routes: &[Route], seeds: std::ops::Range<u64>) -> (u64, f64) {
-    let plan = bound(template, &[("accept_no_harm: { power: 80% }", "method: sequential")]);
+    // No bake ends before the deadline, so that every look may err.
+    let changes = [
+        ("accept_no_harm: { power: 80% }", "false_rollback: 5%"),
+        (
+            "look_every: 5m, lag: 0s, bake: 40m",
+            "look_every: 10m, lag: 0s, bake: 60m",
+        ),
+    ];
+    let plan = bound(template, &changes);
     let runs = seeds.end - seeds.start;
-    let ended = seeds.map(|seed| judged(&plan, &world(routes, seed), Detail::Decision));
+    let ended = seeds.map(|seed| judged(&plan, &world(&plan, routes, seed), Detail::Decision));
     let back = ended.filter(|ended| ended.verdict == Verdict::Rollback);
     let count = u64::try_from(back.count()).unwrap();
     (count, upper(count, runs))
 }
 
-/// Clopper and Pearson's upper end at 99 %: the share at which so few are seen once in a hundred.
+/// Clopper and Pearson's upper end at 95 %: the share at which so few are seen once in twenty.
 fn upper(count: u64, runs: u64) -> f64 {
     let (mut low, mut high) = (count as f64 / runs as f64, 1.0);
     for _ in 0..60 {
         let middle = 0.5 * (low + high);
-        if binomial_at_most(count, runs, middle) > 0.01 {
+        if binomial_at_most(count, runs, middle) > 0.05 {
             low = middle;
         } else {
             high = middle;
@@ -76,16 +83,16 @@ fn twenty_routes_at_their_limit_are_rolled_back_no_more_often_than_promised() {
     let routes: Vec<Route> = healthy(20).into_iter().map(at_limit).collect();
     let (count, high) = rolled_back(EVENTS, &routes, 500..500 + RUNS);
     println!("errors at the limit: {count} of {RUNS} rolled back, at most {high:.3}");
-    assert!(high <= 0.05 + 0.03, "{count} of {RUNS}, {high}");
+    assert!(high <= 0.05, "{count} of {RUNS}, {high}");
 }
 
 /// One of twenty is bad, and the whole within its limit: found and named.
 #[test]
 fn one_bad_route_of_twenty_is_found_and_named() {
     let plan = bound(EVENTS, &[]);
-    let routes = changed(healthy(20), 12, bad(0.1));
-    let all: Vec<Ended> = (0..20)
-        .map(|seed| judged(&plan, &world(&routes, seed), Detail::Decision))
+    let routes = changed(healthy(20), 12, bad(0.15));
+    let all: Vec<Ended> = (0..10)
+        .map(|seed| judged(&plan, &world(&plan, &routes, seed), Detail::Decision))
         .collect();
     let named = |ended: &&Ended| {
         ended.verdict == Verdict::Rollback && ended.sentence.starts_with("errors, route=/r12 is ")
@@ -93,15 +100,25 @@ fn one_bad_route_of_twenty_is_found_and_named() {
     let found: Vec<&Ended> = all.iter().filter(named).collect();
     let mut minutes: Vec<u32> = found.iter().map(|ended| ended.minutes).collect();
     minutes.sort_unstable();
-    println!("found in {} of {}, after {minutes:?} min", found.len(), all.len());
-    assert!(found.len() >= 18, "found in {} of {}", found.len(), all.len());
+    println!(
+        "found in {} of {}, after {minutes:?} min",
+        found.len(),
+        all.len()
+    );
+    assert!(
+        found.len() >= 9,
+        "found in {} of {}",
+        found.len(),
+        all.len()
+    );
     for ended in found {
         assert_ne!(ended.breakdown().whole, Label::Worse, "the whole hides it");
     }
     // Without it the same routes are promoted, or never shown worse.
     let blind = bound(EVENTS, &[("      group_by: route\n", "")]);
-    let back = (0..20).filter(|seed| {
-        judged(&blind, &world(&routes, *seed), Detail::Decision).verdict == Verdict::Rollback
+    let back = (0..10).filter(|seed| {
+        judged(&blind, &world(&blind, &routes, *seed), Detail::Decision).verdict
+            == Verdict::Rollback
     });
     assert_eq!(back.count(), 0, "the whole alone");
 }
@@ -120,7 +137,6 @@ fn finding_at(plan: &Plan, world: &World, look: i64) -> Finding {
 #[test]
 fn a_value_is_a_metric_of_its_own() {
     let routes = changed(healthy(8), 5, bad(0.05));
-    let world = world(&routes, 3);
     for (template, by) in [
         (EVENTS, "      group_by: route\n"),
         (SERIES, "      group_by: { label: route, max: 20 }\n"),
@@ -129,7 +145,9 @@ fn a_value_is_a_metric_of_its_own() {
         for history in ["", "  history: { lookback: 2h, offset: true }\n"] {
             let with_history = format!("{history}  judge:");
             let before: [(&str, &str); 1] = [("  judge:", &with_history)];
-            let whole = finding_at(&bound(template, &before), &world, 40);
+            let plan = bound(template, &before);
+            let world = world(&plan, &routes, 3);
+            let whole = finding_at(&plan, &world, 40);
             let alone = [
                 ("  judge:", with_history.as_str()),
                 (by, ""),
@@ -139,12 +157,19 @@ fn a_value_is_a_metric_of_its_own() {
             let alone = bound(template, &alone);
             for one in &whole.breakdown.as_ref().unwrap().values {
                 let mut own = world.clone();
-                let mine =
-                    |series: &RawSeries| series.labels.get("route") == Some(&one.value);
+                let mine = |series: &RawSeries| series.labels.get("route") == Some(&one.value);
                 own.values_mut().for_each(|all| all.retain(mine));
                 let twin = finding_at(&alone, &own, 40);
                 let said = |finding: &Finding| {
-                    let Finding { label, effect, evidence, no_data, needs, test, .. } = finding;
+                    let Finding {
+                        label,
+                        effect,
+                        evidence,
+                        no_data,
+                        needs,
+                        test,
+                        ..
+                    } = finding;
                     format!("{label:?} {effect:?} {evidence:?} {no_data:?} {needs:?} {test}")
                 };
                 assert_eq!(said(&one.finding), said(&twin), "{} {history}", one.value);
@@ -191,14 +216,16 @@ proptest! {
     /// Routes that come late and go, of whom not all have a slot, by looks cut in any way.
     #[test]
     fn how_samples_are_cut_into_looks_has_no_influence(
-        routes in prop::collection::vec(any_route(), 3..9),
+        mut routes in prop::collection::vec(any_route(), 3..12),
         mut cuts in prop::collection::vec(1..45_i64, 0..4),
         seed in any::<u64>(),
     ) {
+        // A series is there once.
+        routes.sort_by(|l, r| l.name.cmp(&r.name));
+        routes.dedup_by(|l, r| l.name == r.name);
         cuts.push(45);
         cuts.sort_unstable();
         cuts.dedup();
-        let world = world(&routes, seed % 1_000);
         let four = "{ label: route, max: 4 }";
         let by = |text: &'static str| if text == SERIES {
             ("{ label: route, max: 20 }", four)
@@ -212,6 +239,7 @@ proptest! {
                 "  judge:"
             };
             let plan = bound(template, &[by(template), ("  judge:", history)]);
+            let world = world(&plan, &routes, seed % 1_000);
             let once = looked(&plan, &world, &[45]);
             let cut = looked(&plan, &world, &cuts);
             prop_assert_eq!(format!("{once:?}"), format!("{cut:?}"));

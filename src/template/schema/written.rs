@@ -3,8 +3,8 @@
 //! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
 
 use super::values::{
-    Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Length, MethodWord, Name, NoData, Outliers,
-    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Length, MethodWord, Name, NoData,
+    Outliers, Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;

@@ -17,7 +17,7 @@ pub struct BreakdownDocument {
     pub max: usize,
     /// What the metric says as a whole, whatever its values say.
     pub whole: String,
-    /// In the order in which they appeared; in messages only those that are worse.
+    /// In the order in which they appeared; in messages only some of those that are worse.
     pub values: Vec<ValueDocument>,
     /// How many values are in the whole only, because there were more than `max`.
     pub left_out: usize,
@@ -82,8 +82,9 @@ impl From<&ValueFinding> for ValueDocument {
 }
 
 impl BreakdownDocument {
-    /// Keeps what fits into a message: at most so many of the values that are worse.
-    pub(super) fn thin(&mut self, most: usize) {
+    /// Keeps what fits into a message: at most so many of the values that are worse; how many those
+    /// are.
+    pub(super) fn thin(&mut self, most: usize) -> usize {
         self.values.retain(|one| one.label == "worse");
         self.values.truncate(most);
         for one in &mut self.values {
@@ -91,6 +92,7 @@ impl BreakdownDocument {
             one.canary.spark.clear();
             one.notes.clear();
         }
+        self.values.len()
     }
 }
 

@@ -41,8 +41,8 @@ pub const MESSAGE_METRICS_MAX: usize = 20;
 /// Notes of one metric in a message; later ones are left out.
 const MESSAGE_NOTES_MAX: usize = 2;
 
-/// Values of `group_by` of one metric in a message, of those that are worse; further ones are left
-/// out.
+/// Values of `group_by` in a message, of those that are worse; further ones are left out. See
+/// [`MESSAGE_METRICS_MAX`].
 const MESSAGE_VALUES_MAX: usize = 3;
 
 /// An analysis, as its readers see it. Read by clients as well, which therefore accept fields
@@ -228,6 +228,7 @@ impl VerdictDocument {
         };
         let total = metrics.len();
         let chosen = worst(&judgement.findings, MESSAGE_METRICS_MAX);
+        let mut values = MESSAGE_VALUES_MAX;
         let thinned = metrics
             .into_iter()
             .enumerate()
@@ -237,8 +238,10 @@ impl VerdictDocument {
                 metric.queries.clear();
                 metric.notes.truncate(MESSAGE_NOTES_MAX);
                 if let Some(breakdown) = &mut metric.breakdown {
-                    breakdown.thin(MESSAGE_VALUES_MAX);
+                    values -= breakdown.thin(values);
                 }
+                let is_empty = |all: &mut BreakdownDocument| all.values.is_empty();
+                metric.breakdown.take_if(is_empty);
                 chosen.contains(&idx).then_some(metric)
             });
         self.metrics = Some(thinned.collect());
