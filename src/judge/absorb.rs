@@ -467,7 +467,8 @@ impl MetricState {
             return None;
         };
         let (totals, bads) = self.tally.series();
-        (totals > 0 && bads == 0 && !self.is_part && metric_name(bad) != metric_name(total)).then(|| {
+        let two = !self.is_part && metric_name(bad) != metric_name(total);
+        (totals > 0 && bads == 0 && two).then(|| {
             format!(
                 "no series matches `{}`; a counter that starts at zero, or one of the same name \
                  as the total, tells no errors from a mistyped selector",

@@ -75,7 +75,7 @@ pub(super) fn check(reader: &mut Reader<'_>, method: Option<&Method>, metrics: &
         }
         if values > VALUES_IN_ALL_MAX && values - group_by.max <= VALUES_IN_ALL_MAX {
             let message = format!(
-                "`group_by` asks for {values} values up to metric `{}`, at most {VALUES_IN_ALL_MAX}",
+                "{values} values of `group_by` up to metric `{}`, at most {VALUES_IN_ALL_MAX}",
                 metric.name
             );
             let help = "lower `max`, or leave `group_by` to the metrics users feel most";

@@ -373,8 +373,8 @@ fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
-/// C058: `group_by: route` with `sum by (track) (…)`: the label is gone before the answer comes, and
-/// the metric has no data.
+/// C058: `group_by: route` with `sum by (track) (…)`: the label is gone before the answer comes,
+/// and the metric has no data.
 fn merged_values(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (idx, metric, query, lexed) in subject.series() {
         let Some(group_by) = &metric.group_by else {

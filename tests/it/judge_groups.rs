@@ -176,7 +176,8 @@ pub(crate) type World = BTreeMap<Part, Vec<RawSeries>>;
 
 fn labelled<'a>(route: &'a Route, arm: &'a str) -> Vec<(&'a str, &'a str)> {
     let name = route.name.as_deref().map(|name| ("route", name));
-    [("arm", arm)].into_iter().chain(name).collect()
+    let own = [("arm", arm), ("pod", arm)];
+    own.into_iter().chain(name).collect()
 }
 
 pub(crate) fn world(plan: &Plan, routes: &[Route], seed: u64) -> World {
@@ -308,6 +309,10 @@ pub(crate) fn judged(plan: &Plan, world: &World, detail: Detail) -> Ended {
 pub(crate) fn bad(ratio: f64) -> impl Fn(&mut Route) {
     move |route| route.bad.1 = ratio
 }
+
+/// 120 letters of a name, what breaks the line replaced.
+const LONG: &str = "/caf\u{e9}  \"xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx\
+    xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx...";
 
 struct Case {
     what: &'static str,
@@ -479,6 +484,32 @@ fn cases() -> Vec<Case> {
             what: "some series without the label",
             routes: changed(healthy(6), 5, |route| route.name = None),
             notes: &["series without the label `route` are in the whole only"],
+            ..COLUMNS
+        },
+        Case {
+            what: "a metric that is no gate shows it and ends nothing",
+            changes: &[("harm: increase", "harm: increase\n      role: optional")],
+            routes: changed(healthy(20), 12, bad(0.2)),
+            verdict: Verdict::Inconclusive,
+            says: &["neither harm nor its absence is shown"],
+            notes: &["by route: 20 values, 1 worse"],
+            whole: Label::Undecided,
+            lead: Some("/r12"),
+            ..COLUMNS
+        },
+        Case {
+            what: "strange and long names stay in one line of ASCII",
+            routes: changed(changed(healthy(6), 0, bad(0.2)), 0, |route| {
+                route.name = Some(format!("/caf\u{e9} \n\"{}", "x".repeat(500)));
+            }),
+            verdict: Verdict::Rollback,
+            says: &[
+                "errors, route=/caf???\"xxx",
+                "xxx... is ",
+                "; so is the whole",
+            ],
+            whole: Label::Worse,
+            lead: Some(LONG),
             ..COLUMNS
         },
         Case {

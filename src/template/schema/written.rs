@@ -221,9 +221,8 @@ shapes! {
         min_events: Option<u32> = "50", "1 to 1,000,000,000", [500];
         /// share of grid points that must hold a value, per arm
         min_coverage: Option<Share> = "`50%`", "0 to 1", ["80%"];
-        /// the label whose values are judged on their own beside the whole, such as `route`: `route`,
-        /// or `{ label: route, max: 20 }`; see
-        /// [One bad route among many](#one-bad-route-among-many)
+        /// the label whose values are judged on their own beside the whole: `route`, or `{ label:
+        /// route, max: 20 }`; see [One bad route among many](#one-bad-route-among-many)
         group_by: Option<Groups> = "absent", "not with `kayenta`; 200 values in all metrics",
             ["route", { "label": "route", "max": 30 }];
         /// any expression, one value per step
