@@ -39,6 +39,7 @@ pub fn blank(metric: &MetricPlan, baseline: ArmSummary, canary: ArmSummary) -> F
         needs: Needs::Nothing,
         both_degraded: false,
         notes: Vec::new(),
+        breakdown: None,
     }
 }
 

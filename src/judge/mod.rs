@@ -15,12 +15,14 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | is one route among many worse? | [`breakdown`] over [`slots`] |
 //! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
 
 mod absorb;
 mod absorb_buckets;
 mod arms;
+mod breakdown;
 pub mod burn;
 pub mod classify;
 mod count_bounds;
@@ -50,6 +52,7 @@ pub mod sequential;
 pub mod sequential_counts;
 pub mod sequential_distribution;
 pub mod shapes;
+mod slots;
 mod tally;
 mod widths;
 pub mod windows;
@@ -89,10 +92,19 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     let at = (number, &look);
     match &plan.judge.method {
         Method::Sequential => {
-            let findings = sequentially(plan, windows, &look, memory);
+            let mut findings = sequentially(plan, windows, &look, memory);
+            breakdown::add(plan, windows, &look, memory, &mut findings, sequentially);
+            combine::together(plan, memory, &mut findings);
             conclude(plan, windows, at, findings, usual)
         }
-        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
+        Method::MannWhitney => {
+            let mut findings = classical(plan, windows, &look);
+            let judge = |plan: &Plan, windows: &Windows, look: &Look, _: &mut Memory| {
+                classical(plan, windows, look)
+            };
+            breakdown::add(plan, windows, &look, memory, &mut findings, judge);
+            conclude(plan, windows, at, findings, usual)
+        }
         Method::Kayenta(spec) => {
             let (findings, summary) = kayenta::find::findings(plan, spec, windows);
             let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
@@ -176,14 +188,11 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
             plan, metric, window, &intervals, beside, look,
         ))
     };
-    let mut findings: Vec<Finding> = plan
-        .metrics
+    plan.metrics
         .iter()
         .enumerate()
         .filter_map(&mut find)
-        .collect();
-    combine::together(plan, memory, &mut findings);
-    findings
+        .collect()
 }
 
 /// `None` only when the windows belong to another plan.

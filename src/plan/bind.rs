@@ -4,7 +4,9 @@ use crate::diagnostic::{Diagnostic, closest};
 use crate::digest::Digest;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::{Matcher, Scope, quote};
-use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, fingerprint};
+use crate::plan::{
+    MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, WHOLE_SHARE, fingerprint,
+};
 use crate::slo::objective::RungAction;
 use crate::template::history::HISTORY_POINTS_MAX;
 use crate::template::parse::{DEADLINE_MAX, size_fault, window_fault};
@@ -287,6 +289,11 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
     } else {
         1.0
     };
+    let kept = if spec.group_by.is_some() {
+        WHOLE_SHARE
+    } else {
+        1.0
+    };
     Ok(MetricPlan {
         name: spec.name.clone(),
         role: spec.role,
@@ -298,7 +305,8 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         evidence: spec.evidence,
         queries,
         per: spec.per.clone(),
-        alpha: portion(share, weight),
+        group_by: spec.group_by.clone(),
+        alpha: portion(share, weight * kept),
         kayenta: spec.kayenta,
     })
 }

@@ -7,7 +7,7 @@ use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
+use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -65,6 +65,12 @@ pub(super) fn of(plan: &Plan) -> Digest {
     for (metric_idx, metric) in metrics.iter().enumerate() {
         if let Some(label) = &metric.per {
             out = count(out.text("per"), metric_idx).text(label);
+        }
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(GroupBy { label, max }) = &metric.group_by {
+            out = count(out.text("group_by"), metric_idx).text(label);
+            out = count(out, *max);
         }
     }
     out.digest()
@@ -240,6 +246,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         evidence,
         queries,
         per: _,
+        group_by: _,
         alpha,
         kayenta,
     } = metric;

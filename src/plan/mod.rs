@@ -11,7 +11,9 @@ use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::plan::rollout::Rollout;
 use crate::slo::objective::Objective;
 use crate::template::kayenta::KayentaOptions;
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::template::{
+    Combine, GapPolicy, GroupBy, History, JudgeSpec, MinEvidence, OnInconclusive, Role,
+};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -116,13 +118,42 @@ pub struct MetricPlan {
     pub queries: Queries,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
-    /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
-    /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
+    /// The label whose values are judged on their own beside the whole, when there is one.
+    pub group_by: Option<GroupBy>,
+    /// Its share of `judge.false_rollback`, over all looks; with [`MetricPlan::group_by`] what the
+    /// whole has of it, as much again being shared by the values. A metric that is no gate is
+    /// labelled at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
     /// gates, and this share of it is not used.
     pub alpha: Probability,
     /// What Kayenta's judge is asked beside the usual.
     pub kayenta: Option<KayentaOptions>,
 }
+
+impl MetricPlan {
+    /// The error that showing harm may have, over all looks: of the metric as a whole. A metric
+    /// that is no gate can end nothing; it and its values are labelled at the level of the whole
+    /// analysis.
+    pub fn level(&self, judge: &JudgeSpec) -> f64 {
+        if self.role.is_gate() {
+            self.alpha.get()
+        } else if self.group_by.is_some() {
+            WHOLE_SHARE * judge.false_rollback.get()
+        } else {
+            judge.false_rollback.get()
+        }
+    }
+
+    /// The same of each value of [`MetricPlan::group_by`]; `None` without.
+    pub fn value_level(&self, judge: &JudgeSpec) -> Option<f64> {
+        let group_by = self.group_by.as_ref()?;
+        let shared = self.level(judge) / WHOLE_SHARE * (1.0 - WHOLE_SHARE);
+        Some(shared / group_by.max.max(1) as f64)
+    }
+}
+
+/// How much of the error of a metric with `group_by` its whole keeps; the rest is shared by the
+/// values, equally (`docs/statistics.md`, One bad route among many).
+pub const WHOLE_SHARE: f64 = 0.5;
 
 /// The concrete queries of a metric, both arms in each.
 #[derive(Clone, Debug, PartialEq)]

@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 19] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -43,6 +43,7 @@ const RULES: [Rule; 18] = [
     wide_margin,
     unused_inputs,
     merged_replicas,
+    merged_values,
     short_history,
     not_read_by_kayenta,
     raw_counters,
@@ -365,6 +366,31 @@ fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let help = format!("keep the label: `by (${{arm_labels}},{per})`, and let `combine` merge");
         found.push(warn(
             "C053",
+            subject.in_query(idx, query, at, len),
+            message,
+            &help,
+        ));
+    }
+}
+
+/// C058: `group_by: route` with `sum by (track) (…)`: the label is gone before the answer comes,
+/// and the metric has no data.
+fn merged_values(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric, query, lexed) in subject.series() {
+        let Some(group_by) = &metric.group_by else {
+            continue;
+        };
+        let label = &group_by.label;
+        let Some((at, len)) = merged_label(&lexed, label) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` judges the values of `{label}` on their own, but its query merges them",
+            metric.name
+        );
+        let help = format!("keep the label: `by (${{arm_labels}},{label})`");
+        found.push(warn(
+            "C058",
             subject.in_query(idx, query, at, len),
             message,
             &help,

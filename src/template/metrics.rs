@@ -8,7 +8,7 @@ use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, kayenta};
+use crate::template::{default, extends, group_by, kayenta};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -145,6 +145,7 @@ fn read_one(
     });
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
+    let group_by = group_by::read(reader, fields);
     let kayenta = match fields.get("kayenta") {
         None => Some(None),
         Some(node) => kayenta::read_options(reader, node).map(Some),
@@ -160,6 +161,7 @@ fn read_one(
         evidence: evidence?,
         measure: measure?,
         per: per?,
+        group_by: group_by?,
         kayenta: kayenta?,
         place: Some(place),
     })

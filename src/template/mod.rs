@@ -6,6 +6,7 @@ pub mod default;
 pub(crate) mod document;
 pub mod extends;
 pub(crate) mod fields;
+pub mod group_by;
 pub mod history;
 mod inputs;
 pub mod kayenta;
@@ -207,10 +208,21 @@ pub struct MetricSpec {
     pub measure: Measure,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
+    /// The label whose values are judged on their own beside the whole, when there is one.
+    pub group_by: Option<GroupBy>,
     /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
     pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.
     pub place: Option<Place>,
+}
+
+/// A label whose values (`route="/pay"`) are judged on their own beside the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupBy {
+    /// The label.
+    pub label: String,
+    /// How many values are; at least 1.
+    pub max: usize,
 }
 
 /// The least evidence a metric needs in each arm before it says anything.

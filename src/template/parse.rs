@@ -10,7 +10,7 @@ use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    changes, default, extends, history, inputs, kayenta, metrics, objectives,
+    changes, default, extends, group_by, history, inputs, kayenta, metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -134,6 +134,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let metrics = node.map_or_else(Vec::new, |node| metrics::read(reader, node, &names));
     let all_known = metrics.len() == written;
     check_method(reader, judge.as_ref(), &metrics, &fields);
+    group_by::check(reader, judge.as_ref().map(|judge| &judge.method), &metrics);
     let node = fields.get("objectives");
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");

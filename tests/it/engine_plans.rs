@@ -90,6 +90,7 @@ fn metric(name: &str) -> MetricPlan {
             coverage: p(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,
@@ -131,6 +132,7 @@ pub(crate) fn finding(name: &str, role: Role, label: Label) -> Finding {
         test: "mann-whitney exact",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: Vec::new(),
     }
 }

@@ -85,6 +85,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
             coverage: probability(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: "q".to_owned(),
             combine: Combine::Mean,

@@ -19,6 +19,8 @@ mod judge_burn;
 mod judge_cases;
 mod judge_distribution;
 mod judge_golden;
+mod judge_groups;
+mod judge_groups_rates;
 mod judge_look;
 mod judge_memory;
 mod judge_null;

@@ -124,6 +124,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     spec["judge"]["method"] = json!("kayenta");
     spec["judge"]["score"] = json!({});
     spec["metrics"][0]["kayenta"] = json!({ "effect_size": {} });
+    spec["metrics"][1]["group_by"] = json!({ "label": "route" });
     let schema = schema::json();
     let mut seen = Vec::new();
     for (path, name) in [
@@ -140,6 +141,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/metrics/0/series", "Series"),
         ("/spec/metrics/0/kayenta", "Kayenta"),
         ("/spec/metrics/0/kayenta/effect_size", "EffectSize"),
+        ("/spec/metrics/1/group_by", "GroupBy"),
         ("/spec/metrics/1/events", "Events"),
         ("/spec/metrics/2/distribution", "Distribution"),
         ("/spec/objectives/0", "Objective"),

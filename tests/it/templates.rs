@@ -14,7 +14,9 @@ use haldane::slo::objective::RungAction;
 use haldane::template::default::one_metric;
 use haldane::template::lint::lint;
 use haldane::template::parse::{TEXT_BYTES_MAX, parse};
-use haldane::template::{Combine, GapPolicy, History, Measure, OnInconclusive, Role, Template};
+use haldane::template::{
+    Combine, GapPolicy, GroupBy, History, Measure, OnInconclusive, Role, Template,
+};
 use haldane::time::{Span, Step, Timestamp};
 use haldane::units::{BurnRate, Harm, MinEffect, Probability, Weight};
 use std::collections::BTreeMap;
@@ -147,6 +149,7 @@ fn every_mistake_has_its_code_and_place() {
         "lint/structure.test",
         "lint/queries.test",
         "lint/unwise.test",
+        "lint/groups.test",
     ] {
         run_cases(file, |input| {
             let text = patched(&base, input);
@@ -309,6 +312,11 @@ fn a_history_is_made_of_whole_steps() {
     assert_eq!(plan.history_points(), 0);
 }
 
+fn grouped(label: &str, max: usize) -> Option<GroupBy> {
+    let label = label.to_owned();
+    Some(GroupBy { label, max })
+}
+
 #[test]
 fn the_digest_changes_with_every_field() {
     type Change = fn(&mut Template, &mut Rollout);
@@ -329,6 +337,10 @@ fn the_digest_changes_with_every_field() {
         |t, _| t.metrics[0].per = Some("pod".to_owned()),
         |t, _| t.metrics[0].per = Some("instance".to_owned()),
         |t, _| t.metrics[1].per = Some("pod".to_owned()),
+        |t, _| t.metrics[0].group_by = grouped("route", 20),
+        |t, _| t.metrics[0].group_by = grouped("route", 21),
+        |t, _| t.metrics[0].group_by = grouped("method", 20),
+        |t, _| t.metrics[1].group_by = grouped("route", 20),
         |t, _| t.judge.false_rollback = Probability::new(0.5).unwrap(),
         |t, _| t.judge.false_promote = Probability::new(0.5).unwrap(),
         |t, _| t.judge.accept_no_harm = None,

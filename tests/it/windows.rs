@@ -55,6 +55,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         },
         queries,
         per: None,
+        group_by: None,
         alpha: probability(0.01),
         kayenta: None,
     };

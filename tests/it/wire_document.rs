@@ -1,6 +1,6 @@
 //! The documents others read: their words, their numbers, their bytes.
 
-use crate::wire_samples::{START, finding, id, judgement, plan, view};
+use crate::wire_samples::{START, broken_down, finding, id, judgement, plan, view};
 use haldane::engine::verdict::Hold;
 use haldane::engine::view::{Status, View};
 use haldane::ids::DeliveryId;
@@ -276,6 +276,38 @@ fn a_message_stays_under_twenty_kilobytes() {
             bytes.len()
         );
     }
+}
+
+#[test]
+fn a_message_names_some_of_the_values_that_are_worse() {
+    let grouped = Judgement {
+        findings: (0..30)
+            .map(|i| broken_down(&format!("errors_{i:02}")))
+            .collect(),
+        ..judgement()
+    };
+    let bytes = event(&view(grouped.clone()));
+    assert!(bytes.len() < 20_000, "{} bytes", bytes.len());
+    let event: Value = serde_json::from_slice(&bytes).unwrap();
+    let metrics = event["data"]["metrics"].as_array().unwrap();
+    let said: Vec<&Value> = metrics
+        .iter()
+        .filter(|m| m["breakdown"].is_object())
+        .collect();
+    assert_eq!(said.len(), 3, "three values in all");
+    let values = &said[0]["breakdown"]["values"];
+    assert_eq!(values.as_array().unwrap().len(), 1);
+    assert_eq!(values[0]["value"], "/pay\u{e9}");
+    assert_eq!(values[0]["label"], "worse");
+    let full = json_of(&VerdictDocument::from_view(&view(grouped), true));
+    let all = &full["metrics"][29]["breakdown"];
+    assert_eq!(all["values"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        (&all["by"], &all["whole"]),
+        (&"route".into(), &"within".into())
+    );
+    assert_eq!(all["values"][2]["no_data"], "canary has 3 of 50 events");
+    assert_eq!((&all["left_out"], &all["max"]), (&7.into(), &3.into()));
 }
 
 #[test]

@@ -150,11 +150,12 @@ fn tidy(node: &mut Value) {
 pub fn tables() -> Vec<(&'static str, String)> {
     use written as w;
     let raw = raw();
-    let shapes: [(&str, &str, &[&str]); 14] = [
+    let shapes: [(&str, &str, &[&str]); 15] = [
         ("input", "Input", w::Input::FIELDS),
         ("schedule", "Schedule", w::Schedule::FIELDS),
         ("judge", "Judge", w::Judge::FIELDS),
         ("metric", "Metric", w::Metric::FIELDS),
+        ("group-by", "GroupBy", w::GroupBy::FIELDS),
         ("series", "Series", w::Series::FIELDS),
         ("events", "Events", w::Events::FIELDS),
         ("distribution", "Distribution", w::Distribution::FIELDS),

@@ -1,6 +1,7 @@
 //! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
 //! queries, and the words of every choice, which are the parser's own.
 
+use super::written::GroupBy;
 use crate::template::{kayenta, metrics, objectives, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -41,6 +42,17 @@ values! {
     ] };
     TheVersion = { "type": "string", "enum": [parse::API_VERSION] };
     TheKind = { "type": "string", "enum": [parse::KIND] };
+}
+
+/// A label, or the map that says more of it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "a shape: nothing is ever stored in it")]
+pub(in crate::template) enum Groups {
+    /// The label alone.
+    Short(Text),
+    /// With how many of its values.
+    Long(GroupBy),
 }
 
 /// One word of the parser's list, with what each means in the same order.

@@ -3,8 +3,8 @@
 //! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
 
 use super::values::{
-    Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData, Outliers,
-    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Length, MethodWord, Name, NoData,
+    Outliers, Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -221,6 +221,10 @@ shapes! {
         min_events: Option<u32> = "50", "1 to 1,000,000,000", [500];
         /// share of grid points that must hold a value, per arm
         min_coverage: Option<Share> = "`50%`", "0 to 1", ["80%"];
+        /// the label whose values are judged on their own beside the whole: `route`, or `{ label:
+        /// route, max: 20 }`; see [One bad route among many](#one-bad-route-among-many)
+        group_by: Option<Groups> = "absent", "not with `kayenta`; 200 values in all metrics",
+            ["route", { "label": "route", "max": 30 }];
         /// any expression, one value per step
         series: Option<Series> = "one of the three", "", [{ "query": "cpu{${selector}}" }];
         /// two counters
@@ -239,6 +243,14 @@ shapes! {
         relative: Option<Share> = "one of the two", "0 to 10000%", ["10%"];
         /// in the metric's unit, or of the ratio
         absolute: Option<Share> = "one of the two", "0 to 1e15", ["0.5%"];
+    }
+
+    /// The values of a label, judged on their own beside the whole.
+    GroupBy {
+        /// the label
+        label: Needed<Text> = "required", "a label, not `le`", ["route"];
+        /// how many values are judged on their own; further ones are judged in the whole only
+        max: Option<u32> = "20", "1 to 50", [20];
     }
 
     /// Any expression, one value per grid step and arm.

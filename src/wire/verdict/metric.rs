@@ -4,6 +4,7 @@ use crate::judge::judgement::{ArmSummary, Effect, Evidence, Finding, Interval, N
 use crate::plan::{Part, Plan};
 use crate::units::MinEffect;
 use crate::wire::number::public;
+use crate::wire::verdict::breakdown::BreakdownDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -44,6 +45,9 @@ pub struct MetricDocument {
     pub both_degraded: String,
     /// What a reader must know about the data.
     pub notes: Vec<String>,
+    /// What the values of `group_by` say; absent without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<BreakdownDocument>,
     /// The queries; not in messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queries: Vec<QueryDocument>,
@@ -158,6 +162,7 @@ impl MetricDocument {
             no_data: finding.no_data.clone(),
             both_degraded: yes_or_no(finding.both_degraded),
             notes: finding.notes.clone(),
+            breakdown: finding.breakdown.as_deref().map(BreakdownDocument::from),
             queries: queries(plan, finding),
         }
     }
