@@ -144,8 +144,7 @@ pub(crate) fn by_key<'a>(
 
 /// The arm whose scope selects these labels; `None` when neither or both do.
 pub(crate) fn arm_of(plan: &Plan, labels: &Labels) -> Option<Arm> {
-    let (baseline, canary) = (&plan.rollout.baseline, &plan.rollout.canary);
-    match (baseline.matches(labels), canary.matches(labels)) {
+    match plan.arms_of(labels) {
         (true, false) => Some(Arm::Baseline),
         (false, true) => Some(Arm::Canary),
         _ => None,

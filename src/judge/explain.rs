@@ -39,7 +39,17 @@ pub enum Stand {
 
 /// The sentence for a verdict, a hold, or an analysis that goes on; without a judgement there has
 /// been no look yet.
+///
+/// A comparison with a baseline of another time says in every sentence how weak it is.
 pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
+    let text = said(plan, judgement, stand);
+    match plan.baseline_mode().weakness() {
+        Some(weakness) if judgement.is_some() => format!("{text}; {weakness}"),
+        _ => text,
+    }
+}
+
+fn said(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
     let Some(judgement) = judgement else {
         return match stand {
             Stand::Pending => "no look has been taken yet".to_owned(),

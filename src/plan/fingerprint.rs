@@ -4,10 +4,11 @@
 use crate::digest::{Canonical, Digest};
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
-use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
+use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
 use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
+use crate::time::Span;
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -27,6 +28,8 @@ pub(super) fn of(plan: &Plan) -> Digest {
         history,
         allowed_warnings,
         on_inconclusive,
+        exceptions,
+        shifted,
         digest: _,
     } = plan;
     let mut out = Canonical::new().text("haldane plan").int(VERSION);
@@ -67,7 +70,34 @@ pub(super) fn of(plan: &Plan) -> Digest {
             out = count(out.text("per"), metric_idx).text(label);
         }
     }
+    for (reason, policy) in exceptions.iter() {
+        out = out
+            .text("inconclusive")
+            .text(reason.word())
+            .text(policy.word());
+    }
+    if let Some(shifted) = shifted {
+        out = add_shifted(out, shifted);
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if metric.lag != Span::ZERO {
+            out = count(out.text("lag"), metric_idx).int(metric.lag.ms());
+        }
+    }
+    if timing.extension != Span::ZERO {
+        out = out.text("extension").int(timing.extension.ms());
+    }
     out.digest()
+}
+
+fn add_shifted(out: Canonical, shifted: &Shifted) -> Canonical {
+    let Shifted {
+        mode,
+        back,
+        queries,
+    } = shifted;
+    let out = out.text("baseline").text(mode.word()).int(back.ms());
+    queries.iter().fold(out, add_queries)
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -150,6 +180,7 @@ fn add_timing(out: Canonical, timing: &Timing) -> Canonical {
         deadline,
         lag,
         source_grace,
+        extension: _,
     } = timing;
     out.int(start.ms())
         .int(step.span().ms())
@@ -240,6 +271,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         evidence,
         queries,
         per: _,
+        lag: _,
         alpha,
         kayenta,
     } = metric;

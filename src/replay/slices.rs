@@ -80,7 +80,7 @@ impl Slices {
         let mut sources = Vec::new();
         let step = plan.timing.step.span();
         let on_old_grid = step.ms() % recording.step.span().ms() == 0;
-        for (slot, query) in plan.queries() {
+        for (slot, query) in plan.queries_shown() {
             let grid = slot.part == Part::Grid;
             let same =
                 |asked: &&Asked| asked.query == query && (asked.slot.part == Part::Grid) == grid;

@@ -1,9 +1,10 @@
 //! The source of a simulated analysis: the traffic, made once, and the faults of the scenario.
 
-use crate::engine::effect::{FetchOrder, first_from, reach};
+use crate::engine::asks::{Ask, Reach, asks, joined};
+use crate::engine::effect::{FetchOrder, first_from};
 use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
-use crate::plan::{Part, Plan, Slot};
+use crate::plan::{Part, Plan};
 use crate::series::raw::{Answer, RawSeries};
 use crate::simulate::incident::{holds, since};
 use crate::simulate::scenario::SourceAnswer;
@@ -12,23 +13,30 @@ use crate::time::Timestamp;
 
 /// Everything one plan can ask for.
 pub(super) struct Feed {
-    answers: Vec<(Slot, Answer)>,
+    /// Of each question, in the order of the questions of a plan, before anything is moved.
+    answers: Vec<Answer>,
 }
 
 impl Feed {
     /// Makes the samples of a plan, from the first it reads to its deadline.
     pub(super) fn of(traffic: &Traffic, plan: &Plan, start: Timestamp) -> Result<Self, String> {
         let from = first_from(plan);
-        let answer = |(slot, query): (Slot, &str)| {
+        let whole = Reach {
+            from,
+            to: plan.timing.deadline,
+            first: true,
+            settled: true,
+        };
+        let answer = |ask: Ask<'_>| {
             let window = Window {
-                start: reach(plan, slot, from, true),
-                end: plan.timing.deadline,
+                start: ask.start,
+                end: ask.end,
                 step: plan.timing.step,
                 changed_at: start,
             };
-            Ok((slot, traffic.answer(slot, query, window)?))
+            traffic.answer(ask.slot, ask.query, window)
         };
-        let answers = plan.queries().into_iter().map(answer);
+        let answers = asks(plan, whole).into_iter().map(answer);
         Ok(Self {
             answers: answers.collect::<Result<_, String>>()?,
         })
@@ -54,10 +62,16 @@ impl Feed {
             }
             _ => {}
         }
-        let cut = |(slot, whole): &(Slot, Answer)| {
-            let start = reach(&order.plan, *slot, order.from, order.first);
-            let is_grid = slot.part == Part::Grid;
-            let inside = |at: Timestamp| at <= order.to && (at > start || (is_grid && at == start));
+        let reach = Reach {
+            from: order.from,
+            to: order.to,
+            first: order.first,
+            settled: false,
+        };
+        let cut = |ask: &Ask<'_>, whole: &Answer| {
+            let (start, end) = (ask.start, ask.end);
+            let is_grid = ask.slot.part == Part::Grid;
+            let inside = |at: Timestamp| at <= end && (at > start || (is_grid && at == start));
             let mut series: Vec<RawSeries> = Vec::new();
             for one in &whole.series {
                 let samples = one.samples.iter().filter(|sample| inside(sample.at));
@@ -67,12 +81,14 @@ impl Feed {
                     series.push(RawSeries { labels, samples });
                 }
             }
-            (*slot, faulty(series, fault))
+            faulty(series, fault)
         };
+        let asked = asks(&order.plan, reach).into_iter().zip(&self.answers);
+        let cut = asked.map(|(ask, whole)| (ask, cut(&ask, whole))).collect();
         Ok(Batch {
             from: order.from,
             to: order.to,
-            answers: self.answers.iter().map(cut).collect(),
+            answers: joined(cut),
         })
     }
 }

@@ -1,5 +1,6 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+pub mod baseline;
 mod changes;
 pub mod codes;
 pub mod default;
@@ -7,6 +8,7 @@ mod document;
 pub mod extends;
 mod fields;
 pub mod history;
+pub mod inconclusive;
 mod inputs;
 pub mod kayenta;
 pub mod lint;
@@ -25,6 +27,8 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -54,6 +58,10 @@ pub struct Template {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// What it is told instead for some reasons of being inconclusive.
+    pub exceptions: Exceptions,
+    /// From which time the baseline's data are.
+    pub baseline: BaselineMode,
     /// What is different for some types of change; none of these has rules of its own.
     pub changes: Vec<ChangeRule>,
     /// The digest of the text it came from.
@@ -116,6 +124,9 @@ pub struct Schedule {
     pub lag: Span,
     /// How long the source may fail before the analysis is inconclusive.
     pub source_grace: Span,
+    /// How much longer an analysis goes on, once, that is undecided at the deadline; zero when
+    /// it does not.
+    pub extend_once: Span,
 }
 
 /// The judge and its error budget.
@@ -207,6 +218,9 @@ pub struct MetricSpec {
     pub measure: Measure,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
+    /// How much later than `schedule.lag` says its data come, when they do: how long a sample
+    /// takes to be readable.
+    pub lag: Option<Span>,
     /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
     pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.

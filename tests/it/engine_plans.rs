@@ -58,6 +58,7 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
             deadline: after(length_s),
             lag: Span::from_s(10),
             source_grace: Span::from_s(120),
+            extension: haldane::time::Span::ZERO,
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -72,6 +73,8 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(text.as_bytes()),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 
@@ -97,6 +100,7 @@ fn metric(name: &str) -> MetricPlan {
         },
         alpha: p(0.025),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
     }
 }
 

@@ -12,6 +12,7 @@
     reason = "tests do I/O, read clocks, build expected text by hand and stop at the first surprise"
 )]
 mod bad_input;
+mod baseline_modes;
 mod chart;
 mod judge_absence;
 mod judge_background;

@@ -80,16 +80,11 @@ impl Asked<'_> {
     }
 
     fn arm(&self, arm: &str) -> Vec<&RawSeries> {
-        let rollout = &self.plan.rollout;
-        let scope = if arm == "baseline" {
-            &rollout.baseline
-        } else {
-            &rollout.canary
+        let belongs = |series: &&RawSeries| {
+            let (baseline, canary) = self.plan.arms_of(&series.labels);
+            if arm == "baseline" { baseline } else { canary }
         };
-        let series = self.answer.series.iter();
-        series
-            .filter(|series| scope.matches(&series.labels))
-            .collect()
+        self.answer.series.iter().filter(belongs).collect()
     }
 
     fn place(&self) -> Option<Place> {

@@ -42,6 +42,10 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
     if let Some(history) = &plan.history {
         line("history.lookback", history.lookback.to_string());
     }
+    if let Some(shifted) = &plan.shifted {
+        line("baseline.mode", shifted.mode.word().to_owned());
+        line("baseline is earlier by", shifted.back.to_string());
+    }
     if let Some(traffic) = &plan.traffic {
         line("declared traffic share", percent(traffic.declared));
     }

@@ -169,12 +169,12 @@ fn queries(plan: &Plan, finding: &Finding) -> Vec<QueryDocument> {
             .get(idx)
             .is_some_and(|metric| metric.name == finding.metric)
     };
-    plan.queries()
+    plan.queries_shown()
         .into_iter()
         .filter(|(slot, _)| of_metric(slot.metric_idx))
         .map(|(slot, query)| QueryDocument {
             part: part_word(slot.part).to_owned(),
-            query: query.to_owned(),
+            query,
         })
         .collect()
 }

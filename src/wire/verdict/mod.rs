@@ -6,7 +6,7 @@ mod context;
 mod metric;
 mod objective;
 
-pub use context::{DeliveryDocument, DeployDocument, TemplateDocument};
+pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
     ArmDocument, EffectDocument, EvidenceDocument, IntervalDocument, LimitDocument, MetricDocument,
     NeedsDocument, QueryDocument,
@@ -93,6 +93,9 @@ pub struct VerdictDocument {
     pub author: Option<String>,
     /// The last failure of the source, while it lasts.
     pub source_fault: Option<String>,
+    /// The baseline of another time, when the template compares with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonDocument>,
     /// The baseline's matchers; only in the full document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
@@ -178,6 +181,7 @@ impl VerdictDocument {
             next_look_at: view.next_look_at.map(|at| at.to_string()),
             author: conclusion.and_then(|conclusion| conclusion.author.clone()),
             source_fault: view.source_fault.clone(),
+            comparison: ComparisonDocument::of(plan),
             baseline: None,
             canary: None,
             outcome: None,
@@ -282,6 +286,9 @@ pub struct JudgeDocument {
     pub started_at: String,
     /// The last instant whose samples were judged.
     pub covered_to: String,
+    /// The baseline of another time, when the template compares with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonDocument>,
     /// The baseline's matchers.
     pub baseline: String,
     /// The canary's matchers.
@@ -316,6 +323,7 @@ impl JudgeDocument {
             plan_digest: plan.digest.to_string(),
             started_at: plan.timing.start.to_string(),
             covered_to: judgement.covered_to.to_string(),
+            comparison: ComparisonDocument::of(plan),
             baseline: plan.rollout.baseline.to_string(),
             canary: plan.rollout.canary.to_string(),
             metrics: evidence.metrics,
