@@ -68,7 +68,7 @@ fn document(shot: &OneShot) -> JudgeDocument {
         shot.row,
         &shot.sentence,
     );
-    document.held(shot.hold.as_ref())
+    document.held(&shot.plan, &shot.judgement, shot.hold.as_ref())
 }
 
 /// What a report of the judgement is made from.

@@ -6,7 +6,7 @@
 
 use crate::engine::effect::{first_from, reach};
 use crate::judge::windows::Arm;
-use crate::plan::{ARM_MARK, ARM_MARKS, Part, Plan, Slot};
+use crate::plan::{ARM_MARK, ARM_MARKS, Plan, Slot};
 use crate::series::raw::{Answer, Labels, RawHistogram, RawHistograms, RawSeries, Sample};
 use crate::time::{Span, Timestamp};
 
@@ -81,14 +81,14 @@ fn ask<'p>(
     let lag = metric.map_or(Span::ZERO, |metric| metric.lag);
     let (mut start, mut end) = (reach(plan, slot, asked.from, asked.first), asked.to);
     if lag != Span::ZERO && !asked.settled {
+        let last = asked.from.minus(lag);
         end = end.minus(lag);
-        if !asked.first {
-            // What was still to come when the last question ended; never what no look reads.
-            let earliest = reach(plan, slot, first_from(plan), true);
-            start = start.minus(lag).max(earliest);
-        }
-        if slot.part != Part::Grid && end == start {
-            end = end.minus(Span::from_ms(1)); // raw questions begin after their start
+        if end <= plan.timing.start {
+            end = Timestamp::MIN; // nothing of the window can be there
+        } else if asked.first || last <= plan.timing.start {
+            start = reach(plan, slot, first_from(plan), true);
+        } else {
+            start = reach(plan, slot, last, false);
         }
     }
     Ask {

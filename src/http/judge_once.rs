@@ -76,7 +76,7 @@ pub(crate) async fn judge(
         OnceFault::Judge(message) => Refused::new(Code::Internal, message),
     })?;
     let document = JudgeDocument::new(&plan, &judgement, verdict.word(), row, &sentence);
-    Ok(ok(&document.held(hold.as_ref())))
+    Ok(ok(&document.held(&plan, &judgement, hold.as_ref())))
 }
 
 fn source(fault: &SourceFault) -> Refused {

@@ -21,12 +21,16 @@ use crate::series::grid::Grid;
 use crate::series::raw::{Labels, RawHistograms, RawSeries, series_key};
 use crate::series::samples::Series;
 use crate::template::{Combine, GapPolicy};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::collections::BTreeSet;
 
 /// Share of values that may be NaN, infinite or too large before a metric has no data: one in
 /// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
 const NON_FINITE_SHARE_MAX: f64 = 0.05;
+
+/// Warnings of the source kept of a metric whose data come late; later ones are dropped: a note is
+/// there for people.
+const WARNINGS_MAX: usize = 3;
 
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +51,8 @@ pub(crate) struct MetricState {
     unnamed: bool,
     census: Census,
     histogram_series: usize,
+    /// What the source warned of, where that holds nothing up.
+    warnings: Vec<String>,
 }
 
 /// Where the first answer of a metric began.
@@ -89,6 +95,13 @@ impl MetricState {
             return;
         }
         self.note_reach(plan, answers.from);
+        if metric.lag != Span::ZERO {
+            for warning in answers.warnings() {
+                if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(warning) {
+                    self.warnings.push(warning.clone());
+                }
+            }
+        }
         for (_, answer) in &answers.parts {
             self.histogram_series = self.histogram_series.max(answer.histogram_series);
         }
@@ -117,6 +130,11 @@ impl MetricState {
         window.stray_series = self.stray.len();
         window.notes = self.notes(metric);
         window.unusable = self.unusable(metric, &window.data);
+    }
+
+    /// The last instant answered for.
+    pub(crate) fn read_to(&self) -> Option<Timestamp> {
+        self.read_to
     }
 
     /// Whether more series came than may.
@@ -509,6 +527,11 @@ impl MetricState {
             ));
         }
         out.extend(self.past.note());
+        out.extend(
+            self.warnings
+                .iter()
+                .map(|text| format!("the source warned: {text}")),
+        );
         out
     }
 }

@@ -5,7 +5,7 @@ use crate::digest::Digest;
 use crate::judge::windows::{ANCHOR_LOOKBACK, Arm, Batch, SUSPECT_MAX};
 use crate::plan::{Part, Plan};
 use crate::series::raw::{Answer, Labels, RawHistograms, RawSeries, Sample, series_key};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use regex::Regex;
 use std::collections::BTreeMap;
 
@@ -28,6 +28,38 @@ impl<'a> Answers<'a> {
             to,
             parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
         }
+    }
+
+    /// The same of a metric whose data lag behind: up to where they can have been there when they
+    /// were asked for. Later ones show that all was asked for when all was there.
+    pub(crate) fn lagging(self, plan: &Plan, lag: Span) -> Self {
+        let end = self.to.minus(lag);
+        let later = |at: Timestamp| end < at && at <= self.to;
+        let mut answers = self.parts.iter().map(|(_, answer)| *answer);
+        let settled = answers.any(|answer| {
+            let mut series = answer.series.iter().flat_map(|one| &one.samples);
+            let mut histograms = answer.histograms.iter().flat_map(|one| &one.samples);
+            series.any(|sample| later(sample.at)) || histograms.any(|sample| later(sample.at))
+        });
+        if settled {
+            return self;
+        }
+        let start = plan.timing.start;
+        let last = self.from.minus(lag);
+        Self {
+            from: if last <= start {
+                self.from.min(start)
+            } else {
+                last
+            },
+            to: end,
+            ..self
+        }
+    }
+
+    /// What the source warned of.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &'a String> {
+        self.parts.iter().flat_map(|(_, answer)| &answer.warnings)
     }
 
     /// Whether that query was answered at all.
@@ -166,6 +198,11 @@ pub(crate) fn suspects(plan: &Plan, batch: &Batch, suspect_list: &mut Vec<String
         .filter_map(|text| Regex::new(text).ok())
         .collect();
     for (slot, answer) in &batch.answers {
+        // What nothing waits for holds nothing up: it is a note of that metric.
+        let metric = plan.metrics.get(slot.metric_idx);
+        if metric.is_some_and(|metric| metric.lag != Span::ZERO) {
+            continue;
+        }
         for warning in &answer.warnings {
             if allowed.iter().any(|regex| regex.is_match(warning)) {
                 continue;

@@ -139,6 +139,27 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
     let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
+    for (what, metric, at) in objectives
+        .iter()
+        .map(|o| ("an objective", &o.metric, o.place))
+        .chain(
+            traffic
+                .iter()
+                .flatten()
+                .map(|t| ("`traffic`", &t.metric, None)),
+        )
+    {
+        let late = metrics
+            .iter()
+            .find(|one| one.name == *metric && one.lag.is_some());
+        if let Some(late) = late {
+            let message = format!("{what} reads metric `{metric}`, whose data come late");
+            let help = "without data it would keep a canary from being promoted: take one that has \
+                        no `lag`";
+            let at = at.or(late.place).unwrap_or(fields.place());
+            reader.error("C036", at, message, help);
+        }
+    }
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = inconclusive::read(reader, &fields);
     let baseline = baseline::read(reader, fields.get("baseline"));

@@ -70,11 +70,13 @@ fn plan(more: &str, baseline: &str, start: Timestamp) -> Plan {
     bind(&template, &rollout).unwrap()
 }
 
-/// A number in 0 .. 1 that looks like chance.
+/// A number in 0 .. 1 that looks like chance (the finaliser of SplitMix64).
 fn chance(population: usize, stream: i64, s: i64) -> f64 {
-    let mixed = (s * 7919 + stream * 104_729 + i64::try_from(population).unwrap() * 31)
-        .wrapping_mul(48_271);
-    (mixed.rem_euclid(10_007)) as f64 / 10_007.0
+    let key = s * 1_000_003 + stream * 1009 + i64::try_from(population).unwrap();
+    let mut z = key.cast_unsigned().wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    ((z ^ (z >> 31)) >> 11) as f64 / 9_007_199_254_740_992.0
 }
 
 /// Everything a population shows at the scrape `s` seconds after the start; its counters were born
@@ -396,7 +398,11 @@ async fn a_day_without_samples_is_no_baseline() {
         ..Wanted::default()
     });
     let site = Site::new(&[("source.url", server.url().as_str())]);
-    site.template("nightly", LIVE);
+    let text = LIVE.replace(
+        "  metrics:",
+        "  on_inconclusive: { no_data: rollback }\n  metrics:",
+    );
+    site.template("nightly", &text);
     let daemon = site.start().await;
     let start = jiff::Timestamp::from_second(start_s).unwrap().to_string();
     let body = json!({
@@ -412,6 +418,8 @@ async fn a_day_without_samples_is_no_baseline() {
         "{verdict}"
     );
     assert_eq!(verdict["comparison"]["baseline"], "previous_day");
+    assert_eq!(verdict["on_inconclusive"], "rollback", "{verdict}");
+    assert_eq!(verdict["inconclusive_because"], "no_data", "{verdict}");
 
     // Side by side the same body is refused, as ever.
     let mut beside = body.clone();

@@ -29,6 +29,7 @@ mod judge_plans;
 mod judge_replicas;
 mod judge_sequential;
 mod judge_together;
+mod late_metrics;
 mod latencies;
 mod native_histograms;
 mod native_real;

@@ -12,7 +12,8 @@ use utoipa::ToSchema;
 pub struct MetricDocument {
     /// Its name.
     pub name: String,
-    /// `worse`, `no_data`, `undecided` or `within` (its limit).
+    /// `worse`, `no_data`, `lagging` (its data come later than the analysis can wait), `undecided`
+    /// or `within` (its limit).
     pub label: String,
     /// `critical`, `required`, `optional` or `info`.
     pub role: String,
