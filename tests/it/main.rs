@@ -57,6 +57,7 @@ mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
 mod evaluate;
+mod extended;
 mod floors;
 mod http_anything;
 mod http_fixture;
