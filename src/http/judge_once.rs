@@ -111,15 +111,14 @@ fn read(bytes: &[u8]) -> Result<Window, Vec<FieldProblem>> {
     match submission::parse(&super::office::json(&fields)) {
         Ok(submission) => {
             check(&submission, end, samples.is_some(), &mut faults);
-            if !faults.is_empty() {
-                faults.extend(submission.arms_fault);
-            } else {
+            if faults.is_empty() {
                 return Ok(Window {
                     submission,
                     end,
                     samples,
                 });
             }
+            faults.extend(submission.arms_fault);
         }
         Err(more) => faults.extend(more),
     }

@@ -32,36 +32,21 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         found.extend(overlap(&rollout.baseline, &rollout.canary));
     }
     found.extend(length_faults(template, rollout));
-    let filler = |scopes: (&Scope, &Scope)| Filler {
-        selector: selector(scopes.0, scopes.1),
-        arm_labels: arm_labels(&rollout.baseline, &rollout.canary),
-        inputs: inputs.clone(),
-    };
-    // Arms of different times are asked for one by one.
-    let other = if concurrent {
-        &rollout.baseline
-    } else {
-        &rollout.canary
-    };
-    let both = filler((other, &rollout.canary));
-    let alone = (!concurrent).then(|| filler((&rollout.baseline, &rollout.baseline)));
+    let mut faults = Vec::new();
     let timing = timing(template, rollout);
-    let mut shifted = Vec::new();
     let share = share_of_required(template);
-    let mut metrics = Vec::new();
-    if found.is_empty() {
-        for spec in &template.metrics {
-            match metric_plan(spec, &both, share, &timing) {
-                Ok(metric) => metrics.push(metric),
-                Err(diagnostic) => found.push(diagnostic),
+    let fillers = Fillers::new(rollout, concurrent, &inputs);
+    let (mut metrics, mut shifted) = (Vec::new(), Vec::new());
+    for spec in template.metrics.iter().filter(|_| found.is_empty()) {
+        match metric_plan(spec, &fillers, share, &timing) {
+            Ok((metric, baseline)) => {
+                metrics.push(metric);
+                shifted.extend(baseline);
             }
-            match alone.as_ref().map(|filler| queries(spec, filler)) {
-                Some(Ok(queries)) => shifted.push(queries),
-                // The canary's query has the same fault, and it has been said.
-                Some(Err(_)) | None => {}
-            }
+            Err(diagnostic) => faults.push(diagnostic),
         }
     }
+    found.extend(faults);
     if !found.is_empty() {
         return Err(found);
     }
@@ -299,6 +284,35 @@ fn arm_labels(baseline: &Scope, canary: &Scope) -> String {
     labels.into_iter().collect::<Vec<_>>().join(",")
 }
 
+/// What fills the queries of a plan.
+struct Fillers {
+    /// Those that are asked for both arms, or for the canary when the baseline is asked alone.
+    both: Filler,
+    /// Those of a baseline of another time.
+    baseline: Option<Filler>,
+}
+
+impl Fillers {
+    fn new(rollout: &Rollout, concurrent: bool, inputs: &BTreeMap<String, String>) -> Self {
+        let (baseline, canary) = (&rollout.baseline, &rollout.canary);
+        let filler = |selector: String| Filler {
+            selector,
+            arm_labels: arm_labels(baseline, canary),
+            inputs: inputs.clone(),
+        };
+        if concurrent {
+            return Self {
+                both: filler(selector(baseline, canary)),
+                baseline: None,
+            };
+        }
+        Self {
+            both: filler(selector(canary, canary)),
+            baseline: Some(filler(selector(baseline, baseline))),
+        }
+    }
+}
+
 /// The concrete queries of a metric.
 fn queries(spec: &MetricSpec, filler: &Filler) -> Result<Queries, Diagnostic> {
     let fill = |query: &str| {
@@ -328,18 +342,21 @@ fn queries(spec: &MetricSpec, filler: &Filler) -> Result<Queries, Diagnostic> {
     })
 }
 
+/// A metric, and the queries of a baseline that is asked alone.
 fn metric_plan(
     spec: &MetricSpec,
-    filler: &Filler,
+    fillers: &Fillers,
     share: f64,
     timing: &Timing,
-) -> Result<MetricPlan, Diagnostic> {
+) -> Result<(MetricPlan, Option<Queries>), Diagnostic> {
+    let alone = fillers.baseline.as_ref();
+    let baseline = alone.map(|filler| queries(spec, filler)).transpose()?;
     let weight = if spec.role == Role::Critical {
         CRITICAL_SHARE
     } else {
         1.0
     };
-    Ok(MetricPlan {
+    let metric = MetricPlan {
         name: spec.name.clone(),
         role: spec.role,
         harm: spec.harm,
@@ -348,12 +365,13 @@ fn metric_plan(
         group: spec.group.clone(),
         weight: spec.weight,
         evidence: spec.evidence,
-        queries: queries(spec, filler)?,
+        queries: queries(spec, &fillers.both)?,
         per: spec.per.clone(),
         lag: lag(spec, timing),
         alpha: portion(share, weight),
         kayenta: spec.kayenta,
-    })
+    };
+    Ok((metric, baseline))
 }
 
 /// How far the data of a metric lag behind those of the others.

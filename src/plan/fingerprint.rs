@@ -25,11 +25,11 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
-        history,
+        history: _,
         allowed_warnings,
         on_inconclusive,
-        exceptions,
-        shifted,
+        exceptions: _,
+        shifted: _,
         digest: _,
     } = plan;
     let mut out = Canonical::new().text("haldane plan").int(VERSION);
@@ -56,7 +56,19 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out = out.text(on_inconclusive.word());
+    add_later(out.text(on_inconclusive.word()), plan).digest()
+}
+
+/// What plans did not always have.
+fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
+    let Plan {
+        history,
+        metrics,
+        exceptions,
+        shifted,
+        timing,
+        ..
+    } = plan;
     // Only what is there is added: plans without a history or replicas keep the digest they had
     // before there were any.
     if let Some(History { lookback, offset }) = history {
@@ -87,7 +99,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
     if timing.extension != Span::ZERO {
         out = out.text("extension").int(timing.extension.ms());
     }
-    out.digest()
+    out
 }
 
 fn add_shifted(out: Canonical, shifted: &Shifted) -> Canonical {

@@ -4,12 +4,11 @@ use crate::diagnostic::Place;
 use crate::ids::{GroupName, MetricName};
 use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
-use crate::template::parse::DEADLINE_MAX;
 use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, kayenta};
+use crate::template::{default, extends, kayenta, lag};
 use crate::time::Span;
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -147,11 +146,12 @@ fn read_one(
     });
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
-    let lag = read_lag(reader, fields, role);
+    let lag = lag::read(reader, fields, role);
     let kayenta = match fields.get("kayenta") {
         None => Some(None),
         Some(node) => kayenta::read_options(reader, node).map(Some),
     };
+    let lag = Some(lag?);
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -163,31 +163,10 @@ fn read_one(
         evidence: evidence?,
         measure: measure?,
         per: per?,
-        lag: lag?,
+        lag: lag.filter(|lag| *lag > Span::ZERO),
         kayenta: kayenta?,
         place: Some(place),
     })
-}
-
-/// `lag`, which only a metric may have that nothing waits for (C036).
-fn read_lag(
-    reader: &mut Reader<'_>,
-    fields: &Fields<'_>,
-    role: Option<Role>,
-) -> Option<Option<Span>> {
-    let Some(node) = fields.get("lag") else {
-        return Some(None);
-    };
-    let lag = reader.span(node, "`lag`", Span::ZERO, DEADLINE_MAX)?;
-    if role.is_some_and(Role::is_gate) {
-        let word = role.map_or("", Role::word);
-        let message = format!("a {word} metric whose data come {lag} late would block the verdict");
-        let help = "make it `role: optional` or `role: info`; if the data of all metrics are \
-                    late, set `schedule.lag`";
-        reader.error("C036", node.place, message, help);
-        return None;
-    }
-    Some(Some(lag))
 }
 
 fn read_min_effect(reader: &mut Reader<'_>, node: &Node) -> Option<MinEffect> {

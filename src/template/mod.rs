@@ -11,6 +11,7 @@ pub mod history;
 pub mod inconclusive;
 mod inputs;
 pub mod kayenta;
+mod lag;
 pub mod lint;
 mod merge;
 mod metrics;

@@ -10,7 +10,7 @@ use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    baseline, changes, default, extends, history, inconclusive, inputs, kayenta, metrics,
+    baseline, changes, default, extends, history, inconclusive, inputs, kayenta, lag, metrics,
     objectives,
 };
 use crate::time::{Span, Step};
@@ -139,37 +139,15 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
     let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
-    for (what, metric, at) in objectives
-        .iter()
-        .map(|o| ("an objective", &o.metric, o.place))
-        .chain(
-            traffic
-                .iter()
-                .flatten()
-                .map(|t| ("`traffic`", &t.metric, None)),
-        )
-    {
-        let late = metrics
-            .iter()
-            .find(|one| one.name == *metric && one.lag.is_some());
-        if let Some(late) = late {
-            let message = format!("{what} reads metric `{metric}`, whose data come late");
-            let help = "without data it would keep a canary from being promoted: take one that has \
-                        no `lag`";
-            let at = at.or(late.place).unwrap_or(fields.place());
-            reader.error("C036", at, message, help);
-        }
-    }
+    let traffic = traffic.flatten();
+    let deciding = (judge.as_ref(), &objectives[..], traffic.as_ref());
+    lag::check(reader, &metrics, deciding, fields.place());
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = inconclusive::read(reader, &fields);
     let baseline = baseline::read(reader, fields.get("baseline"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
-    for metric in &metrics {
-        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
-            reader.say(said.at(metric.place.or(step_place)));
-        }
-    }
+    check_windows(reader, &schedule, &metrics, step_place);
     let (on_inconclusive, exceptions) = on_inconclusive?;
     Some(Template {
         name: TemplateName::new("unnamed")?,
@@ -179,7 +157,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         judge: judge?,
         metrics,
         objectives,
-        traffic: traffic.flatten(),
+        traffic,
         history,
         allowed_warnings,
         on_inconclusive,
@@ -188,6 +166,20 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         changes: Vec::new(),
         digest: Digest::of(&[]),
     })
+}
+
+/// C031 of every metric.
+fn check_windows(
+    reader: &mut Reader<'_>,
+    schedule: &Schedule,
+    metrics: &[MetricSpec],
+    place: Option<Place>,
+) {
+    for metric in metrics {
+        if let Some(said) = window_fault(schedule, schedule.deadline, metric) {
+            reader.say(said.at(metric.place.or(place)));
+        }
+    }
 }
 
 /// C031 when a series metric cannot collect its minimum of samples before the deadline.
@@ -413,16 +405,6 @@ fn check_method(
     if let Method::Kayenta(spec) = &judge.method {
         let counted = metrics.iter().filter(|metric| metric.role != Role::Info);
         kayenta::check_weights(reader, spec, counted.map(|metric| &metric.group), at);
-        let late = |metric: &&MetricSpec| metric.lag.is_some() && metric.role != Role::Info;
-        for metric in metrics.iter().filter(late) {
-            let message = format!(
-                "metric `{}` comes late, and with `method: kayenta` it would count in the score \
-                 that decides",
-                metric.name
-            );
-            let help = "make it `role: info`";
-            reader.error("C036", metric.place.unwrap_or(at), message, help);
-        }
         return;
     }
     for metric in metrics.iter().filter(|metric| metric.kayenta.is_some()) {

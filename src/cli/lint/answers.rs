@@ -6,6 +6,7 @@ use crate::judge::judgement::{Judgement, Label};
 use crate::plan::{MetricPlan, Part, Plan, Queries, Slot};
 use crate::series::raw::{Answer, RawSeries};
 use crate::template::{Role, Template, field_place};
+use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
 use std::collections::BTreeSet;
 
@@ -87,6 +88,21 @@ impl Asked<'_> {
         self.answer.series.iter().filter(belongs).collect()
     }
 
+    /// The time that was asked about, in words.
+    fn window(&self, arm: &str) -> String {
+        let length = self.template.schedule.deadline;
+        let timing = &self.plan.timing;
+        let back = if arm == "baseline" {
+            self.plan.back()
+        } else {
+            Span::ZERO
+        };
+        if back == Span::ZERO && self.template.metrics.iter().all(|m| m.lag.is_none()) {
+            return format!("the last {length}");
+        }
+        format!("the {length} up to {}", timing.deadline.minus(back))
+    }
+
     fn place(&self) -> Option<Place> {
         query_place(self.slot, self.text)
     }
@@ -106,9 +122,9 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}` has no series for the {arm} in the last {}",
+            "metric `{}` has no series for the {arm} in {}",
             self.metric().name,
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = if self.answer.series.is_empty() {
             "check the metric's name and labels; in both arms nothing matches"
@@ -289,10 +305,10 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}`: the {arm} had {} events in the last {}, `min_events` asks for {needed}",
+            "metric `{}`: the {arm} had {} events in {}, `min_events` asks for {needed}",
             self.metric().name,
             trim_number(events.round()),
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = "a longer `deadline`, more traffic for that arm, or a smaller `min_events`";
         Some(self.warn("C078", message, help))

@@ -16,6 +16,7 @@ use crate::serve::clock::Clock;
 use crate::serve::source::Source;
 use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
+use crate::time::Span;
 use std::sync::Arc;
 
 /// A server to ask.
@@ -94,10 +95,10 @@ impl Live {
 fn plan(template: &Template, args: &LintArgs) -> Result<Plan, Fault> {
     let schedule = &template.schedule;
     let inputs = inputs(&args.inputs)?;
-    let start = Clock::system()
-        .now()
-        .minus(schedule.lag)
-        .minus(schedule.deadline);
+    // Long enough ago for the data of every metric to be there.
+    let late = template.metrics.iter().filter_map(|metric| metric.lag);
+    let late = late.fold(schedule.lag, Span::max);
+    let start = Clock::system().now().minus(late).minus(schedule.deadline);
     let rollout = Rollout {
         deploy: Deploy {
             service: inputs.get("service").cloned().unwrap_or_default(),
