@@ -75,7 +75,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         template,
         template_inline,
         inputs: inputs(&args.inputs)?,
-        baseline: Some(ScopeInput::Text(args.baseline.clone())),
+        baseline: args.baseline.clone().map(ScopeInput::Text),
         canary: Some(ScopeInput::Text(args.canary.clone())),
         deploy: DeployInput {
             id: deploy.deploy_id.clone(),

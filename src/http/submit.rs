@@ -43,6 +43,7 @@ pub(crate) async fn submit(
         checked.deploy.traceparent = traceparent(&parts.headers);
     }
     let chosen = bind::chosen(&office, &checked.template)?;
+    checked.fits(&chosen.template).map_err(invalid)?;
     let plan = bind::plan(&chosen.template, &checked.rollout((office.desk.now)()))?;
     let receivers = bind::receivers(&office, &checked.receivers)?;
     let deploy_key = || checked.deploy.id.as_ref().map(|id| format!("deploy:{id}"));

@@ -21,12 +21,16 @@ use crate::series::grid::Grid;
 use crate::series::raw::{Labels, RawHistograms, RawSeries, series_key};
 use crate::series::samples::Series;
 use crate::template::{Combine, GapPolicy};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::collections::BTreeSet;
 
 /// Share of values that may be NaN, infinite or too large before a metric has no data: one in
 /// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
 const NON_FINITE_SHARE_MAX: f64 = 0.05;
+
+/// Warnings of the source kept of a metric whose data come late; later ones are dropped: a note is
+/// there for people.
+const WARNINGS_MAX: usize = 3;
 
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -50,6 +54,8 @@ pub(crate) struct MetricState {
     /// It is a part of a metric whose other parts are elsewhere: that nothing bad ever happened
     /// here says nothing about the selector.
     is_part: bool,
+    /// What the source warned of, where that holds nothing up.
+    warnings: Vec<String>,
 }
 
 /// Where the first answer of a metric began.
@@ -88,6 +94,13 @@ impl MetricState {
             return;
         }
         self.note_reach(plan, answers.from);
+        if metric.lag != Span::ZERO {
+            for warning in answers.warnings() {
+                if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(warning) {
+                    self.warnings.push(warning.clone());
+                }
+            }
+        }
         for (_, answer) in &answers.parts {
             self.histogram_series = self.histogram_series.max(answer.histogram_series);
         }
@@ -131,6 +144,11 @@ impl MetricState {
     pub(crate) fn scraped_with(&mut self, whole: &Self) {
         self.tally.scraped_with(&whole.tally);
         self.past.scraped_with(&whole.past);
+    }
+
+    /// The last instant answered for.
+    pub(crate) fn read_to(&self) -> Option<Timestamp> {
+        self.read_to
     }
 
     /// Whether more series came than may.
@@ -524,6 +542,11 @@ impl MetricState {
             ));
         }
         out.extend(self.past.note());
+        out.extend(
+            self.warnings
+                .iter()
+                .map(|text| format!("the source warned: {text}")),
+        );
         out
     }
 }

@@ -8,7 +8,6 @@
 
 use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{Breakdown, Finding, LEFT_OUT_NAMED_MAX, Label, Needs, ValueFinding};
-use crate::judge::look::Look;
 use crate::judge::sequential::Memory;
 use crate::judge::slots::Directory;
 use crate::judge::windows::{Arm, Windows};
@@ -22,15 +21,14 @@ const VALUE_CHARS_MAX: usize = 120;
 pub(crate) fn add(
     plan: &Plan,
     windows: &Windows,
-    look: &Look,
     memory: &mut Memory,
     findings: &mut [Finding],
-    judge: impl FnOnce(&Plan, &Windows, &Look, &mut Memory) -> Vec<Finding>,
+    judge: impl FnOnce(&Plan, &Windows, &mut Memory) -> Vec<Finding>,
 ) {
     let Some(slots) = &windows.slots else {
         return;
     };
-    let said = judge(slots.plan(), slots.windows(), look, memory.values());
+    let said = judge(slots.plan(), slots.windows(), memory.values());
     for directory in slots.directories() {
         let metric = plan.metrics.get(directory.metric_idx);
         let finding = findings.get_mut(directory.metric_idx);

@@ -3,6 +3,7 @@
 //! It leads with the worst metric, its effect with interval and the limit; one sentence, without a
 //! full stop, in ASCII but for `×`, `±` and what a metric's unit brings.
 
+use crate::judge::extension;
 use crate::judge::finding::ACCEPTED;
 use crate::judge::judgement::{
     Breakdown, Finding, Judgement, Label, ObjectiveFinding, RungFinding,
@@ -41,7 +42,23 @@ pub enum Stand {
 
 /// The sentence for a verdict, a hold, or an analysis that goes on; without a judgement there has
 /// been no look yet.
+///
+/// A comparison with a baseline of another time says in every sentence how weak it is, and an
+/// analysis that was extended by how much.
 pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
+    let mut text = said(plan, judgement, stand);
+    if let Some(extra) = extension::extended_by(plan, judgement) {
+        let regular = plan.timing.deadline_regular().since(plan.timing.start);
+        let more = format!("; the deadline of {regular} was extended once, by {extra}");
+        text.push_str(&more);
+    }
+    match plan.baseline_mode().weakness() {
+        Some(weakness) if judgement.is_some() => format!("{text}; {weakness}"),
+        _ => text,
+    }
+}
+
+fn said(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
     let Some(judgement) = judgement else {
         return match stand {
             Stand::Pending => "no look has been taken yet".to_owned(),

@@ -12,6 +12,8 @@ pub enum Label {
     Worse,
     /// Not enough data to say anything.
     NoData,
+    /// Its data come later than the analysis can wait for.
+    Lagging,
     /// Neither shown worse nor shown within its limit.
     Undecided,
     /// Shown to be within its limit.
@@ -24,6 +26,7 @@ impl Label {
         match self {
             Self::Worse => "worse",
             Self::NoData => "no_data",
+            Self::Lagging => "lagging",
             Self::Undecided => "undecided",
             Self::Within => "within",
         }
@@ -31,9 +34,14 @@ impl Label {
 
     /// The reverse of [`Label::word`].
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Worse, Self::NoData, Self::Undecided, Self::Within]
-            .into_iter()
-            .find(|label| label.word() == word)
+        let all = [
+            Self::Worse,
+            Self::NoData,
+            Self::Lagging,
+            Self::Undecided,
+            Self::Within,
+        ];
+        all.into_iter().find(|label| label.word() == word)
     }
 }
 

@@ -18,6 +18,7 @@
 //! | is one route among many worse? | [`breakdown`] over [`slots`] |
 //! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
+//! | does the analysis go on beyond its deadline? | [`extension`] |
 
 mod absorb;
 mod absorb_buckets;
@@ -32,6 +33,7 @@ pub mod counts;
 pub mod dispersion;
 pub mod environment;
 pub mod explain;
+pub mod extension;
 pub mod finding;
 mod history;
 mod intervals;
@@ -58,7 +60,7 @@ mod widths;
 pub mod windows;
 
 use crate::judge::count_offset::Healthy;
-use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
+use crate::judge::judgement::{Finding, Judgement, Label, Needs, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::order_offset::HealthyShapes;
@@ -92,17 +94,15 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     let at = (number, &look);
     match &plan.judge.method {
         Method::Sequential => {
-            let mut findings = sequentially(plan, windows, &look, memory);
-            breakdown::add(plan, windows, &look, memory, &mut findings, sequentially);
+            let mut findings = sequentially(plan, windows, memory);
+            breakdown::add(plan, windows, memory, &mut findings, sequentially);
             combine::together(plan, memory, &mut findings);
             conclude(plan, windows, at, findings, usual)
         }
         Method::MannWhitney => {
-            let mut findings = classical(plan, windows, &look);
-            let judge = |plan: &Plan, windows: &Windows, look: &Look, _: &mut Memory| {
-                classical(plan, windows, look)
-            };
-            breakdown::add(plan, windows, &look, memory, &mut findings, judge);
+            let mut findings = classical(plan, windows);
+            let judge = |plan: &Plan, windows: &Windows, _: &mut Memory| classical(plan, windows);
+            breakdown::add(plan, windows, memory, &mut findings, judge);
             conclude(plan, windows, at, findings, usual)
         }
         Method::Kayenta(spec) => {
@@ -129,6 +129,7 @@ fn conclude(
         .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
+        lag(plan, windows, metric_idx, finding);
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
@@ -145,13 +146,46 @@ fn conclude(
     }
 }
 
-fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
-    let all = plan.metrics.iter().enumerate();
-    all.filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, look))
-        .collect()
+/// Says of a metric whose data lag behind how far they have come: nothing waits for it, and what is
+/// still to come is not missing.
+fn lag(plan: &Plan, windows: &Windows, metric_idx: usize, finding: &mut Finding) {
+    let covered_to = windows.metric_covered_to(plan, metric_idx);
+    let Some(metric) = plan.metrics.get(metric_idx) else {
+        return;
+    };
+    if covered_to >= windows.covered_to {
+        return;
+    }
+    let timing = &plan.timing;
+    let late = timing.lag.plus(metric.lag);
+    let there = timing.deadline_regular().plus(late);
+    if finding.label == Label::NoData {
+        finding.label = Label::Lagging;
+        finding.needs = Needs::Nothing;
+        finding.no_data = Some(format!(
+            "its data come {late} late, all of them are there from {there} on"
+        ));
+    } else {
+        let note = format!("judged up to {covered_to}: its data come {late} late");
+        finding.notes.push(note);
+    }
 }
 
-fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
+/// The look as far as the data of one metric reach.
+fn look_at(plan: &Plan, windows: &Windows, metric_idx: usize) -> Look {
+    Look::new(&plan.timing, windows.metric_covered_to(plan, metric_idx))
+}
+
+fn classical(plan: &Plan, windows: &Windows) -> Vec<Finding> {
+    let all = plan.metrics.iter().enumerate();
+    all.filter_map(|(metric_idx, metric)| {
+        let look = look_at(plan, windows, metric_idx);
+        find(plan, metric_idx, metric, windows, &look)
+    })
+    .collect()
+}
+
+fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
     let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
         .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
         .collect();
@@ -164,6 +198,7 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
     let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
         let window = windows.metrics.get(metric_idx)?;
+        let look = &look_at(plan, windows, metric_idx);
         if let Some(open) = series.get_mut(metric_idx)?.take() {
             return series::find(plan, open, (look, memory));
         }

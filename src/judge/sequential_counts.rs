@@ -280,7 +280,9 @@ fn settled(
     let (low, high) = match label {
         Label::Worse => classify::agree(label, bounds, moved.harm, out.harm, estimate),
         Label::Within => classify::agree(label, bounds, moved.safe, out.harm, estimate),
-        Label::Undecided | Label::NoData => undecided(bounds, moved, out.harm, estimate),
+        Label::Undecided | Label::Lagging | Label::NoData => {
+            undecided(bounds, moved, out.harm, estimate)
+        }
     };
     Decision {
         low,

@@ -329,7 +329,7 @@ impl<'a> Test<'a> {
             Label::Undecided if self.allowed.kept() < 1.0 => {
                 self.allowed.undecided(idx, bounds, estimate)
             }
-            Label::Within | Label::Undecided | Label::NoData => {
+            Label::Within | Label::Undecided | Label::Lagging | Label::NoData => {
                 agree(self.allowed.limits_of_safety(idx))
             }
         }

@@ -214,7 +214,13 @@ impl Windows {
             let Some(metric) = plan.metrics.get(metric_idx) else {
                 continue;
             };
-            let answers = Answers::of(batch, metric_idx, to);
+            let mut answers = Answers::of(batch, metric_idx, to);
+            if metric.lag != Span::ZERO {
+                answers = answers.lagging(plan, metric.lag);
+                if answers.to <= plan.timing.start {
+                    continue;
+                }
+            }
             state.absorb(plan, metric, &answers, window);
             if state.overflowed() {
                 let text = format!(
@@ -231,13 +237,25 @@ impl Windows {
         }
     }
 
+    /// The last instant read of a metric: [`Windows::covered_to`], or earlier when its data lag
+    /// behind.
+    pub fn metric_covered_to(&self, plan: &Plan, metric_idx: usize) -> Timestamp {
+        let metric = plan.metrics.get(metric_idx);
+        if metric.is_none_or(|metric| metric.lag == Span::ZERO) {
+            return self.covered_to;
+        }
+        let state = self.counters.get(metric_idx);
+        let read_to = state.and_then(MetricState::read_to);
+        read_to.unwrap_or(plan.timing.start)
+    }
+
     /// A series metric's values at the grid points from `plan.timing.judged_from` to
     /// [`Windows::covered_to`], baseline and canary, equally long; gaps that the template calls
     /// zero are zero. `None` when the metric is no series metric.
     ///
     /// The grid point at the start itself is left out when nobody asked for it.
     pub fn judged_series(&self, plan: &Plan, metric_idx: usize) -> Option<JudgedValues<'_>> {
-        let (baseline, canary) = self.pair(metric_idx, plan.timing.judged_from)?;
+        let (baseline, canary) = self.pair(plan, metric_idx, plan.timing.judged_from)?;
         let Queries::Series { gaps, .. } = plan.metrics.get(metric_idx)?.queries else {
             return None;
         };
@@ -266,13 +284,18 @@ impl Windows {
 
     /// A series metric's values as they came, from the first grid point at or after `judged_from`
     /// to [`Windows::covered_to`]; no gap is filled.
-    pub fn pair(&self, metric_idx: usize, judged_from: Timestamp) -> Option<JudgedValues<'_>> {
+    pub fn pair(
+        &self,
+        plan: &Plan,
+        metric_idx: usize,
+        judged_from: Timestamp,
+    ) -> Option<JudgedValues<'_>> {
         let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
         let first = self.first_point(metric_idx, judged_from)?;
         let grid = baseline.grid();
-        let len = grid.points_until(self.covered_to);
+        let len = grid.points_until(self.metric_covered_to(plan, metric_idx));
         Some((
             cut(baseline.values(), first, len),
             cut(canary.values(), first, len),
@@ -285,7 +308,10 @@ impl Windows {
     pub fn judged_events(&self, plan: &Plan, metric_idx: usize) -> Vec<EventInterval> {
         let window = self.metrics.get(metric_idx);
         match window.and_then(|window| window.data.counts()) {
-            Some(intervals) => judged_intervals(plan, intervals, self.covered_to),
+            Some(intervals) => {
+                let covered_to = self.metric_covered_to(plan, metric_idx);
+                judged_intervals(plan, intervals, covered_to)
+            }
             None => Vec::new(),
         }
     }
@@ -325,11 +351,12 @@ impl Windows {
     }
 
     /// How many grid points of a series metric are covered.
-    pub(crate) fn points(&self, metric_idx: usize) -> Option<usize> {
+    pub(crate) fn points(&self, plan: &Plan, metric_idx: usize) -> Option<usize> {
         let MetricData::Series { baseline, .. } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
-        Some(baseline.grid().points_until(self.covered_to))
+        let covered_to = self.metric_covered_to(plan, metric_idx);
+        Some(baseline.grid().points_until(covered_to))
     }
 
     /// The first judged grid point of a series metric.

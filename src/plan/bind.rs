@@ -5,14 +5,16 @@ use crate::digest::Digest;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::{Matcher, Scope, quote};
 use crate::plan::{
-    MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, WHOLE_SHARE, fingerprint,
+    MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan, WHOLE_SHARE,
+    fingerprint,
 };
 use crate::slo::objective::RungAction;
+use crate::template::baseline::BaselineMode;
 use crate::template::history::HISTORY_POINTS_MAX;
-use crate::template::parse::{DEADLINE_MAX, size_fault, window_fault};
+use crate::template::parse::{DEADLINE_MAX, extension_fault, size_fault, window_fault};
 use crate::template::query::{Fault, fill, value_fault};
 use crate::template::{History, Measure, MetricSpec, ObjectiveSpec, Role, Template};
-use crate::time::Span;
+use crate::time::{Span, Step};
 use crate::units::Probability;
 use std::collections::BTreeMap;
 
@@ -26,23 +28,26 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
     found.extend(misspelt_change(template, rollout));
     let template = template.for_change(rollout.deploy.change_type.as_deref());
     let inputs = resolve_inputs(template, rollout, &mut found);
-    found.extend(overlap(&rollout.baseline, &rollout.canary));
+    let concurrent = template.baseline == BaselineMode::Concurrent;
+    if concurrent {
+        found.extend(overlap(&rollout.baseline, &rollout.canary));
+    }
     found.extend(length_faults(template, rollout));
-    let filler = Filler {
-        selector: selector(&rollout.baseline, &rollout.canary),
-        arm_labels: arm_labels(&rollout.baseline, &rollout.canary),
-        inputs,
-    };
+    let mut faults = Vec::new();
+    let timing = timing(template, rollout);
     let share = share_of_required(template);
-    let mut metrics = Vec::new();
-    if found.is_empty() {
-        for spec in &template.metrics {
-            match metric_plan(spec, &filler, share) {
-                Ok(metric) => metrics.push(metric),
-                Err(diagnostic) => found.push(diagnostic),
+    let fillers = Fillers::new(rollout, concurrent, &inputs);
+    let (mut metrics, mut shifted) = (Vec::new(), Vec::new());
+    for spec in template.metrics.iter().filter(|_| found.is_empty()) {
+        match metric_plan(spec, &fillers, share, &timing) {
+            Ok((metric, baseline)) => {
+                metrics.push(metric);
+                shifted.extend(baseline);
             }
+            Err(diagnostic) => faults.push(diagnostic),
         }
     }
+    found.extend(faults);
     if !found.is_empty() {
         return Err(found);
     }
@@ -55,14 +60,20 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         template: template.name.clone(),
         template_digest: template.digest,
         rollout: rollout.clone(),
-        timing: timing(template, rollout),
+        timing,
         judge: template.judge.clone(),
         metrics,
         objectives,
-        traffic: traffic(template, rollout),
+        traffic: traffic(template, rollout).filter(|_| concurrent),
         history: history(template),
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
+        exceptions: template.exceptions.clone(),
+        shifted: (!concurrent).then(|| Shifted {
+            mode: template.baseline,
+            back: back(template, rollout, &timing),
+            queries: shifted,
+        }),
         digest: Digest::of(&[]),
     };
     plan.digest = fingerprint::of(&plan);
@@ -183,6 +194,7 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
         found.push(Diagnostic::error("C064", message).help(help));
     }
     found.extend(size_fault(schedule, duration));
+    found.extend(extension_fault(schedule, duration));
     let short = |metric| window_fault(schedule, duration, metric);
     found.extend(template.metrics.iter().filter_map(short));
     found
@@ -191,7 +203,7 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
 fn timing(template: &Template, rollout: &Rollout) -> Timing {
     let schedule = &template.schedule;
     let start = rollout.start.align_up(schedule.step);
-    let deadline = start.plus(rollout.duration.unwrap_or(schedule.deadline));
+    let regular = start.plus(rollout.duration.unwrap_or(schedule.deadline));
     let bake_until = start.plus(schedule.bake);
     Timing {
         start,
@@ -201,15 +213,30 @@ fn timing(template: &Template, rollout: &Rollout) -> Timing {
         // Data end on the grid, and a bake time is over when the data reach past it, not when they
         // nearly do. Only a bake time as long as the whole window ends with the window's last grid
         // point: there is nothing after it to wait for.
-        bake_until: if bake_until == deadline {
-            deadline.align_down(schedule.step)
+        bake_until: if bake_until == regular {
+            regular.align_down(schedule.step)
         } else {
             bake_until.align_up(schedule.step)
         },
-        deadline,
+        deadline: regular.plus(schedule.extend_once),
+        extension: schedule.extend_once,
         lag: schedule.lag,
         source_grace: schedule.source_grace,
     }
+}
+
+/// How much earlier the baseline's data are, in whole steps, so that they fall on the canary's
+/// grid. Right before the start means that no sample of the baseline is later than the start the
+/// rollout named, however long the analysis may take.
+fn back(template: &Template, rollout: &Rollout, timing: &Timing) -> Span {
+    let whole = timing.deadline.since(rollout.start);
+    steps(template.baseline.back().unwrap_or(whole), timing.step)
+}
+
+/// In whole steps, rounded up.
+fn steps(span: Span, step: Step) -> Span {
+    let step = step.span();
+    step.times((span.ms() + step.ms() - 1) / step.ms())
 }
 
 /// What `${…}` becomes.
@@ -258,14 +285,44 @@ fn arm_labels(baseline: &Scope, canary: &Scope) -> String {
     labels.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricPlan, Diagnostic> {
+/// What fills the queries of a plan.
+struct Fillers {
+    /// Those that are asked for both arms, or for the canary when the baseline is asked alone.
+    both: Filler,
+    /// Those of a baseline of another time.
+    baseline: Option<Filler>,
+}
+
+impl Fillers {
+    fn new(rollout: &Rollout, concurrent: bool, inputs: &BTreeMap<String, String>) -> Self {
+        let (baseline, canary) = (&rollout.baseline, &rollout.canary);
+        let filler = |selector: String| Filler {
+            selector,
+            arm_labels: arm_labels(baseline, canary),
+            inputs: inputs.clone(),
+        };
+        if concurrent {
+            return Self {
+                both: filler(selector(baseline, canary)),
+                baseline: None,
+            };
+        }
+        Self {
+            both: filler(selector(canary, canary)),
+            baseline: Some(filler(selector(baseline, baseline))),
+        }
+    }
+}
+
+/// The concrete queries of a metric.
+fn queries(spec: &MetricSpec, filler: &Filler) -> Result<Queries, Diagnostic> {
     let fill = |query: &str| {
         fill(query, &filler.selector, &filler.arm_labels, &filler.inputs).map_err(|fault: Fault| {
             let message = format!("metric `{}`: {}", spec.name, fault.message);
             Diagnostic::error(fault.code, message).help(fault.help)
         })
     };
-    let queries = match &spec.measure {
+    Ok(match &spec.measure {
         Measure::Series {
             query,
             combine,
@@ -283,7 +340,18 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
             buckets: fill(buckets)?,
             threshold: *threshold,
         },
-    };
+    })
+}
+
+/// A metric, and the queries of a baseline that is asked alone.
+fn metric_plan(
+    spec: &MetricSpec,
+    fillers: &Fillers,
+    share: f64,
+    timing: &Timing,
+) -> Result<(MetricPlan, Option<Queries>), Diagnostic> {
+    let alone = fillers.baseline.as_ref();
+    let baseline = alone.map(|filler| queries(spec, filler)).transpose()?;
     let weight = if spec.role == Role::Critical {
         CRITICAL_SHARE
     } else {
@@ -294,7 +362,7 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
     } else {
         1.0
     };
-    Ok(MetricPlan {
+    let metric = MetricPlan {
         name: spec.name.clone(),
         role: spec.role,
         harm: spec.harm,
@@ -303,12 +371,21 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         group: spec.group.clone(),
         weight: spec.weight,
         evidence: spec.evidence,
-        queries,
+        queries: queries(spec, &fillers.both)?,
         per: spec.per.clone(),
         group_by: spec.group_by.clone(),
+        lag: lag(spec, timing),
         alpha: portion(share, weight * kept),
         kayenta: spec.kayenta,
-    })
+    };
+    Ok((metric, baseline))
+}
+
+/// How far the data of a metric lag behind those of the others.
+fn lag(spec: &MetricSpec, timing: &Timing) -> Span {
+    let own = spec.lag.unwrap_or(Span::ZERO);
+    let behind = Span::from_ms((own.ms() - timing.lag.ms()).max(0));
+    steps(behind, timing.step)
 }
 
 fn objective_plan(template: &Template, spec: &ObjectiveSpec, share: f64) -> Option<ObjectivePlan> {

@@ -4,10 +4,11 @@
 use crate::digest::{Canonical, Digest};
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
-use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
+use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
 use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
+use crate::time::Span;
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -24,9 +25,11 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
-        history,
+        history: _,
         allowed_warnings,
         on_inconclusive,
+        exceptions: _,
+        shifted: _,
         digest: _,
     } = plan;
     let mut out = Canonical::new().text("haldane plan").int(VERSION);
@@ -53,7 +56,19 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out = out.text(on_inconclusive.word());
+    add_later(out.text(on_inconclusive.word()), plan).digest()
+}
+
+/// What plans did not always have.
+fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
+    let Plan {
+        history,
+        metrics,
+        exceptions,
+        shifted,
+        timing,
+        ..
+    } = plan;
     // Only what is there is added: plans without a history or replicas keep the digest they had
     // before there were any.
     if let Some(History { lookback, offset }) = history {
@@ -73,7 +88,34 @@ pub(super) fn of(plan: &Plan) -> Digest {
             out = count(out, *max);
         }
     }
-    out.digest()
+    for (reason, policy) in exceptions.iter() {
+        out = out
+            .text("inconclusive")
+            .text(reason.word())
+            .text(policy.word());
+    }
+    if let Some(shifted) = shifted {
+        out = add_shifted(out, shifted);
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if metric.lag != Span::ZERO {
+            out = count(out.text("lag"), metric_idx).int(metric.lag.ms());
+        }
+    }
+    if timing.extension != Span::ZERO {
+        out = out.text("extension").int(timing.extension.ms());
+    }
+    out
+}
+
+fn add_shifted(out: Canonical, shifted: &Shifted) -> Canonical {
+    let Shifted {
+        mode,
+        back,
+        queries,
+    } = shifted;
+    let out = out.text("baseline").text(mode.word()).int(back.ms());
+    queries.iter().fold(out, add_queries)
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -156,6 +198,7 @@ fn add_timing(out: Canonical, timing: &Timing) -> Canonical {
         deadline,
         lag,
         source_grace,
+        extension: _,
     } = timing;
     out.int(start.ms())
         .int(step.span().ms())
@@ -247,6 +290,7 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         queries,
         per: _,
         group_by: _,
+        lag: _,
         alpha,
         kayenta,
     } = metric;

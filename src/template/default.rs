@@ -4,6 +4,8 @@
 use crate::digest::Canonical;
 use crate::ids::{GroupName, MetricName, TemplateName};
 use crate::slo::objective::{Rung, RungAction};
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::{
     Combine, GapPolicy, JudgeSpec, Measure, Method, MetricSpec, MinEvidence, OnInconclusive, Role,
     Schedule, Template,
@@ -105,6 +107,7 @@ const fn one_look(step: Step, whole: Span) -> Schedule {
         deadline: whole,
         lag: Span::ZERO,
         source_grace: SOURCE_GRACE,
+        extend_once: Span::ZERO,
     }
 }
 
@@ -155,6 +158,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
             },
             group_by: None,
             per: None,
+            lag: None,
             kayenta: None,
             place: None,
         }],
@@ -163,6 +167,8 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        exceptions: Exceptions::default(),
+        baseline: BaselineMode::Concurrent,
         changes: Vec::new(),
         digest,
     }

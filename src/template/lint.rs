@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 19] = [
+const RULES: [Rule; 20] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -47,6 +47,7 @@ const RULES: [Rule; 19] = [
     short_history,
     not_read_by_kayenta,
     raw_counters,
+    baseline_of_another_time,
 ];
 
 /// Everything unwise in a template, in the order of the text it was parsed from.
@@ -508,5 +509,24 @@ fn raw_counters(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let help = format!("compare its rate: `rate({name}{{…}}[{step}])`");
         let place = subject.in_query(idx, query, at, name.len());
         found.push(warn("C056", place, message, &help));
+    }
+}
+
+/// C059: a baseline from another time. It may be all there is, and then it is better than none; but
+/// it must be chosen, not stumbled into.
+fn baseline_of_another_time(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let template = subject.template;
+    let Some(weakness) = template.baseline.weakness() else {
+        return;
+    };
+    let place = subject.place(&["spec", "baseline", "mode"]);
+    let help = "compare with replicas of the old version that run beside the canary, if there can \
+                be any; every verdict will say this";
+    found.push(warn("C059", place, weakness.to_owned(), help));
+    if template.traffic.is_some() {
+        let message =
+            "arms of different times share no traffic: `traffic` is not compared".to_owned();
+        let place = subject.place(&["spec", "traffic"]);
+        found.push(warn("C059", place, message, "remove it"));
     }
 }

@@ -8,7 +8,8 @@ use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, group_by, kayenta};
+use crate::template::{default, extends, group_by, kayenta, lag};
+use crate::time::Span;
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -146,10 +147,12 @@ fn read_one(
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
     let group_by = group_by::read(reader, fields);
+    let lag = lag::read(reader, fields, role);
     let kayenta = match fields.get("kayenta") {
         None => Some(None),
         Some(node) => kayenta::read_options(reader, node).map(Some),
     };
+    let lag = Some(lag?);
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -162,6 +165,7 @@ fn read_one(
         measure: measure?,
         per: per?,
         group_by: group_by?,
+        lag: lag.filter(|lag| *lag > Span::ZERO),
         kayenta: kayenta?,
         place: Some(place),
     })

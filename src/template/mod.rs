@@ -1,5 +1,6 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+pub mod baseline;
 mod changes;
 pub mod codes;
 pub mod default;
@@ -8,8 +9,10 @@ pub mod extends;
 pub(crate) mod fields;
 pub mod group_by;
 pub mod history;
+pub mod inconclusive;
 mod inputs;
 pub mod kayenta;
+mod lag;
 pub mod lint;
 mod merge;
 mod metrics;
@@ -26,6 +29,8 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -55,6 +60,10 @@ pub struct Template {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// What it is told instead for some reasons of being inconclusive.
+    pub exceptions: Exceptions,
+    /// From which time the baseline's data are.
+    pub baseline: BaselineMode,
     /// What is different for some types of change; none of these has rules of its own.
     pub changes: Vec<ChangeRule>,
     /// The digest of the text it came from.
@@ -117,6 +126,9 @@ pub struct Schedule {
     pub lag: Span,
     /// How long the source may fail before the analysis is inconclusive.
     pub source_grace: Span,
+    /// How much longer an analysis goes on, once, that is undecided at the deadline; zero when
+    /// it does not.
+    pub extend_once: Span,
 }
 
 /// The judge and its error budget.
@@ -210,6 +222,9 @@ pub struct MetricSpec {
     pub per: Option<String>,
     /// The label whose values are judged on their own beside the whole, when there is one.
     pub group_by: Option<GroupBy>,
+    /// How much later than `schedule.lag` says its data come, when they do: how long a sample
+    /// takes to be readable.
+    pub lag: Option<Span>,
     /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
     pub kayenta: Option<KayentaOptions>,
     /// Where it stands in the text.

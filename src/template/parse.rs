@@ -10,7 +10,8 @@ use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    changes, default, extends, group_by, history, inputs, kayenta, metrics, objectives,
+    baseline, changes, default, extends, group_by, history, inconclusive, inputs, kayenta, lag,
+    metrics, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -139,15 +140,16 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
     let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
+    let traffic = traffic.flatten();
+    let deciding = (judge.as_ref(), &objectives[..], traffic.as_ref());
+    lag::check(reader, &metrics, deciding, fields.place());
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
-    let on_inconclusive = read_on_inconclusive(reader, &fields);
+    let on_inconclusive = inconclusive::read(reader, &fields);
+    let baseline = baseline::read(reader, fields.get("baseline"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
-    for metric in &metrics {
-        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
-            reader.say(said.at(metric.place.or(step_place)));
-        }
-    }
+    check_windows(reader, &schedule, &metrics, step_place);
+    let (on_inconclusive, exceptions) = on_inconclusive?;
     Some(Template {
         name: TemplateName::new("unnamed")?,
         description: String::new(),
@@ -156,13 +158,29 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         judge: judge?,
         metrics,
         objectives,
-        traffic: traffic.flatten(),
+        traffic,
         history,
         allowed_warnings,
-        on_inconclusive: on_inconclusive?,
+        on_inconclusive,
+        exceptions,
+        baseline: baseline?,
         changes: Vec::new(),
         digest: Digest::of(&[]),
     })
+}
+
+/// C031 of every metric.
+fn check_windows(
+    reader: &mut Reader<'_>,
+    schedule: &Schedule,
+    metrics: &[MetricSpec],
+    place: Option<Place>,
+) {
+    for metric in metrics {
+        if let Some(said) = window_fault(schedule, schedule.deadline, metric) {
+            reader.say(said.at(metric.place.or(place)));
+        }
+    }
 }
 
 /// C031 when a series metric cannot collect its minimum of samples before the deadline.
@@ -215,6 +233,7 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
     let bake = optional("bake", Span::ZERO);
     let lag = optional("lag", Span::ZERO);
     let source_grace = optional("source_grace", Span::ZERO);
+    let extend_once = optional("extend_once", Span::ZERO);
     let (step, deadline) = (step?, deadline?);
     let grid = step.span();
     let minute_on_grid = grid.times((default::LOOK_EVERY.ms() + grid.ms() - 1) / grid.ms());
@@ -226,8 +245,14 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
         bake: bake?.unwrap_or(default::BAKE.min(deadline)),
         lag: lag?.unwrap_or(default::LAG),
         source_grace: source_grace?.unwrap_or(default::SOURCE_GRACE.max(grid.times(3))),
+        extend_once: extend_once?.unwrap_or(Span::ZERO),
     };
     check_size(reader, &schedule, place);
+    if let Some(node) = fields.get("extend_once")
+        && let Some(said) = extension_fault(&schedule, deadline)
+    {
+        reader.say(said.at(Some(node.place)));
+    }
     if let Some(node) = fields.get("lag").filter(|_| schedule.lag >= deadline) {
         let message = format!(
             "a `lag` of {} is not shorter than the deadline of {deadline}",
@@ -249,8 +274,42 @@ fn check_size(reader: &mut Reader<'_>, schedule: &Schedule, place: Place) {
     }
 }
 
+/// C037 when an analysis of this length cannot be extended: the look at the deadline decides about
+/// it, so there must be one, and the time that is added must bring something new.
+pub fn extension_fault(schedule: &Schedule, deadline: Span) -> Option<Diagnostic> {
+    let (extra, every) = (schedule.extend_once, schedule.look_every);
+    if extra == Span::ZERO {
+        return None;
+    }
+    let step = schedule.step.span();
+    let (message, help) = if extra < step {
+        let message = format!("`extend_once` of {extra} is shorter than a step of {step}");
+        (
+            message,
+            format!("it would bring nothing new: add at least {every}"),
+        )
+    } else if deadline.plus(extra) > DEADLINE_MAX {
+        let whole = deadline.plus(extra);
+        let message = format!("deadline and `extend_once` are {whole}, at most {DEADLINE_MAX}");
+        (message, "shorten one of them".to_owned())
+    } else if deadline.ms() % every.ms().max(1) != 0 {
+        let message = format!(
+            "`extend_once` is decided by the look at the deadline of {deadline}, and a look every \
+             {every} has none there"
+        );
+        (
+            message,
+            "make the deadline a multiple of `look_every`".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(Diagnostic::error("C037", message).help(help))
+}
+
 /// C013 when an analysis of this length has too many points or looks.
 pub fn size_fault(schedule: &Schedule, deadline: Span) -> Option<Diagnostic> {
+    let deadline = deadline.plus(schedule.extend_once);
     let points = deadline.ms() / schedule.step.span().ms();
     if usize::try_from(points).unwrap_or(usize::MAX) > default::POINTS_MAX {
         let (step, max) = (schedule.step, default::POINTS_MAX);
@@ -380,18 +439,4 @@ fn read_warnings(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<String> {
         }
     }
     out
-}
-
-fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<OnInconclusive> {
-    let Some(node) = fields.get("on_inconclusive") else {
-        return Some(OnInconclusive::Hold);
-    };
-    if matches!(&node.value, Value::Text(text) if text == "promote") {
-        let message = "`on_inconclusive: promote` would promote without evidence".to_owned();
-        let help = "use `hold` or `rollback`; to promote on \"no harm found\", set \
-                    `judge.accept_no_harm`";
-        reader.error("C015", node.place, message, help);
-        return None;
-    }
-    reader.word(node, "`on_inconclusive`", &POLICIES)
 }

@@ -12,6 +12,7 @@
     reason = "tests do I/O, read clocks, build expected text by hand and stop at the first surprise"
 )]
 mod bad_input;
+mod baseline_modes;
 mod chart;
 mod judge_absence;
 mod judge_background;
@@ -30,6 +31,7 @@ mod judge_plans;
 mod judge_replicas;
 mod judge_sequential;
 mod judge_together;
+mod late_metrics;
 mod latencies;
 mod library;
 mod native_histograms;
@@ -58,6 +60,7 @@ mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
 mod evaluate;
+mod extended;
 mod floors;
 mod http_anything;
 mod http_fixture;

@@ -121,6 +121,8 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let spec = &mut document["spec"];
     spec["changes"] = json!({ "database": { "schedule": {} } });
     spec["history"] = json!({ "lookback": "1h" });
+    spec["baseline"] = json!({ "mode": "before" });
+    spec["on_inconclusive"] = json!({ "undecided": "hold" });
     spec["judge"]["method"] = json!("kayenta");
     spec["judge"]["score"] = json!({});
     spec["metrics"][0]["kayenta"] = json!({ "effect_size": {} });
@@ -148,6 +150,8 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/objectives/0/rungs/0", "Rung"),
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
+        ("/spec/baseline", "Baseline"),
+        ("/spec/on_inconclusive", "ByReason"),
     ] {
         let properties = &schema["definitions"][name]["properties"];
         let listed = properties.as_object().unwrap_or_else(|| panic!("{name}"));

@@ -379,6 +379,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         },
         alpha: share(0.01),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),
@@ -393,6 +394,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             deadline: START.plus(Span::from_s(1440)),
             lag: Span::from_s(30),
             source_grace: Span::from_s(300),
+            extension: haldane::time::Span::ZERO,
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -407,6 +409,8 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 

@@ -7,6 +7,7 @@ use crate::plan::{MetricPlan, Part, Plan, Queries, Slot};
 use crate::series::raw::{Answer, RawSeries};
 use crate::template::group_by::VALUES_MAX;
 use crate::template::{Role, Template, field_place};
+use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
 use std::collections::BTreeSet;
 
@@ -82,16 +83,26 @@ impl Asked<'_> {
     }
 
     fn arm(&self, arm: &str) -> Vec<&RawSeries> {
-        let rollout = &self.plan.rollout;
-        let scope = if arm == "baseline" {
-            &rollout.baseline
-        } else {
-            &rollout.canary
+        let belongs = |series: &&RawSeries| {
+            let (baseline, canary) = self.plan.arms_of(&series.labels);
+            if arm == "baseline" { baseline } else { canary }
         };
-        let series = self.answer.series.iter();
-        series
-            .filter(|series| scope.matches(&series.labels))
-            .collect()
+        self.answer.series.iter().filter(belongs).collect()
+    }
+
+    /// The time that was asked about, in words.
+    fn window(&self, arm: &str) -> String {
+        let length = self.template.schedule.deadline;
+        let timing = &self.plan.timing;
+        let back = if arm == "baseline" {
+            self.plan.back()
+        } else {
+            Span::ZERO
+        };
+        if back == Span::ZERO && self.template.metrics.iter().all(|m| m.lag.is_none()) {
+            return format!("the last {length}");
+        }
+        format!("the {length} up to {}", timing.deadline.minus(back))
     }
 
     fn place(&self) -> Option<Place> {
@@ -113,9 +124,9 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}` has no series for the {arm} in the last {}",
+            "metric `{}` has no series for the {arm} in {}",
             self.metric().name,
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = if self.answer.series.is_empty() {
             "check the metric's name and labels; in both arms nothing matches"
@@ -356,10 +367,10 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}`: the {arm} had {} events in the last {}, `min_events` asks for {needed}",
+            "metric `{}`: the {arm} had {} events in {}, `min_events` asks for {needed}",
             self.metric().name,
             trim_number(events.round()),
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = "a longer `deadline`, more traffic for that arm, or a smaller `min_events`";
         Some(self.warn("C078", message, help))

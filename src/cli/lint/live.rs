@@ -4,9 +4,10 @@
 use crate::cli::args::LintArgs;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::{arm_scope, bound, inputs};
+use crate::cli::judge::{arm_scope, baseline_scope, bound, inputs};
 use crate::cli::lint::answers::{self, Asked};
 use crate::diagnostic::Diagnostic;
+use crate::engine::asks::Reach;
 use crate::engine::effect::first_from;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
@@ -15,6 +16,7 @@ use crate::serve::clock::Clock;
 use crate::serve::source::Source;
 use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
+use crate::time::Span;
 use std::sync::Arc;
 
 /// A server to ask.
@@ -47,7 +49,13 @@ impl Live {
     ) -> Result<Vec<Diagnostic>, Fault> {
         let plan = plan(template, args)?;
         let (from, to) = (first_from(&plan), plan.timing.deadline);
-        let each = self.source.each(&plan, from, to, true).await;
+        let reach = Reach {
+            from,
+            to,
+            first: true,
+            settled: true,
+        };
+        let each = self.source.each(&plan, reach).await;
         let mut found = Vec::new();
         let mut asked = Vec::new();
         for (slot, answer) in each {
@@ -87,17 +95,17 @@ impl Live {
 fn plan(template: &Template, args: &LintArgs) -> Result<Plan, Fault> {
     let schedule = &template.schedule;
     let inputs = inputs(&args.inputs)?;
-    let start = Clock::system()
-        .now()
-        .minus(schedule.lag)
-        .minus(schedule.deadline);
+    // Long enough ago for the data of every metric to be there.
+    let late = template.metrics.iter().filter_map(|metric| metric.lag);
+    let late = late.fold(schedule.lag, Span::max);
+    let start = Clock::system().now().minus(late).minus(schedule.deadline);
     let rollout = Rollout {
         deploy: Deploy {
             service: inputs.get("service").cloned().unwrap_or_default(),
             ..Deploy::default()
         },
         inputs,
-        baseline: arm_scope("baseline", args.baseline.as_deref())?,
+        baseline: baseline_scope(template, args.baseline.as_deref(), args.canary.as_deref())?,
         canary: arm_scope("canary", args.canary.as_deref())?,
         start: start.align_down(schedule.step),
         duration: None,

@@ -28,7 +28,7 @@ pub fn together(plan: &Plan, memory: &mut Memory, findings: &mut [Finding]) {
         let open = match finding.label {
             Label::Undecided => true,
             Label::Within => accepted(finding),
-            Label::NoData | Label::Worse => false,
+            Label::NoData | Label::Lagging | Label::Worse => false,
         };
         let gate = finding.role.is_gate() && open;
         if let Some(evidence) = finding.evidence.filter(|_| gate)

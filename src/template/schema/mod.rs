@@ -150,7 +150,7 @@ fn tidy(node: &mut Value) {
 pub fn tables() -> Vec<(&'static str, String)> {
     use written as w;
     let raw = raw();
-    let shapes: [(&str, &str, &[&str]); 15] = [
+    let shapes: [(&str, &str, &[&str]); 17] = [
         ("input", "Input", w::Input::FIELDS),
         ("schedule", "Schedule", w::Schedule::FIELDS),
         ("judge", "Judge", w::Judge::FIELDS),
@@ -164,6 +164,8 @@ pub fn tables() -> Vec<(&'static str, String)> {
         ("objective", "Objective", w::Objective::FIELDS),
         ("rung", "Rung", w::Rung::FIELDS),
         ("history", "History", w::History::FIELDS),
+        ("baseline", "Baseline", w::Baseline::FIELDS),
+        ("by-reason", "ByReason", w::ByReason::FIELDS),
         ("spec", "Spec", w::Spec::FIELDS),
         ("rule", "Rule", w::Rule::FIELDS),
     ];

@@ -1,8 +1,8 @@
 //! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
 //! queries, and the words of every choice, which are the parser's own.
 
-use super::written::GroupBy;
-use crate::template::{kayenta, metrics, objectives, parse};
+use super::written::{self, GroupBy};
+use crate::template::{baseline, kayenta, metrics, objectives, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -112,6 +112,12 @@ choices! {
         "keep the canary where it is and ask a person",
         "take the canary back"
     ];
+    Mode = baseline::MODES => [
+        "both arms run side by side",
+        "right before the start: whatever else changed then looks like the canary",
+        "24 hours earlier: whatever else changed between the days looks like the canary",
+        "7 times 24 hours earlier: the same, between the weeks"
+    ];
     MethodWord = parse::METHODS => [
         "evidence that may be read at any time",
         "the classic two-sample test, corrected for looks and autocorrelation",
@@ -126,4 +132,19 @@ choices! {
         "ratio of the means",
         "probability that a value of the canary exceeds one of the baseline"
     ];
+}
+
+/// A word, or words by reason.
+pub(in crate::template) struct Inconclusive;
+
+impl JsonSchema for Inconclusive {
+    fn schema_name() -> Cow<'static, str> {
+        "Inconclusive".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<Policy>();
+        let by_reason = generator.subschema_for::<written::ByReason>();
+        json_schema!({ "anyOf": [word, by_reason] })
+    }
 }

@@ -3,8 +3,8 @@
 //! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
 
 use super::values::{
-    Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Length, MethodWord, Name, NoData,
-    Outliers, Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Inconclusive, Length, MethodWord,
+    Mode, Name, NoData, Outliers, Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -93,6 +93,8 @@ shapes! {
         traffic: Option<Traffic> = "not compared", "", [{ "metric": "errors" }];
         /// what is read from before the start
         history: Option<History> = "nothing", "", [{ "lookback": "1h" }];
+        /// from which time the baseline's data are
+        baseline: Option<Baseline> = "`{ mode: concurrent }`", "", [{ "mode": "previous_day" }];
         /// regular expressions of source warnings known to be harmless
         allow_warnings: Option<Vec<Text>> = "empty", "at most 50",
             [["metric might not be a counter"]];
@@ -100,8 +102,37 @@ shapes! {
         /// `extends`
         changes: Option<BTreeMap<String, Rule>> = "empty", "at most 20",
             [{ "database": { "schedule": { "bake": "30m" } } }];
-        /// what the controller is told when the verdict is inconclusive; never `promote`
-        on_inconclusive: Option<Policy> = "`hold`", "", ["hold"];
+        /// what the controller is told when the verdict is inconclusive, in one word or by
+        /// reason; never `promote`
+        on_inconclusive: Option<Inconclusive> = "`hold`", "",
+            ["hold", { "no_data": "rollback" }];
+    }
+
+    /// From which time the baseline's data are.
+    Baseline {
+        /// `concurrent`: both arms run side by side; `before`: right before the start;
+        /// `previous_day`, `previous_week`: 24 hours or 7 times 24 hours earlier
+        mode: Needed<Mode> = "required", "", ["previous_day"];
+    }
+
+    /// What the controller is told by the reason of being inconclusive.
+    ByReason {
+        /// there were data, and they show neither harm nor its absence
+        undecided: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// a gate metric, an objective or a whole arm had no data
+        no_data: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// the source could not be read for longer than `source_grace`
+        source_fault: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// both arms degrade alike
+        environment_degraded: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// the canary did not get the traffic that was declared
+        traffic_mismatch: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// the source warned that its data may be partial
+        data_suspect: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// an objective burns its error budget, and nothing is worse than the baseline
+        budget_burning: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// every reason that is not named, and an end that a person made inconclusive
+        otherwise: Option<Policy> = "`hold`", "", ["hold"];
     }
 
     /// What is different for a type of change; every part as in `spec`, and only what differs.
@@ -119,11 +150,13 @@ shapes! {
         traffic: Option<Traffic> = "as it is", "", [{ "metric": "errors" }];
         /// another history
         history: Option<History> = "as it is", "", [{ "lookback": "1h" }];
+        /// another time of the baseline
+        baseline: Option<Baseline> = "as it is", "", [{ "mode": "before" }];
         /// added to the others
         allow_warnings: Option<Vec<Text>> = "as it is", "at most 50 in all",
             [["metric might not be a counter"]];
         /// what the controller is told when the verdict on such a change is inconclusive
-        on_inconclusive: Option<Policy> = "as it is", "", ["rollback"];
+        on_inconclusive: Option<Inconclusive> = "as it is", "", ["rollback"];
     }
 
     /// What fills a hole `${name}` of a query.
@@ -154,6 +187,9 @@ shapes! {
         /// how long the source may fail
         source_grace: Option<Length> = "`3m` or three steps, whichever is longer", "up to 30d",
             ["3m"];
+        /// how much longer the analysis goes on, once, when nothing is shown harmful at the
+        /// deadline and a gate is undecided
+        extend_once: Option<Length> = "`0s`", "up to 30d", ["15m"];
     }
 
     /// Which judge, and how often it may be wrong.
@@ -225,6 +261,10 @@ shapes! {
         /// route, max: 20 }`; see [One bad route among many](#one-bad-route-among-many)
         group_by: Option<Groups> = "absent", "not with `kayenta`; 200 values in all metrics",
             ["route", { "label": "route", "max": 30 }];
+        /// its data come this long after the fact; until then it is `lagging`, and nothing waits
+        /// for it
+        lag: Option<Length> = "`schedule.lag`", "up to 30d; `optional` or `info` metrics only",
+            ["24h"];
         /// any expression, one value per step
         series: Option<Series> = "one of the three", "", [{ "query": "cpu{${selector}}" }];
         /// two counters

@@ -13,7 +13,8 @@ use utoipa::ToSchema;
 pub struct MetricDocument {
     /// Its name.
     pub name: String,
-    /// `worse`, `no_data`, `undecided` or `within` (its limit).
+    /// `worse`, `no_data`, `lagging` (its data come later than the analysis can wait), `undecided`
+    /// or `within` (its limit).
     pub label: String,
     /// `critical`, `required`, `optional` or `info`.
     pub role: String,
@@ -174,12 +175,12 @@ fn queries(plan: &Plan, finding: &Finding) -> Vec<QueryDocument> {
             .get(idx)
             .is_some_and(|metric| metric.name == finding.metric)
     };
-    plan.queries()
+    plan.queries_shown()
         .into_iter()
         .filter(|(slot, _)| of_metric(slot.metric_idx))
         .map(|(slot, query)| QueryDocument {
             part: part_word(slot.part).to_owned(),
-            query: query.to_owned(),
+            query,
         })
         .collect()
 }
