@@ -1,5 +1,6 @@
 //! Templates as files: one, with the templates of its folder that it extends, or a whole folder.
 
+use crate::diagnostic::Diagnostic;
 use crate::ids::TemplateName;
 use crate::template::Template;
 use crate::template::extends::{Ancestor, Bundle, bundle, head};
@@ -88,9 +89,12 @@ pub fn read(path: &Path) -> Result<Template, String> {
 /// Parses a bundle; the message carries every error with its source line.
 pub fn parsed(shown: &str, bundle: &Bundle) -> Result<Template, String> {
     let (template, found) = bundle.parse();
-    template.ok_or_else(|| {
-        let errors = found.iter().filter(|said| said.is_error());
-        let rendered: Vec<String> = errors.map(|said| bundle.render(said)).collect();
-        format!("template {shown} is refused\n{}", rendered.join("\n"))
-    })
+    template.ok_or_else(|| refused(shown, bundle, &found))
+}
+
+/// Every error with its source line.
+pub fn refused(shown: &str, bundle: &Bundle, found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|said| said.is_error());
+    let rendered: Vec<String> = errors.map(|said| bundle.render(said)).collect();
+    format!("template {shown} is refused\n{}", rendered.join("\n"))
 }

@@ -158,6 +158,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        notify: None,
         changes: Vec::new(),
         digest,
     }

@@ -12,6 +12,7 @@ pub mod kayenta;
 pub mod lint;
 mod merge;
 mod metrics;
+pub mod notify;
 mod objectives;
 pub mod parse;
 mod promql;
@@ -26,6 +27,7 @@ use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
+use crate::template::notify::Notify;
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -54,6 +56,8 @@ pub struct Template {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// Which of the daemon's receivers hear of the verdict; `None` for all of them.
+    pub notify: Option<Vec<Notify>>,
     /// What is different for some types of change; none of these has rules of its own.
     pub changes: Vec<ChangeRule>,
     /// The digest of the text it came from.

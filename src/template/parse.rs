@@ -10,7 +10,7 @@ use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    changes, default, extends, history, inputs, kayenta, metrics, objectives,
+    changes, default, extends, history, inputs, kayenta, metrics, notify, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -20,6 +20,7 @@ pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
 pub use crate::template::inputs::INPUTS_MAX;
 pub use crate::template::metrics::METRICS_MAX;
+pub use crate::template::notify::NOTIFIED_MAX;
 pub use crate::template::objectives::{OBJECTIVES_MAX, RUNGS_MAX};
 
 /// The only `apiVersion`.
@@ -140,6 +141,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = read_on_inconclusive(reader, &fields);
+    let notify = notify::read(reader, fields.get("notify"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
     for metric in &metrics {
@@ -159,6 +161,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         history,
         allowed_warnings,
         on_inconclusive: on_inconclusive?,
+        notify,
         changes: Vec::new(),
         digest: Digest::of(&[]),
     })

@@ -3,10 +3,9 @@
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::template::document::{Node, Value};
-use crate::template::extends;
 use crate::template::fields::inside;
 use crate::template::promql::{Lexed, lex};
-use crate::template::{Measure, MetricSpec, Template};
+use crate::template::{ChangeRule, Measure, MetricSpec, Template, changes, extends};
 
 /// A template with its text, as the rules see it.
 pub(super) struct Subject<'a> {
@@ -25,6 +24,23 @@ impl<'a> Subject<'a> {
             text,
             root,
         }
+    }
+
+    /// The template as it is for each type of change that has a rule; the places are those of what
+    /// the rule is joined with.
+    pub(super) fn changes(&self) -> Vec<(&'a str, Self)> {
+        let rules = self.template.changes.iter();
+        let subject = |rule: &'a ChangeRule| {
+            let root = self.root.as_ref();
+            Self {
+                template: &rule.template,
+                text: self.text,
+                root: root.and_then(|root| changes::root_for(root, &rule.change)),
+            }
+        };
+        rules
+            .map(|rule| (rule.change.as_str(), subject(rule)))
+            .collect()
     }
 
     /// The node at a path of field names and list positions (`3`).
@@ -59,10 +75,14 @@ impl<'a> Subject<'a> {
 }
 
 /// Where a field stands in a template's text, by field names and list positions: its value, or the
-/// key of a map or list.
-pub fn field_place(text: &str, path: &[&str]) -> Option<Place> {
-    let root = extends::read(text).ok();
-    let mut node = root.as_ref()?;
+/// key of a map or list. With a type of change the template is meant as it is for that one.
+pub fn field_place(text: &str, change: Option<&str>, path: &[&str]) -> Option<Place> {
+    let root = extends::read(text).ok()?;
+    let root = match change {
+        Some(change) => changes::root_for(&root, change)?,
+        None => root,
+    };
+    let mut node = &root;
     for name in path {
         node = child(node, name)?;
     }

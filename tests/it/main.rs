@@ -92,6 +92,7 @@ mod store_writer;
 mod support;
 mod template_changes;
 mod template_extends;
+mod template_notify;
 mod template_properties;
 mod template_reload;
 mod template_schema;

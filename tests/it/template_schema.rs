@@ -120,6 +120,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let mut document = yaml(&text);
     let spec = &mut document["spec"];
     spec["changes"] = json!({ "database": { "schedule": {} } });
+    spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["history"] = json!({ "lookback": "1h" });
     spec["judge"]["method"] = json!("kayenta");
     spec["judge"]["score"] = json!({});
@@ -146,6 +147,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/objectives/0/rungs/0", "Rung"),
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
+        ("/spec/notify/0", "Notify"),
     ] {
         let properties = &schema["definitions"][name]["properties"];
         let listed = properties.as_object().unwrap_or_else(|| panic!("{name}"));

@@ -215,6 +215,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
     let receiver = |url: &str, secret| Receiver {
         url: url.to_owned(),
         secret,
+        on: Vec::new(),
     };
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {

@@ -168,6 +168,7 @@ pub fn tables() -> Vec<(&'static str, String)> {
     ];
     let shorter = [
         ("score", "Score", w::Score::FIELDS),
+        ("notify", "Notify", w::Notify::FIELDS),
         ("accept-no-harm", "NoHarm", w::NoHarm::FIELDS),
         ("traffic", "Traffic", w::Traffic::FIELDS),
     ];

@@ -1,7 +1,7 @@
 //! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
 //! queries, and the words of every choice, which are the parser's own.
 
-use crate::template::{kayenta, metrics, objectives, parse};
+use crate::template::{kayenta, metrics, notify, objectives, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -41,6 +41,21 @@ values! {
     ] };
     TheVersion = { "type": "string", "enum": [parse::API_VERSION] };
     TheKind = { "type": "string", "enum": [parse::KIND] };
+}
+
+/// The name of a receiver, or a map with more.
+pub(in crate::template) struct NotifyEntry;
+
+impl JsonSchema for NotifyEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "NotifyEntry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = generator.subschema_for::<Name>();
+        let map = generator.subschema_for::<super::written::Notify>();
+        json_schema!({ "anyOf": [name, map] })
+    }
 }
 
 /// One word of the parser's list, with what each means in the same order.
@@ -100,6 +115,7 @@ choices! {
         "keep the canary where it is and ask a person",
         "take the canary back"
     ];
+    VerdictWord = notify::VERDICTS => ["go on", "go back", "neither was shown in time"];
     MethodWord = parse::METHODS => [
         "evidence that may be read at any time",
         "the classic two-sample test, corrected for looks and autocorrelation",

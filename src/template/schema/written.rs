@@ -3,8 +3,9 @@
 //! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
 
 use super::values::{
-    Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData, Outliers,
-    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData,
+    NotifyEntry, Outliers, Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    VerdictWord,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -102,6 +103,9 @@ shapes! {
             [{ "database": { "schedule": { "bake": "30m" } } }];
         /// what the controller is told when the verdict is inconclusive; never `promote`
         on_inconclusive: Option<Policy> = "`hold`", "", ["hold"];
+        /// which of the daemon's named receivers hear of the verdict: names, or maps as below
+        notify: Option<Vec<NotifyEntry>> = "all of them", "at most 20",
+            [["team-checkout", { "webhook": "pager", "on": ["rollback"] }]];
     }
 
     /// What is different for a type of change; every part as in `spec`, and only what differs.
@@ -124,6 +128,16 @@ shapes! {
             [["metric might not be a counter"]];
         /// what the controller is told when the verdict on such a change is inconclusive
         on_inconclusive: Option<Policy> = "as it is", "", ["rollback"];
+        /// other receivers, in place of those of the template
+        notify: Option<Vec<NotifyEntry>> = "as it is", "at most 20", [["database-team"]];
+    }
+
+    /// A receiver that hears of verdicts.
+    Notify {
+        /// its name in the daemon's configuration (`webhooks.receivers`)
+        webhook: Needed<Name> = "required", "a name", ["pager"];
+        /// the verdicts it hears of: `promote`, `rollback`, `inconclusive`
+        on: Option<Vec<VerdictWord>> = "all", "", [["rollback", "inconclusive"]];
     }
 
     /// What fills a hole `${name}` of a query.
