@@ -7,6 +7,7 @@ use crate::cli::judge::inputs;
 use crate::cli::output::Output;
 use crate::cli::wait::{Waiting, until_final};
 use crate::http::wire::SubmittedDocument;
+use crate::serve::template_files;
 use crate::units::Probability;
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument, WebhookInput};
 use std::path::Path;
@@ -48,8 +49,8 @@ async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
 fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
     let path = Path::new(&args.template);
     let (template, template_inline) = if path.is_file() {
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| (Exit::Usage, format!("template {}: {fault}", path.display())))?;
+        // Templates it extends may be the daemon's; files it reads objectives from never are.
+        let text = template_files::with_files(path).map_err(|why| (Exit::Usage, why))?;
         (None, Some(text))
     } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
         let message = format!(

@@ -66,6 +66,7 @@ use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::template::metric_judge::MetricMethod;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
@@ -88,11 +89,10 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     };
     let at = (number, &look);
     match &plan.judge.method {
-        Method::Sequential => {
-            let findings = sequentially(plan, windows, &look, memory);
+        Method::Sequential | Method::MannWhitney => {
+            let findings = each_by_its_own(plan, windows, &look, memory);
             conclude(plan, windows, at, findings, usual)
         }
-        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
         Method::Kayenta(spec) => {
             let (findings, summary) = kayenta::find::findings(plan, spec, windows);
             let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
@@ -133,15 +133,26 @@ fn conclude(
     }
 }
 
-fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
-    let all = plan.metrics.iter().enumerate();
-    all.filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, look))
-        .collect()
-}
-
-fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
-        .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
+/// The findings of judges that share one error budget; each metric has the template's or its own.
+/// The budget holds whichever they are: each errs with at most its share, and so do those that
+/// are read together.
+fn each_by_its_own(
+    plan: &Plan,
+    windows: &Windows,
+    look: &Look,
+    memory: &mut Memory,
+) -> Vec<Finding> {
+    let is_classical =
+        |metric: &MetricPlan| plan.method_of(metric) == Some(MetricMethod::MannWhitney);
+    let mut series: Vec<Option<Opened<'_>>> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(metric_idx, metric)| {
+            let detail = memory.detail();
+            let open = || Opened::new(plan, windows, metric_idx, detail);
+            (!is_classical(metric)).then(open).flatten()
+        })
         .collect();
     let followed: Vec<Followed<'_>> = series
         .iter()
@@ -150,7 +161,10 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .collect();
     memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
-    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
+    let mut find_one = |(metric_idx, metric): (usize, &MetricPlan)| {
+        if is_classical(metric) {
+            return find(plan, metric_idx, metric, windows, look);
+        }
         let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
             return series::find(plan, open, (look, memory));
@@ -180,7 +194,7 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .metrics
         .iter()
         .enumerate()
-        .filter_map(&mut find)
+        .filter_map(&mut find_one)
         .collect();
     combine::together(plan, memory, &mut findings);
     findings

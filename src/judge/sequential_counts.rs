@@ -236,7 +236,7 @@ impl Judged<'_> {
             up: moved.safe.up.max(0.0),
             down: moved.safe.down.min(0.0),
         };
-        if late_harm || !finding::accept(out, plan, &decision, least, levels) {
+        if late_harm || !finding::accept(out, (plan, metric), &decision, least, levels) {
             out.needs = needs(&tests, seen, (label, levels), look);
         }
     }

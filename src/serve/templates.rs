@@ -55,7 +55,7 @@ impl Folder {
     pub fn refresh(&mut self, shelf: &mut Shelf) -> io::Result<bool> {
         let read = template_files::folder(&self.dir)?;
         let texts = read.iter().map(|one| match one {
-            Ok(file) => (file.path.clone(), Ok(file.text.clone())),
+            Ok(file) => (file.path.clone(), Ok(file.whole())),
             Err((path, why)) => (path.clone(), Err(why.clone())),
         });
         let texts: Vec<_> = texts.collect();

@@ -151,6 +151,8 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
             },
             per: None,
             kayenta: None,
+            judge: None,
+            counts_foreign: false,
             place: None,
         }],
         objectives: Vec::new(),

@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 17] = [
+const RULES: [Rule; 18] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -45,6 +45,7 @@ const RULES: [Rule; 17] = [
     short_history,
     not_read_by_kayenta,
     raw_counters,
+    share_of_no_gate,
 ];
 
 /// Everything unwise in a template, and in what each rule of `changes` makes of it, in the order of
@@ -53,6 +54,7 @@ pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
     let subject = Subject::new(template, text);
     let mut found = said_of(&subject);
     unused_inputs(&subject, &mut found);
+    found.extend(subject.notes.iter().cloned());
     let changes = subject.changes().into_iter();
     let changes = changes.map(|(change, subject)| (change, said_of(&subject)));
     with_changes(&mut found, changes.collect());
@@ -513,5 +515,24 @@ fn raw_counters(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let help = format!("compare its rate: `rate({name}{{…}}[{step}])`");
         let place = subject.in_query(idx, query, at, name.len());
         found.push(warn("C056", place, message, &help));
+    }
+}
+
+/// C057: `judge: { share: 2 }` of a metric that is `optional` or `info`: it ends no analysis, so it
+/// takes no part of the error budget.
+fn share_of_no_gate(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let share = metric.judge.and_then(|own| own.share);
+        if metric.role.is_gate() || share.is_none() {
+            continue;
+        }
+        let message = format!(
+            "metric `{}` is `{}` and takes no part of the error budget",
+            metric.name,
+            metric.role.word()
+        );
+        let place = subject.place(&["spec", "metrics", &idx.to_string(), "judge", "share"]);
+        let help = "remove `share`, or make the metric a gate";
+        found.push(warn("C057", place, message, help));
     }
 }

@@ -8,7 +8,7 @@ use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, kayenta};
+use crate::template::{default, extends, kayenta, metric_judge};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -149,6 +149,10 @@ fn read_one(
         None => Some(None),
         Some(node) => kayenta::read_options(reader, node).map(Some),
     };
+    let judge = match fields.get("judge") {
+        None => Some(None),
+        Some(node) => metric_judge::read(reader, node).map(Some),
+    };
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -161,6 +165,8 @@ fn read_one(
         measure: measure?,
         per: per?,
         kayenta: kayenta?,
+        judge: judge?,
+        counts_foreign: false,
         place: Some(place),
     })
 }

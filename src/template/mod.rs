@@ -11,6 +11,7 @@ mod inputs;
 pub mod kayenta;
 pub mod lint;
 mod merge;
+pub mod metric_judge;
 mod metrics;
 pub mod notify;
 mod objectives;
@@ -18,6 +19,7 @@ pub mod parse;
 mod promql;
 pub mod query;
 pub mod schema;
+pub mod slo_spec;
 mod subject;
 
 pub use subject::field_place;
@@ -27,6 +29,7 @@ use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
+use crate::template::metric_judge::MetricJudge;
 use crate::template::notify::Notify;
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -213,6 +216,10 @@ pub struct MetricSpec {
     pub per: Option<String>,
     /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
     pub kayenta: Option<KayentaOptions>,
+    /// How it is judged other than the template says.
+    pub judge: Option<MetricJudge>,
+    /// What it counts was read from a file of objectives, which knows nothing of arms.
+    pub counts_foreign: bool,
     /// Where it stands in the text.
     pub place: Option<Place>,
 }

@@ -13,16 +13,20 @@ pub(super) struct Subject<'a> {
     pub(super) template: &'a Template,
     text: &'a str,
     root: Option<Node>,
+    /// What its files say that is not read (C058).
+    pub(super) notes: Vec<Diagnostic>,
 }
 
 impl<'a> Subject<'a> {
     /// Without the text (a built-in template) nothing has a place.
     pub(super) fn new(template: &'a Template, text: &'a str) -> Self {
-        let root = extends::read(text).ok();
+        let whole = extends::read_whole(text).ok();
+        let (root, notes) = whole.map(|whole| (whole.root, whole.notes)).unzip();
         Self {
             template,
             text,
             root,
+            notes: notes.unwrap_or_default(),
         }
     }
 
@@ -36,6 +40,7 @@ impl<'a> Subject<'a> {
                 template: &rule.template,
                 text: self.text,
                 root: root.and_then(|root| changes::root_for(root, &rule.change)),
+                notes: Vec::new(),
             }
         };
         rules

@@ -97,6 +97,7 @@ fn metric(name: &str) -> MetricPlan {
         },
         alpha: p(0.025),
         kayenta: None,
+        judge: None,
     }
 }
 

@@ -92,6 +92,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
         },
         alpha: probability(alpha),
         kayenta: None,
+        judge: None,
     }
 }
 

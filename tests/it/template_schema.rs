@@ -120,6 +120,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let mut document = yaml(&text);
     let spec = &mut document["spec"];
     spec["changes"] = json!({ "database": { "schedule": {} } });
+    spec["metrics"][1]["judge"] = json!({ "method": "sequential" });
     spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["history"] = json!({ "lookback": "1h" });
     spec["judge"]["method"] = json!("kayenta");
@@ -148,6 +149,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
         ("/spec/notify/0", "Notify"),
+        ("/spec/metrics/1/judge", "MetricJudge"),
     ] {
         let properties = &schema["definitions"][name]["properties"];
         let listed = properties.as_object().unwrap_or_else(|| panic!("{name}"));

@@ -57,6 +57,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         per: None,
         alpha: probability(0.01),
         kayenta: None,
+        judge: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {

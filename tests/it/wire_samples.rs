@@ -342,6 +342,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         },
         alpha: share(0.01),
         kayenta: None,
+        judge: None,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),

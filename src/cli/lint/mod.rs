@@ -121,7 +121,7 @@ fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
         return Ok(vec![path.to_owned()]);
     }
     let shown = path.display();
-    let files = template_files::paths(path).map_err(|fault| format!("{shown}: {fault}"))?;
+    let files = template_files::templates(path).map_err(|fault| format!("{shown}: {fault}"))?;
     if files.is_empty() {
         return Err(format!(
             "{shown}: no *.yaml in this folder; name a file or another folder"

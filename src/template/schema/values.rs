@@ -1,7 +1,7 @@
 //! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
 //! queries, and the words of every choice, which are the parser's own.
 
-use crate::template::{kayenta, metrics, notify, objectives, parse};
+use crate::template::{kayenta, metric_judge, metrics, notify, objectives, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -55,6 +55,20 @@ impl JsonSchema for NotifyEntry {
         let name = generator.subschema_for::<Name>();
         let map = generator.subschema_for::<super::written::Notify>();
         json_schema!({ "anyOf": [name, map] })
+    }
+}
+
+/// `false`, or a map with the power.
+pub(in crate::template) struct Acceptance;
+
+impl JsonSchema for Acceptance {
+    fn schema_name() -> Cow<'static, str> {
+        "Acceptance".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<super::written::NoHarm>();
+        json_schema!({ "anyOf": [{ "const": false }, map] })
     }
 }
 
@@ -120,6 +134,10 @@ choices! {
         "evidence that may be read at any time",
         "the classic two-sample test, corrected for looks and autocorrelation",
         "Kayenta's judge, which decides by its score"
+    ];
+    MetricMethod = metric_judge::METRIC_METHODS => [
+        "evidence that may be read at any time",
+        "the classic two-sample test, corrected for looks and autocorrelation"
     ];
     Outliers = kayenta::STRATEGIES => ["outliers count", "outliers are left out"];
     NoData = kayenta::MEANINGS => [
