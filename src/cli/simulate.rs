@@ -4,9 +4,9 @@
 use crate::cli::client::Fault;
 use crate::cli::evaluate::bar;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::read_template;
 use crate::cli::output::Output;
 use crate::cli::{simulate_report, simulate_targets};
+use crate::serve::template_files;
 use crate::simulate::openmetrics;
 use crate::simulate::outcome::{self, Outcome};
 use crate::simulate::read::{SCENARIO_BYTES_MAX, read};
@@ -249,10 +249,10 @@ fn templates(
     let rollouts = scenario.spec.rollouts.iter().map(|rollout| {
         let named = folder.join(&rollout.template.value);
         let path = instead.unwrap_or(&named);
-        let template = read_template(path)?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| usage(format!("template {}: {fault}", path.display())))?;
-        Ok((template, Arc::from(text)))
+        let bundle = template_files::bundle_of(path).map_err(usage)?;
+        let shown = path.display().to_string();
+        let template = template_files::parsed(&shown, &bundle).map_err(usage)?;
+        Ok((template, Arc::from(bundle.text)))
     });
     rollouts.collect()
 }

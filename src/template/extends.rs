@@ -161,7 +161,8 @@ pub fn bundle(
         match ancestor {
             Ok(ancestor) => {
                 let (text, sections) = files::parted(&ancestor.text);
-                keep_files(&mut beside, &ancestor.label, &sections);
+                let two = keep_files(&mut beside, &ancestor.label, &sections);
+                out.fault = two.map(|name| two_files(name, &ancestor.label).at(Some(place)));
                 out.append(&name, ancestor.label.clone(), text);
             }
             Err(said) => {
@@ -170,26 +171,45 @@ pub fn bundle(
             }
         }
         seen.push(name);
+        if out.fault.is_some() {
+            break;
+        }
     }
     out.attach(&beside);
     out
 }
 
-/// Notes files by name, text and label, each name once: the template's own come first.
-fn keep_files(
+/// Notes files by name, text and label, each name once. Returns the first name that two different
+/// files have.
+fn keep_files<'s>(
     all: &mut Vec<(String, String, String)>,
     template: &str,
-    sections: &[files::Section<'_>],
-) {
+    sections: &[files::Section<'s>],
+) -> Option<&'s str> {
+    let mut two = None;
     let folder = template
         .rfind('/')
         .map_or("", |at| template.get(..=at).unwrap_or(""));
     for section in sections {
-        if !all.iter().any(|(name, ..)| name == section.name) {
-            let label = format!("{folder}{}", section.name);
-            all.push((section.name.to_owned(), section.text.to_owned(), label));
+        let known = all.iter().find(|(name, ..)| name == section.name);
+        match known {
+            Some((_, text, _)) if text.trim_end() != section.text.trim_end() => {
+                two = two.or(Some(section.name));
+            }
+            Some(_) => {}
+            None => {
+                let label = format!("{folder}{}", section.name);
+                all.push((section.name.to_owned(), section.text.to_owned(), label));
+            }
         }
     }
+    two
+}
+
+fn two_files(name: &str, ancestor: &str) -> Diagnostic {
+    let message = format!("`{name}` is another file here than beside {ancestor}");
+    let help = "give one of them another name: each objective must be read from its own";
+    Diagnostic::error("C027", message).help(help)
 }
 
 fn circle(seen: &[TemplateName], name: &TemplateName) -> Diagnostic {

@@ -115,7 +115,13 @@ async fn a_server_tells_what_is_wrong() {
         "      min_effect: {{ absolute: 1% }}\n      events: {{ bad: 'never_total{{{at}}}', total: \
          'load_total{{{at}}}' }}\n"
     );
-    let cases: [(&str, String, [&str; 2], &[&str]); 12] = [
+    let rule = "{ name: locks, harm: increase, min_effect: { relative: 10% },\n          series";
+    let ruled = template(&good)
+        + &format!(
+            "  changes:\n    config: {{ notify: [] }}\n    database:\n      metrics:\n        - \
+             {rule}: {{ query: 'locks{{{at}}}' }} }}\n"
+        );
+    let cases: [(&str, String, [&str; 2], &[&str]); 13] = [
         (
             "good",
             series(&format!("quiet{{{at}}}")),
@@ -212,6 +218,16 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C078]: metric `m`: the baseline had ",
                 "`min_events` asks for 50",
+            ],
+        ),
+        (
+            "a metric of a rule",
+            ruled,
+            disjoint,
+            &[
+                "[C071]: for changes of type `database`: metric `locks` has no series for",
+                "checkout.yaml:18:",
+                "0 errors, 2 warnings",
             ],
         ),
     ];

@@ -9,7 +9,7 @@ use haldane::plan::scope::{Matcher, Scope};
 use haldane::serve::template_files;
 use haldane::serve::templates::Folder;
 use haldane::slo::objective::RungAction;
-use haldane::template::extends::{Bundle, bundle};
+use haldane::template::extends::{Ancestor, Bundle, bundle};
 use haldane::template::lint::lint;
 use haldane::template::parse::parse;
 use haldane::template::slo_spec::files::with_files;
@@ -178,6 +178,30 @@ fn an_ancestor_brings_its_files_along() {
     };
     assert_eq!(made.min_effect.to_string(), "0.02");
     assert!(matches!(&made.measure, Measure::Events { bad, .. } if bad.contains("code=\"5\"")));
+}
+
+/// A child that brings a file of its own must not change what its ancestor promises.
+#[test]
+fn two_files_of_one_name_are_refused() {
+    let child = "apiVersion: haldane/v1\nkind: AnalysisTemplate\nmetadata: { name: child }\n\
+                 extends: checkout\nspec:\n  objectives: [{ from: slo/shop.yaml, name: b }]\n";
+    let ancestor = |_: &_| {
+        Some(Ancestor {
+            label: "template `checkout`".to_owned(),
+            text: with_files(&own(), [("slo/shop.yaml", SLOTH)]),
+        })
+    };
+    for (theirs, refused) in [
+        (SLOTH.to_owned(), false),
+        (SLOTH.replace("99.9", "9"), true),
+    ] {
+        let text = with_files(child, [("slo/shop.yaml", theirs.as_str())]);
+        let found = bundle("own", &text, ancestor, &[]).parse().1;
+        let two = found
+            .iter()
+            .any(|said| said.message.contains("is another file here"));
+        assert_eq!(two, refused, "{found:?}");
+    }
 }
 
 #[test]

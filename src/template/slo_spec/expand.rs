@@ -43,7 +43,9 @@ pub(in crate::template) fn expanded(root: Node, text: &str, files: &[Section<'_>
     if let Some(spec) = field_mut(&mut root, "spec") {
         work.spec(spec);
         if let Some(Value::Map(rules)) = field_mut(spec, "changes").map(|node| &mut node.value) {
-            rules.iter_mut().for_each(|(_, _, rule)| work.spec(rule));
+            for (_, _, rule) in rules {
+                work.spec(rule);
+            }
         }
     }
     Expanded {

@@ -1,5 +1,5 @@
-//! OpenSLO: `openslo/v1`, whose documents refer to one another by name, and `openslo/v1alpha`, which
-//! Sloth reads. Event counts only: a threshold on a level, or slices of time, count no events.
+//! OpenSLO: `openslo/v1`, whose documents refer to one another by name, and `openslo/v1alpha`,
+//! which Sloth reads. Event counts only: a threshold on a level, or slices of time, count none.
 
 use super::promise::{Indicator, Policy, Promise, Reading, at, deep, items, refused, words};
 use super::split::Window;
@@ -70,7 +70,12 @@ pub(super) fn read(
         (None, Some(percent)) => reading.percent(percent),
         (None, None) => reading.needs(objective, &["target"]).cloned(),
     }?;
-    let period = period(reading, spec)?;
+    let window = items(entry(spec, "timeWindow")).first();
+    let alpha = items(entry(spec, "timeWindows")).first();
+    let period = match window.or(alpha) {
+        None => None,
+        Some(window) => Some(period(reading, window)?),
+    };
     let counted = match version {
         Version::V1 => indicator(reading, (spec, objective), all),
         Version::V1Alpha => {
@@ -87,13 +92,8 @@ pub(super) fn read(
     })
 }
 
-/// The period as a length of time: `None` inside when the file has none.
-fn period(reading: &mut Reading<'_>, spec: &Node) -> Option<Option<Node>> {
-    let window = items(entry(spec, "timeWindow")).first();
-    let alpha = items(entry(spec, "timeWindows")).first();
-    let Some(window) = window.or(alpha) else {
-        return Some(None);
-    };
+/// The period of a time window as a length of time.
+fn period(reading: &mut Reading<'_>, window: &Node) -> Option<Node> {
     let (node, count, unit) = if let Some(duration) = entry(window, "duration") {
         let text = text_of(duration).unwrap_or("");
         let split = text
@@ -134,15 +134,16 @@ fn period(reading: &mut Reading<'_>, spec: &Node) -> Option<Option<Node>> {
     };
     let rolling = entry(window, "isRolling").map(|node| &node.value);
     let calendar = entry(window, "calendar");
-    if calendar.is_some() || matches!(rolling, Some(Value::Bool(false))) {
+    let months = days.is_some_and(|days| days > 7);
+    if months || calendar.is_some() || matches!(rolling, Some(Value::Bool(false))) {
         let message = format!("a calendar's period is read as a rolling one of {span}");
         let help = "burn rates do not know where in the calendar a canary falls";
         reading.ignores(at(window), message, help);
     }
-    Some(Some(Node {
+    Some(Node {
         value: Value::Text(span),
         ..node.clone()
-    }))
+    })
 }
 
 /// A document of a kind by its name.
