@@ -2,7 +2,7 @@
 //! another part of that budget, another answer to "no harm found".
 
 use crate::template::document::{Node, Value};
-use crate::template::fields::Reader;
+use crate::template::fields::{Reader, shorten};
 use crate::template::parse::read_power;
 use crate::template::schema::written;
 use crate::units::Probability;
@@ -57,6 +57,12 @@ pub(in crate::template) const METRIC_METHODS: [(&str, MetricMethod); 2] = [
 ];
 
 pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<MetricJudge> {
+    if let Value::Text(text) = &node.value {
+        let message = "a metric's `judge` is text, expected a map".to_owned();
+        let help = format!("write `judge: {{ method: {} }}`", shorten(text));
+        reader.error("C005", node.place, message, &help);
+        return None;
+    }
     let fields = reader.map(node, "a metric's `judge`", written::MetricJudge::FIELDS)?;
     let method = fields
         .get("method")

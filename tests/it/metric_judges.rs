@@ -21,11 +21,11 @@ const NOTHING: MetricJudge = MetricJudge {
     accept_no_harm: None,
 };
 
-fn by(method: MetricMethod) -> Option<MetricJudge> {
-    Some(MetricJudge {
+fn by(method: MetricMethod) -> MetricJudge {
+    MetricJudge {
         method: Some(method),
         ..NOTHING
-    })
+    }
 }
 
 /// The base with these fields added to its metrics `cpu` (required), `errors` (critical) and
@@ -120,7 +120,10 @@ fn at_the_end(seed: u64, factor: f64, judges: [Option<MetricJudge>; 4]) -> Judge
 
 #[test]
 fn each_metric_is_judged_by_its_own_judge_as_if_all_had_it() {
-    let (sequential, classic) = (by(MetricMethod::Sequential), by(MetricMethod::MannWhitney));
+    let (sequential, classic) = (
+        Some(by(MetricMethod::Sequential)),
+        Some(by(MetricMethod::MannWhitney)),
+    );
     let mixed = at_the_end(1, 1.2, [None, classic, sequential, classic]);
     let all_sequential = at_the_end(1, 1.2, [None; 4]);
     let all_classic = at_the_end(1, 1.2, [classic; 4]);
@@ -141,7 +144,7 @@ fn a_template_of_one_method_says_the_same_whether_it_stands_above_or_at_each_met
         (Method::Sequential, MetricMethod::MannWhitney),
         (Method::MannWhitney, MetricMethod::Sequential),
     ] {
-        let (mut plan, windows) = four(2, 1.15, [by(own); 4]);
+        let (mut plan, windows) = four(2, 1.15, [Some(by(own)); 4]);
         plan.judge.method = above;
         let windows = plans::windows(&plan, windows, POINTS);
         let said = judge(&plan, &windows, 12);
@@ -159,7 +162,7 @@ fn a_template_of_one_method_says_the_same_whether_it_stands_above_or_at_each_met
 /// Each shows a little harm: enough together, not alone.
 #[test]
 fn only_sequential_metrics_are_added_up() {
-    let classic = by(MetricMethod::MannWhitney);
+    let classic = Some(by(MetricMethod::MannWhitney));
     let together = |judgement: &Judgement| -> Vec<usize> {
         let all = judgement.findings.iter().enumerate();
         all.filter(|(_, f)| f.notes.iter().any(|note| note.starts_with(TOGETHER)))
@@ -192,7 +195,7 @@ fn only_sequential_metrics_are_added_up() {
 #[test]
 fn mixed_judges_keep_the_error_budget() {
     const RUNS: u64 = 120;
-    let classic = by(MetricMethod::MannWhitney);
+    let classic = Some(by(MetricMethod::MannWhitney));
     let tables = Tables::default();
     let mut rolled_back = 0;
     for seed in 0..RUNS {

@@ -2,7 +2,7 @@
 //! count becomes a metric, which the template may override by its name as one it had inherited.
 
 use super::files::{Section, is_beside};
-use super::promise::{Indicator, Policy, Promise, Reading, action_word, broken, words};
+use super::promise::{Indicator, Policy, Promise, Reading, action_word, at, broken, words};
 use super::windows::{self, AlertWindows};
 use super::{openslo, pyrra, sloth};
 use crate::diagnostic::{Diagnostic, Place, closest};
@@ -162,7 +162,12 @@ impl Work<'_> {
 
     /// The documents of the file that a field names.
     fn file(&mut self, node: &Node) -> Option<Vec<Node>> {
-        let path = text_of(node).unwrap_or("");
+        let Some(path) = text_of(node) else {
+            let message = format!("the path of a file is {}, not text", node.value.kind());
+            let help = "write the name of the file beside the template, such as `slo.yaml`";
+            self.reading.fails(at(node), message, help);
+            return None;
+        };
         let Some(section) = self.files.iter().find(|section| section.name == path) else {
             let shown = shorten(path);
             let message = if is_beside(path) {
