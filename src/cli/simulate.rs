@@ -16,7 +16,6 @@ use crate::simulate::work::{Progress, Workers};
 use crate::template::Template;
 use crate::time::Timestamp;
 use clap::ValueEnum;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -293,13 +292,9 @@ fn texts(path: &Path) -> Result<Vec<(PathBuf, String)>, Fault> {
 }
 
 fn text_of(file: &Path) -> Result<String, Fault> {
-    let fault = |fault: std::io::Error| usage(format!("{}: {fault}", file.display()));
-    // One byte more than may be is enough to see that it is too long.
-    let most = u64::try_from(SCENARIO_BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(fault)?;
-    opened.take(most).read_to_end(&mut bytes).map_err(fault)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let most = u64::try_from(SCENARIO_BYTES_MAX).unwrap_or(u64::MAX);
+    crate::cli::read::text(file, most, "no scenario is as long")
+        .map_err(|why| usage(format!("{}: {why}", file.display())))
 }
 
 /// A fault of what was asked.

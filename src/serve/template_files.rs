@@ -74,12 +74,6 @@ fn folder_of(path: &Path) -> &Path {
     dir.unwrap_or(Path::new("."))
 }
 
-/// A template file with the files it reads objectives from, and without those it extends: for a
-/// daemon that has these.
-pub fn with_files(path: &Path) -> Result<String, String> {
-    Ok(File::read(path.to_owned())?.whole())
-}
-
 /// Every `*.yaml` and `*.yml` of a folder, in the order of their names.
 pub fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let is_template = |path: &PathBuf| {
