@@ -527,7 +527,7 @@ pub struct LintArgs {
     /// With --prometheus: a value for an input, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
     pub inputs: Vec<String>,
-    /// Configuration file (for source.*)
+    /// Configuration file (for source.*, and the receivers that `notify` names)
     #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// How the answer is written

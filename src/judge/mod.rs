@@ -71,6 +71,7 @@ use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::template::metric_judge::MetricMethod;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
@@ -93,16 +94,10 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     };
     let at = (number, &look);
     match &plan.judge.method {
-        Method::Sequential => {
-            let mut findings = sequentially(plan, windows, memory);
-            breakdown::add(plan, windows, memory, &mut findings, sequentially);
+        Method::Sequential | Method::MannWhitney => {
+            let mut findings = each_by_its_own(plan, windows, memory);
+            breakdown::add(plan, windows, memory, &mut findings, each_by_its_own);
             combine::together(plan, memory, &mut findings);
-            conclude(plan, windows, at, findings, usual)
-        }
-        Method::MannWhitney => {
-            let mut findings = classical(plan, windows);
-            let judge = |plan: &Plan, windows: &Windows, _: &mut Memory| classical(plan, windows);
-            breakdown::add(plan, windows, memory, &mut findings, judge);
             conclude(plan, windows, at, findings, usual)
         }
         Method::Kayenta(spec) => {
@@ -176,18 +171,21 @@ fn look_at(plan: &Plan, windows: &Windows, metric_idx: usize) -> Look {
     Look::new(&plan.timing, windows.metric_covered_to(plan, metric_idx))
 }
 
-fn classical(plan: &Plan, windows: &Windows) -> Vec<Finding> {
-    let all = plan.metrics.iter().enumerate();
-    all.filter_map(|(metric_idx, metric)| {
-        let look = look_at(plan, windows, metric_idx);
-        find(plan, metric_idx, metric, windows, &look)
-    })
-    .collect()
-}
-
-fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
-    let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
-        .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
+/// The findings of judges that share one error budget; each metric has the template's or its own.
+/// The budget holds whichever they are: each errs with at most its share, and so do those that
+/// are read together.
+fn each_by_its_own(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
+    let is_classical =
+        |metric: &MetricPlan| plan.method_of(metric) == Some(MetricMethod::MannWhitney);
+    let mut series: Vec<Option<Opened<'_>>> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(metric_idx, metric)| {
+            let detail = memory.detail();
+            let open = || Opened::new(plan, windows, metric_idx, detail);
+            (!is_classical(metric)).then(open).flatten()
+        })
         .collect();
     let followed: Vec<Followed<'_>> = series
         .iter()
@@ -196,9 +194,12 @@ fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Find
         .collect();
     memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
-    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
-        let window = windows.metrics.get(metric_idx)?;
+    let mut find_one = |(metric_idx, metric): (usize, &MetricPlan)| {
         let look = &look_at(plan, windows, metric_idx);
+        if is_classical(metric) {
+            return find(plan, metric_idx, metric, windows, look);
+        }
+        let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
             return series::find(plan, open, (look, memory));
         }
@@ -226,7 +227,7 @@ fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Find
     plan.metrics
         .iter()
         .enumerate()
-        .filter_map(&mut find)
+        .filter_map(&mut find_one)
         .collect()
 }
 

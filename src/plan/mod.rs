@@ -14,8 +14,9 @@ use crate::slo::objective::Objective;
 use crate::template::baseline::BaselineMode;
 use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::KayentaOptions;
+use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
 use crate::template::{
-    Combine, GapPolicy, GroupBy, History, JudgeSpec, MinEvidence, OnInconclusive, Role,
+    Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
 };
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -173,6 +174,8 @@ pub struct MetricPlan {
     pub alpha: Probability,
     /// What Kayenta's judge is asked beside the usual.
     pub kayenta: Option<KayentaOptions>,
+    /// How it is judged other than [`Plan::judge`] says.
+    pub judge: Option<MetricJudge>,
 }
 
 impl MetricPlan {
@@ -290,6 +293,31 @@ pub enum Part {
 }
 
 impl Plan {
+    /// Which judge a metric has; `None` where one judge scores all of them.
+    pub fn method_of(&self, metric: &MetricPlan) -> Option<MetricMethod> {
+        let whole = match self.judge.method {
+            Method::Sequential => MetricMethod::Sequential,
+            Method::MannWhitney => MetricMethod::MannWhitney,
+            Method::Kayenta(_) => return None,
+        };
+        Some(metric.judge.and_then(|own| own.method).unwrap_or(whole))
+    }
+
+    /// Whether some metric may have another judge than the rest.
+    pub fn has_own_judges(&self) -> bool {
+        let own = |metric: &MetricPlan| metric.judge.is_some_and(|own| own.method.is_some());
+        self.metrics.iter().any(own)
+    }
+
+    /// The power with which "no harm found" is enough for a metric; `None` when it never is.
+    pub fn accepts_no_harm(&self, metric: &MetricPlan) -> Option<Probability> {
+        match metric.judge.and_then(|own| own.accept_no_harm) {
+            None => self.judge.accept_no_harm,
+            Some(Acceptance::Never) => None,
+            Some(Acceptance::WithPower(power)) => Some(power),
+        }
+    }
+
     /// How many grid points the history has.
     pub fn history_points(&self) -> usize {
         let lookback = self.history.map_or(Span::ZERO, |history| history.lookback);

@@ -160,6 +160,8 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
             per: None,
             lag: None,
             kayenta: None,
+            judge: None,
+            counts_foreign: false,
             place: None,
         }],
         objectives: Vec::new(),
@@ -169,6 +171,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         on_inconclusive: OnInconclusive::Hold,
         exceptions: Exceptions::default(),
         baseline: BaselineMode::Concurrent,
+        notify: None,
         changes: Vec::new(),
         digest,
     }

@@ -8,7 +8,7 @@ use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, group_by, kayenta, lag};
+use crate::template::{default, extends, group_by, kayenta, lag, metric_judge};
 use crate::time::Span;
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -153,6 +153,10 @@ fn read_one(
         Some(node) => kayenta::read_options(reader, node).map(Some),
     };
     let lag = Some(lag?);
+    let judge = match fields.get("judge") {
+        None => Some(None),
+        Some(node) => metric_judge::read(reader, node).map(Some),
+    };
     Some(MetricSpec {
         name: name?,
         role: role?,
@@ -167,6 +171,8 @@ fn read_one(
         group_by: group_by?,
         lag: lag.filter(|lag| *lag > Span::ZERO),
         kayenta: kayenta?,
+        judge: judge?,
+        counts_foreign: false,
         place: Some(place),
     })
 }

@@ -107,6 +107,7 @@ fn metric(name: &str) -> MetricPlan {
         alpha: p(0.025),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 

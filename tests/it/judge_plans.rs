@@ -97,6 +97,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
         alpha: probability(alpha),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 

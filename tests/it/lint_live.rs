@@ -126,7 +126,13 @@ async fn a_server_tells_what_is_wrong() {
              'never_total{{{at}}}', total: '{metric}{{{at}}}' }}\n"
         ))
     };
-    let cases: [(&str, String, [&str; 2], &[&str]); 15] = [
+    let rule = "{ name: locks, harm: increase, min_effect: { relative: 10% },\n          series";
+    let ruled = template(&good)
+        + &format!(
+            "  changes:\n    config: {{ notify: [] }}\n    database:\n      metrics:\n        - \
+             {rule}: {{ query: 'locks{{{at}}}' }} }}\n"
+        );
+    let cases: [(&str, String, [&str; 2], &[&str]); 16] = [
         (
             "by route",
             grouped("routed_total", "route"),
@@ -249,6 +255,16 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C078]: metric `m`: the baseline had ",
                 "`min_events` asks for 50",
+            ],
+        ),
+        (
+            "a metric of a rule",
+            ruled,
+            disjoint,
+            &[
+                "[C071]: for changes of type `database`: metric `locks` has no series for",
+                "checkout.yaml:18:",
+                "0 errors, 2 warnings",
             ],
         ),
     ];

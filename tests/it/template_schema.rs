@@ -120,6 +120,8 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let mut document = yaml(&text);
     let spec = &mut document["spec"];
     spec["changes"] = json!({ "database": { "schedule": {} } });
+    spec["metrics"][1]["judge"] = json!({ "method": "sequential" });
+    spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["history"] = json!({ "lookback": "1h" });
     spec["baseline"] = json!({ "mode": "before" });
     spec["on_inconclusive"] = json!({ "undecided": "hold" });
@@ -152,6 +154,8 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/history", "History"),
         ("/spec/baseline", "Baseline"),
         ("/spec/on_inconclusive", "ByReason"),
+        ("/spec/notify/0", "Notify"),
+        ("/spec/metrics/1/judge", "MetricJudge"),
     ] {
         let properties = &schema["definitions"][name]["properties"];
         let listed = properties.as_object().unwrap_or_else(|| panic!("{name}"));

@@ -5,7 +5,8 @@ use haldane::engine::verdict::Hold;
 use haldane::engine::view::{Status, View};
 use haldane::ids::DeliveryId;
 use haldane::judge::judgement::{Judgement, Label};
-use haldane::template::Role;
+use haldane::template::metric_judge::{MetricJudge, MetricMethod};
+use haldane::template::{Method, Role};
 use haldane::time::Span;
 use haldane::wire::event::verdict_event;
 use haldane::wire::problem::{FieldProblem, Problem};
@@ -92,6 +93,32 @@ fn a_pending_analysis_says_what_holds_it_and_when_it_looks_next() {
     let document = json_of(&VerdictDocument::from_view(&fresh, true));
     assert_eq!(document["score"], Value::Null);
     assert_eq!(document.get("metrics"), None);
+}
+
+/// Where metrics have judges of their own, each says which it had; elsewhere nobody does.
+#[test]
+fn a_metric_says_which_judge_it_had() {
+    let judges = |view: &View| -> Vec<Value> {
+        let document = json_of(&VerdictDocument::from_view(view, true));
+        let metrics = document["metrics"].as_array().unwrap().iter();
+        metrics.map(|metric| metric["judge"].clone()).collect()
+    };
+    let mut view = view(judgement());
+    assert!(judges(&view).iter().all(Value::is_null));
+    let mut plan = (*view.plan).clone();
+    plan.metrics[0].judge = Some(MetricJudge {
+        method: Some(MetricMethod::MannWhitney),
+        share: None,
+        accept_no_harm: None,
+    });
+    plan.judge.method = Method::Sequential;
+    view.plan = plan.into();
+    let said = judges(&view);
+    assert_eq!(said[0], "mann-whitney");
+    assert!(
+        said[1..].iter().all(|judge| judge == "sequential"),
+        "{said:?}"
+    );
 }
 
 #[test]

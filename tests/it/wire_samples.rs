@@ -252,6 +252,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
     let receiver = |url: &str, secret| Receiver {
         url: url.to_owned(),
         secret,
+        on: Vec::new(),
     };
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
@@ -380,6 +381,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         alpha: share(0.01),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),

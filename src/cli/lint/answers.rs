@@ -28,18 +28,25 @@ pub(super) struct Asked<'a> {
     pub(super) plan: &'a Plan,
     pub(super) slot: Slot,
     pub(super) answer: &'a Answer,
+    pub(super) text: Text<'a>,
+}
+
+/// A template's text, and the type of change it is read for.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
     pub(super) text: &'a str,
+    pub(super) change: Option<&'a str>,
 }
 
 /// C070: the server does not accept the query.
-pub(super) fn refused(slot: Slot, message: &str, text: &str) -> Diagnostic {
+pub(super) fn refused(slot: Slot, message: &str, text: Text<'_>) -> Diagnostic {
     Diagnostic::error("C070", format!("the server refuses the query: {message}"))
         .at(query_place(slot, text))
         .help("try it in the server's own query page")
 }
 
 /// Where the query stands in the text.
-fn query_place(slot: Slot, text: &str) -> Option<Place> {
+fn query_place(slot: Slot, text: Text<'_>) -> Option<Place> {
     let (measure, field) = match slot.part {
         Part::Grid => ("series", "query"),
         Part::Bad => ("events", "bad"),
@@ -49,13 +56,13 @@ fn query_place(slot: Slot, text: &str) -> Option<Place> {
     metric_place(slot.metric_idx, text, &[measure, field])
 }
 
-fn metric_place(metric_idx: usize, text: &str, field: &[&str]) -> Option<Place> {
+fn metric_place(metric_idx: usize, text: Text<'_>, field: &[&str]) -> Option<Place> {
     let idx = metric_idx.to_string();
     let path: Vec<&str> = ["spec", "metrics", &idx]
         .into_iter()
         .chain(field.iter().copied())
         .collect();
-    field_place(text, &path)
+    field_place(text.text, text.change, &path)
 }
 
 impl Asked<'_> {
@@ -383,7 +390,7 @@ pub(super) fn too_weak(
     template: &Template,
     plan: &Plan,
     judgement: &Judgement,
-    text: &str,
+    text: Text<'_>,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (idx, (metric, finding)) in plan.metrics.iter().zip(&judgement.findings).enumerate() {

@@ -284,7 +284,7 @@ impl View<'_> {
         out.baseline.n_eff = worth(out.baseline.n, mean);
         finding::show(out, &decision, scale);
         if ln_e < HINT && !slow {
-            finding::accept(out, self.plan, &decision, limits, levels);
+            finding::accept(out, (self.plan, self.metric), &decision, limits, levels);
         }
         if out.label == Label::Undecided && self.detail == Detail::Full {
             out.needs = self.needs(&said, (ln_e, safety), levels, slow);

@@ -30,6 +30,9 @@ pub struct MetricDocument {
     pub unit: String,
     /// Which test decided.
     pub test: String,
+    /// Which judge: `sequential` or `mann-whitney`; only where metrics have judges of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// The baseline.
     pub baseline: ArmDocument,
     /// The canary.
@@ -155,6 +158,7 @@ impl MetricDocument {
             },
             unit: finding.unit.clone(),
             test: finding.test.to_owned(),
+            judge: judge(plan, finding),
             baseline: ArmDocument::from(&finding.baseline),
             canary: ArmDocument::from(&finding.canary),
             effect: finding.effect.map(EffectDocument::from),
@@ -167,6 +171,12 @@ impl MetricDocument {
             queries: queries(plan, finding),
         }
     }
+}
+
+fn judge(plan: &Plan, finding: &Finding) -> Option<String> {
+    let mut metrics = plan.metrics.iter().filter(|_| plan.has_own_judges());
+    let metric = metrics.find(|metric| metric.name == finding.metric)?;
+    Some(plan.method_of(metric)?.word().to_owned())
 }
 
 fn queries(plan: &Plan, finding: &Finding) -> Vec<QueryDocument> {
