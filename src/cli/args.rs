@@ -209,7 +209,8 @@ pub struct JudgeArgs {
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
-    /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"
+    /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"; those of the
+    /// canary, with a template whose baseline is of another time
     #[arg(
         long,
         value_name = "MATCHERS",
@@ -515,9 +516,10 @@ pub struct LintArgs {
     pub deny_warnings: bool,
     /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
     /// and the minimum effect can be shown before the deadline
-    #[arg(long, value_name = "URL", requires = "canary")]
+    #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
-    /// With --prometheus: label matchers of the baseline, as in PromQL
+    /// With --prometheus: label matchers of the baseline, as in PromQL; those of the canary, with a
+    /// template whose baseline is of another time
     #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
     pub baseline: Option<String>,
     /// With --prometheus: label matchers of the canary

@@ -94,6 +94,11 @@ impl Live {
 /// The template bound to a rollout that began its `deadline` ago.
 fn plan(template: &Template, args: &LintArgs) -> Result<Plan, Fault> {
     let schedule = &template.schedule;
+    if args.canary.is_none() {
+        let message = "--prometheus asks about both arms: give --canary, and --baseline unless the \
+                       template's baseline is of another time";
+        return Err((Exit::Usage, message.to_owned()));
+    }
     let inputs = inputs(&args.inputs)?;
     // Long enough ago for the data of every metric to be there.
     let late = template.metrics.iter().filter_map(|metric| metric.lag);
