@@ -244,7 +244,8 @@ pub struct JudgeArgs {
     /// What is judged, and by which template.
     #[command(flatten)]
     pub file: FileArgs,
-    /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"
+    /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"; those of the
+    /// canary, with a template whose baseline is of another time
     #[arg(
         long,
         value_name = "MATCHERS",
@@ -516,9 +517,10 @@ pub struct LintArgs {
     pub deny_warnings: bool,
     /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
     /// and the minimum effect can be shown before the deadline
-    #[arg(long, value_name = "URL", requires = "canary")]
+    #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
-    /// With --prometheus: label matchers of the baseline, as in PromQL
+    /// With --prometheus: label matchers of the baseline, as in PromQL; those of the canary, with a
+    /// template whose baseline is of another time
     #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
     pub baseline: Option<String>,
     /// With --prometheus: label matchers of the canary

@@ -53,7 +53,7 @@ impl Source {
                 _ if ask.is_empty() => Ok(Answer::default()),
                 Self::Prometheus(client) => ask_prometheus(client, plan, &ask)
                     .await
-                    .map_err(|fault| named(plan, ask.slot, &fault)),
+                    .map_err(|fault| named(plan, &ask, &fault)),
                 Self::Simulated(traffic) => {
                     let window = Window {
                         start: ask.start,
@@ -138,15 +138,18 @@ async fn ask_prometheus(client: &Client, plan: &Plan, ask: &Ask<'_>) -> Result<A
 }
 
 /// The fault with the metric it belongs to in front.
-fn named(plan: &Plan, slot: Slot, fault: &Fault) -> SourceFault {
+fn named(plan: &Plan, ask: &Ask<'_>, fault: &Fault) -> SourceFault {
     let metric = plan
         .metrics
-        .get(slot.metric_idx)
+        .get(ask.slot.metric_idx)
         .map_or("?", |metric| metric.name.as_str());
+    let of = ask
+        .arm
+        .map_or_else(String::new, |arm| format!(", {}", arm.word()));
     SourceFault {
         transient: fault.kind.is_transient(),
         query: fault.kind == FaultKind::BadQuery,
         retry_after: fault.retry_after,
-        message: format!("metric {metric}: {}", fault.message),
+        message: format!("metric {metric}{of}: {}", fault.message),
     }
 }

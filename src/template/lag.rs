@@ -1,5 +1,5 @@
-//! A metric's `lag`: its data come later than those of the others. Nothing waits for them, so nothing
-//! that decides may depend on them (C036).
+//! A metric's `lag`: its data come later than those of the others. Nothing waits for them, so
+//! nothing that decides may depend on them (C036).
 
 use crate::diagnostic::Place;
 use crate::ids::MetricName;

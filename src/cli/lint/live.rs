@@ -128,6 +128,11 @@ fn plan(
     (now, change): (Timestamp, Option<&str>),
 ) -> Result<Plan, Fault> {
     let schedule = &template.for_change(change).schedule;
+    if args.canary.is_none() {
+        let message = "--prometheus asks about both arms: give --canary, and --baseline unless the \
+                       template's baseline is of another time";
+        return Err((Exit::Usage, message.to_owned()));
+    }
     let inputs = inputs(&args.inputs)?;
     // Long enough ago for the data of every metric to be there.
     let metrics = template.for_change(change).metrics.iter();
