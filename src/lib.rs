@@ -46,6 +46,7 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod time;
+pub mod tune;
 pub mod units;
 pub mod webhook;
 pub mod wire;
