@@ -17,7 +17,8 @@
 //! | 8 pages | [`report`] | what an analysis said, for people; pure |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
-//! | 11 entry | [`cli`] | the command line |
+//! | 11 tuning | [`tune`] | placebo pairs, and a template that is better on them |
+//! | 12 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.

@@ -30,6 +30,7 @@ mod status;
 mod style;
 mod submit;
 mod table;
+pub mod tune;
 mod wait;
 
 use crate::cli::args::{Args, Command};
@@ -116,6 +117,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
+        Command::Tune(args) => tune::run(args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema => serve::print_schema(output),
         Command::Openapi => serve::print_openapi(output),
