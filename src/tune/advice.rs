@@ -44,7 +44,11 @@ pub fn advice(known: &Known<'_>) -> String {
     let gate = metric.role.is_gate();
     if nature.no_data.value() > NO_DATA {
         let share = trim_number(100.0 * nature.no_data.value());
-        let what = if gate { ", which keeps a promote back" } else { "" };
+        let what = if gate {
+            ", which keeps a promote back"
+        } else {
+            ""
+        };
         out.push(format!(
             "no data in {share} % of windows{what}: ask for less evidence, or make it optional"
         ));

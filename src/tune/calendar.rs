@@ -121,7 +121,10 @@ mod tests {
             found.sort();
             let first = wanted.ending.minus(wanted.history).plus(wanted.lead);
             for pair in found.windows(2) {
-                assert!(pair[0].start.plus(wanted.length) <= pair[1].start, "{pair:?}");
+                assert!(
+                    pair[0].start.plus(wanted.length) <= pair[1].start,
+                    "{pair:?}"
+                );
             }
             for spot in &found {
                 assert!(spot.start >= first, "{spot:?}");

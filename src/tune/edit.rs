@@ -41,13 +41,19 @@ impl Edit {
                 }
             }
             Self::MinEffect(name, effect) => {
-                let mine = template.metrics.iter_mut().find(|m| m.name.as_str() == name);
+                let mine = template
+                    .metrics
+                    .iter_mut()
+                    .find(|m| m.name.as_str() == name);
                 if let Some(metric) = mine {
                     metric.min_effect = *effect;
                 }
             }
             Self::Role(name, role) => {
-                let mine = template.metrics.iter_mut().find(|m| m.name.as_str() == name);
+                let mine = template
+                    .metrics
+                    .iter_mut()
+                    .find(|m| m.name.as_str() == name);
                 if let Some(metric) = mine {
                     metric.role = *role;
                 }
@@ -71,7 +77,9 @@ pub fn applied(text: &str, edits: &[Edit]) -> Result<String, String> {
         out = one(&out, edit)?;
     }
     let read = |text: &str| {
-        parse(text).0.ok_or_else(|| "the changed text is no template; change it by hand".to_owned())
+        parse(text)
+            .0
+            .ok_or_else(|| "the changed text is no template; change it by hand".to_owned())
     };
     let mut meant = read(text)?;
     for edit in edits {
@@ -80,15 +88,22 @@ pub fn applied(text: &str, edits: &[Edit]) -> Result<String, String> {
     let found = read(&out)?;
     let same = found.judge == meant.judge
         && found.metrics.len() == meant.metrics.len()
-        && found.metrics.iter().zip(&meant.metrics).all(|(found, meant)| {
-            (&found.name, found.role, found.min_effect) == (&meant.name, meant.role, meant.min_effect)
-        });
+        && found
+            .metrics
+            .iter()
+            .zip(&meant.metrics)
+            .all(|(found, meant)| {
+                (&found.name, found.role, found.min_effect)
+                    == (&meant.name, meant.role, meant.min_effect)
+            });
     if same {
         Ok(out)
     } else {
         let all: Vec<String> = edits.iter().map(Edit::text).collect();
         let all = all.join(", ");
-        Err(format!("the text cannot be changed in place; change by hand: {all}"))
+        Err(format!(
+            "the text cannot be changed in place; change by hand: {all}"
+        ))
     }
 }
 
@@ -118,8 +133,8 @@ fn one(text: &str, edit: &Edit) -> Result<String, String> {
                 MinEffect::Absolute(value) => ("absolute", *value),
             };
             let path = ["spec", "metrics", &idx, "min_effect", field];
-            let place =
-                field_place(text, &path).ok_or_else(|| elsewhere(&format!("{name}: min_effect")))?;
+            let place = field_place(text, &path)
+                .ok_or_else(|| elsewhere(&format!("{name}: min_effect")))?;
             let was = covered(text, place).unwrap_or_default();
             let written = if was.contains('%') || field == "relative" {
                 percent(value)
@@ -173,7 +188,11 @@ fn bytes(text: &str, place: Place) -> Option<(usize, usize)> {
         start += line.len();
     }
     let line = text.get(start..)?.split('\n').next()?;
-    let at = |chars: usize| line.char_indices().nth(chars).map_or(line.len(), |(at, _)| at);
+    let at = |chars: usize| {
+        line.char_indices()
+            .nth(chars)
+            .map_or(line.len(), |(at, _)| at)
+    };
     let from = at(place.column.checked_sub(1)?);
     let to = at(place.column - 1 + place.len);
     Some((start + from, start + to))
@@ -198,7 +217,9 @@ fn replaced(text: &str, place: Place, value: &str) -> Result<String, String> {
     let (before, after) = (text.get(..from), text.get(to..));
     let was = text.get(from..to).ok_or_else(why)?;
     // The place of a plain value may reach to the comment behind it.
-    let kept = was.find(" #").map_or("", |at| was.get(at..).unwrap_or_default());
+    let kept = was
+        .find(" #")
+        .map_or("", |at| was.get(at..).unwrap_or_default());
     let end = if kept.is_empty() {
         was.len() - was.trim_end().len()
     } else {
@@ -249,7 +270,9 @@ pub fn diff(name: &str, old: &str, new: &str) -> String {
         }
         // Back from the look ahead to as many lines as are shown behind the last change.
         let last = (at..end).rev().find(|idx| is_change(*idx)).unwrap_or(at);
-        let hunk = steps.get(at..(last + 1 + CONTEXT).min(steps.len())).unwrap_or_default();
+        let hunk = steps
+            .get(at..(last + 1 + CONTEXT).min(steps.len()))
+            .unwrap_or_default();
         let count = |other: char| hunk.iter().filter(|(mark, _)| *mark != other).count();
         if out.is_empty() {
             let _ = writeln!(out, "--- {name}\n+++ {name}");
@@ -269,7 +292,10 @@ pub fn diff(name: &str, old: &str, new: &str) -> String {
 /// Lines kept, taken away and added: the longest common subsequence between the parts that differ.
 fn steps<'t>(a: &[&'t str], b: &[&'t str]) -> Vec<(char, &'t str)> {
     let head = a.iter().zip(b).take_while(|(a, b)| a == b).count();
-    let (a_rest, b_rest) = (a.get(head..).unwrap_or_default(), b.get(head..).unwrap_or_default());
+    let (a_rest, b_rest) = (
+        a.get(head..).unwrap_or_default(),
+        b.get(head..).unwrap_or_default(),
+    );
     let tail = a_rest.iter().rev().zip(b_rest.iter().rev());
     let tail = tail.take_while(|(a, b)| a == b).count();
     let (x, y) = (
@@ -278,7 +304,8 @@ fn steps<'t>(a: &[&'t str], b: &[&'t str]) -> Vec<(char, &'t str)> {
     );
     let width = y.len() + 1;
     let mut common = vec![0_usize; (x.len() + 1) * width];
-    let value = |common: &[usize], i: usize, j: usize| common.get(i * width + j).copied().unwrap_or(0);
+    let value =
+        |common: &[usize], i: usize, j: usize| common.get(i * width + j).copied().unwrap_or(0);
     for i in (0..x.len()).rev() {
         for j in (0..y.len()).rev() {
             let longest = if x.get(i) == y.get(j) {

@@ -48,7 +48,12 @@ impl Size {
                 format!("{}{}", sign(value), trim_number(value.abs()))
             }
             Self::Absolute(value) => {
-                format!("{}{} {}", sign(value), trim_number(value.abs()), metric.unit)
+                format!(
+                    "{}{} {}",
+                    sign(value),
+                    trim_number(value.abs()),
+                    metric.unit
+                )
             }
         }
     }
@@ -68,7 +73,11 @@ pub fn is_ratio(queries: &Queries) -> bool {
 pub fn ladder(metric: &MetricPlan, level: Option<f64>) -> Vec<Size> {
     // From a tenth of a percent of the level to a hundred times it.
     const RUNGS: i32 = 51;
-    let sign = if metric.harm == Harm::Decrease { -1.0 } else { 1.0 };
+    let sign = if metric.harm == Harm::Decrease {
+        -1.0
+    } else {
+        1.0
+    };
     let rung = |idx: i32| libm::pow(10.0, f64::from(idx) / 10.0);
     let rounded = |value: f64| {
         let unit = libm::pow(10.0, libm::floor(libm::log10(value)) - 1.0);
@@ -83,7 +92,9 @@ pub fn ladder(metric: &MetricPlan, level: Option<f64>) -> Vec<Size> {
             .collect(),
         MinEffect::Absolute(limit) if !metric.queries.is_whole_distribution() => {
             let unit = level.map_or(limit, f64::abs).max(limit);
-            rungs.map(|share| Size::Absolute(sign * share * unit)).collect()
+            rungs
+                .map(|share| Size::Absolute(sign * share * unit))
+                .collect()
         }
         _ => rungs
             .filter(|share| *share >= 0.01 && (sign > 0.0 || *share < 1.0))
@@ -136,9 +147,17 @@ fn series(batch: &mut Batch, change: &Change<'_>, combine: Combine) {
     let Some(answer) = answer_of(batch, Part::Grid) else {
         return;
     };
-    let count = answer.series.iter().filter(|s| is_canary(&s.labels)).count();
+    let count = answer
+        .series
+        .iter()
+        .filter(|s| is_canary(&s.labels))
+        .count();
     // What is summed is raised in equal parts.
-    let parts = if combine == Combine::Sum { count.max(1) } else { 1 };
+    let parts = if combine == Combine::Sum {
+        count.max(1)
+    } else {
+        1
+    };
     let changed = |value: f64| match change.size {
         Size::Relative(share) => value * (1.0 + share),
         Size::Absolute(more) => value + more / parts as f64,
@@ -342,7 +361,9 @@ fn moved(bounds: &[f64], row: &[f64], shift: Shift, chance: &mut Chance) -> Vec<
     let all = row.last().copied().unwrap_or(0.0);
     match shift {
         Shift::Beyond(bound, more) => {
-            let within = bounds.iter().position(|b| (b - bound).abs() <= 1e-9 * bound.abs());
+            let within = bounds
+                .iter()
+                .position(|b| (b - bound).abs() <= 1e-9 * bound.abs());
             let within = within.and_then(|at| row.get(at)).copied().unwrap_or(0.0);
             if within <= 0.0 {
                 return row.to_vec();

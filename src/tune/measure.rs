@@ -96,7 +96,12 @@ fn seen(plan: &Plan, idx: usize, batch: &Batch, tables: &Tables) -> Result<Seen,
     let ran = run(&alone, mine, tables)?;
     Ok(Seen {
         worse: ran.worse.first().copied().flatten().is_some(),
-        no_data: ran.last.first().copied().flatten().is_none_or(|l| l == Label::NoData),
+        no_data: ran
+            .last
+            .first()
+            .copied()
+            .flatten()
+            .is_none_or(|l| l == Label::NoData),
         samples,
         lag1: autocorrelation::lag1_corrected(&gap).filter(|_| enough),
         effective: (enough && hours > 0.0).then(|| autocorrelation::effective_size(&gap) / hours),
@@ -225,7 +230,10 @@ pub fn natures(plan: &Plan, cases: &[Case], results: &[Came], kind: Kind) -> Vec
     let bad: Vec<(&Case, &Came)> = both().filter(|(case, _)| case.bad).collect();
     let gates: Vec<bool> = plan.metrics.iter().map(|m| m.role.is_gate()).collect();
     let one = |(idx, metric): (usize, &MetricPlan)| {
-        let seen: Vec<&Seen> = mine.iter().filter_map(|(_, r)| r.metrics.get(idx)).collect();
+        let seen: Vec<&Seen> = mine
+            .iter()
+            .filter_map(|(_, r)| r.metrics.get(idx))
+            .collect();
         let values = |of: fn(&Seen) -> Option<f64>| -> Vec<f64> {
             seen.iter().filter_map(|seen| of(seen)).collect()
         };
@@ -277,7 +285,10 @@ pub fn halfway(cases: &[Case], kind: Kind) -> Option<crate::time::Timestamp> {
     let mut starts: Vec<_> = mine.map(|case| case.oldest).collect();
     starts.sort_unstable();
     let middle = starts.get(starts.len() / 2).copied()?;
-    starts.first().is_some_and(|first| *first < middle).then_some(middle)
+    starts
+        .first()
+        .is_some_and(|first| *first < middle)
+        .then_some(middle)
 }
 
 /// Whether a pair is of the older half: either of its windows lies before `halfway`.

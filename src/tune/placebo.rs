@@ -165,7 +165,13 @@ impl Case {
                 all,
             } => relabelled(held, |labels| {
                 let replica = labels.get(per).filter(|name| all.contains(*name));
-                let arm = |name: &String| if canary.contains(name) { CANARY } else { BASELINE };
+                let arm = |name: &String| {
+                    if canary.contains(name) {
+                        CANARY
+                    } else {
+                        BASELINE
+                    }
+                };
                 replica.filter(|_| scope.matches(labels)).map(arm)
             }),
             From::Shifted {
@@ -302,13 +308,18 @@ pub fn cases(population: &Population, held: &[Held], making: Making) -> Vec<Case
     let mut out = Vec::new();
     let mut order: Vec<&Held> = held.iter().collect();
     order.sort_by_key(|held| held.spot);
-    for kind in [Kind::Replicas, Kind::Adjacent, Kind::DayBefore, Kind::WeekBefore] {
+    for kind in [
+        Kind::Replicas,
+        Kind::Adjacent,
+        Kind::DayBefore,
+        Kind::WeekBefore,
+    ] {
         let mut mine = Vec::new();
         for one in &order {
             match kind {
                 Kind::Replicas => {
-                    let splits = making.pairs / order.len().max(1);
-                    mine.extend(splits_of(population, one, splits.max(1), making));
+                    let splits = making.pairs.div_ceil(order.len().max(1));
+                    mine.extend(splits_of(population, one, splits, making));
                 }
                 _ => mine.extend(before(kind, population, one, &order)),
             }
@@ -446,8 +457,14 @@ fn relabelled<'a>(batch: &Batch, arm: impl Fn(&Labels) -> Option<&'a str>) -> Ba
     };
     let mut out = batch.clone();
     for (_, answer) in &mut out.answers {
-        answer.series.iter_mut().for_each(|one| mark(&mut one.labels));
-        answer.histograms.iter_mut().for_each(|one| mark(&mut one.labels));
+        answer
+            .series
+            .iter_mut()
+            .for_each(|one| mark(&mut one.labels));
+        answer
+            .histograms
+            .iter_mut()
+            .for_each(|one| mark(&mut one.labels));
     }
     out
 }

@@ -107,7 +107,9 @@ impl Search<'_, '_, '_> {
         let wishes = self.asked.wishes.iter();
         Ok(Check {
             rollbacks: share(marked.into_iter()),
-            wishes: wishes.map(|wish| self.came(template, wish, cases)).collect(),
+            wishes: wishes
+                .map(|wish| self.came(template, wish, cases))
+                .collect(),
         })
     }
 
@@ -121,7 +123,12 @@ impl Search<'_, '_, '_> {
     }
 
     /// In how many pairs one metric is shown worse, judged by itself.
-    fn false_alarms(&self, template: &Template, idx: usize, cases: &[&Case]) -> Result<usize, String> {
+    fn false_alarms(
+        &self,
+        template: &Template,
+        idx: usize,
+        cases: &[&Case],
+    ) -> Result<usize, String> {
         let tables = Tables::default();
         self.workers.expect(cases.len());
         let hits = self.workers.each(cases.len(), |nth| {
@@ -139,7 +146,10 @@ impl Search<'_, '_, '_> {
         wish: &Wish,
         cases: &[&Case],
     ) -> Result<(usize, usize), String> {
-        let gate = template.metrics.get(wish.metric).is_some_and(|m| m.role.is_gate());
+        let gate = template
+            .metrics
+            .get(wish.metric)
+            .is_some_and(|m| m.role.is_gate());
         if !gate {
             return Err("the metric is no gate".to_owned());
         }
@@ -221,8 +231,12 @@ impl Search<'_, '_, '_> {
             return Ok(None);
         };
         let name = metric.name.as_str().to_owned();
-        let wishes: Vec<&Wish> =
-            self.asked.wishes.iter().filter(|wish| wish.metric == idx).collect();
+        let wishes: Vec<&Wish> = self
+            .asked
+            .wishes
+            .iter()
+            .filter(|wish| wish.metric == idx)
+            .collect();
         for step in 1..=STEPS {
             let Some(effect) = scaled(metric.min_effect, libm::pow(STEP, f64::from(step))) else {
                 break;
@@ -301,7 +315,9 @@ fn scaled(effect: MinEffect, factor: f64) -> Option<MinEffect> {
     let rounded = |value: f64| {
         let unit = libm::pow(10.0, libm::floor(libm::log10(value)) - 1.0);
         // Through text, so that what is written is what is meant.
-        format!("{:.12}", libm::round(value / unit) * unit).parse::<f64>().ok()
+        format!("{:.12}", libm::round(value / unit) * unit)
+            .parse::<f64>()
+            .ok()
     };
     match effect {
         MinEffect::Relative(share) if share > 0.0 => {
@@ -348,11 +364,16 @@ pub fn wishes(text: &str, template: &Template) -> Result<Vec<Wish>, String> {
     if let Some(name) = name {
         let Some((idx, metric)) = all.find(|(_, metric)| metric.name.as_str() == name) else {
             let known: Vec<&str> = template.metrics.iter().map(|m| m.name.as_str()).collect();
-            return Err(format!("there is no metric `{name}`; there are {}", known.join(", ")));
+            return Err(format!(
+                "there is no metric `{name}`; there are {}",
+                known.join(", ")
+            ));
         };
         if !metric.role.is_gate() {
             let role = metric.role.word();
-            return Err(format!("metric `{name}` is {role}: it can roll nothing back"));
+            return Err(format!(
+                "metric `{name}` is {role}: it can roll nothing back"
+            ));
         }
         if !fits(metric.harm) {
             let harm = metric.harm.word();
@@ -370,7 +391,10 @@ pub fn wishes(text: &str, template: &Template) -> Result<Vec<Wish>, String> {
         .map(|(idx, _)| wish(idx))
         .collect();
     if found.is_empty() {
-        let gates = template.metrics.iter().filter(|metric| metric.role.is_gate());
+        let gates = template
+            .metrics
+            .iter()
+            .filter(|metric| metric.role.is_gate());
         let gates: Vec<&str> = gates.map(|metric| metric.name.as_str()).collect();
         return Err(format!(
             "`{text}` fits no gate with a relative limit; name one of {}, as 'NAME:+0.5pp within \

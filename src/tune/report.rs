@@ -80,7 +80,11 @@ impl Tuned {
         ]];
         for (idx, metric) in self.metrics.iter().enumerate() {
             let alarms = self.main_rate().and_then(|rate| rate.metrics.get(idx));
-            let shown: Vec<&str> = metric.shown.iter().map(|(_, _, text)| text.as_str()).collect();
+            let shown: Vec<&str> = metric
+                .shown
+                .iter()
+                .map(|(_, _, text)| text.as_str())
+                .collect();
             rows.push(vec![
                 metric.name.clone(),
                 metric.role.to_owned(),
@@ -97,7 +101,14 @@ impl Tuned {
 
     /// What each metric costs and brings, and what follows.
     fn costs(&self) -> Vec<Vec<String>> {
-        let head = ["metric", "queries", "samples", "error budget", "brings", "advice"];
+        let head = [
+            "metric",
+            "queries",
+            "samples",
+            "error budget",
+            "brings",
+            "advice",
+        ];
         let mut rows = vec![head.map(str::to_owned).to_vec()];
         for metric in &self.metrics {
             let nature = &metric.nature;
@@ -140,12 +151,13 @@ impl Tuned {
             "older half (chosen on)".to_owned(),
             "newer half (checked on)".to_owned(),
         ];
-        let wish = |halves: &Halves, idx: usize, pick: fn(&Halves) -> &Check| {
-            match pick(halves).wishes.get(idx) {
-                Some(Ok((count, of))) => format!("shown in {count} of {of}"),
-                Some(Err(why)) => why.clone(),
-                None => String::new(),
-            }
+        let wish = |halves: &Halves, idx: usize, pick: fn(&Halves) -> &Check| match pick(halves)
+            .wishes
+            .get(idx)
+        {
+            Some(Ok((count, of))) => format!("shown in {count} of {of}"),
+            Some(Err(why)) => why.clone(),
+            None => String::new(),
         };
         let older = |halves: &Halves| -> String { counted(&halves.older.rollbacks) };
         let newer = |halves: &Halves| -> String { counted(&halves.newer.rollbacks) };
@@ -153,7 +165,10 @@ impl Tuned {
         let mut add = |name: &str, halves: &Halves| {
             rows.push(vec![name.to_owned(), older(halves), newer(halves)]);
             for (idx, asked) in self.asked.wishes.iter().enumerate() {
-                let metric = self.metrics.get(asked.metric).map_or("?", |m| m.name.as_str());
+                let metric = self
+                    .metrics
+                    .get(asked.metric)
+                    .map_or("?", |m| m.name.as_str());
                 rows.push(vec![
                     format!("  {metric}: {}", plain_wish(&asked.text)),
                     wish(halves, idx, |halves| &halves.older),
@@ -370,16 +385,20 @@ impl Tuned {
 
     fn halves_json(&self, halves: &Halves) -> Value {
         let check = |check: &Check| {
-            let wishes = check.wishes.iter().zip(&self.asked.wishes).map(|(came, wish)| {
-                let (shown, of) = match came {
-                    Ok((count, of)) => (Some(*count), Some(*of)),
-                    Err(_) => (None, None),
-                };
-                json!({
-                    "text": wish.text, "shown": shown, "of": of,
-                    "fault": came.as_ref().err(),
-                })
-            });
+            let wishes = check
+                .wishes
+                .iter()
+                .zip(&self.asked.wishes)
+                .map(|(came, wish)| {
+                    let (shown, of) = match came {
+                        Ok((count, of)) => (Some(*count), Some(*of)),
+                        Err(_) => (None, None),
+                    };
+                    json!({
+                        "text": wish.text, "shown": shown, "of": of,
+                        "fault": came.as_ref().err(),
+                    })
+                });
             json!({
                 "false_rollbacks": share_json(&check.rollbacks),
                 "detect": wishes.collect::<Vec<_>>(),

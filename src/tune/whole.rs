@@ -243,7 +243,10 @@ fn propose(
     let (was, is) = (&out.before.newer, &after.newer);
     let worse = is.rollbacks.count > was.rollbacks.count || is.found() < was.found();
     let strictly = is.rollbacks.count < was.rollbacks.count || is.found() > was.found();
-    let stricter = out.edits.iter().any(|e| matches!(e, Edit::FalseRollback(_)));
+    let stricter = out
+        .edits
+        .iter()
+        .any(|e| matches!(e, Edit::FalseRollback(_)));
     out.ending = if worse || !(strictly || stricter) {
         out.text = None;
         Ending::Nothing(vec![
@@ -273,11 +276,17 @@ fn unmet(out: &Tuned, check: &Check, pairs: usize) -> Ending {
         ));
     }
     for (wish, came) in out.asked.wishes.iter().zip(&check.wishes) {
-        let name = out.metrics.get(wish.metric).map_or("?", |metric| metric.name.as_str());
+        let name = out
+            .metrics
+            .get(wish.metric)
+            .map_or("?", |metric| metric.name.as_str());
         match came {
             Err(reason) => why.push(format!("{name}: {}: {reason}", wish.text)),
             Ok((count, of)) if !crate::tune::power::enough((*count, *of)) => {
-                why.push(format!("{name}: {} is shown in {count} of {of} pairs", wish.text));
+                why.push(format!(
+                    "{name}: {} is shown in {count} of {of} pairs",
+                    wish.text
+                ));
             }
             Ok(_) => {}
         }

@@ -97,6 +97,8 @@ mod template_reload;
 mod template_schema;
 mod templates;
 mod tidy;
+mod tune;
+mod tune_real;
 mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;

@@ -88,7 +88,12 @@ pub struct TuneArgs {
     #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]
     pub detect: Vec<String>,
     /// In what time the smallest change that is shown is looked for
-    #[arg(long, value_name = "TIME", value_delimiter = ',', default_value = "15m,45m")]
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_delimiter = ',',
+        default_value = "15m,45m"
+    )]
     pub within: Vec<String>,
     /// Threads; as many as there are cores without. Results do not depend on it
     #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -167,7 +172,9 @@ pub(super) fn within(args: &TuneArgs, template: &Template) -> Result<Vec<Span>, 
     for text in &args.within {
         let span = Span::parse(text.trim()).filter(|span| *span > Span::ZERO);
         let span = span.ok_or_else(|| {
-            usage(format!("--within `{text}` is no length of time; write 15m,45m"))
+            usage(format!(
+                "--within `{text}` is no length of time; write 15m,45m"
+            ))
         })?;
         out.push(span.min(template.schedule.deadline));
     }
@@ -179,7 +186,12 @@ pub(super) fn within(args: &TuneArgs, template: &Template) -> Result<Vec<Span>, 
 /// The label of the replicas: the flag's, or that of the first metric that has one.
 pub(super) fn per(args: &TuneArgs, template: &Template) -> Result<Option<String>, Fault> {
     let per = args.per.clone();
-    let per = per.or_else(|| template.metrics.iter().find_map(|metric| metric.per.clone()));
+    let per = per.or_else(|| {
+        template
+            .metrics
+            .iter()
+            .find_map(|metric| metric.per.clone())
+    });
     if let Some(label) = &per
         && Matcher::equals(label, "x").is_none()
     {
@@ -218,10 +230,14 @@ pub(super) fn stretch(
     let history = Span::parse(text).filter(|span| *span > Span::ZERO);
     let history = history.ok_or_else(|| {
         let text = &args.history;
-        usage(format!("--history `{text}` is no length of time; write 14d"))
+        usage(format!(
+            "--history `{text}` is no length of time; write 14d"
+        ))
     })?;
     if history > HISTORY_MAX {
-        return Err(usage(format!("--history {history} is more than {HISTORY_MAX}")));
+        return Err(usage(format!(
+            "--history {history} is more than {HISTORY_MAX}"
+        )));
     }
     let text = &args.ending;
     let ending = parse_instant(text, now).ok_or_else(|| {

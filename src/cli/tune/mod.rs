@@ -177,12 +177,15 @@ fn write(path: &Path, was: &str, found: &Tuned, output: &mut Output) -> Result<(
 
 /// Writes a file whole or not at all, with the permissions of `like`.
 fn put(path: &Path, text: &str, like: &Path) -> std::io::Result<()> {
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = path
+        .parent()
+        .filter(|folder| !folder.as_os_str().is_empty());
     let mut file = tempfile::Builder::new()
         .prefix(".haldane-tune-")
         .tempfile_in(folder.unwrap_or_else(|| Path::new(".")))?;
     file.write_all(text.as_bytes())?;
-    file.as_file().set_permissions(std::fs::metadata(like)?.permissions())?;
+    file.as_file()
+        .set_permissions(std::fs::metadata(like)?.permissions())?;
     file.as_file().sync_all()?;
     file.persist(path).map_err(|fault| fault.error)?;
     Ok(())
