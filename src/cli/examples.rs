@@ -128,7 +128,7 @@ Examples:
   haldane tune -t checkout.yaml @recordings/index.csv -o markdown
 
 Exit codes: 0 the template or the proposal is shown to do what is asked, 1 nothing that was tried
-does, 2 the question is wrong, 3 too few pairs to show it, 4 the server cannot be reached";
+does, 2 the question is wrong, 3 too few windows to show it, 4 the server cannot be reached";
 
 /// `haldane config`
 pub(super) const CONFIG: &str = "\

@@ -1,6 +1,7 @@
 //! What a template says of pairs between which nothing had changed, metric by metric and as a
 //! whole, with what each metric costs.
 
+use crate::engine::verdict::Verdict;
 use crate::judge::judgement::Label;
 use crate::judge::sequential::Tables;
 use crate::judge::windows::{Batch, Counts, Windows};
@@ -9,23 +10,29 @@ use crate::simulate::share::Share;
 use crate::simulate::work::Workers;
 use crate::stats::{autocorrelation, summary};
 use crate::template::Template;
+use crate::time::Timestamp;
 use crate::tune::course::{Ran, alone, of_metric, run};
 use crate::tune::placebo::{Case, Kind};
+use std::collections::BTreeSet;
 
-/// A share with its clusters: the widest of three 95 % intervals, Wilson's for independent pairs
-/// and the bootstraps over days and over canaries, so that pairs that are alike do not count as
-/// many. A bootstrap of no events would be a point; Wilson's is not.
-pub fn share<'a>(cases: impl Iterator<Item = (&'a Case, bool)> + Clone) -> Share {
-    let of = cases.clone().count();
-    let count = cases.clone().filter(|(_, hit)| *hit).count();
+/// A share with its clusters: the widest of four 95 % intervals. Wilson's over pairs, and over
+/// windows, as if all pairs of one window were one; and the bootstraps over days and over canaries.
+/// Pairs that are alike do not count as many, and none of so many is no promise of none.
+pub fn share(cases: &[(&Case, bool)]) -> Share {
+    let of = cases.len();
+    let count = cases.iter().filter(|(_, hit)| *hit).count();
+    let windows: BTreeSet<_> = cases.iter().map(|(case, _)| case.window()).collect();
     let mut out = Share::wilson(count, of);
+    let (low, high) = by_window(count, of, windows.len());
+    out.low = out.low.min(low);
+    out.high = out.high.max(high);
     if count == 0 || count == of {
         return out;
     }
     for which in 0..2 {
-        let named = cases.clone().map(|(case, hit)| {
+        let named = cases.iter().map(|(case, hit)| {
             let cluster = case.clusters.get(which).map_or("", String::as_str);
-            (cluster, hit)
+            (cluster, *hit)
         });
         let named: Vec<(&str, bool)> = named.collect();
         let wider = Share::clustered(&named);
@@ -33,6 +40,29 @@ pub fn share<'a>(cases: impl Iterator<Item = (&'a Case, bool)> + Clone) -> Share
         out.high = out.high.max(wider.high);
     }
     out
+}
+
+/// Wilson's limits where so many windows hold all pairs, each counted as one pair.
+fn by_window(count: usize, of: usize, windows: usize) -> (f64, f64) {
+    let scaled = |round: fn(usize, usize) -> usize| round(count * windows, of.max(1));
+    let fewer = scaled(|all, of| all / of);
+    let more = scaled(usize::div_ceil);
+    (
+        Share::wilson(fewer, windows).low,
+        Share::wilson(more.min(windows), windows).high,
+    )
+}
+
+/// The most hits among these pairs after which the upper bound is still within `max`; none where
+/// even none would be above it.
+pub fn allowed(cases: &[&Case], max: f64) -> usize {
+    let windows: BTreeSet<_> = cases.iter().map(|case| case.window()).collect();
+    let of = cases.len();
+    let fits = |count: &usize| {
+        let high = by_window(*count, of, windows.len()).1;
+        high.max(Share::wilson(*count, of).high) <= max
+    };
+    (0..=of).take_while(fits).last().unwrap_or(0)
 }
 
 /// What one metric of one pair looks like.
@@ -180,10 +210,9 @@ pub fn rates(
         }
         let hits = |hit: &dyn Fn(&Came) -> bool| {
             let marked: Vec<(&Case, bool)> = mine.iter().map(|(c, r)| (*c, hit(r))).collect();
-            share(marked.into_iter())
+            share(&marked)
         };
-        let starts: std::collections::BTreeSet<_> =
-            mine.iter().map(|(case, _)| case.start()).collect();
+        let starts: BTreeSet<_> = mine.iter().map(|(case, _)| case.window()).collect();
         out.push(Rate {
             kind,
             windows: starts.len(),
@@ -192,7 +221,6 @@ pub fn rates(
                 .map(|idx| hits(&|r| r.metrics.get(idx).is_some_and(|m| m.worse)))
                 .collect(),
             inconclusive: hits(&|r| {
-                use crate::engine::verdict::Verdict;
                 !matches!(r.whole.verdict, Some(Verdict::Promote | Verdict::Rollback))
             }),
         });
@@ -248,6 +276,11 @@ pub fn natures(plan: &Plan, cases: &[Case], results: &[Came], kind: Kind) -> Vec
             (*case, found && !other)
         });
         let alone: Vec<(&Case, bool)> = alone.collect();
+        let none = mine.iter().map(|(case, result)| {
+            let seen = result.metrics.get(idx);
+            (*case, seen.is_none_or(|seen| seen.no_data))
+        });
+        let none: Vec<(&Case, bool)> = none.collect();
         Nature {
             queries: match metric.queries {
                 Queries::Events { .. } => 2,
@@ -259,28 +292,35 @@ pub fn natures(plan: &Plan, cases: &[Case], results: &[Came], kind: Kind) -> Vec
             } else {
                 0.0
             },
-            no_data: share(mine.iter().map(|(case, result)| {
-                let seen = result.metrics.get(idx);
-                (*case, seen.is_none_or(|seen| seen.no_data))
-            })),
+            no_data: share(&none),
             lag1: summary::mean(&values(|seen| seen.lag1)),
             effective: summary::median(&values(|seen| seen.effective)),
             level: summary::mean(&values(|seen| seen.level)),
-            brings: (!alone.is_empty()).then(|| share(alone.into_iter())),
+            brings: (!alone.is_empty()).then(|| share(&alone)),
         }
     };
     plan.metrics.iter().enumerate().map(one).collect()
 }
 
-/// The strongest kind there are pairs of: what rates are promised by.
+/// The kind that rates are promised by: of those whose arms stand side by side the one with the
+/// most pairs, else the strongest there is.
 pub fn strongest(cases: &[Case]) -> Option<Kind> {
-    let has = |kind: &Kind| cases.iter().any(|case| case.kind == *kind && !case.bad);
-    Kind::ALL.into_iter().find(has)
+    let count = |kind: Kind| {
+        let mine = cases.iter().filter(|case| case.kind == kind && !case.bad);
+        mine.count()
+    };
+    let strong = Kind::ALL
+        .into_iter()
+        .filter(|kind| kind.weakness().is_none());
+    // Of equals the last one wins: so the stronger one must come last.
+    let most = strong.rev().max_by_key(|kind| count(*kind));
+    most.filter(|kind| count(*kind) > 0)
+        .or_else(|| Kind::ALL.into_iter().find(|kind| count(*kind) > 0))
 }
 
 /// The instant that parts the pairs in two halves: what is chosen on the older one is checked on
 /// the newer one. `None` when all are of one instant.
-pub fn halfway(cases: &[Case], kind: Kind) -> Option<crate::time::Timestamp> {
+pub fn halfway(cases: &[Case], kind: Kind) -> Option<Timestamp> {
     let mine = cases.iter().filter(|case| case.kind == kind && !case.bad);
     let mut starts: Vec<_> = mine.map(|case| case.oldest).collect();
     starts.sort_unstable();
@@ -292,6 +332,6 @@ pub fn halfway(cases: &[Case], kind: Kind) -> Option<crate::time::Timestamp> {
 }
 
 /// Whether a pair is of the older half: either of its windows lies before `halfway`.
-pub fn is_older(case: &Case, halfway: crate::time::Timestamp) -> bool {
+pub fn is_older(case: &Case, halfway: Timestamp) -> bool {
     case.oldest < halfway
 }

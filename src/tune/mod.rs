@@ -12,19 +12,23 @@
 //! | which other template is better, on history it was not chosen on? | [`propose`] |
 //! | how is that written into its text? | [`edit`] |
 //! | all of it together | [`whole`] |
-//! | how is it said? | [`advice`], [`report`] |
+//! | how is it said? | [`advice`], [`report`], [`report_json`] |
 //!
 //! Nothing here reads a file, a source or a clock: samples are handed in, chance has a seed, and
 //! results do not depend on how many threads there are.
 
 pub mod advice;
+mod arms;
 pub mod calendar;
 pub mod course;
 pub mod edit;
 pub mod inject;
+mod inject_buckets;
 pub mod measure;
 pub mod placebo;
 pub mod power;
 pub mod propose;
 pub mod report;
+pub mod report_json;
 pub mod whole;
+mod wish;

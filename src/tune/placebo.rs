@@ -1,22 +1,21 @@
 //! Placebo pairs: two populations between which nothing had changed, one of them called the
 //! canary. A rollback of such a pair is false.
 
-use crate::digest::Digest;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
-use crate::series::raw::{Answer, Labels};
+use crate::series::raw::Labels;
 use crate::simulate::chance::Chance;
 use crate::template::Template;
 use crate::time::{Span, Timestamp};
+use crate::tune::arms::{joined, relabelled, shifted};
 use crate::tune::calendar::{Spot, WEEK_DAYS};
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// The label that says which arm a series of a placebo pair is in.
-pub const ARM: &str = "haldane_arm";
+pub use crate::tune::arms::ARM;
 
 /// The part of a window at either end in which a replica must be there to be in an arm.
 const ENDS: i64 = 5;
@@ -138,6 +137,11 @@ impl Case {
     /// When its window begins.
     pub fn start(&self) -> Timestamp {
         self.rollout.start
+    }
+
+    /// What it shares with other pairs of the same time: its start and its service.
+    pub fn window(&self) -> (Timestamp, &str) {
+        (self.rollout.start, &self.rollout.deploy.service)
     }
 
     /// The plan of a template for it: arms are told apart by [`ARM`].
@@ -271,7 +275,7 @@ pub fn reading(
 
 /// Matchers of the same labels that select nothing the given ones do.
 fn nobody(matchers: &[Matcher]) -> Result<Vec<Matcher>, String> {
-    const NOBODY: &str = "haldane-nobody";
+    const NOBODY: &str = "haldane_nobody";
     let free = |matcher: &&Matcher| {
         let labels = Labels::from([(matcher.label().to_owned(), NOBODY.to_owned())]);
         !matcher.matches(&labels)
@@ -447,71 +451,4 @@ fn rollout(population: &Population, start: Timestamp) -> Rollout {
 fn day(at: Timestamp) -> String {
     let text = at.to_string();
     text.split('T').next().unwrap_or(&text).to_owned()
-}
-
-/// The batch with arms named by `arm`; series in no arm stay as they are, and belong to none.
-fn relabelled<'a>(batch: &Batch, arm: impl Fn(&Labels) -> Option<&'a str>) -> Batch {
-    let mark = |labels: &mut Labels| match arm(labels) {
-        Some(arm) => drop(labels.insert(ARM.to_owned(), arm.to_owned())),
-        None => drop(labels.remove(ARM)),
-    };
-    let mut out = batch.clone();
-    for (_, answer) in &mut out.answers {
-        answer
-            .series
-            .iter_mut()
-            .for_each(|one| mark(&mut one.labels));
-        answer
-            .histograms
-            .iter_mut()
-            .for_each(|one| mark(&mut one.labels));
-    }
-    out
-}
-
-fn shifted(mut batch: Batch, by: Span) -> Batch {
-    for (_, answer) in &mut batch.answers {
-        for series in &mut answer.series {
-            series.samples.iter_mut().for_each(|s| s.at = s.at.plus(by));
-        }
-        for series in &mut answer.histograms {
-            series.samples.iter_mut().for_each(|s| s.at = s.at.plus(by));
-        }
-    }
-    batch.from = batch.from.plus(by);
-    batch.to = batch.to.plus(by);
-    batch
-}
-
-/// Adds the answers of `other`, slot by slot.
-fn joined(batch: &mut Batch, other: Batch) {
-    for (slot, answer) in other.answers {
-        let Some((_, mine)) = batch.answers.iter_mut().find(|(known, _)| *known == slot) else {
-            batch.answers.push((slot, answer));
-            continue;
-        };
-        let Answer {
-            series,
-            warnings,
-            infos,
-            histogram_series,
-            histograms,
-        } = answer;
-        mine.series.extend(series);
-        mine.histograms.extend(histograms);
-        mine.warnings.extend(warnings);
-        mine.infos.extend(infos);
-        mine.histogram_series += histogram_series;
-    }
-    batch.from = batch.from.max(other.from);
-    batch.to = batch.to.min(other.to);
-}
-
-/// What the choice of pairs depends on, for whoever wants to see that two runs had the same.
-pub fn fingerprint(cases: &[Case]) -> Digest {
-    let lines: Vec<String> = cases
-        .iter()
-        .map(|case| format!("{} {} {:?}", case.kind.word(), case.start(), case.clusters))
-        .collect();
-    Digest::of(lines.join("\n").as_bytes())
 }

@@ -5,14 +5,14 @@ use crate::judge::sequential::Tables;
 use crate::simulate::share::Share;
 use crate::simulate::work::Workers;
 use crate::template::{Role, Template};
-use crate::time::Span;
 use crate::tune::course::{alone, of_metric, run};
 use crate::tune::edit::Edit;
-use crate::tune::inject::Size;
-use crate::tune::measure::share;
+use crate::tune::measure::{allowed, share};
 use crate::tune::placebo::{Case, thinned};
 use crate::tune::power::{Trial, enough};
-use crate::units::{Harm, MinEffect};
+use crate::units::MinEffect;
+
+pub use crate::tune::wish::{Wish, wishes};
 
 /// Pairs on which changes are tried; the share of pairs in which one is shown needs no more.
 pub const POWER_PAIRS: usize = 40;
@@ -20,19 +20,6 @@ pub const POWER_PAIRS: usize = 40;
 /// How a limit is raised or lowered step by step, and how often: up to six times as high.
 const STEP: f64 = 1.25;
 const STEPS: i32 = 8;
-
-/// A change that must be found.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Wish {
-    /// The metric's place in the template.
-    pub metric: usize,
-    /// How much worse.
-    pub size: Size,
-    /// In what time.
-    pub within: Span,
-    /// As it was written.
-    pub text: String,
-}
 
 /// What is asked of a template.
 #[derive(Clone, Debug, PartialEq)]
@@ -77,9 +64,9 @@ impl Check {
     }
 }
 
-/// Pairs without a rollback from which on an upper bound of `max` can be shown: where Wilson's
+/// Windows without a rollback from which on an upper bound of `max` can be shown: where Wilson's
 /// limit z²/(n + z²) of none of n reaches it.
-pub fn pairs_needed(max: f64) -> usize {
+pub fn windows_needed(max: f64) -> usize {
     (1..1_000_000)
         .find(|n| Share::wilson(0, *n).high <= max)
         .unwrap_or(1_000_000)
@@ -106,7 +93,7 @@ impl Search<'_, '_, '_> {
         let marked: Vec<(&Case, bool)> = marked.collect();
         let wishes = self.asked.wishes.iter();
         Ok(Check {
-            rollbacks: share(marked.into_iter()),
+            rollbacks: share(&marked),
             wishes: wishes
                 .map(|wish| self.came(template, wish, cases))
                 .collect(),
@@ -177,7 +164,7 @@ impl Search<'_, '_, '_> {
         if now.judge.false_rollback.get() > self.asked.max_false_rollback {
             take(&mut now, Edit::FalseRollback(self.asked.max_false_rollback));
         }
-        let allowed = allowed(cases.len(), self.asked.max_false_rollback);
+        let allowed = allowed(cases, self.asked.max_false_rollback);
         let mut stuck: Vec<usize> = Vec::new();
         loop {
             let hits = self.rolled_back(&now, cases)?;
@@ -304,12 +291,6 @@ fn same_place(a: &Edit, b: &Edit) -> bool {
     }
 }
 
-/// Rollbacks among so many pairs that still show the bound; none where even none would not.
-fn allowed(pairs: usize, max: f64) -> usize {
-    let fits = |count: &usize| Share::wilson(*count, pairs).high <= max;
-    (0..=pairs).take_while(fits).last().unwrap_or(0)
-}
-
 /// The limit times `factor`, in two digits; `None` for one of zero.
 fn scaled(effect: MinEffect, factor: f64) -> Option<MinEffect> {
     let rounded = |value: f64| {
@@ -325,94 +306,5 @@ fn scaled(effect: MinEffect, factor: f64) -> Option<MinEffect> {
         }
         MinEffect::Absolute(value) if value > 0.0 => MinEffect::absolute(rounded(value * factor)?),
         MinEffect::Relative(_) | MinEffect::Absolute(_) => None,
-    }
-}
-
-/// Reads `+25% within 15m`, `errors:+0.5pp within 10m`, `latency: +0.1 within 15m`. Without a
-/// name every gate with a relative limit is meant, in the direction of its harm.
-///
-/// # Errors
-/// What is wrong with it, and what would be right.
-pub fn wishes(text: &str, template: &Template) -> Result<Vec<Wish>, String> {
-    let wrong = |why: &str| {
-        format!("`{text}` {why}; write '+25% within 15m', or 'errors:+0.5pp within 15m'")
-    };
-    let (change, within) = text
-        .split_once(" within ")
-        .ok_or_else(|| wrong("names no time"))?;
-    let within = Span::parse(within.trim())
-        .filter(|span| *span > Span::ZERO)
-        .ok_or_else(|| wrong("has no length of time after `within`"))?;
-    let (name, size) = match change.rsplit_once(':') {
-        Some((name, size)) => (Some(name.trim()), size.trim()),
-        None => (None, change.trim()),
-    };
-    let size = size_of(size).ok_or_else(|| wrong("has no size such as +25% before `within`"))?;
-    let value = size.value();
-    let fits = |harm: Harm| match harm {
-        Harm::Increase => value > 0.0,
-        Harm::Decrease => value < 0.0,
-        Harm::Either => value != 0.0,
-    };
-    let wish = |metric: usize| Wish {
-        metric,
-        size,
-        within,
-        text: text.to_owned(),
-    };
-    let mut all = template.metrics.iter().enumerate();
-    if let Some(name) = name {
-        let Some((idx, metric)) = all.find(|(_, metric)| metric.name.as_str() == name) else {
-            let known: Vec<&str> = template.metrics.iter().map(|m| m.name.as_str()).collect();
-            return Err(format!(
-                "there is no metric `{name}`; there are {}",
-                known.join(", ")
-            ));
-        };
-        if !metric.role.is_gate() {
-            let role = metric.role.word();
-            return Err(format!(
-                "metric `{name}` is {role}: it can roll nothing back"
-            ));
-        }
-        if !fits(metric.harm) {
-            let harm = metric.harm.word();
-            return Err(format!("metric `{name}`: harm is {harm}, {text} is none"));
-        }
-        return Ok(vec![wish(idx)]);
-    }
-    let relative = |metric: &crate::template::MetricSpec| {
-        metric.role.is_gate()
-            && fits(metric.harm)
-            && matches!(metric.min_effect, MinEffect::Relative(_))
-    };
-    let found: Vec<Wish> = all
-        .filter(|(_, metric)| relative(metric))
-        .map(|(idx, _)| wish(idx))
-        .collect();
-    if found.is_empty() {
-        let gates = template
-            .metrics
-            .iter()
-            .filter(|metric| metric.role.is_gate());
-        let gates: Vec<&str> = gates.map(|metric| metric.name.as_str()).collect();
-        return Err(format!(
-            "`{text}` fits no gate with a relative limit; name one of {}, as 'NAME:+0.5pp within \
-             15m'",
-            gates.join(", ")
-        ));
-    }
-    Ok(found)
-}
-
-/// `+25%`, `-0.3`, `+0.5pp`
-fn size_of(text: &str) -> Option<Size> {
-    let number = |text: &str| text.trim().parse::<f64>().ok().filter(|v| v.is_finite());
-    if let Some(points) = text.strip_suffix("pp") {
-        return number(points).map(|points| Size::Absolute(points / 100.0));
-    }
-    match text.strip_suffix('%') {
-        Some(percent) => number(percent).map(|percent| Size::Relative(percent / 100.0)),
-        None => number(text).map(Size::Absolute),
     }
 }

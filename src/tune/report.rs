@@ -1,16 +1,13 @@
-//! What was found, as text, Markdown and JSON.
+//! What was found, as text and Markdown.
 
 use crate::simulate::share::Share;
+use crate::tune::edit::Edit;
 use crate::tune::measure::Rate;
 use crate::tune::power::{SHOWN_IN, Shown};
 use crate::tune::propose::Check;
-use crate::tune::whole::{Ending, Halves, MetricTuned, Tuned};
+use crate::tune::whole::{Ending, Halves, Tuned};
 use crate::units::trim_number;
-use serde_json::{Value, json};
 use std::fmt::Write as _;
-
-/// The `schema` of the JSON.
-pub const SCHEMA: &str = "haldane.tune/1";
 
 /// `1.1 % [0.4-2.6]`
 fn share_text(share: &Share) -> String {
@@ -99,7 +96,7 @@ impl Tuned {
         rows
     }
 
-    /// What each metric costs and brings, and what follows.
+    /// What each metric costs and brings.
     fn costs(&self) -> Vec<Vec<String>> {
         let head = [
             "metric",
@@ -121,7 +118,6 @@ impl Tuned {
                     || "-".to_owned(),
                     |brings| format!("{} of {}", brings.count, brings.of),
                 ),
-                metric.advice.clone(),
             ]);
         }
         rows
@@ -199,10 +195,10 @@ impl Tuned {
                  most {} of healthy canaries are rolled back (95 % bound, {max} asked for).",
                 high(now)
             ),
-            Ending::TooFewPairs(needed) => format!(
+            Ending::TooFewWindows(needed) => format!(
                 "Not shown: {} of {} pairs of the newer half were rolled back, whose upper bound is \
-                 {}, and {max} is asked for. About {needed} pairs in all could show it: more \
-                 --history, more --pairs, or recordings of more rollouts.",
+                 {}, and {max} is asked for. {needed} windows without a rollback could show it, or \
+                 more with a few: more --history, more --pairs, or recordings of more rollouts.",
                 now.newer.rollbacks.count,
                 now.newer.rollbacks.of,
                 high(now)
@@ -217,11 +213,11 @@ impl Tuned {
     fn proposal(&self) -> String {
         let mut out = String::new();
         if !self.edits.is_empty() {
-            let all: Vec<String> = self.edits.iter().map(|edit| edit.text()).collect();
+            let all: Vec<String> = self.edits.iter().map(Edit::text).collect();
             let lead = match self.ending {
                 Ending::Proposed => "proposed",
                 Ending::Nothing(_) => "the best that was tried, which is not enough",
-                Ending::AsItIs | Ending::TooFewPairs(_) => "tried",
+                Ending::AsItIs | Ending::TooFewWindows(_) => "tried",
             };
             let _ = writeln!(out, "{lead}: {}", all.join(", "));
         }
@@ -238,6 +234,10 @@ impl Tuned {
         out.push_str(&aligned(&self.costs()));
         out.push('\n');
         out.push_str(&aligned(&self.halves()));
+        out.push('\n');
+        for metric in &self.metrics {
+            let _ = writeln!(out, "  {}: {}", metric.name, metric.advice);
+        }
         for note in self.all_notes() {
             let _ = writeln!(out, "  note: {note}");
         }
@@ -295,6 +295,9 @@ impl Tuned {
             }
         }
         out.push('\n');
+        for metric in &self.metrics {
+            let _ = writeln!(out, "- `{}`: {}", metric.name, metric.advice);
+        }
         for note in self.all_notes() {
             let _ = writeln!(out, "- {note}");
         }
@@ -303,119 +306,9 @@ impl Tuned {
         }
         out
     }
-
-    /// For programs.
-    pub fn json(&self) -> Value {
-        json!({
-            "schema": SCHEMA,
-            "template": self.template,
-            "file": self.file,
-            "outcome": self.ending.word(),
-            "conclusion": self.conclusion(),
-            "asked": {
-                "max_false_rollback": self.asked.max_false_rollback,
-                "detect": self.asked.wishes.iter().map(|wish| json!({
-                    "metric": self.metrics.get(wish.metric).map(|m| &m.name),
-                    "text": wish.text,
-                    "within_ms": wish.within.ms(),
-                })).collect::<Vec<_>>(),
-                "seed": self.asked.seed,
-            },
-            "promised_by": self.main.word(),
-            "pairs": self.rates.iter().map(|rate| json!({
-                "kind": rate.kind.word(),
-                "weakness": rate.kind.weakness(),
-                "windows": rate.windows,
-                "false_rollbacks": share_json(&rate.rollbacks),
-                "inconclusive": share_json(&rate.inconclusive),
-            })).collect::<Vec<_>>(),
-            "metrics": self.metrics.iter().enumerate()
-                .map(|(idx, metric)| self.metric_json(idx, metric)).collect::<Vec<_>>(),
-            "halfway": self.halfway.map(|at| at.to_string()),
-            "as_it_is": self.halves_json(&self.before),
-            "proposed": self.after.as_ref().map(|after| self.halves_json(after)),
-            "edits": self.edits.iter().map(|edit| edit.text()).collect::<Vec<_>>(),
-            "diff": self.diff,
-            "notes": self.all_notes(),
-        })
-    }
-
-    fn metric_json(&self, idx: usize, metric: &MetricTuned) -> Value {
-        let nature = &metric.nature;
-        let alarms: Vec<Value> = self
-            .rates
-            .iter()
-            .filter_map(|rate| {
-                let share = rate.metrics.get(idx)?;
-                Some(json!({ "kind": rate.kind.word(), "share": share_json(share) }))
-            })
-            .collect();
-        let shown: Vec<Value> = metric
-            .shown
-            .iter()
-            .map(|(within, shown, text)| {
-                let (smallest, beyond, pairs) = match shown {
-                    Shown::From(size, pairs) => (Some(size.value()), None, Some(*pairs)),
-                    Shown::NotEven(size, pairs) => (None, Some(size.value()), Some(*pairs)),
-                    Shown::Unknown(_) => (None, None, None),
-                };
-                json!({
-                    "within_ms": within.ms(), "text": text, "smallest": smallest,
-                    "beyond": beyond, "pairs": pairs,
-                })
-            })
-            .collect();
-        json!({
-            "name": metric.name,
-            "role": metric.role,
-            "limit": metric.limit,
-            "false_alarms": alarms,
-            "shown": shown,
-            "lag1": nature.lag1,
-            "effective_per_hour": nature.effective,
-            "level": nature.level,
-            "no_data": share_json(&nature.no_data),
-            "queries": nature.queries,
-            "samples": nature.samples,
-            "error_budget": nature.budget,
-            "brings": nature.brings.as_ref().map(share_json),
-            "advice": metric.advice,
-        })
-    }
-
-    fn halves_json(&self, halves: &Halves) -> Value {
-        let check = |check: &Check| {
-            let wishes = check
-                .wishes
-                .iter()
-                .zip(&self.asked.wishes)
-                .map(|(came, wish)| {
-                    let (shown, of) = match came {
-                        Ok((count, of)) => (Some(*count), Some(*of)),
-                        Err(_) => (None, None),
-                    };
-                    json!({
-                        "text": wish.text, "shown": shown, "of": of,
-                        "fault": came.as_ref().err(),
-                    })
-                });
-            json!({
-                "false_rollbacks": share_json(&check.rollbacks),
-                "detect": wishes.collect::<Vec<_>>(),
-            })
-        };
-        json!({ "older": check(&halves.older), "newer": check(&halves.newer) })
-    }
 }
 
 /// The wish without the metric's name.
 fn plain_wish(text: &str) -> &str {
     text.rsplit_once(':').map_or(text, |(_, rest)| rest).trim()
-}
-
-fn share_json(share: &Share) -> Value {
-    json!({
-        "count": share.count, "of": share.of, "share": share.value(),
-        "low": share.low, "high": share.high,
-    })
 }

@@ -1,6 +1,8 @@
 //! The whole of it: pairs measured, changes tried, a proposal chosen on the older half and checked
 //! on the newer one.
 
+use crate::plan::{MetricPlan, Queries};
+use crate::simulate::share::Share;
 use crate::simulate::work::Workers;
 use crate::template::Template;
 use crate::template::parse::parse;
@@ -10,7 +12,8 @@ use crate::tune::edit::{Edit, applied, diff};
 use crate::tune::measure::{self, Nature, Rate};
 use crate::tune::placebo::{Case, Kind, thinned};
 use crate::tune::power::{Shown, Trial};
-use crate::tune::propose::{Asked, Check, POWER_PAIRS, Search, pairs_needed};
+use crate::tune::propose::{Asked, Check, POWER_PAIRS, Search, windows_needed};
+use crate::units::{MinEffect, trim_number};
 
 /// What is to be tuned.
 #[derive(Clone, Debug)]
@@ -60,8 +63,8 @@ pub enum Ending {
     AsItIs,
     /// The proposal does.
     Proposed,
-    /// It may well be so, but there are too few pairs to show it; so many are needed.
-    TooFewPairs(usize),
+    /// It may well be so, but there are too few windows to show it; so many are needed.
+    TooFewWindows(usize),
     /// Nothing that was tried does, for these reasons.
     Nothing(Vec<String>),
 }
@@ -72,7 +75,7 @@ impl Ending {
         match self {
             Self::AsItIs => "as_it_is",
             Self::Proposed => "proposed",
-            Self::TooFewPairs(_) => "too_few_pairs",
+            Self::TooFewWindows(_) => "too_few_windows",
             Self::Nothing(_) => "nothing",
         }
     }
@@ -132,40 +135,15 @@ pub fn tuned(
         .filter(|case| case.kind == main && !case.bad)
         .collect();
     let few = thinned(mine.clone(), POWER_PAIRS);
-    let mut metrics = Vec::new();
-    for (idx, (metric, nature)) in plan.metrics.iter().zip(natures).enumerate() {
-        let chance = (nature.level, subject.asked.seed);
-        let mut trial = Trial::new((subject.template, idx), &few, chance, workers)?;
-        let each = subject.within.iter();
-        let shown: Vec<(Span, Shown)> = each
-            .map(|within| (*within, trial.smallest(*within, nature.level)))
-            .collect();
-        let false_alarms = rates.iter().find(|rate| rate.kind == main);
-        let false_alarms = false_alarms.and_then(|rate| rate.metrics.get(idx)).copied();
-        let known = Known {
-            metric,
-            false_alarms: false_alarms.ok_or("a rate is missing")?,
-            nature: &nature,
-            shown: &shown,
-        };
-        let advice = advice(&known);
-        let texts = shown.into_iter().map(|(within, shown)| {
-            let text = match &shown {
-                Shown::From(size, _) => size.text(metric),
-                Shown::NotEven(size, _) => format!("beyond {}", size.text(metric)),
-                Shown::Unknown(_) => "?".to_owned(),
-            };
-            (within, shown, text)
-        });
-        metrics.push(MetricTuned {
-            name: metric.name.as_str().to_owned(),
-            role: metric.role.word(),
-            limit: metric.min_effect.to_string(),
-            shown: texts.collect(),
-            nature,
-            advice,
-        });
-    }
+    let main_rate = rates.iter().find(|rate| rate.kind == main);
+    let main_rate = main_rate.ok_or("a rate is missing")?;
+    let each = plan.metrics.iter().zip(natures).enumerate();
+    let metrics = each.map(|(idx, (metric, nature))| {
+        let false_alarms = main_rate.metrics.get(idx).ok_or("a rate is missing")?;
+        let about = (idx, metric, *false_alarms);
+        metric_tuned(subject, about, nature, (&few, workers))
+    });
+    let metrics = metrics.collect::<Result<Vec<MetricTuned>, String>>()?;
     let levels: Vec<Option<f64>> = metrics.iter().map(|metric| metric.nature.level).collect();
     let search = Search {
         asked: subject.asked,
@@ -195,6 +173,53 @@ pub fn tuned(
     Ok(out)
 }
 
+/// What is found of one metric, changes put into it included.
+fn metric_tuned(
+    subject: &Subject<'_>,
+    (idx, metric, false_alarms): (usize, &MetricPlan, Share),
+    nature: Nature,
+    (few, workers): (&[&Case], &Workers<'_>),
+) -> Result<MetricTuned, String> {
+    let chance = (nature.level, subject.asked.seed);
+    let mut trial = Trial::new((subject.template, idx), few, chance, workers)?;
+    let each = subject.within.iter();
+    let shown: Vec<(Span, Shown)> = each
+        .map(|within| (*within, trial.smallest(*within, nature.level)))
+        .collect();
+    let advice = advice(&Known {
+        metric,
+        false_alarms,
+        nature: &nature,
+        shown: &shown,
+    });
+    let texts = shown.into_iter().map(|(within, shown)| {
+        let text = match &shown {
+            Shown::From(size, _) => size.text(metric),
+            Shown::NotEven(size, _) => format!("beyond {}", size.text(metric)),
+            Shown::Unknown(_) => "?".to_owned(),
+        };
+        (within, shown, text)
+    });
+    Ok(MetricTuned {
+        name: metric.name.as_str().to_owned(),
+        role: metric.role.word(),
+        limit: limit_text(metric),
+        shown: texts.collect(),
+        nature,
+        advice,
+    })
+}
+
+/// The limit in the unit in which changes are told.
+fn limit_text(metric: &MetricPlan) -> String {
+    match metric.min_effect {
+        MinEffect::Absolute(value) if !matches!(metric.queries, Queries::Series { .. }) => {
+            format!("{} pp", trim_number(value * 100.0))
+        }
+        effect => effect.to_string(),
+    }
+}
+
 fn propose(
     out: &mut Tuned,
     subject: &Subject<'_>,
@@ -205,7 +230,7 @@ fn propose(
         out.notes
             .push("all pairs are of one window: nothing could be checked on others".to_owned());
         out.before.newer = search.check(subject.template, mine)?;
-        out.ending = Ending::TooFewPairs(2 * pairs_needed(out.asked.max_false_rollback));
+        out.ending = Ending::TooFewWindows(2 * windows_needed(out.asked.max_false_rollback));
         return Ok(());
     };
     let (older, newer): (Vec<&Case>, Vec<&Case>) = mine
@@ -225,7 +250,7 @@ fn propose(
     }
     out.edits = search.edits(subject.template, &older)?;
     if out.edits.is_empty() {
-        out.ending = unmet(out, &out.before.newer, newer.len());
+        out.ending = unmet(out, &out.before.newer);
         return Ok(());
     }
     let mut changed = subject.template.clone();
@@ -255,18 +280,17 @@ fn propose(
     } else if after.newer.shown(&out.asked) {
         Ending::Proposed
     } else {
-        unmet(out, &after.newer, newer.len())
+        unmet(out, &after.newer)
     };
     out.after = Some(after);
     Ok(())
 }
 
 /// Why what was asked is not shown.
-fn unmet(out: &Tuned, check: &Check, pairs: usize) -> Ending {
-    let needed = pairs_needed(out.asked.max_false_rollback);
+fn unmet(out: &Tuned, check: &Check) -> Ending {
     if check.promising(&out.asked) {
         // As many in either half.
-        return Ending::TooFewPairs(2 * needed.max(pairs + 1));
+        return Ending::TooFewWindows(2 * windows_needed(out.asked.max_false_rollback));
     }
     let mut why = Vec::new();
     if check.rollbacks.value() > out.asked.max_false_rollback {

@@ -1,8 +1,11 @@
 //! `haldane tune` against a real Prometheus that holds a day of noisy, autocorrelated, gappy and
-//! uneven metrics, whose truth is known.
+//! uneven metrics, whose truth is known; and on recordings.
 
+use crate::replay::demo;
+use crate::support::daemon::haldane;
 use crate::support::openmetrics::History;
 use crate::support::prometheus_server::{PrometheusServer, Wanted};
+use haldane::recording;
 use haldane::simulate::chance::Chance;
 use serde_json::Value;
 use std::path::Path;
@@ -281,4 +284,44 @@ fn mistaken(url: &str, file: &Path) {
         .unwrap();
     let said = String::from_utf8_lossy(&output.stderr);
     assert!(said.contains("--baseline is missing"), "{said}");
+}
+
+/// Healthy rollouts are placebo pairs, bad ones show what a metric brings, and others say nothing.
+#[tokio::test]
+async fn recordings_are_pairs_by_their_labels() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut list = "recording,label\n".to_owned();
+    for (name, service, label) in [
+        ("a", "catalog", "good"),
+        ("b", "checkout", "bad"),
+        ("c", "checkout", ""),
+    ] {
+        let file = format!("{name}{}", recording::EXTENSION);
+        recording::write(&dir.path().join(&file), &demo(service)).unwrap();
+        list.push_str(&format!("{file},{label}\n"));
+    }
+    let index = dir.path().join("index.csv");
+    std::fs::write(&index, list).unwrap();
+    let template = crate::docs::root().join("simulations/demo-template.yaml");
+    let template = template.display().to_string();
+    let index = format!("@{}", index.display());
+    let said = haldane(&["tune", "-t", &template, &index, "-o", "json"]).await;
+    // One pair shows nothing, however well it went.
+    said.check(3, &["Not shown: 0 of"]);
+    let found = said.json();
+    assert_eq!(found["promised_by"], "healthy rollouts");
+    assert_eq!(found["pairs"][0]["false_rollbacks"]["of"], 1);
+    let brings = found["metrics"].as_array().unwrap().iter();
+    let brings: Vec<u64> = brings
+        .map(|m| m["brings"]["of"].as_u64().unwrap())
+        .collect();
+    assert!(brings.iter().all(|of| *of == 1), "{brings:?}");
+    let alone = dir.path().join(format!("c{}", recording::EXTENSION));
+    let alone = alone.display().to_string();
+    let said = haldane(&["tune", "-t", &template, &alone]).await;
+    said.check(3, &["label recordings of healthy rollouts good"]);
+    let said = haldane(&["tune", "-t", &template, "missing.haldane.parquet"]).await;
+    said.check(2, &["no recording can be used", "missing.haldane.parquet"]);
+    let said = haldane(&["tune", "-t", &template, &alone, "--prometheus", "http://x"]).await;
+    said.check(2, &["cannot be used with"]);
 }

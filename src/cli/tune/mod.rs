@@ -100,7 +100,7 @@ async fn tune(args: TuneArgs, output: &mut Output) -> Result<Exit, Fault> {
     Ok(match found.ending {
         Ending::AsItIs | Ending::Proposed => Exit::Clean,
         Ending::Nothing(_) => Exit::Rollback,
-        Ending::TooFewPairs(_) => Exit::Inconclusive,
+        Ending::TooFewWindows(_) => Exit::Inconclusive,
     })
 }
 

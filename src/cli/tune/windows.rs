@@ -10,8 +10,9 @@ use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::serve::clock::Clock;
 use crate::serve::source::Source;
-use crate::serve::{config, sources};
+use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
+use crate::time::Timestamp;
 use crate::tune::calendar::{Spot, Wanted, spots};
 use crate::tune::placebo::{Case, Held, Population, cases, reading};
 use futures_util::StreamExt as _;
@@ -53,56 +54,20 @@ pub(super) async fn read(
             wanted.length, wanted.lead
         )));
     }
-    let source = open(args)?;
-    let all = spots.len();
-    let mut reads = futures_util::stream::iter(spots.into_iter().map(|spot| {
-        let (source, population, template) = (source.clone(), &population, template);
-        async move { held(&source, template, population, spot).await }
-    }))
-    .buffered(FETCHES_MAX);
-    let (mut windows, mut empty, mut samples) = (Vec::new(), 0_usize, 0_usize);
-    let mut notes = Vec::new();
-    let mut done = 0_usize;
-    while let Some(read) = reads.next().await {
-        done += 1;
-        let text = format!("reading window {done} of {all}");
-        output.progress(&text, done.is_multiple_of(LINES_EVERY));
-        let read = read?;
-        let count = size(&read.whole) + read.apart.as_deref().map_or(0, size);
-        if size(&read.whole) == 0 {
-            empty += 1;
-            continue;
-        }
-        samples += count;
-        if samples > SAMPLES_MAX {
-            notes.push(format!(
-                "only {done} of {all} windows were read: they hold {SAMPLES_MAX} samples already; \
-                 ask for fewer --pairs"
-            ));
-            break;
-        }
-        windows.push(read);
-    }
-    drop(reads);
-    if empty > 0 {
-        notes.push(format!(
-            "{empty} of {all} windows from {} on have no sample of any query; is the source's \
-             retention long enough, and are the matchers right?",
-            ending.minus(history)
-        ));
-    }
-    if windows.is_empty() {
+    let since = ending.minus(history);
+    let read = fetched(&open(args)?, template, &population, (spots, since), output).await?;
+    if read.windows.is_empty() {
         let scope = &population.scope;
         return Err((
             Exit::Inconclusive,
             format!(
-                "no query has any sample of {{{scope}}} from {} to {ending}; is the source's \
-                 retention long enough, and are --baseline and --input right?",
-                ending.minus(history)
+                "no query has any sample of {{{scope}}} from {since} to {ending}; is the source's \
+                 retention long enough, and are --baseline and --input right?"
             ),
         ));
     }
-    let cases = cases(&population, &windows, making);
+    let cases = cases(&population, &read.windows, making);
+    let mut notes = read.notes;
     if population.per.is_none() {
         notes.push(
             "replicas are not kept apart: --per pod would compare pods of one population, the \
@@ -117,6 +82,57 @@ pub(super) async fn read(
         ));
     }
     Ok((cases, notes))
+}
+
+/// Windows that were read, with what a reader must know.
+struct Read {
+    windows: Vec<Held>,
+    notes: Vec<String>,
+}
+
+async fn fetched(
+    source: &Source,
+    template: &Template,
+    population: &Population,
+    (spots, since): (Vec<Spot>, Timestamp),
+    output: &mut Output,
+) -> Result<Read, Fault> {
+    let all = spots.len();
+    let mut reads = futures_util::stream::iter(
+        spots
+            .into_iter()
+            .map(|spot| held(source, template, population, spot)),
+    )
+    .buffered(FETCHES_MAX);
+    let (mut done, mut empty, mut samples) = (0_usize, 0_usize, 0_usize);
+    let (mut windows, mut notes) = (Vec::new(), Vec::new());
+    while let Some(read) = reads.next().await {
+        done += 1;
+        let text = format!("reading window {done} of {all}");
+        output.progress(&text, done.is_multiple_of(LINES_EVERY));
+        let read = read?;
+        if size(&read.whole) == 0 {
+            empty += 1;
+            continue;
+        }
+        samples += size(&read.whole) + read.apart.as_deref().map_or(0, size);
+        if samples > SAMPLES_MAX {
+            notes.push(format!(
+                "only {} of {all} windows were read: they hold {SAMPLES_MAX} samples already; ask \
+                 for fewer --pairs",
+                done - 1
+            ));
+            break;
+        }
+        windows.push(read);
+    }
+    if empty > 0 {
+        notes.push(format!(
+            "{empty} of {all} windows from {since} on have no sample of any query; is the source's \
+             retention long enough, and are the matchers right?"
+        ));
+    }
+    Ok(Read { windows, notes })
 }
 
 fn open(args: &TuneArgs) -> Result<Source, Fault> {
@@ -203,9 +219,7 @@ async fn kept_apart(
 }
 
 async fn window(source: &Source, plan: &Plan) -> Result<Batch, Fault> {
-    let read = source
-        .window(plan, first_from(plan), plan.timing.deadline, true)
-        .await;
+    let read = one_shot::fetch(plan, source).await;
     read.map_err(|fault: SourceFault| {
         // A query the server refuses is a fault of the template, not of the server.
         let exit = if fault.transient {
