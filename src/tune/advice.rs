@@ -67,7 +67,10 @@ pub fn advice(known: &Known<'_>) -> String {
             trim_number(effective.round())
         ));
     }
-    out.extend(blunt(metric, shown));
+    // What has no data shows nothing either, and what decides nothing need not.
+    if gate && !blind {
+        out.extend(blunt(metric, shown));
+    }
     if out.is_empty() {
         "ok".to_owned()
     } else {

@@ -50,7 +50,7 @@ pub fn spots(wanted: &Wanted) -> Vec<Spot> {
     let period = DAY.times((length + DAY.ms() - 1) / DAY.ms());
     let slots = index(period.ms() / length);
     let first = wanted.ending.minus(wanted.history);
-    let at = |day: usize, slot: usize| {
+    let at = move |day: usize, slot: usize| {
         let back = period
             .times(signed(day))
             .plus(Span::from_ms(length).times(signed(slot) + 1));
@@ -58,10 +58,16 @@ pub fn spots(wanted: &Wanted) -> Vec<Spot> {
         (start.minus(wanted.lead) >= first).then_some(Spot { start, day, slot })
     };
     let days = index(wanted.history.ms() / period.ms()) + 1;
-    let days = (0..days)
-        .filter(|day| (0..slots).any(|slot| at(*day, slot).is_some()))
-        .count();
-    let chosen = chosen(slots, wanted.windows / days.max(1));
+    let fitting = |day: usize| (0..slots).filter_map(move |slot| at(day, slot));
+    let all: usize = (0..days).map(|day| fitting(day).count()).sum();
+    // A history of less than a day has not all slots; later days have no others than the first.
+    let newest = fitting(0).count();
+    let per_day = wanted.windows.saturating_mul(newest) / all.max(1);
+    let chosen = if all <= wanted.windows {
+        (0..slots).collect()
+    } else {
+        chosen(newest, per_day)
+    };
     let each = (0..days).flat_map(|day| chosen.iter().map(move |slot| (day, *slot)));
     let mut out: Vec<Spot> = each.filter_map(|(day, slot)| at(day, slot)).collect();
     out.truncate(wanted.windows.max(1));
@@ -132,6 +138,19 @@ mod tests {
                 assert_eq!(spot.start.align_down(wanted.step), spot.start);
             }
             assert_eq!(found.is_empty(), hours == 0, "{hours} h of {minutes} m");
+        }
+    }
+
+    #[test]
+    fn a_short_history_is_used_whole() {
+        // 30 minutes each, with five minutes before the first.
+        for (hours, windows, at_least) in [(3, 6, 5), (3, 200, 5), (26, 12, 10), (26, 200, 51)] {
+            let found = spots(&wanted(hours, 30, windows));
+            assert!(found.len() >= at_least, "{hours} h: {}", found.len());
+            assert!(
+                found.iter().any(|spot| spot.slot == 1),
+                "{hours} h: {found:?}"
+            );
         }
     }
 

@@ -13,7 +13,7 @@ use crate::template::Template;
 use crate::time::Timestamp;
 use crate::tune::course::{Ran, alone, of_metric, run};
 use crate::tune::placebo::{Case, Kind};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A share with its clusters: the widest of four 95 % intervals. Wilson's over pairs, and over
 /// windows, as if all pairs of one window were one; and the bootstraps over days and over canaries.
@@ -190,20 +190,17 @@ pub struct Rate {
     pub metrics: Vec<Share>,
     /// Inconclusive, or without a verdict.
     pub inconclusive: Share,
+    /// Objectives whose rungs rolled back, and how often.
+    pub burnt: BTreeMap<String, usize>,
 }
 
-/// The rates of each kind that has pairs, the strongest first; `keep` says which pairs count.
-pub fn rates(
-    cases: &[Case],
-    results: &[Came],
-    metrics: usize,
-    keep: impl Fn(&Case) -> bool,
-) -> Vec<Rate> {
+/// The rates of each kind that has pairs, the strongest first.
+pub fn rates(cases: &[Case], results: &[Came], metrics: usize) -> Vec<Rate> {
     let mut out = Vec::new();
     for kind in Kind::ALL {
         let both = cases.iter().zip(results);
         let mine: Vec<(&Case, &Came)> = both
-            .filter(|(case, _)| case.kind == kind && !case.bad && keep(case))
+            .filter(|(case, _)| case.kind == kind && !case.bad)
             .collect();
         if mine.is_empty() {
             continue;
@@ -213,8 +210,13 @@ pub fn rates(
             share(&marked)
         };
         let starts: BTreeSet<_> = mine.iter().map(|(case, _)| case.window()).collect();
+        let mut burnt: BTreeMap<String, usize> = BTreeMap::new();
+        for name in mine.iter().flat_map(|(_, result)| &result.whole.burnt) {
+            *burnt.entry(name.clone()).or_default() += 1;
+        }
         out.push(Rate {
             kind,
+            burnt,
             windows: starts.len(),
             rollbacks: hits(&|r| r.whole.rolled_back()),
             metrics: (0..metrics)

@@ -9,6 +9,9 @@ use crate::tune::whole::{Ending, Halves, Tuned};
 use crate::units::trim_number;
 use std::fmt::Write as _;
 
+/// When more than half of healthy canaries end without a verdict, that is worth a note.
+const MOSTLY: f64 = 0.5;
+
 /// `1.1 % [0.4-2.6]`
 fn share_text(share: &Share) -> String {
     let percent = |value: f64| format!("{:.1}", value * 100.0);
@@ -186,19 +189,19 @@ impl Tuned {
         let now = self.after.as_ref().unwrap_or(&self.before);
         match &self.ending {
             Ending::AsItIs => format!(
-                "The template does what is asked as it is: on the newer half at most {} of healthy \
-                 canaries are rolled back (95 % bound, {max} asked for).",
+                "The template does what is asked as it is: on the newer half at most {} of \
+                 healthy canaries are rolled back (95 % bound, {max} asked for).",
                 high(now)
             ),
             Ending::Proposed => format!(
-                "The proposal does what is asked: on the newer half, which it was not chosen on, at \
-                 most {} of healthy canaries are rolled back (95 % bound, {max} asked for).",
+                "The proposal does what is asked: on the newer half, which it was not chosen on, \
+                 at most {} of healthy canaries are rolled back (95 % bound, {max} asked for).",
                 high(now)
             ),
             Ending::TooFewWindows(needed) => format!(
-                "Not shown: {} of {} pairs of the newer half were rolled back, whose upper bound is \
-                 {}, and {max} is asked for. {needed} windows without a rollback could show it, or \
-                 more with a few: more --history, more --pairs, or recordings of more rollouts.",
+                "Not shown: {} of {} pairs of the newer half were rolled back, whose upper bound \
+                 is {}, and {max} is asked for. {needed} windows without a rollback could show it, \
+                 or more with a few: more --history, more --pairs, or recordings of more rollouts.",
                 now.newer.rollbacks.count,
                 now.newer.rollbacks.of,
                 high(now)
@@ -266,9 +269,23 @@ impl Tuned {
         });
         if let Some(pairs) = pairs.max() {
             out.push(format!(
-                "a change counts as shown when it is in {} of {pairs} pairs, begun with the window; \
-                 time is that of the samples",
+                "a change counts as shown when it is in {} of {pairs} pairs, begun with the \
+                 window; time is that of the samples",
                 percent(SHOWN_IN)
+            ));
+        }
+        let inconclusive = self.main_rate().map(|rate| rate.inconclusive.value());
+        if let Some(share) = inconclusive.filter(|share| *share > MOSTLY) {
+            out.push(format!(
+                "{} of healthy canaries would end inconclusive: gates cannot show in time that \
+                 they are within their limits; wider limits, a longer deadline, or \
+                 judge.accept_no_harm",
+                percent((share * 100.0).round() / 100.0)
+            ));
+        }
+        for (objective, count) in self.main_rate().into_iter().flat_map(|rate| &rate.burnt) {
+            out.push(format!(
+                "objective {objective} rolled {count} placebo pairs back by its burn rate"
             ));
         }
         for metric in &self.metrics {
@@ -309,6 +326,6 @@ impl Tuned {
 }
 
 /// The wish without the metric's name.
-fn plain_wish(text: &str) -> &str {
+pub(super) fn plain_wish(text: &str) -> &str {
     text.rsplit_once(':').map_or(text, |(_, rest)| rest).trim()
 }

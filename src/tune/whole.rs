@@ -13,6 +13,7 @@ use crate::tune::measure::{self, Nature, Rate};
 use crate::tune::placebo::{Case, Kind, thinned};
 use crate::tune::power::{Shown, Trial};
 use crate::tune::propose::{Asked, Check, POWER_PAIRS, Search, windows_needed};
+use crate::tune::report::plain_wish;
 use crate::units::{MinEffect, trim_number};
 
 /// What is to be tuned.
@@ -128,7 +129,7 @@ pub fn tuned(
     let plan = first.plan(subject.template)?;
     workers.expect(cases.len());
     let results = measure::all(cases, subject.template, workers)?;
-    let rates = measure::rates(cases, &results, plan.metrics.len(), |_| true);
+    let rates = measure::rates(cases, &results, plan.metrics.len());
     let natures = measure::natures(&plan, cases, &results, main);
     let mine: Vec<&Case> = cases
         .iter()
@@ -305,11 +306,11 @@ fn unmet(out: &Tuned, check: &Check) -> Ending {
             .get(wish.metric)
             .map_or("?", |metric| metric.name.as_str());
         match came {
-            Err(reason) => why.push(format!("{name}: {}: {reason}", wish.text)),
+            Err(reason) => why.push(format!("{name} {}: {reason}", plain_wish(&wish.text))),
             Ok((count, of)) if !crate::tune::power::enough((*count, *of)) => {
                 why.push(format!(
-                    "{name}: {} is shown in {count} of {of} pairs",
-                    wish.text
+                    "{name} {} is shown in {count} of {of} pairs",
+                    plain_wish(&wish.text)
                 ));
             }
             Ok(_) => {}

@@ -296,7 +296,7 @@ fn nothing_is_promised_that_was_not_shown() {
         panic!("{}", found.text());
     };
     assert!(
-        why[0].contains("latency: ") && why[0].contains("is shown in"),
+        why[0].contains("latency +1% within 10m") && why[0].contains("is shown in"),
         "{why:?}"
     );
     for (max, wanted) in [(0.05, 73), (0.01, 381)] {

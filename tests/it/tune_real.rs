@@ -258,6 +258,11 @@ fn mistaken(url: &str, file: &Path) {
             "no query has any sample",
         ),
         (
+            vec!["--canary", "track=\"canary\""],
+            2,
+            "--canary is not needed",
+        ),
+        (
             vec!["--ending", "yesterday"],
             2,
             "--ending `yesterday` is no instant",

@@ -50,6 +50,9 @@ pub struct TuneArgs {
         conflicts_with = "recordings"
     )]
     pub baseline: Option<String>,
+    /// Not asked for: nothing in the history is a canary.
+    #[arg(long, hide = true)]
+    pub canary: Option<String>,
     /// The label that tells replicas apart, such as pod; the `per` of a metric without
     #[arg(long, value_name = "LABEL")]
     pub per: Option<String>,
@@ -202,6 +205,11 @@ pub(super) fn per(args: &TuneArgs, template: &Template) -> Result<Option<String>
 
 /// The population whose history is looked at.
 pub(super) fn population(args: &TuneArgs, template: &Template) -> Result<Population, Fault> {
+    if args.canary.is_some() {
+        return Err(usage(
+            "--canary is not needed: one healthy population is compared with itself; leave it out",
+        ));
+    }
     let Some(baseline) = &args.baseline else {
         return Err(usage(
             "--baseline is missing: the matchers of a population that was healthy, as \
