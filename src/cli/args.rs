@@ -87,7 +87,7 @@ pub enum Command {
     /// Judge scenarios with known truth in simulated time, or show them to a Prometheus
     #[command(after_help = examples::SIMULATE)]
     Simulate(SimulateArgs),
-    /// Measure how often a template cries wolf, and propose a better one
+    /// Measure how often a template is wrong, and propose a better one
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
     /// Print every configuration key with its default
