@@ -42,16 +42,15 @@ pub fn advice(known: &Known<'_>) -> String {
         shown,
     } = known;
     let gate = metric.role.is_gate();
-    if nature.no_data.value() > NO_DATA {
+    let blind = nature.no_data.value() > NO_DATA;
+    if blind {
         let share = trim_number(100.0 * nature.no_data.value());
         let what = if gate {
-            ", which keeps a promote back"
+            "it keeps a promote back; ask for less evidence, or make it optional"
         } else {
-            ""
+            "ask for less evidence"
         };
-        out.push(format!(
-            "no data in {share} % of windows{what}: ask for less evidence, or make it optional"
-        ));
+        out.push(format!("no data in {share} % of windows: {what}"));
     }
     if gate && false_alarms.count > 0 && false_alarms.low > metric.alpha.get() {
         let budget = trim_number(100.0 * metric.alpha.get());
