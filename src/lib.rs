@@ -18,7 +18,8 @@
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
 //! | 10 proof | [`rehearse`] | unit tests of templates |
-//! | 11 entry | [`cli`] | the command line |
+//! | 11 tuning | [`tune`] | placebo pairs, and a template that is better on them |
+//! | 12 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
@@ -48,6 +49,7 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod time;
+pub mod tune;
 pub mod units;
 pub mod webhook;
 pub mod wire;

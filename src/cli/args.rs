@@ -9,6 +9,7 @@ use crate::cli::replay::ReplayArgs;
 use crate::cli::schema::SchemaArgs;
 use crate::cli::simulate::SimulateArgs;
 use crate::cli::test::TestArgs;
+use crate::cli::tune::TuneArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -91,6 +92,9 @@ pub enum Command {
     /// Judge scenarios with known truth in simulated time, or show them to a Prometheus
     #[command(after_help = examples::SIMULATE)]
     Simulate(SimulateArgs),
+    /// Measure how often a template is wrong, and propose a better one
+    #[command(after_help = examples::TUNE)]
+    Tune(TuneArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

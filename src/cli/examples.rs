@@ -129,6 +129,19 @@ Examples:
 
 Exit codes: 0 all requirements met, 1 one is not, 2 a file is unreadable or refused";
 
+/// `haldane tune`
+pub(super) const TUNE: &str = "\
+Examples:
+  haldane tune -t checkout.yaml --prometheus http://prometheus:9090 --input service=checkout \\
+    --baseline 'track=\"stable\"' --per pod --history 14d
+  haldane tune -t checkout.yaml --prometheus http://prometheus:9090 --input service=checkout \\
+    --baseline 'track=\"stable\"' --per pod --pairs 1000 \\
+    --max-false-rollback 1% --detect 'errors:+0.5pp within 15m' --write
+  haldane tune -t checkout.yaml @recordings/index.csv -o markdown
+
+Exit codes: 0 the template or the proposal is shown to do what is asked, 1 nothing that was tried
+does, 2 the question is wrong, 3 too few windows to show it, 4 the server cannot be reached";
+
 /// `haldane config`
 pub(super) const CONFIG: &str = "\
 Examples:

@@ -33,6 +33,7 @@ mod style;
 mod submit;
 mod table;
 pub mod test;
+pub mod tune;
 mod wait;
 
 use crate::cli::args::{Args, Command};
@@ -120,6 +121,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Simulate(args) => simulate::run(args, output).await,
+        Command::Tune(args) => tune::run(args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

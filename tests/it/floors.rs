@@ -26,6 +26,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["simulate", "serve"],
     &["evaluate", "replay", "rehearse"],
+    &["tune"],
     &["cli"],
     &["lib", "main"],
 ];

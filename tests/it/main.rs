@@ -107,6 +107,8 @@ mod template_slo;
 mod template_tests;
 mod templates;
 mod tidy;
+mod tune;
+mod tune_real;
 mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;

@@ -1,6 +1,6 @@
 //! `haldane replay`: verdicts computed again from recordings.
 
-mod flags;
+pub(super) mod flags;
 mod show;
 
 pub use crate::cli::replay::flags::{ReplayArgs, ReplayFormat};
