@@ -3,7 +3,7 @@
 mod changes;
 pub mod codes;
 pub mod default;
-mod document;
+pub(crate) mod document;
 pub mod extends;
 mod fields;
 pub mod history;

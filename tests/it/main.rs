@@ -62,6 +62,7 @@ mod http_judge;
 mod http_requests;
 mod http_rights;
 mod http_waiting;
+mod import;
 mod kayenta;
 mod kayenta_faults;
 mod kayenta_mode;
