@@ -78,7 +78,7 @@ Examples:
   haldane replay checkout.haldane.parquet
   haldane replay checkout.haldane.parquet --template new.yaml --diff
   haldane replay checkout.haldane.parquet --judge mann-whitney --as-of +12m
-  haldane replay recordings/ --jobs 4
+  haldane replay recordings/ --jobs 4 --html quarter.html
   haldane replay @recordings/index.csv --template new.yaml -o markdown
   haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
   haldane replay --merge part-0.jsonl part-1.jsonl

@@ -95,7 +95,11 @@ fn template(
     let mut draft = Draft::new(&name, format!("{kind} `{name}` of Argo Rollouts"));
     let Some(spec) = whole.map("spec")? else {
         let message = format!("{kind} `{name}` has no `spec`");
-        return Err(crate::import::source::fault(&object.file, object.node.place, &message));
+        return Err(crate::import::source::fault(
+            &object.file,
+            object.node.place,
+            &message,
+        ));
     };
     draft.notes.extend(whole.rest(None));
     let mut args = Args {
@@ -113,7 +117,10 @@ fn template(
         .map(|node| Fields::of(spec.file, "an entry of `dryRun`", node)?.need("metricName"))
         .collect::<Result<_, _>>()?;
     if spec.get("measurementRetention").is_some() {
-        draft.note(Kind::Unread, "`measurementRetention`: every measurement is kept");
+        draft.note(
+            Kind::Unread,
+            "`measurementRetention`: every measurement is kept",
+        );
     }
     let mut specs = vec![spec];
     referenced(&mut draft, &mut specs, all, &mut args)?;
@@ -130,7 +137,7 @@ fn template(
     }
     schedule(&mut draft, &plans, wish);
     for plan in &plans {
-        let step = step_of(wish, shortest(&plans));
+        let step = step_of(wish);
         let shown = dry.iter().any(|pattern| matches(pattern, &plan.name));
         add(&mut draft, plan, &args, step, shown)?;
     }
@@ -156,10 +163,6 @@ pub(super) fn name_of(whole: &Fields<'_>) -> Result<String, String> {
 
 fn matches(pattern: &str, name: &str) -> bool {
     Regex::new(&format!("^(?:{pattern})$")).map_or(pattern == name, |regex| regex.is_match(name))
-}
-
-fn shortest(plans: &[Planned<'_>]) -> Option<Span> {
-    plans.iter().filter_map(|plan| plan.interval).min()
 }
 
 fn read_args(draft: &mut Draft, spec: &Fields<'_>, args: &mut Args) -> Result<(), String> {
@@ -258,7 +261,13 @@ fn referenced<'n>(
         }
     }
     for spec in specs.iter() {
-        spec.skip(&["metrics", "args", "dryRun", "templates", "measurementRetention"]);
+        spec.skip(&[
+            "metrics",
+            "args",
+            "dryRun",
+            "templates",
+            "measurementRetention",
+        ]);
         draft.notes.extend(spec.rest(None));
     }
     Ok(())
@@ -367,7 +376,7 @@ impl Args {
 }
 
 fn schedule(draft: &mut Draft, plans: &[Planned<'_>], wish: &Wish) {
-    let step = step_of(wish, shortest(plans));
+    let step = step_of(wish);
     draft.time("step", step, "at least two scrapes");
     if let Some(delay) = plans.iter().filter_map(|plan| plan.initial_delay).max() {
         draft.time("warmup", delay, "`initialDelay`");
@@ -375,7 +384,10 @@ fn schedule(draft: &mut Draft, plans: &[Planned<'_>], wish: &Wish) {
     let whole = |plan: &Planned<'_>| {
         let (interval, count) = (plan.interval?, plan.count?);
         let whole = interval.seconds() * count + plan.initial_delay.map_or(0.0, Span::seconds);
-        #[expect(clippy::cast_possible_truncation, reason = "a month at most, as checked")]
+        #[expect(
+            clippy::cast_possible_truncation,
+            reason = "a month at most, as checked"
+        )]
         (whole >= 1.0 && whole <= 2_592_000.0).then(|| Span::from_s(whole as i64))
     };
     if let Some(longest) = plans.iter().filter_map(whole).max() {
@@ -399,7 +411,10 @@ fn schedule(draft: &mut Draft, plans: &[Planned<'_>], wish: &Wish) {
 /// What limits are known from both conditions.
 fn conditions(plan: &Planned<'_>, args: &Args) -> Result<(Condition, bool), String> {
     let get = |name: &str| -> Result<Option<String>, String> {
-        let text = plan.fields.text(name)?.filter(|text| !text.trim().is_empty());
+        let text = plan
+            .fields
+            .text(name)?
+            .filter(|text| !text.trim().is_empty());
         Ok(text.map(|text| args.filled(&text).unwrap_or(text)))
     };
     let (success, failure) = (get("successCondition")?, get("failureCondition")?);
@@ -412,10 +427,15 @@ fn conditions(plan: &Planned<'_>, args: &Args) -> Result<(Condition, bool), Stri
         let Some(text) = text else { continue };
         let found = read(&text, good, rolls_back);
         let same = |limit: &Limit| {
-            let known = |l: &&Limit| l.above == limit.above && l.value.total_cmp(&limit.value).is_eq();
+            let known =
+                |l: &&Limit| l.above == limit.above && l.value.total_cmp(&limit.value).is_eq();
             out.limits.iter().any(|l| known(&l))
         };
-        let fresh: Vec<Limit> = found.limits.into_iter().filter(|limit| !same(limit)).collect();
+        let fresh: Vec<Limit> = found
+            .limits
+            .into_iter()
+            .filter(|limit| !same(limit))
+            .collect();
         out.limits.extend(fresh);
         out.empty_passes |= found.empty_passes;
         out.all_series |= found.all_series;
@@ -437,7 +457,12 @@ fn add(
     let refused = |draft: &mut Draft, text: String| {
         let at = Some(plan.fields.at());
         let (metric, kind) = (Some(name.clone()), Kind::Refused);
-        draft.notes.push(Note { metric, kind, text, at });
+        draft.notes.push(Note {
+            metric,
+            kind,
+            text,
+            at,
+        });
     };
     let query = match query(draft, plan, &name)? {
         Ok(query) => query,
@@ -479,7 +504,10 @@ fn add(
         reason = "saturating: a limit of failures is a small number"
     )]
     let failures = plan.failure_limit as i64 + 1;
-    let long = plan.interval.map_or(window, |interval| interval.times(failures)).max(window);
+    let long = plan
+        .interval
+        .map_or(window, |interval| interval.times(failures))
+        .max(window);
     let role = if shown { "info" } else { "required" };
     if shown {
         draft.of(&name, Kind::Changed, "`dryRun`: only shown");
@@ -497,7 +525,9 @@ pub(super) fn insert(
     (long, short): (Span, Span),
 ) {
     for (arm, matcher) in &measured.arms {
-        draft.arms.push((*arm, unholed(&matcher.to_string(), &draft.inputs)));
+        draft
+            .arms
+            .push((*arm, unholed(&matcher.to_string(), &draft.inputs)));
     }
     for (kind, text) in &measured.notes {
         draft.of(name, *kind, text.clone());
@@ -505,9 +535,13 @@ pub(super) fn insert(
     let (effect, given) = measured.min_effect;
     let mut silenced = measured.silenced;
     if given {
-        draft.of(name, Kind::Changed, "`min_effect` is the limit of the comparison in the source");
+        draft.of(
+            name,
+            Kind::Changed,
+            "`min_effect` is the limit of the comparison in the source",
+        );
     } else {
-        let text = "`min_effect`: the source names no smallest change worth a rollback";
+        let text = "the source names no smallest change worth a rollback (`min_effect`)";
         draft.of(name, Kind::Choose, text);
     }
     if let Effect::Relative(share) = effect
@@ -526,7 +560,13 @@ pub(super) fn insert(
         if draft.objectives.len() < OBJECTIVES_KEPT {
             let (long, short) = (long.max(short), short);
             let metric = name.to_owned();
-            draft.objectives.push(Objective { metric, target, rungs, long, short });
+            draft.objectives.push(Objective {
+                metric,
+                target,
+                rungs,
+                long,
+                short,
+            });
         } else {
             let text = format!("no objective: there are {OBJECTIVES_KEPT}, which is the limit");
             draft.of(name, Kind::Changed, text);
@@ -552,7 +592,10 @@ fn unholed(text: &str, inputs: &[Input]) -> String {
         .iter()
         .map(|input| {
             let default = input.default.clone();
-            (input.name.as_str(), default.unwrap_or_else(|| input.name.to_uppercase()))
+            (
+                input.name.as_str(),
+                default.unwrap_or_else(|| input.name.to_uppercase()),
+            )
         })
         .collect();
     let mut out = text.to_owned();
@@ -573,7 +616,13 @@ fn query(
     };
     if let Some(prometheus) = provider.map("prometheus")? {
         let query = prometheus.text("query")?;
-        let skipped = ["address", "timeout", "insecure", "headers", "authentication"];
+        let skipped = [
+            "address",
+            "timeout",
+            "insecure",
+            "headers",
+            "authentication",
+        ];
         prometheus.skip(&skipped);
         if let Some(range) = prometheus.get("rangeQuery")
             && matches!(range.value, Value::Map(_))
@@ -584,7 +633,10 @@ fn query(
         draft.notes.extend(prometheus.rest(Some(name)));
         return Ok(query.ok_or_else(|| "`prometheus` has no `query`".to_owned()));
     }
-    let kind = provider.entries().first().map_or("none", |(kind, _, _)| kind.as_str());
+    let kind = provider
+        .entries()
+        .first()
+        .map_or("none", |(kind, _, _)| kind.as_str());
     let help = match kind {
         "kayenta" => "; import the canary config itself: `haldane import kayenta`",
         "web" | "job" => "; it asks no metrics",
@@ -605,9 +657,15 @@ fn say_limits(draft: &mut Draft, plan: &Planned<'_>, name: &str) -> Result<(), S
         );
         draft.of(name, Kind::Changed, text);
     }
-    let others = ["inconclusiveLimit", "consecutiveErrorLimit", "consecutiveSuccessLimit"];
+    let others = [
+        "inconclusiveLimit",
+        "consecutiveErrorLimit",
+        "consecutiveSuccessLimit",
+    ];
     for field in others {
-        let Some(value) = fields.text(field)? else { continue };
+        let Some(value) = fields.text(field)? else {
+            continue;
+        };
         let instead = match field {
             "consecutiveErrorLimit" => "`schedule.source_grace` says how long the source may fail",
             "consecutiveSuccessLimit" => "`schedule.bake` says how long it must have been good",
@@ -633,7 +691,8 @@ fn say_condition(draft: &mut Draft, name: &str, condition: &Condition, any: bool
         draft.of(name, Kind::Changed, text);
     }
     for part in &condition.unread {
-        let text = format!("`{part}` is no limit of a value that is known here; nothing stands for it");
+        let text =
+            format!("`{part}` is no limit of a value that is known here; nothing stands for it");
         draft.of(name, Kind::Changed, text);
     }
 }

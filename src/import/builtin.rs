@@ -151,7 +151,11 @@ impl Checks {
     pub(super) fn duration(self) -> String {
         let le = "le=\"+Inf\"";
         let service = if self.service == le { "" } else { self.service };
-        let kind = if self.provider == "apisix" { "type=~\"request\"" } else { "" };
+        let kind = if self.provider == "apisix" {
+            "type=~\"request\""
+        } else {
+            ""
+        };
         let all = joined(&[kind, service, self.arm]);
         let quantile = |name: &str| {
             format!("histogram_quantile(0.99, sum by (le) (rate({name}_bucket{{{all}}}[1m])))")
@@ -167,6 +171,10 @@ impl Checks {
 }
 
 fn joined(parts: &[&str]) -> String {
-    let parts: Vec<&str> = parts.iter().copied().filter(|part| !part.is_empty()).collect();
+    let parts: Vec<&str> = parts
+        .iter()
+        .copied()
+        .filter(|part| !part.is_empty())
+        .collect();
     parts.join(",")
 }

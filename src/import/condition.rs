@@ -175,14 +175,19 @@ fn over_all(text: &str) -> Option<(bool, &str)> {
     let (name, all) = kinds.into_iter().find(|(name, _)| text.starts_with(name))?;
     let inner = text.get(name.len()..)?.strip_suffix(')')?;
     let (over, predicate) = inner.split_once(',')?;
-    let predicate = predicate.trim().trim_start_matches('{').trim_end_matches('}');
+    let predicate = predicate
+        .trim()
+        .trim_start_matches('{')
+        .trim_end_matches('}');
     (over.trim() == "result").then_some((all, predicate))
 }
 
 fn first_of<'o>(text: &str, ops: &[&'o str]) -> Option<(usize, &'o str)> {
     text.char_indices().find_map(|(at, _)| {
         let rest = text.get(at..)?;
-        ops.iter().find(|op| rest.starts_with(**op)).map(|op| (at, *op))
+        ops.iter()
+            .find(|op| rest.starts_with(**op))
+            .map(|op| (at, *op))
     })
 }
 
@@ -228,16 +233,41 @@ mod tests {
             ("result[0] < 0.95", false, &[(false, 0.95)], false),
             ("0.95 <= result[0]", true, &[(false, 0.95)], false),
             ("result <= 500", true, &[(true, 500.0)], false),
-            ("len(result) == 0 || result[0] < 0.05", true, &[(true, 0.05)], true),
-            ("len(result) > 0 && result[0] > 0.05", false, &[(true, 0.05)], false),
-            ("isNaN(result[0]) || result[0] >= 0.9", true, &[(false, 0.9)], true),
+            (
+                "len(result) == 0 || result[0] < 0.05",
+                true,
+                &[(true, 0.05)],
+                true,
+            ),
+            (
+                "len(result) > 0 && result[0] > 0.05",
+                false,
+                &[(true, 0.05)],
+                false,
+            ),
+            (
+                "isNaN(result[0]) || result[0] >= 0.9",
+                true,
+                &[(false, 0.9)],
+                true,
+            ),
             ("!(result[0] > 3)", true, &[(true, 3.0)], false),
-            ("result[0] >= 1 && result[0] <= 9", true, &[(false, 1.0), (true, 9.0)], false),
+            (
+                "result[0] >= 1 && result[0] <= 9",
+                true,
+                &[(false, 1.0), (true, 9.0)],
+                false,
+            ),
             ("all(result, # < 0.05)", true, &[(true, 0.05)], false),
             ("any(result, {# > 0.05})", false, &[(true, 0.05)], false),
             ("default(result[0], 0) < 2", true, &[(true, 2.0)], false),
             ("asFloat(result[0]) == 0", true, &[(true, 0.0)], false),
-            ("(len(result) < 1) or (result[0] <= 1e3)", true, &[(true, 1000.0)], true),
+            (
+                "(len(result) < 1) or (result[0] <= 1e3)",
+                true,
+                &[(true, 1000.0)],
+                true,
+            ),
         ];
         for (text, success, wanted, empty) in cases {
             let found = read(text, success, true);
@@ -251,7 +281,12 @@ mod tests {
 
     #[test]
     fn what_is_not_understood_is_named() {
-        for text in ["result.status == \"ok\"", "result[1] > 3", "true", "{{args.x}} > 2"] {
+        for text in [
+            "result.status == \"ok\"",
+            "result[1] > 3",
+            "true",
+            "{{args.x}} > 2",
+        ] {
             let found = read(text, true, true);
             assert_eq!(found.unread, [text], "{text}");
             assert!(found.limits.is_empty());

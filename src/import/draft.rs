@@ -250,7 +250,11 @@ pub(super) fn name_from(text: &str) -> String {
         }
     }
     let out = out.trim_matches('-').to_owned();
-    if out.is_empty() { "metric".to_owned() } else { out }
+    if out.is_empty() {
+        "metric".to_owned()
+    } else {
+        out
+    }
 }
 
 /// The name of a hole from any text.

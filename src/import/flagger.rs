@@ -1,9 +1,7 @@
 //! `Canary` and `MetricTemplate` of Flagger. Each canary becomes a template with the metrics it
 //! names; metric templates without a canary become one together.
 
-use crate::import::argo::{
-    BASELINE_WORDS, CANARY_WORDS, go_span, insert, name_of, other_kind,
-};
+use crate::import::argo::{BASELINE_WORDS, CANARY_WORDS, go_span, insert, name_of, other_kind};
 use crate::import::builtin;
 use crate::import::draft::{Draft, Input, Kind, Note, hole_from};
 use crate::import::measure::{Asked, Limit, measure};
@@ -19,7 +17,10 @@ const PRIMARY_WORDS: [&str; 3] = [BASELINE_WORDS[0], BASELINE_WORDS[1], "primary
 const FUNCTIONS: [(&str, &str); 6] = [
     ("name", "the name of the canary object"),
     ("namespace", "the namespace of the workload"),
-    ("target", "the workload: the canary; the baseline is the same with -primary"),
+    (
+        "target",
+        "the workload: the canary; the baseline is the same with -primary",
+    ),
     ("service", "the service of the canary"),
     ("ingress", "the ingress"),
     ("route", "the route"),
@@ -69,7 +70,10 @@ pub(super) fn drafts(
             notes.push(Note {
                 metric: None,
                 kind: Kind::Unread,
-                text: format!("MetricTemplate `{}`: no canary here names it", template.name),
+                text: format!(
+                    "MetricTemplate `{}`: no canary here names it",
+                    template.name
+                ),
                 at: Some(template.spec.at()),
             });
         }
@@ -88,7 +92,11 @@ fn metric_template(object: &Object) -> Result<Known<'_>, String> {
         let message = format!("MetricTemplate `{name}` has no `spec`");
         fault(&object.file, object.node.place, &message)
     })?;
-    Ok(Known { name, namespace, spec })
+    Ok(Known {
+        name,
+        namespace,
+        spec,
+    })
 }
 
 /// What the functions of a query give.
@@ -127,7 +135,7 @@ fn alone(known: &[Known<'_>], wish: &Wish) -> Result<Draft, String> {
     let from = format!("MetricTemplate {} of Flagger", names.join(", "));
     let mut draft = Draft::new(&name, from);
     declare(&mut draft, &[]);
-    let step = step_of(wish, None);
+    let step = step_of(wish);
     draft.time("step", step, "at least two scrapes");
     draft.note(
         Kind::Choose,
@@ -136,9 +144,19 @@ fn alone(known: &[Known<'_>], wish: &Wish) -> Result<Draft, String> {
     );
     for one in known {
         let metric = draft.fresh_name(&one.name);
-        let values = Values { step, variables: Vec::new() };
+        let values = Values {
+            step,
+            variables: Vec::new(),
+        };
         match query_of(&mut draft, one, &metric)? {
-            Ok(query) => add(&mut draft, &metric, &query, &values, &[], (step, one.spec.at())),
+            Ok(query) => add(
+                &mut draft,
+                &metric,
+                &query,
+                &values,
+                &[],
+                (step, one.spec.at()),
+            ),
             Err(why) => refuse(&mut draft, &metric, why, one.spec.at()),
         }
     }
@@ -172,7 +190,11 @@ fn canary(
         None => None,
     };
     let spec = whole.map("spec")?.ok_or_else(|| {
-        fault(&object.file, object.node.place, &format!("Canary `{name}` has no `spec`"))
+        fault(
+            &object.file,
+            object.node.place,
+            &format!("Canary `{name}` has no `spec`"),
+        )
     })?;
     let target = reference(&spec, "targetRef")?;
     let service = match spec.map("service")? {
@@ -197,8 +219,13 @@ fn canary(
         None => spec.map("canaryAnalysis")?,
     };
     spec.skip(&[
-        "autoscalerRef", "progressDeadlineSeconds", "revertOnDeletion", "suspend",
-        "metricsServer", "upstreamRef", "skipAnalysis",
+        "autoscalerRef",
+        "progressDeadlineSeconds",
+        "revertOnDeletion",
+        "suspend",
+        "metricsServer",
+        "upstreamRef",
+        "skipAnalysis",
     ]);
     draft.notes.extend(whole.rest(None));
     draft.notes.extend(spec.rest(None));
@@ -210,7 +237,14 @@ fn canary(
     for node in analysis.list("metrics")? {
         let metric = Fields::of(analysis.file, "a metric", node)?;
         let namespace = namespace.as_deref();
-        read_metric(&mut draft, &metric, known, (provider.as_deref(), namespace), &times, used)?;
+        read_metric(
+            &mut draft,
+            &metric,
+            known,
+            (provider.as_deref(), namespace),
+            &times,
+            used,
+        )?;
     }
     if analysis.get("webhooks").is_some() {
         let text = "`webhooks`: acceptance and load tests stay with Flagger; docs/operating.md \
@@ -246,7 +280,7 @@ struct Times {
 
 fn schedule(draft: &mut Draft, analysis: &Fields<'_>, wish: &Wish) -> Result<Times, String> {
     let interval = analysis.text("interval")?.and_then(|text| go_span(&text));
-    let step = step_of(wish, interval);
+    let step = step_of(wish);
     let interval = interval.unwrap_or(INTERVAL);
     draft.time("step", step, "at least two scrapes");
     let whole = |name: &str| -> Result<Option<i64>, String> {
@@ -259,8 +293,15 @@ fn schedule(draft: &mut Draft, analysis: &Fields<'_>, wish: &Wish) -> Result<Tim
     let threshold = whole("threshold")?.unwrap_or(1).max(1);
     let weights = analysis.list("stepWeights")?.len();
     analysis.skip(&[
-        "stepWeightPromotion", "primaryReadyThreshold", "canaryReadyThreshold", "mirror",
-        "mirrorWeight", "match", "sessionAffinity", "webhooks", "alerts",
+        "stepWeightPromotion",
+        "primaryReadyThreshold",
+        "canaryReadyThreshold",
+        "mirror",
+        "mirrorWeight",
+        "match",
+        "sessionAffinity",
+        "webhooks",
+        "alerts",
     ]);
     let steps = match (iterations, weights, weight) {
         (Some(count), _, _) if count > 0 => count,
@@ -269,7 +310,11 @@ fn schedule(draft: &mut Draft, analysis: &Fields<'_>, wish: &Wish) -> Result<Tim
         _ => 10,
     };
     let promoted = interval.times(steps.max(1));
-    draft.time("bake", promoted, format!("{steps} steps of {interval}: no promote before"));
+    draft.time(
+        "bake",
+        promoted,
+        format!("{steps} steps of {interval}: no promote before"),
+    );
     let longest = promoted.plus(interval.times(threshold));
     let least = step.times(30);
     let why = if longest >= least {
@@ -285,7 +330,11 @@ fn schedule(draft: &mut Draft, analysis: &Fields<'_>, wish: &Wish) -> Result<Tim
             interval.times(threshold)
         ),
     );
-    Ok(Times { step, interval, threshold })
+    Ok(Times {
+        step,
+        interval,
+        threshold,
+    })
 }
 
 fn read_metric(
@@ -302,7 +351,10 @@ fn read_metric(
     let single = fields.number("threshold")?;
     let inline = fields.text("query")?;
     let reference = fields.map("templateRef")?;
-    let mut values = Values { step: times.step, variables: Vec::new() };
+    let mut values = Values {
+        step: times.step,
+        variables: Vec::new(),
+    };
     if let Some(variables) = fields.map("templateVariables")? {
         for (name, _, _) in variables.entries() {
             values.variables.push((name.clone(), variables.need(name)?));
@@ -312,7 +364,11 @@ fn read_metric(
     draft.notes.extend(fields.rest(Some(&metric)));
     let mut limits = Vec::new();
     let mut limit = |above, value: Option<f64>| {
-        limits.extend(value.map(|value| Limit { above, value, rolls_back: true }));
+        limits.extend(value.map(|value| Limit {
+            above,
+            value,
+            rolls_back: true,
+        }));
     };
     match &range {
         Some(range) => {
@@ -330,7 +386,8 @@ fn read_metric(
         let (name, place) = (reference.need("name")?, reference.text("namespace")?);
         let place = place.or(namespace.map(str::to_owned));
         let same = |one: &&Known<'_>| {
-            one.name == name && (one.namespace.is_none() || place.is_none() || one.namespace == place)
+            one.name == name
+                && (one.namespace.is_none() || place.is_none() || one.namespace == place)
         };
         match known.iter().find(same) {
             Some(template) => {
@@ -397,13 +454,21 @@ fn query_of(
     let mut kind = "prometheus".to_owned();
     if let Some(provider) = spec.map("provider")? {
         kind = provider.text("type")?.unwrap_or(kind);
-        provider.skip(&["address", "headers", "secretRef", "region", "insecureSkipVerify"]);
+        provider.skip(&[
+            "address",
+            "headers",
+            "secretRef",
+            "region",
+            "insecureSkipVerify",
+        ]);
         draft.notes.extend(provider.rest(Some(metric)));
     }
     let query = spec.text("query")?;
     draft.notes.extend(spec.rest(Some(metric)));
     if kind != "prometheus" {
-        return Ok(Err(format!("the provider is `{kind}`; Haldane reads Prometheus")));
+        return Ok(Err(format!(
+            "the provider is `{kind}`; Haldane reads Prometheus"
+        )));
     }
     Ok(query.ok_or_else(|| format!("MetricTemplate `{}` has no `query`", template.name)))
 }
@@ -427,7 +492,9 @@ impl Values {
             } else if let Some(variable) = variable {
                 out.push_str(&format!("${{{}}}", hole_from(variable)));
             } else {
-                return Err(format!("`{{{{{inside}}}}}` is no function that is known here"));
+                return Err(format!(
+                    "`{{{{{inside}}}}}` is no function that is known here"
+                ));
             }
             rest = after;
         }
@@ -446,7 +513,11 @@ fn add(
 ) {
     let literal = query.replace("${", "$${");
     // A built-in query has its holes already.
-    let text = if query.contains("{{") { literal } else { query.to_owned() };
+    let text = if query.contains("{{") {
+        literal
+    } else {
+        query.to_owned()
+    };
     let measured = values.holed(&text).and_then(|query| {
         let picks = picks();
         measure(&Asked {

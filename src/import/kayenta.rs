@@ -46,8 +46,13 @@ pub(super) fn draft(
     let mut draft = Draft::new(&name, format!("a canary config of Kayenta, `{name}`"));
     draft.description = whole.text("description")?.unwrap_or_default();
     whole.skip(&[
-        "id", "configVersion", "applications", "createdTimestamp", "updatedTimestamp",
-        "createdTimestampIso", "updatedTimestampIso",
+        "id",
+        "configVersion",
+        "applications",
+        "createdTimestamp",
+        "updatedTimestamp",
+        "createdTimestampIso",
+        "updatedTimestampIso",
     ]);
     if let Some(judge) = whole.map("judge")? {
         let name = judge.text("name")?.unwrap_or_default();
@@ -61,7 +66,7 @@ pub(super) fn draft(
     let mut config = Config {
         templates: BTreeMap::new(),
         weights: Vec::new(),
-        step: step_of(wish, None),
+        step: step_of(wish),
         faithful,
         file: source.name,
     };
@@ -86,7 +91,11 @@ pub(super) fn draft(
         }
         draft.notes.extend(classifier.rest(None));
     }
-    draft.time("step", config.step, "as often as Kayenta asks; at least two scrapes");
+    draft.time(
+        "step",
+        config.step,
+        "as often as Kayenta asks; at least two scrapes",
+    );
     draft.note(
         Kind::Choose,
         "the config does not say how long an analysis takes: that is in the canary stage \
@@ -128,19 +137,28 @@ fn judging(draft: &mut Draft, config: &Config<'_>, scores: Option<(f64, f64)>) {
         Kind::Kept,
         "Kayenta's judge number for number, its faults included; docs/judges.md lists them",
     );
-    let groups: Vec<String> = draft.metrics.iter().filter_map(|m| m.group.clone()).collect();
+    let groups: Vec<String> = draft
+        .metrics
+        .iter()
+        .filter_map(|m| m.group.clone())
+        .collect();
     let mut weights: Vec<(String, f64)> = Vec::new();
     for (group, weight) in &config.weights {
         let name = name_from(group);
         if groups.contains(&name) {
             weights.push((name, *weight));
         } else {
-            let text = format!("group `{group}` has a weight of {} and no metric", plain(*weight));
+            let text = format!(
+                "group `{group}` has a weight of {} and no metric",
+                plain(*weight)
+            );
             draft.note(Kind::Unread, text);
         }
     }
     let sum: f64 = weights.iter().map(|(_, weight)| weight).sum();
-    let all = groups.iter().all(|group| weights.iter().any(|(name, _)| name == group));
+    let all = groups
+        .iter()
+        .all(|group| weights.iter().any(|(name, _)| name == group));
     if sum > WHOLE || (all && !weights.is_empty() && sum < WHOLE && sum > 0.0) {
         for (_, weight) in &mut weights {
             *weight *= WHOLE / sum;
@@ -194,7 +212,10 @@ fn read_metric(draft: &mut Draft, fields: &Fields<'_>, config: &Config<'_>) -> R
     let (kind, other) = (query.text("type")?, query.text("serviceType")?);
     let kind = kind.or(other).unwrap_or_else(|| "prometheus".to_owned());
     if kind != "prometheus" {
-        refused(draft, format!("a query of `{kind}`; Haldane reads Prometheus"));
+        refused(
+            draft,
+            format!("a query of `{kind}`; Haldane reads Prometheus"),
+        );
         return Ok(());
     }
     let options = Asking::read(canary.as_ref())?;
@@ -227,9 +248,11 @@ fn read_metric(draft: &mut Draft, fields: &Fields<'_>, config: &Config<'_>) -> R
     let measured = measure(&asked).and_then(|measured| {
         let text = format!("{:?}", measured.measure);
         if holes(&text).iter().any(|hole| hole == "scope") {
-            return Err("`${scope}` stands where it is not the value of a label; the arms are \
+            return Err(
+                "`${scope}` stands where it is not the value of a label; the arms are \
                         told apart by labels"
-                .to_owned());
+                    .to_owned(),
+            );
         }
         Ok(measured)
     });
@@ -280,15 +303,17 @@ fn add(
     asking.say(draft, config, name, groups);
     let weight = |group: &String| config.weights.iter().find(|(known, _)| known == group);
     let unscored = groups.is_empty()
-        || groups.iter().all(|group| weight(group).is_some_and(|(_, weight)| *weight <= 0.0));
+        || groups
+            .iter()
+            .all(|group| weight(group).is_some_and(|(_, weight)| *weight <= 0.0));
     let role = match (asking.muted, asking.critical, unscored) {
         (true, _, _) => "info",
         (_, true, _) => "critical",
-        (_, _, true) if !config.faithful => "info",
+        (_, _, true) => "info",
         _ => "required",
     };
     let mut silenced = measured.silenced.clone();
-    let (effect, given) = asking.effect(measured.min_effect);
+    let (effect, given) = asking.effect(&measured);
     if let Effect::Relative(share) = effect
         && share > 1.0
     {
@@ -303,7 +328,12 @@ fn add(
         let reason = "kept as the source has it".to_owned();
         silenced.push((Above::Query, "C056", reason));
     }
-    if !given {
+    let ratio = asking.limits.iter().any(Option::is_some) && !asking.is_cles();
+    if !given && ratio {
+        let text = "`min_effect` is a share of requests now; the allowed ratio of quantiles is \
+                    none: choose how many more slow requests are worth a rollback";
+        draft.of(name, Kind::Choose, text);
+    } else if !given {
         let text = "Kayenta calls any shift that its test finds a change; `min_effect` is the \
                     smallest one worth a rollback";
         draft.of(name, Kind::Choose, text);
@@ -317,7 +347,11 @@ fn add(
         group: groups.first().map(|group| name_from(group)),
         weight: None,
         measure: zeroed(measured.measure, asking.zero),
-        kayenta: if config.faithful { asking.options() } else { Options::new() },
+        kayenta: if config.faithful {
+            asking.options()
+        } else {
+            Options::new()
+        },
         silenced,
     });
 }
@@ -398,17 +432,32 @@ impl Asking {
     }
 
     /// The smallest change that counts, from the allowed ratio of means; whether it was given.
-    fn effect(&self, otherwise: (Effect, bool)) -> (Effect, bool) {
-        if self.is_cles() {
+    fn effect(&self, measured: &Measured) -> (Effect, bool) {
+        let otherwise = measured.min_effect;
+        // A ratio of quantiles is no share of requests.
+        if self.is_cles() || matches!(measured.measure, Measure::Distribution { .. }) {
             return otherwise;
         }
         let [increase, decrease, _, _] = self.limits;
-        let up = increase.map(|ratio| ratio - 1.0).filter(|_| self.harm != Harm::Decrease);
-        let down = decrease.map(|ratio| 1.0 - ratio).filter(|_| self.harm != Harm::Increase);
+        let up = increase
+            .map(|ratio| ratio - 1.0)
+            .filter(|_| self.harm != Harm::Decrease);
+        let down = decrease
+            .map(|ratio| 1.0 - ratio)
+            .filter(|_| self.harm != Harm::Increase);
         let sizes = [up, down].into_iter().flatten().filter(|size| *size > 1e-9);
         // `relative` has an end of its own.
         let least = sizes.min_by(f64::total_cmp).map(|size| size.min(100.0));
-        least.map_or(otherwise, |size| (Effect::Relative(size), true))
+        // A part of the good events that fail is nearly a part of all of them.
+        let turned = self.harm == Harm::Decrease && measured.harm == Harm::Increase;
+        let effect = |size: f64| {
+            if turned {
+                Effect::Absolute(size)
+            } else {
+                Effect::Relative(size)
+            }
+        };
+        least.map_or(otherwise, |size| (effect(size), true))
     }
 
     fn options(&self) -> Options {
@@ -439,20 +488,18 @@ impl Asking {
         if let [_, others @ ..] = groups
             && !others.is_empty()
         {
-            let text = format!("was also in {}; a metric is in one group", others.join(", "));
+            let text = format!(
+                "was also in {}; a metric is in one group",
+                others.join(", ")
+            );
+            draft.of(name, Kind::Changed, text);
+        }
+        if groups.is_empty() && !self.critical && !self.muted {
+            let text = "was in no group, so Kayenta did not score it: only shown";
             draft.of(name, Kind::Changed, text);
         }
         if config.faithful {
-            if groups.is_empty() && !self.muted {
-                let text = "was in no group, where Kayenta does not score it; here it is in \
-                            `default`, which is scored";
-                draft.of(name, Kind::Changed, text);
-            }
             return;
-        }
-        if groups.is_empty() && !self.critical {
-            let text = "was in no group, so Kayenta did not score it: only shown";
-            draft.of(name, Kind::Changed, text);
         }
         if self.harm == Harm::Either {
             let text = "`direction: either` rolls back improvements, too: name the harmful one";
@@ -502,7 +549,10 @@ struct Built {
 /// Builds the query of a metric: `Err` inside is a query that cannot be imported.
 fn build(query: &Fields<'_>, config: &Config<'_>) -> Result<Result<Built, String>, String> {
     let filled = |name: &str| Ok::<_, String>(query.text(name)?.filter(|text| !text.is_empty()));
-    let (inline, filter) = (filled("customInlineTemplate")?, filled("customFilterTemplate")?);
+    let (inline, filter) = (
+        filled("customInlineTemplate")?,
+        filled("customFilterTemplate")?,
+    );
     let metric = filled("metricName")?;
     let labels = query.texts("labelBindings")?;
     let groups = query.texts("groupByFields")?;
@@ -521,11 +571,16 @@ fn build(query: &Fields<'_>, config: &Config<'_>) -> Result<Result<Built, String
         (None, None) => None,
     };
     let template = template.map(|text| text.replace("$\\{", "${"));
-    if let Some(whole) = template.as_deref().and_then(|text| text.strip_prefix("PromQL:")) {
+    if let Some(whole) = template
+        .as_deref()
+        .and_then(|text| text.strip_prefix("PromQL:"))
+    {
         return Ok(Ok(substituted(whole.trim())));
     }
     let Some(metric) = metric else {
-        return Ok(Err("neither a metric nor a query that begins with `PromQL:`".to_owned()));
+        return Ok(Err(
+            "neither a metric nor a query that begins with `PromQL:`".to_owned(),
+        ));
     };
     let mut filters: Vec<String> = Vec::new();
     match (template, resource.as_deref()) {

@@ -160,7 +160,11 @@ impl Work<'_> {
     /// The limits on the core of the query, and the harm of the core.
     fn on_core(&self, scale: Scale) -> (Vec<Limit>, Option<Harm>) {
         // The limits of a query that compared the arms are about the comparison.
-        let limits = if self.how.is_some() { &[] } else { self.asked.limits };
+        let limits = if self.how.is_some() {
+            &[]
+        } else {
+            self.asked.limits
+        };
         let limits = limits.iter().map(|limit| Limit {
             above: limit.above != scale.flips(),
             value: scale.undone(limit.value),
@@ -273,7 +277,13 @@ impl Work<'_> {
         if let Some(limit) = limit {
             let bound = plain(limit.value);
             let action = limit.rolls_back;
-            self.objective = Some((q, vec![Rung { burn: 1.0, rolls_back: action }]));
+            self.objective = Some((
+                q,
+                vec![Rung {
+                    burn: 1.0,
+                    rolls_back: action,
+                }],
+            ));
             self.say(
                 Kind::Changed,
                 format!(
@@ -312,14 +322,21 @@ impl Work<'_> {
         }
         self.say(
             Kind::Changed,
-            format!("was kept apart by {}; now counted together", labels.join(", ")),
+            format!(
+                "was kept apart by {}; now counted together",
+                labels.join(", ")
+            ),
         );
     }
 
     /// Turns limits of a share into an objective; the smallest change that still makes sense.
     fn bind_share(&mut self, limits: &[Limit], part_is_bad: bool) -> Option<f64> {
         let budget = |limit: &Limit| {
-            if part_is_bad { limit.value } else { 1.0 - limit.value }
+            if part_is_bad {
+                limit.value
+            } else {
+                1.0 - limit.value
+            }
         };
         let fits = |limit: &&Limit| limit.above == part_is_bad;
         let (meant, others): (Vec<&Limit>, Vec<&Limit>) = limits.iter().partition(fits);
@@ -345,7 +362,10 @@ impl Work<'_> {
                 ),
             );
         }
-        let strictest = possible.iter().map(|limit| budget(limit)).min_by(f64::total_cmp)?;
+        let strictest = possible
+            .iter()
+            .map(|limit| budget(limit))
+            .min_by(f64::total_cmp)?;
         let mut rungs: Vec<Rung> = Vec::new();
         for limit in &possible {
             let burn = budget(limit) / strictest;
@@ -409,10 +429,17 @@ impl Work<'_> {
         }
         if let Expr::Aggregate(top) = expr.bare()
             && top.op == "sum"
+            && top
+                .grouping
+                .as_ref()
+                .is_none_or(|(_, labels)| labels.is_empty())
             && !asked.equal_arms
             && !asked.faithful
         {
-            let top = Aggregate { op: "avg".to_owned(), ..top.clone() };
+            let top = Aggregate {
+                op: "avg".to_owned(),
+                ..top.clone()
+            };
             expr = Expr::Aggregate(top);
             self.say(
                 Kind::Better,
@@ -496,7 +523,8 @@ impl Work<'_> {
             } else {
                 "the window is part of what the query means"
             };
-            self.silenced.push((Above::Query, "C012", reason.to_owned()));
+            self.silenced
+                .push((Above::Query, "C012", reason.to_owned()));
         }
     }
 }
@@ -541,11 +569,17 @@ fn gather(expr: &Expr, out: &mut Vec<(Grouping, Vec<String>)>) {
 fn rate(expr: &mut Expr, step: Span, found: &mut Option<String>) {
     const SUFFIXES: [&str; 4] = ["_total", "_count", "_sum", "_bucket"];
     if let Expr::Selector(selector) = expr {
-        if SUFFIXES.iter().any(|suffix| selector.name.ends_with(suffix)) {
+        if SUFFIXES
+            .iter()
+            .any(|suffix| selector.name.ends_with(suffix))
+        {
             found.get_or_insert_with(|| selector.name.clone());
             selector.range = Some(step.to_string());
             let args = vec![expr.clone()];
-            *expr = Expr::Call { name: "rate".to_owned(), args };
+            *expr = Expr::Call {
+                name: "rate".to_owned(),
+                args,
+            };
         }
         return;
     }

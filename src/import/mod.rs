@@ -86,11 +86,8 @@ pub struct Outcome {
     pub notes: Vec<Note>,
 }
 
-/// The distance between points without a better reason: the one Kayenta asks with.
+/// The distance between points, unless another is asked for: the one Kayenta asks with.
 const STEP: Span = Span::from_s(60);
-
-/// The shortest step an import chooses: at least two scrapes of the usual 15 s.
-const STEP_MIN: Span = Span::from_s(30);
 
 /// `schedule.deadline` without a better reason, as in the templates that come with Haldane.
 const DEADLINE: Span = Span::from_s(30 * 60);
@@ -114,7 +111,10 @@ pub fn import(sources: &[Source<'_>], wish: &Wish) -> Result<Outcome, String> {
     for draft in drafts {
         if draft.metrics.is_empty() {
             out.notes.extend(draft.notes);
-            let text = format!("{}: no metric could be imported, so no template", draft.name);
+            let text = format!(
+                "{}: no metric could be imported, so no template",
+                draft.name
+            );
             out.notes.push(Note {
                 metric: None,
                 kind: Kind::Refused,
@@ -133,10 +133,9 @@ pub fn import(sources: &[Source<'_>], wish: &Wish) -> Result<Outcome, String> {
     Ok(out)
 }
 
-/// The step of an import: as asked, or an interval of the source within bounds.
-fn step_of(wish: &Wish, interval: Option<Span>) -> Span {
-    let asked = wish.step.map(Step::span);
-    asked.unwrap_or_else(|| interval.map_or(STEP, |interval| interval.clamp(STEP_MIN, STEP)))
+/// The step of an import: as asked, or two scrapes of 30 s, which a shorter window may not hold.
+fn step_of(wish: &Wish) -> Span {
+    wish.step.map_or(STEP, Step::span)
 }
 
 fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
@@ -152,8 +151,16 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
     draft.time("deadline", DEADLINE, "undecided by then: inconclusive");
     let gone = write::keep_used_inputs(&mut draft);
     if !gone.is_empty() {
-        let text = format!("no query needs {}, so there is no such input", gone.join(", "));
+        let text = format!(
+            "no query needs {}, so there is no such input",
+            gone.join(", ")
+        );
         draft.note(Kind::Unread, text);
+    }
+    if !write::has_gate(&draft) {
+        let text = "no metric is a gate, as in the source: give one `role: required`, or nothing \
+                    has to hold for a promote";
+        draft.note(Kind::Choose, text);
     }
     let order = ["step", "look_every", "warmup", "bake", "deadline"];
     let place = |field: &str| order.iter().position(|name| *name == field);
@@ -174,6 +181,17 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
         }
     };
     let mut notes = draft.notes;
+    // Of the whole first, then metric by metric.
+    let names: Vec<&str> = draft.metrics.iter().map(|m| m.name.as_str()).collect();
+    notes.sort_by_key(|note| {
+        let metric = note.metric.as_deref();
+        metric.map(|name| {
+            names
+                .iter()
+                .position(|known| *known == name)
+                .unwrap_or(usize::MAX)
+        })
+    });
     notes.extend(found.into_iter().map(|diagnostic| Note {
         metric: None,
         kind: Kind::Choose,
@@ -197,7 +215,10 @@ fn silence_what_fires(draft: &mut Draft) {
         if let Judging::Kayenta { weights, .. } = &mut alone.judging {
             weights.clear();
         }
-        alone.metrics.iter_mut().for_each(|metric| metric.silenced.clear());
+        alone
+            .metrics
+            .iter_mut()
+            .for_each(|metric| metric.silenced.clear());
         let text = write::write(&alone);
         let codes: Vec<&str> = match parse(&text) {
             (Some(template), _) => lint(&template, &text).iter().map(|d| d.code).collect(),
@@ -213,7 +234,9 @@ fn silence_what_fires(draft: &mut Draft) {
 fn fit_bake(draft: &mut Draft) {
     let of = |draft: &Draft, field| {
         let mut times = draft.schedule.iter();
-        times.find(|timed| timed.field == field).map(|timed| timed.span)
+        times
+            .find(|timed| timed.field == field)
+            .map(|timed| timed.span)
     };
     let (Some(bake), Some(deadline), Some(step)) =
         (of(draft, "bake"), of(draft, "deadline"), of(draft, "step"))

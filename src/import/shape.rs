@@ -86,7 +86,22 @@ pub(super) enum Shape {
 pub(super) fn shape(expr: &Expr) -> Option<Shape> {
     let (core, scale) = unscaled(expr, Scale::NONE);
     match core {
-        Expr::Binary(binary) if binary.op == "/" => share(binary, scale),
+        Expr::Binary(binary) if binary.op == "/" => {
+            // `100 * a / b` is `(100 * a) / b`.
+            let (part, inner) = unscaled(&binary.lhs, Scale::NONE);
+            let part = if inner.offset == 0.0 {
+                part
+            } else {
+                binary.lhs.bare()
+            };
+            let factor = if inner.offset == 0.0 {
+                inner.factor
+            } else {
+                1.0
+            };
+            let factor = scale.factor * factor;
+            share(part, &binary.rhs, Scale { factor, ..scale })
+        }
         Expr::Call { name, args } if name == "histogram_quantile" => quantile(args, scale),
         _ => None,
     }
@@ -158,11 +173,11 @@ fn counter(expr: &Expr) -> Option<Counter<'_>> {
     }
 }
 
-fn share(binary: &Binary, scale: Scale) -> Option<Shape> {
-    let all = counter(&binary.rhs)?;
+fn share(above: &Expr, below: &Expr, scale: Scale) -> Option<Shape> {
+    let all = counter(below)?;
     // (all − bad) / all is 1 − bad / all.
-    let (part, scale) = match binary.lhs.bare() {
-        Expr::Binary(minus) if minus.op == "-" && minus.lhs.bare() == binary.rhs.bare() => {
+    let (part, scale) = match above {
+        Expr::Binary(minus) if minus.op == "-" && minus.lhs.bare() == below.bare() => {
             let turned = Scale {
                 offset: scale.offset + scale.factor,
                 factor: -scale.factor,
@@ -263,8 +278,18 @@ fn quantile(args: &[Expr], scale: Scale) -> Option<Shape> {
 
 /// Words in the name of a counter of what went wrong.
 const FAILURES: [&str; 12] = [
-    "error", "errors", "fail", "failed", "failure", "failures", "5xx", "rejected", "dropped",
-    "timeout", "timeouts", "exceptions",
+    "error",
+    "errors",
+    "fail",
+    "failed",
+    "failure",
+    "failures",
+    "5xx",
+    "rejected",
+    "dropped",
+    "timeout",
+    "timeouts",
+    "exceptions",
 ];
 
 fn is_failure(name: &str) -> bool {
@@ -279,11 +304,12 @@ pub(super) fn part_is_bad(part: &Selector, extra: Option<&Matcher>) -> Option<bo
     let extra = extra?;
     let value = extra.inner().to_ascii_lowercase();
     let names = |words: &[&str]| words.iter().any(|word| value.contains(word));
-    let bad = names(&["5", "err", "fail", "internal", "unavailable"]);
-    let good = names(&["2", "success", "ok"]);
-    let of_value = match (bad, good) {
-        (true, false) => true,
-        (false, true) => false,
+    // A status by its first digit, a word by what it says.
+    let of_value = match value.chars().find(char::is_ascii_alphanumeric)? {
+        '4' | '5' => true,
+        '1'..='3' => false,
+        _ if names(&["err", "fail", "internal", "unavailable"]) => true,
+        _ if names(&["success", "ok"]) => false,
         _ => return None,
     };
     Some(of_value != extra.op.starts_with('!'))

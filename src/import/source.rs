@@ -53,7 +53,9 @@ pub(super) fn objects(sources: &[Source<'_>]) -> Result<Vec<Object>, String> {
             let node = part.read().map_err(|diagnostic| {
                 let mut text = said(source.name, &diagnostic);
                 if source.text.contains("{{-") || source.text.contains("{{ .") {
-                    text.push_str("; this looks like a chart: render it first, with `helm template`");
+                    text.push_str(
+                        "; this looks like a chart: render it first, with `helm template`",
+                    );
                 }
                 text
             })?;
@@ -184,7 +186,11 @@ impl<'n> Fields<'n> {
     /// A text that must be there.
     pub(super) fn need(&self, name: &str) -> Result<String, String> {
         self.text(name)?.ok_or_else(|| {
-            fault(self.file, self.place, &format!("{} has no `{name}`", self.what))
+            fault(
+                self.file,
+                self.place,
+                &format!("{} has no `{name}`", self.what),
+            )
         })
     }
 
@@ -199,7 +205,9 @@ impl<'n> Fields<'n> {
             _ => None,
         };
         let value = value.filter(|value: &f64| value.is_finite());
-        value.map(Some).ok_or_else(|| self.wrong(name, node, "a number"))
+        value
+            .map(Some)
+            .ok_or_else(|| self.wrong(name, node, "a number"))
     }
 
     /// A truth value.
@@ -256,12 +264,18 @@ impl<'n> Fields<'n> {
     /// A note for each field that nobody asked for.
     pub(super) fn rest(&self, metric: Option<&str>) -> Vec<Note> {
         let asked = self.asked.borrow();
-        let unknown = self.entries.iter().filter(|(key, _, _)| !asked.contains(&key.as_str()));
+        let unknown = self
+            .entries
+            .iter()
+            .filter(|(key, _, _)| !asked.contains(&key.as_str()));
         unknown
             .map(|(key, place, _)| Note {
                 metric: metric.map(str::to_owned),
                 kind: Kind::Unread,
-                text: format!("`{key}` of {}: unknown, so it changes nothing here", self.what),
+                text: format!(
+                    "`{key}` of {}: unknown, so it changes nothing here",
+                    self.what
+                ),
                 at: Some((self.file.to_owned(), *place)),
             })
             .collect()

@@ -37,6 +37,12 @@ pub(super) fn write(draft: &Draft) -> String {
     }
     out.blank();
     judge(&mut out, draft);
+    if !has_gate(draft) {
+        out.line(
+            2,
+            "# haldane-ignore C042: nothing in the source could fail a canary either",
+        );
+    }
     out.line(2, "metrics:");
     for (idx, metric) in draft.metrics.iter().enumerate() {
         if idx > 0 {
@@ -46,8 +52,20 @@ pub(super) fn write(draft: &Draft) -> String {
     }
     out.blank();
     objectives(&mut out, &draft.objectives);
-    out.line(2, "on_inconclusive: hold   # a person decides; `rollback` takes the canary back");
+    out.line(
+        2,
+        "on_inconclusive: hold   # a person decides; `rollback` takes the canary back",
+    );
     out.text
+}
+
+/// Whether any metric can decide.
+pub(super) fn has_gate(draft: &Draft) -> bool {
+    let gates = ["critical", "required"];
+    draft
+        .metrics
+        .iter()
+        .any(|metric| gates.contains(&metric.role))
 }
 
 #[derive(Default)]
@@ -114,8 +132,7 @@ fn head(out: &mut Yaml, draft: &Draft) {
         out.line(0, "#");
         out.comment(
             0,
-            "The rollout says which series are of which arm (--baseline, --canary). In the source \
-             the arms were:",
+            "The rollout names the arms (--baseline, --canary). The source told them apart by:",
         );
         for (arm, matcher) in said {
             let word = match arm {
@@ -231,7 +248,12 @@ fn write_metric(out: &mut Yaml, metric: &Metric, notes: &[Note]) {
 fn silence(out: &mut Yaml, indent: usize, metric: &Metric, above: Above) {
     // A comment silences one line below it; two of them stand in one another's way, and the
     // second goes beside the line.
-    for (_, code, reason) in metric.silenced.iter().filter(|(at, _, _)| *at == above).take(1) {
+    for (_, code, reason) in metric
+        .silenced
+        .iter()
+        .filter(|(at, _, _)| *at == above)
+        .take(1)
+    {
         out.line(indent, &format!("# haldane-ignore {code}: {reason}"));
     }
 }
@@ -241,7 +263,10 @@ fn write_measure(out: &mut Yaml, metric: &Metric) {
         Measure::Series { query, zero_gaps } => {
             out.line(6, "series:");
             silence(out, 8, metric, Above::Query);
-            let at_query = metric.silenced.iter().filter(|(at, _, _)| *at == Above::Query);
+            let at_query = metric
+                .silenced
+                .iter()
+                .filter(|(at, _, _)| *at == Above::Query);
             let beside: Vec<&(Above, &str, String)> = at_query.clone().skip(1).collect();
             if at_query.count() == 0 && query.len() > QUERY_COLUMNS {
                 out.line(8, "query: |");
@@ -333,7 +358,9 @@ fn objectives(out: &mut Yaml, objectives: &[Objective]) {
 /// A text as it may stand in YAML: bare when nothing could be meant but text.
 fn quoted(text: &str) -> String {
     let bare = text.starts_with(|c: char| c.is_ascii_alphabetic())
-        && text.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
+        && text
+            .chars()
+            .all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c))
         && !["true", "false", "null", "yes", "no", "on", "off", "y", "n"]
             .contains(&text.to_ascii_lowercase().as_str());
     if bare {

@@ -97,7 +97,9 @@ pub(super) fn wish(args: &ImportArgs) -> Result<Wish, Fault> {
     if let (Some(pass), Some(marginal)) = (args.pass, args.marginal)
         && marginal > pass
     {
-        return Err(usage(format!("--marginal {marginal} lies above --pass {pass}")));
+        return Err(usage(format!(
+            "--marginal {marginal} lies above --pass {pass}"
+        )));
     }
     let from = match args.tool {
         Tool::Kayenta => From::Kayenta {
@@ -129,7 +131,11 @@ fn length(flag: &str, text: Option<&str>) -> Result<Option<Span>, Fault> {
     let least = Span::from_s(1);
     let most = Span::from_s(30 * 86_400);
     let span = Span::parse(text).filter(|span| (least..=most).contains(span));
-    let why = || usage(format!("{flag} `{text}` is no length of time from 1s to 30d; write 30m"));
+    let why = || {
+        usage(format!(
+            "{flag} `{text}` is no length of time from 1s to 30d; write 30m"
+        ))
+    };
     span.map(Some).ok_or_else(why)
 }
 

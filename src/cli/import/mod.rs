@@ -23,7 +23,11 @@ fn convert(args: &ImportArgs, output: &mut Output) -> Result<Exit, Fault> {
     if args.files.iter().filter(|name| *name == "-").count() > 1 {
         return Err(usage("stdin (-) can be read once"));
     }
-    let texts: Vec<String> = args.files.iter().map(|name| text_of(name)).collect::<Result<_, _>>()?;
+    let texts: Vec<String> = args
+        .files
+        .iter()
+        .map(|name| text_of(name))
+        .collect::<Result<_, _>>()?;
     let sources: Vec<Source<'_>> = args
         .files
         .iter()
@@ -105,7 +109,9 @@ fn store(args: &ImportArgs, path: &Path, text: &str) -> Result<(), Fault> {
     let source = |name: &&String| real.is_some() && Path::new(name).canonicalize().ok() == real;
     if args.files.iter().any(|name| source(&name)) {
         let shown = path.display();
-        return Err(usage(format!("{shown} is what is imported; write to another file")));
+        return Err(usage(format!(
+            "{shown} is what is imported; write to another file"
+        )));
     }
     std::fs::write(path, text).map_err(|fault| usage(format!("{}: {fault}", path.display())))
 }

@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 
 /// Every note: those of no template first.
 pub(super) fn all(outcome: &Outcome) -> impl Iterator<Item = &Note> {
-    let own = outcome.templates.iter().flat_map(|template| &template.notes);
+    let own = outcome
+        .templates
+        .iter()
+        .flat_map(|template| &template.notes);
     outcome.notes.iter().chain(own)
 }
 
@@ -31,9 +34,16 @@ pub(super) fn markdown(outcome: &Outcome) -> String {
             out.push('\n');
         }
         let _ = writeln!(out, "# {}\n", template.name);
-        list(&mut out, template.notes.iter().filter(|note| note.metric.is_none()));
+        list(
+            &mut out,
+            template.notes.iter().filter(|note| note.metric.is_none()),
+        );
         let mut names: Vec<&str> = Vec::new();
-        for name in template.notes.iter().filter_map(|note| note.metric.as_deref()) {
+        for name in template
+            .notes
+            .iter()
+            .filter_map(|note| note.metric.as_deref())
+        {
             if !names.contains(&name) {
                 names.push(name);
             }

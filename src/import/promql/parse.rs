@@ -92,7 +92,9 @@ impl<'q> Parser<'q> {
         if found.is_empty() {
             return format!("not readable as PromQL: it ends where {wanted} is expected");
         }
-        format!("not readable as PromQL at character {column}: `{found}` where {wanted} is expected")
+        format!(
+            "not readable as PromQL at character {column}: `{found}` where {wanted} is expected"
+        )
     }
 
     /// Skips what means nothing.
