@@ -107,8 +107,12 @@ impl Reader<'_> {
         };
         match what {
             Side::Length => {
-                let empty = matches!((op, number as i64), ("==" | "<=", 0) | ("<", 1));
-                self.out.empty_passes |= empty == good && matches!(op, "==" | "<=" | "<");
+                let empty = match op {
+                    "==" | "<=" => number < 0.5,
+                    "<" => (0.5..1.5).contains(&number),
+                    _ => false,
+                };
+                self.out.empty_passes |= empty && good;
                 true
             }
             Side::Value => {

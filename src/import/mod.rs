@@ -6,10 +6,10 @@
 //! measure, `write` the whole into YAML.
 
 mod argo;
-mod builtin;
 mod condition;
 mod draft;
 mod flagger;
+mod insert;
 mod kayenta;
 mod measure;
 mod promql;

@@ -6,6 +6,7 @@ use crate::diagnostic::{Diagnostic, Place};
 use crate::import::draft::{Kind, Note};
 use crate::template::document::{self, Node, Value};
 use crate::template::extends;
+use crate::time::Span;
 use std::cell::RefCell;
 
 /// A text and what to call it.
@@ -107,9 +108,12 @@ pub(super) fn json(source: Source<'_>) -> Result<Object, String> {
             fault.line(),
             fault.column()
         );
-        if source.text.trim_start().starts_with("apiVersion") {
-            out.push_str("; this is YAML of Kubernetes: import it with `argo` or `flagger`");
-        }
+        let kinds = source
+            .text
+            .lines()
+            .filter_map(|line| line.strip_prefix("kind:"));
+        let kinds: Vec<&str> = kinds.map(str::trim).collect();
+        out.push_str(&right_tool(&kinds));
         out
     })?;
     // Tabs and escapes of JSON that YAML does not have are written anew; the places of such a
@@ -125,6 +129,46 @@ pub(super) fn json(source: Source<'_>) -> Result<Object, String> {
         file: file.to_owned(),
         node,
     })
+}
+
+/// Which importer reads objects of these kinds; empty when none does.
+pub(super) fn right_tool(kinds: &[&str]) -> String {
+    let of = |known: &[&str]| kinds.iter().any(|kind| known.contains(kind));
+    let tool = if of(&["AnalysisTemplate", "ClusterAnalysisTemplate"]) {
+        "argo"
+    } else if of(&["Canary", "MetricTemplate"]) {
+        "flagger"
+    } else {
+        return String::new();
+    };
+    format!("; `haldane import {tool}` reads it")
+}
+
+/// What an importer says that found nothing of its own.
+pub(super) fn nothing_here(objects: &[Object], wanted: &str) -> String {
+    let kind = |object: &Object| {
+        let kind = extends::entry(&object.node, "kind").and_then(extends::text_of);
+        kind.map(str::to_owned)
+    };
+    let kinds: Vec<String> = objects.iter().filter_map(kind).collect();
+    let kinds: Vec<&str> = kinds.iter().map(String::as_str).collect();
+    let config = objects.iter().any(|object| {
+        let has = |name| extends::entry(&object.node, name).is_some();
+        has("metrics") && (has("judge") || has("classifier"))
+    });
+    let file = objects
+        .first()
+        .map_or("the source", |object| object.file.as_str());
+    let found = match kinds.as_slice() {
+        [] => String::new(),
+        kinds => format!(", only {}", kinds.join(", ")),
+    };
+    let tool = if config {
+        "; `haldane import kayenta` reads it".to_owned()
+    } else {
+        right_tool(&kinds)
+    };
+    format!("{file}: no {wanted} in it{found}{tool}")
 }
 
 /// A map that remembers what was asked of it.
@@ -280,4 +324,24 @@ impl<'n> Fields<'n> {
             })
             .collect()
     }
+}
+
+/// A length of time as Go writes it, `1h0m0s` and `1.5h`.
+pub(super) fn go_span(text: &str) -> Option<Span> {
+    const UNITS: [(&str, f64); 4] = [("h", 3.6e6), ("ms", 1.0), ("m", 6e4), ("s", 1e3)];
+    let (mut rest, mut total) = (text.trim(), 0.0);
+    while !rest.is_empty() {
+        let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
+        let number: f64 = rest.get(..digits)?.parse().ok()?;
+        let unit = rest.get(digits..)?;
+        let (name, ms) = UNITS.iter().find(|(name, _)| unit.starts_with(name))?;
+        total += number * ms;
+        rest = unit.get(name.len()..)?;
+    }
+    let fits = (1000.0..1e13).contains(&total);
+    #[expect(
+        clippy::cast_possible_truncation,
+        reason = "below 1e13, as just checked"
+    )]
+    fits.then(|| Span::from_ms(total as i64))
 }

@@ -506,7 +506,7 @@ fn mistakes_are_said_with_their_place() {
         (
             "apiVersion: x\nkind: Canary\n",
             kayenta(false),
-            "import it with `argo` or `flagger`",
+            "; `haldane import flagger` reads it",
         ),
         (
             "kind: Rollout\n",
@@ -522,6 +522,16 @@ fn mistakes_are_said_with_their_place() {
             "kind: AnalysisTemplate\nspec: 3\n",
             wish(From::Argo),
             "source:2:7: `spec` of the object is a number",
+        ),
+        (
+            "{\"kind\":\"AnalysisTemplate\"}",
+            kayenta(false),
+            "`haldane import argo` reads it",
+        ),
+        (
+            "{\"metrics\":[],\"judge\":{}}",
+            flagger(),
+            "`haldane import kayenta` reads it",
         ),
         (
             "kind: Deployment\n",

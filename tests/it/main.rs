@@ -76,6 +76,7 @@ mod prometheus_real;
 mod recording;
 mod replay;
 mod replay_commands;
+mod replay_pages;
 mod sequential_counts;
 mod sequential_counts_line;
 mod sequential_counts_rates;

@@ -78,7 +78,8 @@ fn is_folder(path: &Path) -> bool {
 }
 
 fn write(args: &ImportArgs, templates: &[Imported], output: &mut Output) -> Result<(), Fault> {
-    let Some(out) = &args.out else {
+    // `-` is stdout, as it is stdin among the files.
+    let Some(out) = args.out.as_ref().filter(|out| out.as_os_str() != "-") else {
         for template in templates {
             output.data(&template.text);
         }

@@ -3,7 +3,7 @@
 use crate::cli::replay::flags::ReplayArgs;
 use crate::replay::course::Replayed;
 use crate::replay::lines::Line;
-use crate::replay::summary::{Row, Summary, VERDICTS};
+use crate::replay::summary::{Rate, Row, Summary, VERDICTS};
 use crate::report::{Many, ManyLine, ManyRate, ManyTable, html, many};
 use crate::wire::recording::Recording;
 use crate::wire::report::{CommandDocument, EventDocument, ReportDocument, quoted};
@@ -37,40 +37,11 @@ pub(super) fn one(args: &ReplayArgs, recording: &Recording, said: &Replayed) -> 
 
 /// The page of many.
 pub(super) fn all(args: &ReplayArgs, summary: &Summary, lines: &[Line]) -> String {
-    let differ = lines
-        .iter()
-        .filter(|l| l.fault.is_none() && l.verdict != l.recorded)
-        .count();
-    let unreadable = summary.unreadable.len();
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let mut sentence = format!(
-        "{}: {} another verdict than was recorded",
-        plural(lines.len(), "recording"),
-        if differ == 0 {
-            "none has".to_owned()
-        } else {
-            format!("{differ} with")
-        }
-    );
-    if unreadable > 0 {
-        sentence.push_str(&format!(", {unreadable} unreadable"));
-    }
     let about = match (&args.template, &args.judge) {
         (Some(path), _) => format!("replayed under {}", path.display()),
         (None, Some(judge)) => format!("replayed by {judge}"),
         (None, None) => "replayed as recorded".to_owned(),
     };
-    let mut facts = vec![
-        ("Recordings".to_owned(), lines.len().to_string()),
-        ("Other verdict".to_owned(), differ.to_string()),
-        ("Unreadable".to_owned(), unreadable.to_string()),
-    ];
-    if let Some((median, ninth)) = summary.delay {
-        facts.push((
-            "Bad ones found after".to_owned(),
-            format!("{median} (90 %: {ninth})"),
-        ));
-    }
     let table = |title: &str, first: &str, rows: &[Row]| ManyTable {
         title: title.to_owned(),
         head: std::iter::once(first)
@@ -82,7 +53,7 @@ pub(super) fn all(args: &ReplayArgs, summary: &Summary, lines: &[Line]) -> Strin
             .map(|row| (row.name.to_owned(), row.counts.to_vec()))
             .collect(),
     };
-    let rate = |rate: &crate::replay::summary::Rate| ManyRate {
+    let rate = |rate: &Rate| ManyRate {
         name: rate.name.to_owned(),
         count: rate.share.count,
         of: rate.share.of,
@@ -91,12 +62,10 @@ pub(super) fn all(args: &ReplayArgs, summary: &Summary, lines: &[Line]) -> Strin
     // What is not as recorded is looked for first.
     let mut ordered: Vec<&Line> = lines.iter().collect();
     ordered.sort_by_key(|line| {
-        (
-            line.fault.is_none(),
-            line.verdict == line.recorded,
-            line.place,
-        )
+        let same = line.verdict == line.recorded;
+        (line.fault.is_none(), same, line.place)
     });
+    let (sentence, facts) = headline(summary, lines);
     many(&Many {
         sentence,
         about,
@@ -109,6 +78,36 @@ pub(super) fn all(args: &ReplayArgs, summary: &Summary, lines: &[Line]) -> Strin
         lines: ordered.into_iter().map(shown).collect(),
         again: command(args),
     })
+}
+
+/// What came of them in a sentence, and in numbers.
+fn headline(summary: &Summary, lines: &[Line]) -> (String, Vec<(String, String)>) {
+    let read = || lines.iter().filter(|line| line.fault.is_none());
+    let differ = read().filter(|line| line.verdict != line.recorded).count();
+    let unreadable = summary.unreadable.len();
+    let plural = if lines.len() == 1 { "" } else { "s" };
+    let others = match differ {
+        0 => "none has".to_owned(),
+        count => format!("{count} with"),
+    };
+    let lost = match unreadable {
+        0 => String::new(),
+        count => format!(", {count} unreadable"),
+    };
+    let sentence = format!(
+        "{} recording{plural}: {others} another verdict than was recorded{lost}",
+        lines.len()
+    );
+    let mut facts = vec![
+        ("Recordings".to_owned(), lines.len().to_string()),
+        ("Other verdict".to_owned(), differ.to_string()),
+        ("Unreadable".to_owned(), unreadable.to_string()),
+    ];
+    if let Some((median, ninth)) = summary.delay {
+        let text = format!("{median} (90 %: {ninth})");
+        facts.push(("Bad ones found after".to_owned(), text));
+    }
+    (sentence, facts)
 }
 
 fn shown(line: &Line) -> ManyLine {
