@@ -232,7 +232,8 @@ mod tests {
 
     #[test]
     fn limits_are_where_the_canary_is_bad() {
-        let cases: [(&str, bool, &[(bool, f64)], bool); 14] = [
+        type Limits = &'static [(bool, f64)];
+        let cases: [(&str, bool, Limits, bool); 14] = [
             ("result[0] >= 0.95", true, &[(false, 0.95)], false),
             ("result[0] < 0.95", false, &[(false, 0.95)], false),
             ("0.95 <= result[0]", true, &[(false, 0.95)], false),

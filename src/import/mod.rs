@@ -21,7 +21,7 @@ mod write;
 pub use crate::import::draft::{Kind, Note};
 pub use crate::import::source::Source;
 
-use crate::diagnostic::Diagnostic;
+use crate::ids::TemplateName;
 use crate::import::draft::{Draft, Judging, name_from};
 use crate::template::lint::lint;
 use crate::template::parse::parse;
@@ -51,7 +51,9 @@ pub enum From {
 pub struct Wish {
     /// Where from.
     pub from: From,
-    /// Another name for the template.
+    /// Of several objects, only the one of this name.
+    pub only: Option<String>,
+    /// Another name for the template; there must be one then.
     pub name: Option<String>,
     /// The distance between points.
     pub step: Option<Step>,
@@ -108,9 +110,11 @@ pub fn import(sources: &[Source<'_>], wish: &Wish) -> Result<Outcome, String> {
             flagger::drafts(sources, wish, provider.as_deref(), &mut out.notes)?
         }
     };
-    for draft in drafts {
+    for draft in chosen(drafts, wish)? {
         if draft.metrics.is_empty() {
-            out.notes.extend(draft.notes);
+            let refused = draft.notes.into_iter();
+            out.notes
+                .extend(refused.filter(|note| note.kind == Kind::Refused));
             let text = format!(
                 "{}: no metric could be imported, so no template",
                 draft.name
@@ -125,12 +129,35 @@ pub fn import(sources: &[Source<'_>], wish: &Wish) -> Result<Outcome, String> {
             out.templates.push(finished(draft, wish)?);
         }
     }
-    if let (Some(name), [only]) = (&wish.name, out.templates.as_slice())
-        && only.name != *name
-    {
-        return Err(format!("`{name}` is no name of a template"));
-    }
     Ok(out)
+}
+
+/// What was asked for of what there is.
+fn chosen(mut drafts: Vec<Draft>, wish: &Wish) -> Result<Vec<Draft>, String> {
+    let names: Vec<String> = drafts.iter().map(|draft| name_from(&draft.name)).collect();
+    let listed = names.join(", ");
+    if let Some(only) = &wish.only {
+        if !names.contains(only) {
+            return Err(format!(
+                "nothing here is called `{only}`; there are {listed}"
+            ));
+        }
+        drafts.retain(|draft| name_from(&draft.name) == *only);
+    }
+    if let Some(name) = &wish.name {
+        if TemplateName::new(name).is_none() {
+            return Err(format!(
+                "`{name}` is no name of a template: 1 to 200 letters, digits and any of . _ - : / @"
+            ));
+        }
+        if drafts.len() > 1 {
+            let count = drafts.len();
+            return Err(format!(
+                "one name for {count} templates: {listed}; choose one"
+            ));
+        }
+    }
+    Ok(drafts)
 }
 
 /// The step of an import: as asked, or two scrapes of 30 s, which a shorter window may not hold.
@@ -139,60 +166,27 @@ fn step_of(wish: &Wish) -> Span {
 }
 
 fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
-    if let Some(name) = &wish.name {
-        draft.name.clone_from(name);
-    } else {
-        draft.name = name_from(&draft.name);
-    }
-    if let Some(deadline) = wish.deadline {
-        draft.schedule.retain(|timed| timed.field != "deadline");
-        draft.time("deadline", deadline, "as asked");
-    }
-    draft.time("deadline", DEADLINE, "undecided by then: inconclusive");
-    let gone = write::keep_used_inputs(&mut draft);
-    if !gone.is_empty() {
-        let text = format!(
-            "no query needs {}, so there is no such input",
-            gone.join(", ")
-        );
-        draft.note(Kind::Unread, text);
-    }
-    if !write::has_gate(&draft) {
-        let text = "no metric is a gate, as in the source: give one `role: required`, or nothing \
-                    has to hold for a promote";
-        draft.note(Kind::Choose, text);
-    }
-    let order = ["step", "look_every", "warmup", "bake", "deadline"];
-    let place = |field: &str| order.iter().position(|name| *name == field);
-    draft.schedule.sort_by_key(|timed| place(timed.field));
-    fit_bake(&mut draft);
+    complete(&mut draft, wish);
     silence_what_fires(&mut draft);
     let text = write::write(&draft);
     let (template, found) = parse(&text);
-    let found: Vec<Diagnostic> = match template {
-        Some(template) => lint(&template, &text),
-        None => {
-            let said: Vec<String> = found.iter().map(|d| d.render("import", &text)).collect();
-            return Err(format!(
-                "{}: what came of it is no template, which is a fault of the import:\n{}",
-                draft.name,
-                said.join("\n")
-            ));
-        }
+    let Some(template) = template else {
+        let said: Vec<String> = found.iter().map(|d| d.render("import", &text)).collect();
+        return Err(format!(
+            "{}: what came of it is no template, which is a fault of the import:\n{}",
+            draft.name,
+            said.join("\n")
+        ));
     };
     let mut notes = draft.notes;
     // Of the whole first, then metric by metric.
-    let names: Vec<&str> = draft.metrics.iter().map(|m| m.name.as_str()).collect();
+    let metrics = &draft.metrics;
     notes.sort_by_key(|note| {
-        let metric = note.metric.as_deref();
-        metric.map(|name| {
-            names
-                .iter()
-                .position(|known| *known == name)
-                .unwrap_or(usize::MAX)
-        })
+        let name = note.metric.as_deref()?;
+        let place = metrics.iter().position(|metric| metric.name == name);
+        Some(place.unwrap_or(usize::MAX))
     });
-    notes.extend(found.into_iter().map(|diagnostic| Note {
+    notes.extend(lint(&template, &text).into_iter().map(|diagnostic| Note {
         metric: None,
         kind: Kind::Choose,
         text: format!("lint says {diagnostic}"),
@@ -203,6 +197,32 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
         text,
         notes,
     })
+}
+
+/// What a draft need not say.
+fn complete(draft: &mut Draft, wish: &Wish) {
+    let name = wish.name.clone();
+    draft.name = name.unwrap_or_else(|| name_from(&draft.name));
+    if let Some(deadline) = wish.deadline {
+        draft.schedule.retain(|timed| timed.field != "deadline");
+        draft.time("deadline", deadline, "as asked");
+    }
+    draft.time("deadline", DEADLINE, "undecided by then: inconclusive");
+    let gone = write::keep_used_inputs(draft);
+    if !gone.is_empty() {
+        let names = gone.join(", ");
+        let text = format!("no query needs {names}, so there is no such input");
+        draft.note(Kind::Unread, text);
+    }
+    if !write::has_gate(draft) {
+        let text = "no metric is a gate, as in the source: give one `role: required`, or nothing \
+                    has to hold for a promote";
+        draft.note(Kind::Choose, text);
+    }
+    let order = ["step", "look_every", "warmup", "bake", "deadline"];
+    let place = |field: &str| order.iter().position(|name| *name == field);
+    draft.schedule.sort_by_key(|timed| place(timed.field));
+    fit_bake(draft);
 }
 
 /// Keeps the comments that silence a warning which a metric really has.

@@ -131,10 +131,7 @@ pub(super) fn compared(expr: &Expr, picks: &Picks) -> Option<(Compared, Expr)> {
 /// Takes `or vector(…)` away wherever it stands; whether there was one.
 pub(super) fn drop_vectors(expr: &mut Expr) -> bool {
     let mut found = false;
-    loop {
-        let Expr::Binary(binary) = expr else {
-            break;
-        };
+    while let Expr::Binary(binary) = expr {
         let constant = matches!(binary.rhs.bare(), Expr::Call { name, .. } if name == "vector");
         if binary.op != "or" || !constant {
             break;

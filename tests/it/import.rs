@@ -22,6 +22,7 @@ fn cases() -> PathBuf {
 fn wish(from: From) -> Wish {
     Wish {
         from,
+        only: None,
         name: None,
         step: None,
         deadline: None,

@@ -118,6 +118,7 @@ pub(super) fn wish(args: &ImportArgs) -> Result<Wish, Fault> {
     let step = step.map(|step| Step::new(step).ok_or_else(|| usage("--step 0 is no step")));
     Ok(Wish {
         from,
+        only: args.only.clone(),
         name: args.name.clone(),
         step: step.transpose()?,
         deadline: length("--deadline", args.deadline.as_deref())?,

@@ -34,8 +34,8 @@ fn convert(args: &ImportArgs, output: &mut Output) -> Result<Exit, Fault> {
         .zip(&texts)
         .map(|(name, text)| Source { name, text })
         .collect();
-    let mut outcome = import(&sources, &wish).map_err(usage)?;
-    select(args, &mut outcome)?;
+    let outcome = import(&sources, &wish).map_err(usage)?;
+    one_or_folder(args, &outcome)?;
     say(args, &outcome, output)?;
     if outcome.templates.is_empty() {
         return Err(usage("nothing could be imported"));
@@ -48,26 +48,15 @@ fn convert(args: &ImportArgs, output: &mut Output) -> Result<Exit, Fault> {
     Ok(Exit::Clean)
 }
 
-/// Keeps what was asked for.
-fn select(args: &ImportArgs, outcome: &mut Outcome) -> Result<(), Fault> {
+/// Several templates need a folder.
+fn one_or_folder(args: &ImportArgs, outcome: &Outcome) -> Result<(), Fault> {
     let names: Vec<&str> = outcome.templates.iter().map(|t| t.name.as_str()).collect();
-    let listed = names.join(", ");
-    if let Some(only) = &args.only {
-        if !names.contains(&only.as_str()) {
-            return Err(usage(format!("--only {only}: there are {listed}")));
-        }
-        outcome.templates.retain(|template| template.name == *only);
-    }
-    let count = outcome.templates.len();
-    if count > 1 && args.name.is_some() {
+    if names.len() > 1 && args.out.as_deref().is_none_or(|out| !is_folder(out)) {
         return Err(usage(format!(
-            "--name gives one name, and there are {count} templates; choose one with --only"
-        )));
-    }
-    if count > 1 && args.out.as_deref().is_none_or(|out| !is_folder(out)) {
-        return Err(usage(format!(
-            "{count} templates: {listed}; a file holds one: write them to a folder with -o \
-             FOLDER/, or choose one with --only"
+            "{} templates: {}; a file holds one: write them to a folder with -o FOLDER/, or \
+             choose one with --only",
+            names.len(),
+            names.join(", ")
         )));
     }
     Ok(())

@@ -1,5 +1,5 @@
-//! What Flagger's built-in checks `request-success-rate` and `request-duration` ask of each mesh and
-//! ingress: names of metrics and labels as their exporters have them. Source: Flagger's
+//! What Flagger's built-in checks `request-success-rate` and `request-duration` ask of each mesh
+//! and ingress: names of metrics and labels as their exporters have them. Source: Flagger's
 //! documentation, "Metrics Analysis", and what its controller sends (v1.44).
 
 /// The two checks of one provider.

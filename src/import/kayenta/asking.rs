@@ -8,6 +8,10 @@ use crate::units::Harm;
 
 /// What `analysisConfigurations.canary` asks.
 #[derive(Debug)]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "the flags of Kayenta, one to one"
+)]
 pub(super) struct Asking {
     pub(super) harm: Harm,
     pub(super) critical: bool,

@@ -125,6 +125,21 @@ fn declare(draft: &mut Draft, built: &Built) {
     }
 }
 
+/// What a metric can do; one that nothing scores is shown only.
+fn role(config: &Config<'_>, groups: &[String], asking: &Asking) -> &'static str {
+    let weight = |group: &String| config.weights.iter().find(|(known, _)| known == group);
+    let unscored = groups.is_empty()
+        || groups
+            .iter()
+            .all(|group| weight(group).is_some_and(|(_, weight)| *weight <= 0.0));
+    match (asking.muted, asking.critical, unscored) {
+        (true, _, _) => "info",
+        (_, true, _) => "critical",
+        (_, _, true) => "info",
+        _ => "required",
+    }
+}
+
 fn add(
     draft: &mut Draft,
     config: &Config<'_>,
@@ -144,17 +159,7 @@ fn add(
     }
     let series = matches!(measured.measure, Measure::Series { .. });
     asking.say(draft, config, name, (groups, series));
-    let weight = |group: &String| config.weights.iter().find(|(known, _)| known == group);
-    let unscored = groups.is_empty()
-        || groups
-            .iter()
-            .all(|group| weight(group).is_some_and(|(_, weight)| *weight <= 0.0));
-    let role = match (asking.muted, asking.critical, unscored) {
-        (true, _, _) => "info",
-        (_, true, _) => "critical",
-        (_, _, true) => "info",
-        _ => "required",
-    };
+    let role = role(config, groups, asking);
     let mut silenced = measured.silenced.clone();
     let (effect, given) = asking.effect(&measured);
     if let Effect::Relative(share) = effect

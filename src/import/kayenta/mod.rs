@@ -67,11 +67,13 @@ pub(super) fn draft(
         config.step,
         "as often as Kayenta asks; at least two scrapes",
     );
-    draft.note(
-        Kind::Choose,
-        "the config does not say how long an analysis takes: that is in the canary stage \
+    if wish.deadline.is_none() {
+        draft.note(
+            Kind::Choose,
+            "the config does not say how long an analysis takes: that is in the canary stage \
          (lifetime, interval, warm-up); set `deadline`, `look_every` and `warmup` by it",
-    );
+        );
+    }
     let metrics = whole.list("metrics")?;
     for (idx, node) in metrics.iter().enumerate() {
         let fields = Fields::of(source.name, &format!("metric {}", idx + 1), node)?;

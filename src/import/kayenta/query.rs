@@ -51,38 +51,51 @@ pub(super) fn build(
             "neither a metric nor a query that begins with `PromQL:`".to_owned(),
         ));
     };
-    let mut filters: Vec<String> = Vec::new();
-    match (template, resource.as_deref()) {
+    let filters = match filters(template, resource.as_deref(), labels) {
+        Ok(filters) => filters.join(","),
+        Err(why) => return Ok(Err(why)),
+    };
+    let by = if groups.is_empty() {
+        String::new()
+    } else {
+        format!(" by ({})", groups.join(", "))
+    };
+    let text = format!("avg({metric}{{{filters}}}){by}");
+    Ok(Ok(substituted(&text)))
+}
+
+/// The matchers of a metric that is named without a query.
+fn filters(
+    template: Option<String>,
+    resource: Option<&str>,
+    labels: Vec<String>,
+) -> Result<Vec<String>, String> {
+    let of = |scope: &[&str]| {
+        let scope = scope.iter().map(ToString::to_string);
+        labels.iter().cloned().chain(scope).collect()
+    };
+    let mut filters: Vec<String> = match (template, resource) {
         (Some(text), _) => {
-            filters.extend(text.split(',').map(|part| part.trim().to_owned()));
-            filters.extend(labels);
+            let parts = text.split(',').map(|part| part.trim().to_owned());
+            parts.chain(labels).collect()
         }
-        (None, Some("gce_instance")) => {
-            filters.extend(labels);
-            filters.push("instance=~\"${scope}-.{4}\"".to_owned());
-            filters.push("zone=~\".+/zones/${location}-.{1}\"".to_owned());
-        }
+        (None, Some("gce_instance")) => of(&[
+            "instance=~\"${scope}-.{4}\"",
+            "zone=~\".+/zones/${location}-.{1}\"",
+        ]),
         (None, Some("aws_ec2_instance")) => {
-            filters.extend(labels);
-            filters.push("asg_groupName=\"${scope}\"".to_owned());
-            filters.push("zone=~\"${location}.{1}\"".to_owned());
+            of(&["asg_groupName=\"${scope}\"", "zone=~\"${location}.{1}\""])
         }
         (None, other) => {
             let what = other.map_or_else(
                 || "neither a resource type nor a template".to_owned(),
                 |other| format!("the resource type `{other}`"),
             );
-            return Ok(Err(format!("{what}: Kayenta cannot build a query either")));
+            return Err(format!("{what}: Kayenta cannot build a query either"));
         }
-    }
-    filters.retain(|filter| !filter.is_empty());
-    let by = if groups.is_empty() {
-        String::new()
-    } else {
-        format!(" by ({})", groups.join(", "))
     };
-    let text = format!("avg({metric}{{{}}}){by}", filters.join(","));
-    Ok(Ok(substituted(&text)))
+    filters.retain(|filter| !filter.is_empty());
+    Ok(filters)
 }
 
 /// Variables as holes: `${name:-fallback}` is one with a default, `$${x}` is text.

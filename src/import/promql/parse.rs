@@ -478,9 +478,8 @@ impl<'q> Parser<'q> {
     fn string(&mut self) -> Read<String> {
         let start = self.at;
         let mut chars = self.rest().char_indices();
-        let quote = match chars.next() {
-            Some((_, quote @ ('"' | '\'' | '`'))) => quote,
-            _ => return Err(self.fault("a string in quotes")),
+        let Some((_, quote @ ('"' | '\'' | '`'))) = chars.next() else {
+            return Err(self.fault("a string in quotes"));
         };
         while let Some((at, c)) = chars.next() {
             if c == quote {
