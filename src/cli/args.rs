@@ -204,15 +204,45 @@ impl InconclusiveAs {
     }
 }
 
-/// `haldane judge`
+/// What is judged from a file; the template and its inputs also serve a source.
 #[derive(Clone, Debug, clap::Args)]
-pub struct JudgeArgs {
+pub struct FileArgs {
     /// The template; without one --csv is judged by a built-in template of one metric
     #[arg(short = 't', long)]
     pub template: Option<PathBuf>,
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
+    /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+    /// With --csv: so many of the first rows are history, from when both arms were healthy; they
+    /// are not judged
+    #[arg(long, value_name = "ROWS", requires = "csv",
+        value_parser = clap::value_parser!(u32).range(1..))]
+    pub history: Option<u32>,
+    /// With --csv and no template: the direction of harm
+    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
+        conflicts_with = "template", requires = "csv")]
+    pub harm: String,
+    /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
+    #[arg(
+        long,
+        value_name = "EFFECT",
+        allow_hyphen_values = true,
+        default_value = "10%",
+        conflicts_with = "template",
+        requires = "csv"
+    )]
+    pub min_effect: String,
+}
+
+/// `haldane judge`
+#[derive(Clone, Debug, clap::Args)]
+pub struct JudgeArgs {
+    /// What is judged, and by which template.
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Label matchers of the baseline, as in PromQL: track="stable" or pod=~"v1-.*"
     #[arg(
         long,
@@ -253,28 +283,6 @@ pub struct JudgeArgs {
         conflicts_with = "csv"
     )]
     pub end: String,
-    /// Samples from a file with the columns timestamp_s,baseline,canary (- reads stdin)
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// With --csv: so many of the first rows are history, from when both arms were healthy; they
-    /// are not judged
-    #[arg(long, value_name = "ROWS", requires = "csv",
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub history: Option<u32>,
-    /// With --csv and no template: the direction of harm
-    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
-        conflicts_with = "template", requires = "csv")]
-    pub harm: String,
-    /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
-    #[arg(
-        long,
-        value_name = "EFFECT",
-        allow_hyphen_values = true,
-        default_value = "10%",
-        conflicts_with = "template",
-        requires = "csv"
-    )]
-    pub min_effect: String,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = JudgeFormat::Table)]
     pub output: JudgeFormat,
@@ -284,6 +292,29 @@ pub struct JudgeArgs {
     /// What an inconclusive verdict ends with
     #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
     pub inconclusive_as: InconclusiveAs,
+}
+
+/// What is said of a deploy beside its service.
+#[derive(Clone, Debug, clap::Args)]
+pub struct DeployArgs {
+    /// The deploy's id; makes a submission repeatable
+    #[arg(long)]
+    pub deploy_id: Option<String>,
+    /// The revision shown to people
+    #[arg(long)]
+    pub revision: Option<String>,
+    /// The commit
+    #[arg(long)]
+    pub commit: Option<String>,
+    /// The environment
+    #[arg(long)]
+    pub environment: Option<String>,
+    /// What was changed, such as database: the template may have rules for it (spec.changes)
+    #[arg(long, value_name = "TYPE")]
+    pub change_type: Option<String>,
+    /// The share of traffic the canary is meant to get, as 10% or 0.1
+    #[arg(long)]
+    pub traffic_share: Option<String>,
 }
 
 /// How to reach a daemon.
@@ -329,21 +360,9 @@ pub struct SubmitArgs {
     /// The service
     #[arg(long)]
     pub service: String,
-    /// The deploy's id; makes the submission repeatable
-    #[arg(long)]
-    pub deploy_id: Option<String>,
-    /// The revision shown to people
-    #[arg(long)]
-    pub revision: Option<String>,
-    /// The commit
-    #[arg(long)]
-    pub commit: Option<String>,
-    /// The environment
-    #[arg(long)]
-    pub environment: Option<String>,
-    /// The share of traffic the canary is meant to get, as 10% or 0.1
-    #[arg(long)]
-    pub traffic_share: Option<String>,
+    /// What the deploy is.
+    #[command(flatten)]
+    pub deploy: DeployArgs,
     /// Where the verdict is sent
     #[arg(long = "webhook", value_name = "URL")]
     pub webhooks: Vec<String>,
@@ -388,37 +407,14 @@ pub struct ReportArgs {
     pub daemon: DaemonArgs,
     /// The analysis
     #[arg(required_unless_present_any = ["csv", "document"],
-        conflicts_with_all = ["csv", "document"])]
+        conflicts_with_all = ["csv", "document", "template", "inputs"])]
     pub id: Option<String>,
-    /// Judge a file with the columns timestamp_s,baseline,canary (- reads stdin) and report that
-    #[arg(long, value_name = "FILE")]
-    pub csv: Option<PathBuf>,
-    /// With --csv: the template; without one a built-in template of one metric
-    #[arg(short = 't', long, requires = "csv")]
-    pub template: Option<PathBuf>,
-    /// With --csv: a value for an input of the template, as name=value; may be repeated
-    #[arg(long = "input", value_name = "NAME=VALUE", requires = "csv")]
-    pub inputs: Vec<String>,
-    /// With --csv: so many of the first rows are history
-    #[arg(long, value_name = "ROWS", requires = "csv",
-        value_parser = clap::value_parser!(u32).range(1..))]
-    pub history: Option<u32>,
-    /// With --csv and no template: the direction of harm
-    #[arg(long, value_parser = ["increase", "decrease", "either"], default_value = "increase",
-        conflicts_with = "template", requires = "csv")]
-    pub harm: String,
-    /// With --csv and no template: the smallest change that counts, as 10%, or abs:0.02
-    #[arg(
-        long,
-        value_name = "EFFECT",
-        allow_hyphen_values = true,
-        default_value = "10%",
-        conflicts_with = "template",
-        requires = "csv"
-    )]
-    pub min_effect: String,
+    /// Instead of an analysis: a file that is judged, and by which template.
+    #[command(flatten)]
+    pub file: FileArgs,
     /// Report what an earlier --format json wrote (- reads stdin)
-    #[arg(long, value_name = "FILE", conflicts_with = "csv")]
+    #[arg(long, value_name = "FILE",
+        conflicts_with_all = ["csv", "template", "inputs"])]
     pub document: Option<PathBuf>,
     /// How the report is written
     #[arg(short = 'f', long, value_enum, default_value_t = ReportFormat::Html)]

@@ -1,12 +1,12 @@
 //! `haldane judge`: one judgement, from Prometheus or from a file.
 
-use crate::cli::args::{JudgeArgs, JudgeFormat};
+use crate::cli::args::{FileArgs, JudgeArgs, JudgeFormat};
 use crate::cli::card::Card;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
-use crate::cli::{explain, markdown, pair_csv, table};
+use crate::cli::{explain, markdown, pair_csv, read, table};
 use crate::engine::verdict::Hold;
 use crate::http::OneShot;
 use crate::judge::windows::Batch;
@@ -26,7 +26,6 @@ use crate::wire::scope_text;
 use crate::wire::verdict::JudgeDocument;
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
-use std::io::Read as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -51,9 +50,9 @@ pub(crate) struct Judged {
 }
 
 /// Judges what the flags say.
-pub(crate) async fn judged(args: &JudgeArgs, output: &mut Output) -> Result<Judged, Fault> {
-    match &args.csv {
-        Some(file) => from_csv(args, file, output).await,
+async fn judged(args: &JudgeArgs, output: &mut Output) -> Result<Judged, Fault> {
+    match &args.file.csv {
+        Some(csv) => judged_file(&args.file, csv, output).await,
         None => from_source(args).await,
     }
 }
@@ -71,7 +70,7 @@ fn document(shot: &OneShot) -> JudgeDocument {
 }
 
 /// What a report of the judgement is made from.
-pub(crate) fn report(judged: &Judged, args: &JudgeArgs) -> ReportDocument {
+pub(crate) fn report(judged: &Judged, args: &FileArgs) -> ReportDocument {
     let Judged { shot, batch } = judged;
     let mut document = document(shot);
     if args.csv.is_some() {
@@ -86,7 +85,7 @@ pub(crate) fn report(judged: &Judged, args: &JudgeArgs) -> ReportDocument {
 
 /// The command that judges the same file again; a source is asked by the command that the report
 /// makes itself, with instants instead of lengths of time.
-fn again(args: &JudgeArgs) -> Option<CommandDocument> {
+fn again(args: &FileArgs) -> Option<CommandDocument> {
     let file = args.csv.as_ref()?;
     let mut command = format!(
         "haldane judge --csv {}",
@@ -118,8 +117,10 @@ fn text(judged: &Judged, args: &JudgeArgs, style: Style) -> Result<String, Fault
     let document = document(&judged.shot);
     let card = Card::of_judgement(&document);
     match args.output {
-        JudgeFormat::Html => Ok(crate::report::html(&report(judged, args))),
-        JudgeFormat::Svg => Ok(crate::report::svg(&report(judged, args), None).unwrap_or_default()),
+        JudgeFormat::Html => Ok(crate::report::html(&report(judged, &args.file))),
+        JudgeFormat::Svg => {
+            Ok(crate::report::svg(&report(judged, &args.file), None).unwrap_or_default())
+        }
         JudgeFormat::Json => serde_json::to_string_pretty(&document)
             .map_err(|fault| (Exit::Internal, format!("the judgement: {fault}"))),
         JudgeFormat::Markdown => Ok(markdown::whole(&card)),
@@ -127,7 +128,7 @@ fn text(judged: &Judged, args: &JudgeArgs, style: Style) -> Result<String, Fault
             let mut out = table::whole(&card, style);
             if args.explain {
                 // A file was never asked: the query of its template would only mislead.
-                out.push_str(&explain::whole(&card, args.csv.is_none(), style));
+                out.push_str(&explain::whole(&card, args.file.csv.is_none(), style));
             }
             Ok(out)
         }
@@ -140,11 +141,15 @@ fn exit_of(shot: &OneShot, args: &JudgeArgs) -> Exit {
     Exit::concluded(shot.verdict, hold, has_data, args.inconclusive_as.exit())
 }
 
-/// Reading and judging a long file takes a while, and stdin may take for ever: neither may keep
-/// Ctrl-C waiting.
-async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<Judged, Fault> {
-    let (args, file) = (args.clone(), file.to_owned());
-    let judged = tokio::task::spawn_blocking(move || judge_csv(&args, &file)).await;
+/// Judges a file. Reading and judging a long one takes a while, and stdin may take for ever:
+/// neither may keep Ctrl-C waiting.
+pub(crate) async fn judged_file(
+    args: &FileArgs,
+    csv: &Path,
+    output: &mut Output,
+) -> Result<Judged, Fault> {
+    let (args, csv) = (args.clone(), csv.to_owned());
+    let judged = tokio::task::spawn_blocking(move || judge_csv(&args, &csv)).await;
     let (judged, note) = judged.map_err(|fault| (Exit::Internal, fault.to_string()))??;
     if let Some(note) = note {
         output.note(note);
@@ -152,34 +157,15 @@ async fn from_csv(args: &JudgeArgs, file: &Path, output: &mut Output) -> Result<
     Ok(judged)
 }
 
-/// The bytes of a file, or of stdin for `-`.
-fn csv_bytes(file: &Path) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened: std::io::Result<Box<dyn std::io::Read>> = if file == Path::new("-") {
-        Ok(Box::new(std::io::stdin()))
-    } else {
-        std::fs::File::open(file).map(|file| Box::new(file) as Box<dyn std::io::Read>)
-    };
-    opened
-        .and_then(|reader| reader.take(CSV_BYTES_MAX + 1).read_to_end(&mut bytes))
-        .map_err(|fault| fault.to_string())?;
-    if bytes.len() as u64 > CSV_BYTES_MAX {
-        return Err(format!(
-            "it has more than {CSV_BYTES_MAX} bytes; judge a shorter window"
-        ));
-    }
-    Ok(bytes)
-}
-
 /// The judgement of a file, and what to say about the file.
-fn judge_csv(args: &JudgeArgs, file: &Path) -> Result<(Judged, Option<&'static str>), Fault> {
+fn judge_csv(args: &FileArgs, file: &Path) -> Result<(Judged, Option<&'static str>), Fault> {
     let shown = if file == Path::new("-") {
         "stdin".to_owned()
     } else {
         file.display().to_string()
     };
     let usage = |message: String| (Exit::Usage, format!("--csv {shown}: {message}"));
-    let bytes = csv_bytes(file).map_err(usage)?;
+    let bytes = read::bytes(file, CSV_BYTES_MAX, "judge a shorter window").map_err(usage)?;
     let pair = pair_csv::read(&bytes).map_err(usage)?;
     let mut grid = pair.gridded().map_err(usage)?;
     if let Some(rows) = args.history {
@@ -239,7 +225,7 @@ fn step_times(grid: &pair_csv::Gridded, points: usize) -> Span {
 }
 
 async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
-    let Some(path) = &args.template else {
+    let Some(path) = &args.file.template else {
         let message = "-t TEMPLATE is missing; only --csv can do without one".to_owned();
         return Err((Exit::Usage, message));
     };
@@ -261,7 +247,7 @@ async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
             format!("--end {end} is not after --start {start}"),
         ));
     }
-    let inputs = inputs(&args.inputs)?;
+    let inputs = inputs(&args.file.inputs)?;
     let service = inputs.get("service").cloned().unwrap_or_default();
     let rollout = Rollout {
         deploy: Deploy {
@@ -356,12 +342,12 @@ pub(crate) fn parse_instant(text: &str, now: Timestamp) -> Option<Timestamp> {
     Timestamp::parse(text)
 }
 
-fn harm(args: &JudgeArgs) -> Harm {
+fn harm(args: &FileArgs) -> Harm {
     Harm::from_word(&args.harm).unwrap_or(Harm::Increase)
 }
 
 /// `10%`, `0.1` (a share of the baseline), or `abs:0.02` (in the metric's unit).
-fn min_effect(args: &JudgeArgs) -> Result<MinEffect, Fault> {
+fn min_effect(args: &FileArgs) -> Result<MinEffect, Fault> {
     let text = args.min_effect.trim();
     let parsed = if let Some(value) = text.strip_prefix("abs:") {
         value.parse().ok().and_then(MinEffect::absolute)

@@ -18,6 +18,7 @@ mod lint;
 mod markdown;
 mod output;
 mod pair_csv;
+mod read;
 mod receiver;
 pub mod record;
 pub mod reference;

@@ -1,15 +1,14 @@
 //! `haldane report`: what an analysis said, for people: a page, a picture, a comment.
 
-use crate::cli::args::{InconclusiveAs, JudgeArgs, JudgeFormat, ReportArgs, ReportFormat};
+use crate::cli::args::{ReportArgs, ReportFormat};
 use crate::cli::card::Card;
 use crate::cli::client::{Client, Fault};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
-use crate::cli::{judge, markdown};
+use crate::cli::{judge, markdown, read};
 use crate::http::wire::path_segment;
 use crate::report::{details, html, svg};
 use crate::wire::report::{REPORT_SCHEMA, ReportDocument};
-use std::io::Read as _;
 use std::path::Path;
 
 /// Bytes of a document that was written earlier; a longer one is refused. As long as the longest
@@ -37,12 +36,12 @@ pub(crate) async fn run(args: &ReportArgs, output: &mut Output) -> Exit {
 
 async fn document(args: &ReportArgs, output: &mut Output) -> Result<ReportDocument, Fault> {
     if let Some(path) = &args.document {
-        return read(path);
+        return written(path);
     }
     let Some(id) = &args.id else {
-        let judge_args = judge_args(args);
-        let judged = judge::judged(&judge_args, output).await?;
-        return Ok(judge::report(&judged, &judge_args));
+        let csv = args.file.csv.as_deref().ok_or_else(no_subject)?;
+        let judged = judge::judged_file(&args.file, csv, output).await?;
+        return Ok(judge::report(&judged, &args.file));
     };
     let client = Client::new(&args.daemon)?;
     let path = format!("v1/analyses/{}/report", path_segment(id));
@@ -50,29 +49,12 @@ async fn document(args: &ReportArgs, output: &mut Output) -> Result<ReportDocume
 }
 
 /// A document of an earlier `--format json`.
-fn read(path: &Path) -> Result<ReportDocument, Fault> {
+fn written(path: &Path) -> Result<ReportDocument, Fault> {
     let fault = |message: String| {
         let shown = path.display();
         (Exit::Usage, format!("--document {shown}: {message}"))
     };
-    let mut text = String::new();
-    let opened: std::io::Result<Box<dyn std::io::Read>> = if path == Path::new("-") {
-        Ok(Box::new(std::io::stdin()))
-    } else {
-        std::fs::File::open(path).map(|file| Box::new(file) as Box<dyn std::io::Read>)
-    };
-    opened
-        .and_then(|reader| {
-            reader
-                .take(DOCUMENT_BYTES_MAX + 1)
-                .read_to_string(&mut text)
-        })
-        .map_err(|cause| fault(cause.to_string()))?;
-    if text.len() as u64 > DOCUMENT_BYTES_MAX {
-        return Err(fault(format!(
-            "it has more than {DOCUMENT_BYTES_MAX} bytes; no report is as long"
-        )));
-    }
+    let text = read::text(path, DOCUMENT_BYTES_MAX, "no report is as long").map_err(fault)?;
     let document: ReportDocument = serde_json::from_str(&text).map_err(|cause| {
         fault(format!(
             "it is no report ({cause}); write one with `haldane report ID --format json`"
@@ -88,24 +70,10 @@ fn read(path: &Path) -> Result<ReportDocument, Fault> {
     Ok(document)
 }
 
-fn judge_args(args: &ReportArgs) -> JudgeArgs {
-    JudgeArgs {
-        template: args.template.clone(),
-        inputs: args.inputs.clone(),
-        baseline: None,
-        canary: None,
-        prometheus: None,
-        config: None,
-        start: String::new(),
-        end: String::new(),
-        csv: args.csv.clone(),
-        history: args.history,
-        harm: args.harm.clone(),
-        min_effect: args.min_effect.clone(),
-        output: JudgeFormat::Html,
-        explain: false,
-        inconclusive_as: InconclusiveAs::Own,
-    }
+/// Only a program that calls this with flags the parser would have refused gets here.
+fn no_subject() -> Fault {
+    let message = "name an analysis, or judge a file with --csv, or show one with --document";
+    (Exit::Usage, message.to_owned())
 }
 
 fn text(document: &ReportDocument, args: &ReportArgs) -> Result<String, Fault> {

@@ -4,9 +4,9 @@
 use crate::cli::client::Fault;
 use crate::cli::evaluate::bar;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::read_template;
 use crate::cli::output::Output;
 use crate::cli::{simulate_report, simulate_targets};
+use crate::serve::template_files;
 use crate::simulate::openmetrics;
 use crate::simulate::outcome::{self, Outcome};
 use crate::simulate::read::{SCENARIO_BYTES_MAX, read};
@@ -16,7 +16,6 @@ use crate::simulate::work::{Progress, Workers};
 use crate::template::Template;
 use crate::time::Timestamp;
 use clap::ValueEnum;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -249,10 +248,10 @@ fn templates(
     let rollouts = scenario.spec.rollouts.iter().map(|rollout| {
         let named = folder.join(&rollout.template.value);
         let path = instead.unwrap_or(&named);
-        let template = read_template(path)?;
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| usage(format!("template {}: {fault}", path.display())))?;
-        Ok((template, Arc::from(text)))
+        let bundle = template_files::bundle_of(path).map_err(usage)?;
+        let shown = path.display().to_string();
+        let template = template_files::parsed(&shown, &bundle).map_err(usage)?;
+        Ok((template, Arc::from(bundle.text)))
     });
     rollouts.collect()
 }
@@ -293,13 +292,9 @@ fn texts(path: &Path) -> Result<Vec<(PathBuf, String)>, Fault> {
 }
 
 fn text_of(file: &Path) -> Result<String, Fault> {
-    let fault = |fault: std::io::Error| usage(format!("{}: {fault}", file.display()));
-    // One byte more than may be is enough to see that it is too long.
-    let most = u64::try_from(SCENARIO_BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(file).map_err(fault)?;
-    opened.take(most).read_to_end(&mut bytes).map_err(fault)?;
-    Ok(String::from_utf8_lossy(&bytes).into_owned())
+    let most = u64::try_from(SCENARIO_BYTES_MAX).unwrap_or(u64::MAX);
+    crate::cli::read::text(file, most, "no scenario is as long")
+        .map_err(|why| usage(format!("{}: {why}", file.display())))
 }
 
 /// A fault of what was asked.

@@ -7,6 +7,7 @@ use crate::cli::judge::inputs;
 use crate::cli::output::Output;
 use crate::cli::wait::{Waiting, until_final};
 use crate::http::wire::SubmittedDocument;
+use crate::serve::template_files;
 use crate::units::Probability;
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument, WebhookInput};
 use std::path::Path;
@@ -48,9 +49,9 @@ async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
 fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
     let path = Path::new(&args.template);
     let (template, template_inline) = if path.is_file() {
-        let text = std::fs::read_to_string(path)
-            .map_err(|fault| (Exit::Usage, format!("template {}: {fault}", path.display())))?;
-        (None, Some(text))
+        // With the templates of its folder that it extends, which the daemon may not have.
+        let bundle = template_files::bundle_of(path).map_err(|why| (Exit::Usage, why))?;
+        (None, Some(bundle.text))
     } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
         let message = format!(
             "template {}: there is no such file; a template the daemon has is named without .yaml",
@@ -69,6 +70,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         secret: None,
         secret_name: args.webhook_key.clone(),
     };
+    let deploy = &args.deploy;
     Ok(SubmissionDocument {
         template,
         template_inline,
@@ -76,12 +78,13 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         baseline: Some(ScopeInput::Text(args.baseline.clone())),
         canary: Some(ScopeInput::Text(args.canary.clone())),
         deploy: DeployInput {
-            id: args.deploy_id.clone(),
+            id: deploy.deploy_id.clone(),
             service: args.service.clone(),
-            environment: args.environment.clone(),
-            revision: args.revision.clone(),
-            commit: args.commit.clone(),
-            traffic_share: args.traffic_share.as_deref().map(share).transpose()?,
+            environment: deploy.environment.clone(),
+            revision: deploy.revision.clone(),
+            commit: deploy.commit.clone(),
+            change_type: deploy.change_type.clone(),
+            traffic_share: deploy.traffic_share.as_deref().map(share).transpose()?,
             ..DeployInput::default()
         },
         start: args.start.clone(),

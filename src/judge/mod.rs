@@ -69,7 +69,7 @@ use crate::template::Method;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 4;
+pub const SEMANTICS: u32 = 5;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///

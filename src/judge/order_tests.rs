@@ -212,9 +212,22 @@ fn gap(direction: Direction, seen: Beyond, dispersion: f64) -> (f64, f64, f64) {
 /// with which it would have found a difference of the limit.
 pub(super) fn plain(blocks: &Blocks, idx: usize, direction: Direction, alpha: f64) -> (bool, f64) {
     let seen = direction.turn(blocks.total(idx));
-    let (gap, spread, limit) = gap(direction, seen, blocks.dispersion(idx));
+    let dispersion = blocks.dispersion(idx);
+    let (distance, spread, limit) = gap(direction, seen, dispersion);
+    // A difference of the limit scatters as what would then be seen, not as what was.
+    let usual = (seen.baseline + 0.5) / (seen.baseline_all + 1.0);
+    let there = match direction.margin {
+        Margin::Ratio(ratio) => usual * ratio,
+        Margin::Difference(margin) => usual + margin,
+    };
+    let at_limit = Beyond {
+        canary: there.clamp(0.0, 1.0) * seen.canary_all,
+        ..seen
+    };
+    let (_, spread_there, _) = gap(direction, at_limit, dispersion);
     let z = normal::inverse_sf(alpha.clamp(1e-12, 0.5));
-    (gap / spread > z, normal::cdf(limit / spread - z))
+    let power = normal::cdf(limit / spread.max(spread_there) - z);
+    (distance / spread > z, power)
 }
 
 /// Observations as a whole number for the binomial.

@@ -41,6 +41,26 @@ impl Rate {
     }
 }
 
+/// One standard deviation of the comparison if the canary's ratio were at `limit` of the margin over
+/// the baseline's: with hardly any bad event the estimate's own says only how alike two zeros are.
+pub(super) fn spread_at(margin: Margin, [canary, baseline]: [Rate; 2], limit: f64) -> f64 {
+    let usual = (baseline.bad + 0.5) / (baseline.total + 1.0);
+    let there = match margin {
+        Margin::Difference => usual + limit,
+        Margin::LogRatio => usual * libm::exp(limit),
+    };
+    let canary = Rate {
+        bad: there.clamp(0.0, 1.0) * canary.total,
+        ..canary
+    };
+    let mut there = Likelihood {
+        canary,
+        baseline,
+        margin,
+    };
+    there.spread()
+}
+
 /// P(K ≥ k) of a binomial with real k of n; 1 for k ≤ 0. A `p` that no proportion can be is
 /// contradicted by everything.
 fn at_least(k: f64, n: f64, p: f64) -> f64 {

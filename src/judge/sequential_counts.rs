@@ -13,7 +13,7 @@ use crate::judge::counts::{absolute_only, gather, levelled, limits_of, none_bad}
 use crate::judge::finding::{self, Scale};
 use crate::judge::judgement::{Evidence, Finding, Label, Needs};
 use crate::judge::look::{Levels, Look};
-use crate::judge::rates::{Conditional, Likelihood, Margin, Rate};
+use crate::judge::rates::{self, Conditional, Likelihood, Margin, Rate};
 use crate::judge::sequential::offset::SHARE;
 use crate::judge::windows::{EventInterval, MetricWindow};
 use crate::plan::{MetricPlan, Plan};
@@ -236,7 +236,13 @@ impl Judged<'_> {
             up: moved.safe.up.max(0.0),
             down: moved.safe.down.min(0.0),
         };
-        if late_harm || !finding::accept(out, plan, &decision, least, levels) {
+        let able = Decision {
+            spread: decision
+                .spread
+                .max(spread_there(scale, thinned, (least, metric.harm))),
+            ..decision
+        };
+        if late_harm || !finding::accept(out, plan, &able, least, levels) {
             out.needs = needs(&tests, seen, (label, levels), look);
         }
     }
@@ -378,6 +384,20 @@ fn spread(scale: Scale, [canary, baseline]: [Rate; 2]) -> f64 {
             margin: Margin::Difference,
         }
         .spread(),
+    }
+}
+
+/// The same if the canary were at the limit; the larger of both where either change is harm.
+fn spread_there(scale: Scale, thinned: [Rate; 2], (limits, harm): (Limits, Harm)) -> f64 {
+    let margin = match scale {
+        Scale::LogRatio => Margin::LogRatio,
+        Scale::Difference => Margin::Difference,
+    };
+    let at = |limit| rates::spread_at(margin, thinned, limit);
+    match harm {
+        Harm::Increase => at(limits.up),
+        Harm::Decrease => at(limits.down),
+        Harm::Either => at(limits.up).max(at(limits.down)),
     }
 }
 

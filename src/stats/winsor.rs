@@ -1,12 +1,19 @@
 //! Values cut to where the values before them lie, so that one spike proves nothing.
 //!
 //! Each value is clipped to the median of the earlier, unclipped ones ± [`WIDTH`] robust standard
-//! deviations. The bounds are known before the value is (predictable), so that a test on the
-//! clipped values may be read at any time.
+//! deviations, or to a wider range about a limit. The bounds are known before the value is
+//! (predictable), so that a test on the clipped values may be read at any time.
 
 /// Half the width in robust standard deviations. Normal values keep 98.8 % of their mass; spikes
 /// of real services lie far beyond (the pilot behind `docs/statistics.md` tried 2 to 3).
 pub const WIDTH: f64 = 2.5;
+
+/// Where zero means something, such as a limit, a value this many robust standard deviations beyond
+/// it passes whatever the values before it were. Values that lie far within their limit could otherwise
+/// not show that they have crossed it: the bounds would follow only when half of them have. With
+/// 1.5 a little more is found, and at 1 % a value that rises to its limit after a good while errs
+/// too often (`docs/evidence.md`).
+pub const BEYOND_ZERO: f64 = 1.0;
 
 /// Values that pass unclipped, before there is a spread to speak of.
 pub const WARM_UP: usize = 8;
@@ -39,15 +46,24 @@ impl Winsor {
     /// move of at most n numbers.
     pub fn clip(&mut self, value: f64) -> f64 {
         let spread = self.centre_and_deviation();
-        self.clip_by(value, spread)
+        self.clip_between(value, around(spread).map(|(low, high, _)| (low, high)))
     }
 
-    /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already.
+    /// [`Winsor::clip`] for callers that have its [`Winsor::centre_and_deviation`] already, and for
+    /// whom zero means something: the bounds hold at least [`BEYOND_ZERO`] deviations around it.
     #[inline]
-    pub fn clip_by(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
-        let clipped = match spread {
-            Some((centre, deviation)) if deviation > 0.0 => {
-                let (low, high) = (centre - WIDTH * deviation, centre + WIDTH * deviation);
+    pub fn clip_about_zero(&mut self, value: f64, spread: Option<(f64, f64)>) -> f64 {
+        let bounds = around(spread).map(|(low, high, deviation)| {
+            let reach = BEYOND_ZERO * deviation;
+            (low.min(-reach), high.max(reach))
+        });
+        self.clip_between(value, bounds)
+    }
+
+    #[inline]
+    fn clip_between(&mut self, value: f64, bounds: Option<(f64, f64)>) -> f64 {
+        let clipped = match bounds {
+            Some((low, high)) => {
                 if value < low {
                     low
                 } else if value > high {
@@ -112,6 +128,14 @@ impl Winsor {
             last_right
         }
     }
+}
+
+/// The bounds about a centre, and the deviation; none while there is no spread.
+#[inline]
+fn around(spread: Option<(f64, f64)>) -> Option<(f64, f64, f64)> {
+    let (centre, deviation) = spread.filter(|(_, deviation)| *deviation > 0.0)?;
+    let reach = WIDTH * deviation;
+    Some((centre - reach, centre + reach, deviation))
 }
 
 /// How many values are less than their median.

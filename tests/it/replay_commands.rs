@@ -128,10 +128,7 @@ async fn mistakes_are_named_with_the_way_out() {
             vec!["replay", &file, "--param", "servce=x"],
             "unknown input `servce`",
         ),
-        (
-            vec!["replay", "--merge", &file],
-            "stream did not contain valid UTF-8",
-        ),
+        (vec!["replay", "--merge", &file], "it is no UTF-8 text"),
         (vec!["record", "-t", "none.yaml"], "template none.yaml"),
     ] {
         let said = haldane(&args).await;

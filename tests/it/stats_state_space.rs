@@ -411,20 +411,25 @@ proptest! {
             1 => -1e3..1e3_f64,
         ], 1..60),
     ) {
-        let mut winsor = Winsor::new();
+        let (mut winsor, mut about_zero) = (Winsor::new(), Winsor::new());
         for (idx, value) in values.iter().enumerate() {
             let mut seen = values[..idx].to_vec();
             seen.sort_by(f64::total_cmp);
-            let mut want = *value;
+            let (mut want, mut want_about_zero) = (*value, *value);
             if idx >= 8 {
                 let centre = 0.5 * (seen[(idx - 1) / 2] + seen[idx / 2]);
                 let mut apart: Vec<f64> = seen.iter().map(|v| (v - centre).abs()).collect();
                 apart.sort_by(f64::total_cmp);
-                let width = 2.5 * (1.4826 * apart[idx / 2]);
-                if width > 0.0 {
-                    want = want.clamp(centre - width, centre + width);
+                let deviation = 1.4826 * apart[idx / 2];
+                let (low, high) = (centre - 2.5 * deviation, centre + 2.5 * deviation);
+                if deviation > 0.0 {
+                    want = want.clamp(low, high);
+                    let (low, high) = (low.min(-deviation), high.max(deviation));
+                    want_about_zero = want_about_zero.clamp(low, high);
                 }
             }
+            let spread = about_zero.centre_and_deviation();
+            prop_assert_eq!(about_zero.clip_about_zero(*value, spread), want_about_zero);
             prop_assert_eq!(winsor.clip(*value), want);
         }
     }

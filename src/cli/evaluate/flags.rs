@@ -3,7 +3,7 @@
 use crate::cli::args::Format;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::pair_csv;
+use crate::cli::{pair_csv, read};
 use crate::evaluate::generators;
 use crate::evaluate::judges::Judge;
 use crate::evaluate::labelled::{Labelled, LabelledPair};
@@ -196,9 +196,8 @@ impl<'a> Asked<'a> {
             return Ok(None);
         };
         let shown = file.display();
-        let text = read(file, MANIFEST_BYTES_MAX)
+        let text = read::text(file, MANIFEST_BYTES_MAX, "part it")
             .map_err(|why| usage(format!("--pairs {shown}: {why}")))?;
-        let text = String::from_utf8_lossy(&text);
         let cases =
             manifest::parse(&text).map_err(|why| usage(format!("--pairs {shown}: {why}")))?;
         let folder = file.parent().unwrap_or_else(|| Path::new(""));
@@ -250,23 +249,13 @@ fn strengths(list: &str) -> Result<Vec<f64>, Fault> {
     Ok(out)
 }
 
-fn read(file: &Path, bytes_max: u64) -> Result<Vec<u8>, String> {
-    let length = std::fs::metadata(file)
-        .map_err(|fault| fault.to_string())?
-        .len();
-    if length > bytes_max {
-        return Err(format!("it has {length} bytes, at most {bytes_max}"));
-    }
-    std::fs::read(file).map_err(|fault| fault.to_string())
-}
-
 fn pair(folder: &Path, case: Case) -> Result<LabelledPair, Fault> {
     let file = folder.join(&case.file);
     let fault = |why: String| {
         let (id, shown) = (&case.id, file.display());
         usage(format!("case `{id}`, {shown}: {why}"))
     };
-    let bytes = read(&file, PAIR_BYTES_MAX).map_err(fault)?;
+    let bytes = read::bytes(&file, PAIR_BYTES_MAX, "shorten the window").map_err(fault)?;
     let rows = pair_csv::read(&bytes).map_err(fault)?;
     let grid = rows.gridded().map_err(fault)?;
     if rows.seconds.is_empty() {

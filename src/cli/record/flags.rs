@@ -1,10 +1,10 @@
 //! What `haldane record` was asked: one rollout from flags, or many from a list.
 
-use crate::cli::args::DaemonArgs;
+use crate::cli::args::{DaemonArgs, DeployArgs};
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::judge::{arm_scope, inputs, parse_instant, read_template};
-use crate::cli::record::list::{Fields, read};
+use crate::cli::record::list::{Fields, entries};
 use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::replay::labels::{Label, Onset};
@@ -50,21 +50,9 @@ pub struct RecordArgs {
     /// Ends earlier or later than the template says
     #[arg(long)]
     pub duration: Option<String>,
-    /// The deploy's id
-    #[arg(long)]
-    pub deploy_id: Option<String>,
-    /// The revision shown to people
-    #[arg(long)]
-    pub revision: Option<String>,
-    /// The commit
-    #[arg(long)]
-    pub commit: Option<String>,
-    /// The environment
-    #[arg(long)]
-    pub environment: Option<String>,
-    /// The share of traffic the canary was meant to get, as 10% or 0.1
-    #[arg(long)]
-    pub traffic_share: Option<String>,
+    /// What the deploy was.
+    #[command(flatten)]
+    pub deploy: DeployArgs,
     /// Many rollouts: CSV or YAML, one each line or entry (see below)
     #[arg(long, value_name = "FILE", conflicts_with = "start")]
     pub list: Option<PathBuf>,
@@ -108,10 +96,10 @@ pub(super) fn wanted(args: &RecordArgs, now: Timestamp) -> Result<Vec<Wanted>, F
         return Ok(vec![one(args, &Fields::default(), &text, now)?]);
     };
     let shown = list.display();
-    let entries = read(list).map_err(|why| usage(format!("--list {shown}: {why}")))?;
+    let listed = entries(list).map_err(|why| usage(format!("--list {shown}: {why}")))?;
     let mut names = BTreeMap::new();
-    let mut out = Vec::with_capacity(entries.len());
-    for entry in &entries {
+    let mut out = Vec::with_capacity(listed.len());
+    for entry in &listed {
         let place = entry.place.clone();
         let wanted = one(args, entry, &text, now)
             .map_err(|(exit, why)| (exit, format!("--list {shown}, {place}: {why}")))?;
@@ -151,11 +139,11 @@ fn one(
         let why = || usage(format!("duration `{text}` is no length of time; write 30m"));
         Span::parse(&text).ok_or_else(why)
     });
-    let deploy_id = or("deploy_id", &args.deploy_id).map(|text| {
+    let deploy_id = or("deploy_id", &args.deploy.deploy_id).map(|text| {
         let why = || usage(format!("deploy id `{text}` is no identifier"));
         DeployId::new(&text).ok_or_else(why)
     });
-    let share = or("traffic_share", &args.traffic_share).map(|text| share(&text));
+    let share = or("traffic_share", &args.deploy.traffic_share).map(|text| share(&text));
     let label = entry.get("label").map(|text| {
         let why = || usage(format!("label `{text}` is none of good, bad, nodata"));
         Label::from_word(&text).ok_or_else(why)
@@ -176,9 +164,10 @@ fn one(
             deploy: Deploy {
                 id: deploy_id.transpose()?,
                 service,
-                environment: or("environment", &args.environment),
-                revision: or("revision", &args.revision),
-                commit: or("commit", &args.commit),
+                environment: or("environment", &args.deploy.environment),
+                revision: or("revision", &args.deploy.revision),
+                commit: or("commit", &args.deploy.commit),
+                change_type: or("change_type", &args.deploy.change_type),
                 traffic_share: share.transpose()?,
                 ..Deploy::default()
             },

@@ -1,5 +1,6 @@
 //! Lists of past rollouts: CSV with a head, or YAML.
 
+use crate::cli::read;
 use crate::diagnostic::closest;
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -12,7 +13,7 @@ const ROLLOUTS_MAX: usize = 100_000;
 const LIST_BYTES_MAX: u64 = 64 << 20;
 
 /// What an entry may say.
-const FIELDS: [&str; 13] = [
+const FIELDS: [&str; 14] = [
     "service",
     "start",
     "duration",
@@ -22,6 +23,7 @@ const FIELDS: [&str; 13] = [
     "revision",
     "commit",
     "environment",
+    "change_type",
     "traffic_share",
     "name",
     "label",
@@ -74,16 +76,8 @@ fn unknown(name: &str) -> String {
 }
 
 /// Reads a list: YAML when the name says so, else CSV.
-pub(super) fn read(path: &Path) -> Result<Vec<Fields>, String> {
-    let length = std::fs::metadata(path)
-        .map_err(|fault| fault.to_string())?
-        .len();
-    if length > LIST_BYTES_MAX {
-        return Err(format!(
-            "it has {length} bytes, at most {LIST_BYTES_MAX}; part it"
-        ));
-    }
-    let text = std::fs::read_to_string(path).map_err(|fault| fault.to_string())?;
+pub(super) fn entries(path: &Path) -> Result<Vec<Fields>, String> {
+    let text = read::text(path, LIST_BYTES_MAX, "part it")?;
     let is_yaml = path
         .extension()
         .is_some_and(|extension| extension == "yaml" || extension == "yml");

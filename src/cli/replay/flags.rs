@@ -3,6 +3,7 @@
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::judge::inputs;
+use crate::cli::read;
 use crate::digest::Digest;
 use crate::recording::EXTENSION;
 use crate::replay::labels::{self, Entry, LIST_BYTES_MAX, Label, Onset, RECORDINGS_MAX};
@@ -270,15 +271,8 @@ fn files_in(folder: &Path, deep: usize, out: &mut Vec<PathBuf>) -> std::io::Resu
 
 /// The text of a file, unless it is larger than is read.
 pub(super) fn text_of(path: &Path, bytes_max: u64) -> Result<String, Fault> {
-    let shown = path.display();
-    let fault = |fault: std::io::Error| usage(format!("{shown}: {fault}"));
-    let length = std::fs::metadata(path).map_err(fault)?.len();
-    if length > bytes_max {
-        return Err(usage(format!(
-            "{shown}: it has {length} bytes, at most {bytes_max}"
-        )));
-    }
-    std::fs::read_to_string(path).map_err(fault)
+    read::text(path, bytes_max, "part it")
+        .map_err(|why| usage(format!("{}: {why}", path.display())))
 }
 
 /// The instant that was asked for, of a rollout that began at `start`.

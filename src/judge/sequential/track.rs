@@ -99,7 +99,7 @@ impl Track {
         self.observe_burst(contrast, spread, (baseline, canary));
         self.remember(baseline);
         self.pairs += 1;
-        self.winsor.clip_by(contrast, spread)
+        self.winsor.clip_about_zero(contrast, spread)
     }
 
     fn remember(&mut self, baseline: f64) {

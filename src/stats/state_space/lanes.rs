@@ -9,7 +9,7 @@ pub(super) const LANES: usize = 8;
 pub type Lanes = [f64; LANES];
 
 /// The same of every lane.
-#[inline]
+#[inline(always)]
 pub(super) fn each(of: impl FnMut(usize) -> f64) -> Lanes {
     from_fn(of)
 }

@@ -5,6 +5,7 @@ use super::gains::Gains;
 use super::lanes::{LANES, Lanes, each};
 use super::weights::Weights;
 use super::{EFFECTS, LARGEST_SHARE, Model, PRIOR_COUNT, PRIOR_SCALE, Side};
+use pulp::{Arch, Simd, WithSimd};
 
 /// The sums of one sequence in all filters.
 #[derive(Clone, Debug, PartialEq)]
@@ -81,7 +82,25 @@ impl State {
     /// All values of a course at once: the same as one after the other, bit for bit, but the sums
     /// stay where they are added up. What fills the last block is left out as far as it goes in
     /// pairs: it is the first point again. `residuals` is room.
+    ///
+    /// Compiled for vectors of two and of four numbers; which of them runs alters no bit, since
+    /// products and sums are not fused.
     pub fn observe_all(
+        &mut self,
+        course: &Course,
+        values: &[Option<f64>],
+        residuals: &mut Vec<Lanes>,
+    ) {
+        Arch::new().dispatch(Observed {
+            state: self,
+            course,
+            values,
+            residuals,
+        });
+    }
+
+    #[inline(always)]
+    fn observe_blocks(
         &mut self,
         course: &Course,
         values: &[Option<f64>],
@@ -110,6 +129,7 @@ impl State {
     }
 
     /// [`State::observe_all`] of the first `L` points of one block.
+    #[inline(always)]
     fn observe_block<const L: usize>(
         &mut self,
         course: &Course,
@@ -348,14 +368,33 @@ impl State {
     }
 }
 
+/// [`State::observe_all`] as it is compiled for each kind of machine. Everything in it is inlined, so
+/// that it is compiled with it.
+struct Observed<'a> {
+    state: &'a mut State,
+    course: &'a Course,
+    values: &'a [Option<f64>],
+    residuals: &'a mut Vec<Lanes>,
+}
+
+impl WithSimd for Observed<'_> {
+    type Output = ();
+
+    #[inline(always)]
+    fn with_simd<S: Simd>(self, _: S) {
+        self.state
+            .observe_blocks(self.course, self.values, self.residuals);
+    }
+}
+
 /// The first few of a block.
-#[inline]
+#[inline(always)]
 fn first<const L: usize>(lanes: &Lanes) -> [f64; L] {
     std::array::from_fn(|l| lanes[l])
 }
 
 /// The sums of two onsets, which share the reading of the residuals.
-#[inline]
+#[inline(always)]
 fn add_two<const L: usize>(
     residuals: &[Lanes],
     factors: (&[Lanes], &[Lanes]),
