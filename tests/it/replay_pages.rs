@@ -2,6 +2,7 @@
 //! for the same recordings.
 
 use crate::docs::root;
+use haldane::judge::SEMANTICS;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
@@ -16,7 +17,7 @@ fn replay(dir: &Path, args: &[&str]) -> Output {
 }
 
 fn recordings() -> PathBuf {
-    root().join("tests/recordings/verdicts/semantics-4")
+    root().join(format!("tests/recordings/verdicts/semantics-{SEMANTICS}"))
 }
 
 /// The page, once its shape was looked at.

@@ -2,11 +2,11 @@
 
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
+use crate::cli::read;
 use crate::import::{From, Wish};
 use crate::template::document::TEXT_BYTES_MAX;
 use crate::time::{Span, Step};
 use clap::ValueEnum;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// Whose files they are.
@@ -142,22 +142,11 @@ fn length(flag: &str, text: Option<&str>) -> Result<Option<Span>, Fault> {
 
 /// The text of a file, or of stdin.
 pub(super) fn text_of(name: &str) -> Result<String, Fault> {
-    let limit = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX) + 1;
-    let mut bytes = Vec::new();
-    let read = if name == "-" {
-        std::io::stdin().lock().take(limit).read_to_end(&mut bytes)
-    } else {
-        let path = Path::new(name);
-        if path.is_dir() {
-            return Err(usage(format!("{name} is a folder; name the files in it")));
-        }
-        std::fs::File::open(path).and_then(|file| file.take(limit).read_to_end(&mut bytes))
-    };
-    read.map_err(|fault| usage(format!("{name}: {fault}")))?;
-    if bytes.len() > TEXT_BYTES_MAX {
-        return Err(usage(format!(
-            "{name}: more than {TEXT_BYTES_MAX} bytes; import its parts one by one"
-        )));
+    let path = Path::new(name);
+    if path.is_dir() {
+        return Err(usage(format!("{name} is a folder; name the files in it")));
     }
-    String::from_utf8(bytes).map_err(|fault| usage(format!("{name} is no text: {fault}")))
+    let most = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    read::text(path, most, "import its parts one by one")
+        .map_err(|why| usage(format!("{name}: {why}")))
 }
