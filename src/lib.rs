@@ -10,6 +10,7 @@
 //! | 2 objectives | [`slo`] | objectives, error budgets, burn rates |
 //! | 3 templates | [`template`] | YAML to template, with diagnostics |
 //! | 4 plans | [`plan`] | template × rollout: every query concrete |
+//! | 4 import | [`import`] | templates from what other tools have |
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
 //! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
@@ -32,6 +33,7 @@ pub mod engine;
 pub mod evaluate;
 pub mod http;
 pub mod ids;
+pub mod import;
 pub mod judge;
 pub mod plan;
 pub mod prometheus;

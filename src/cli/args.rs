@@ -3,6 +3,7 @@
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::import::ImportArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
@@ -86,6 +87,9 @@ pub enum Command {
     /// Run the unit tests of templates
     #[command(after_help = examples::TEST)]
     Test(TestArgs),
+    /// Write templates from files of Kayenta, Argo Rollouts or Flagger
+    #[command(after_help = examples::IMPORT)]
+    Import(ImportArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),

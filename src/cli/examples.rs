@@ -78,7 +78,7 @@ Examples:
   haldane replay checkout.haldane.parquet
   haldane replay checkout.haldane.parquet --template new.yaml --diff
   haldane replay checkout.haldane.parquet --judge mann-whitney --as-of +12m
-  haldane replay recordings/ --jobs 4
+  haldane replay recordings/ --jobs 4 --html quarter.html
   haldane replay @recordings/index.csv --template new.yaml -o markdown
   haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
   haldane replay --merge part-0.jsonl part-1.jsonl
@@ -109,6 +109,17 @@ Examples:
 
 Exit codes: 0 all tests pass, 1 one does not (or --require-tests found a template without any),
 2 a file is unreadable or refused";
+
+/// `haldane import`
+pub(super) const IMPORT: &str = "\
+Examples:
+  haldane import kayenta canary-config.json -o checkout.yaml
+  haldane import kayenta canary-config.json --judge kayenta --pass 95 --marginal 75
+  kubectl get analysistemplates -o yaml | haldane import argo - -o templates/ --notes notes.md
+  haldane import flagger canary.yaml metric-templates.yaml --provider nginx -o podinfo.yaml
+
+Exit codes: 0 everything was imported, 2 nothing could be, 3 something could not be; the notes say
+what";
 
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\

@@ -12,6 +12,7 @@ mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod import;
 mod judge;
 mod lint;
 mod markdown;
@@ -120,6 +121,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Test(args) => test::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
+        Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Tune(args) => tune::run(args, output).await,
         Command::Config => serve::print_defaults(output),

@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["stats", "series"],
     &["slo"],
     &["template"],
-    &["plan"],
+    &["plan", "import"],
     &["judge"],
     &["engine"],
     &["wire", "chart"],

@@ -72,6 +72,9 @@ pub struct ReplayArgs {
     /// Write the answer to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    /// Write a page, too: of one recording its looks and metrics as charts, of many the table
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// One recording to be judged again.
