@@ -6,7 +6,7 @@ use crate::series::raw::{Answer, Labels};
 use crate::time::Span;
 
 /// The label that says which arm a series of a placebo pair is in.
-pub const ARM: &str = "haldane_arm";
+pub use crate::plan::ARM_MARK as ARM;
 
 /// The batch with arms named by `arm`; series in no arm stay as they are, and belong to none.
 pub(super) fn relabelled<'a>(batch: &Batch, arm: impl Fn(&Labels) -> Option<&'a str>) -> Batch {

@@ -9,6 +9,7 @@ use crate::plan::scope::{Matcher, Scope};
 use crate::series::raw::Labels;
 use crate::simulate::chance::Chance;
 use crate::template::Template;
+use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Timestamp};
 use crate::tune::arms::{joined, relabelled, shifted};
 use crate::tune::calendar::{Spot, WEEK_DAYS};
@@ -152,7 +153,7 @@ impl Case {
         let known = |name: &String| template.inputs.iter().any(|input| input.name == *name);
         let mut rollout = self.rollout.clone();
         rollout.inputs.retain(|name, _| known(name));
-        bind(template, &rollout).map_err(|found| {
+        bind(&concurrent(template), &rollout).map_err(|found| {
             let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
             lines.join("; ")
         })
@@ -267,10 +268,21 @@ pub fn reading(
         start,
         duration: None,
     };
-    bind(template, &rollout).map_err(|found| {
+    bind(&concurrent(template), &rollout).map_err(|found| {
         let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
         lines.join("\n       ")
     })
+}
+
+/// The template with both arms of one time, whatever it asks for: those of a pair have been moved
+/// to one already.
+fn concurrent(template: &Template) -> Template {
+    let mut out = template.clone();
+    out.baseline = BaselineMode::Concurrent;
+    for rule in &mut out.changes {
+        rule.template.baseline = BaselineMode::Concurrent;
+    }
+    out
 }
 
 /// Matchers of the same labels that select nothing the given ones do.

@@ -148,6 +148,12 @@ fn write(path: &Path, was: &str, found: &Tuned, output: &mut Output) -> Result<(
             output.note(&format!("{shown} stays as it is"));
             return Ok(());
         }
+        (Ending::Proposed, None) => {
+            output.note(&format!(
+                "{shown} is not written: what is proposed stands in another file, see the notes"
+            ));
+            return Ok(());
+        }
         _ => {
             output.note(&format!(
                 "{shown} is not written: no change of it was shown to do what is asked"
