@@ -6,7 +6,9 @@ use crate::cli::exit_code::{self, Exit};
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
+use crate::cli::schema::SchemaArgs;
 use crate::cli::simulate::SimulateArgs;
+use crate::cli::test::TestArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -80,6 +82,9 @@ pub enum Command {
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
+    /// Run the unit tests of templates
+    #[command(after_help = examples::TEST)]
+    Test(TestArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),
@@ -89,9 +94,9 @@ pub enum Command {
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
-    /// Print the JSON Schema of templates, for completion and checks in editors
+    /// Print the JSON Schema of templates or of their tests, for completion and checks in editors
     #[command(after_help = examples::SCHEMA)]
-    Schema,
+    Schema(SchemaArgs),
     /// Print the OpenAPI document of the HTTP API
     #[command(after_help = examples::OPENAPI)]
     Openapi,
@@ -524,7 +529,7 @@ pub struct LintArgs {
     /// With --prometheus: a value for an input, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
     pub inputs: Vec<String>,
-    /// Configuration file (for source.*)
+    /// Configuration file (for source.*, and the receivers that `notify` names)
     #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// How the answer is written

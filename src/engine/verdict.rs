@@ -320,8 +320,10 @@ fn guarded(seen: &Judgement) -> bool {
             .is_none_or(|traffic| traffic.observed.is_some())
 }
 
-/// A test was run on data of both arms (A5): a label alone decides nothing.
+/// A test was run on data of both arms (A5), of the whole or of the value that makes it worse: a
+/// label alone decides nothing.
 fn evident(finding: &Finding) -> bool {
+    let finding = finding.decisive();
     finding.evidence.is_some() && finding.baseline.n > 0 && finding.canary.n > 0
 }
 

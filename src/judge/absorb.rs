@@ -51,6 +51,9 @@ pub(crate) struct MetricState {
     unnamed: bool,
     census: Census,
     histogram_series: usize,
+    /// It is a part of a metric whose other parts are elsewhere: that nothing bad ever happened
+    /// here says nothing about the selector.
+    is_part: bool,
     /// What the source warned of, where that holds nothing up.
     warnings: Vec<String>,
 }
@@ -85,13 +88,9 @@ impl MetricState {
         answers: &Answers<'_>,
         window: &mut MetricWindow,
     ) {
-        let answered = match &metric.queries {
-            Queries::Series { .. } => answers.has(Part::Grid),
-            // Bad events are zero only when somebody asked for them and there were none.
-            Queries::Events { .. } => answers.has(Part::Bad) && answers.has(Part::Total),
-            Queries::Distribution { .. } => answers.has(Part::Buckets),
-        };
-        if !answered || self.read_to.is_some_and(|read_to| answers.to <= read_to) {
+        if !answers.complete(&metric.queries)
+            || self.read_to.is_some_and(|read_to| answers.to <= read_to)
+        {
             return;
         }
         self.note_reach(plan, answers.from);
@@ -130,6 +129,21 @@ impl MetricState {
         window.stray_series = self.stray.len();
         window.notes = self.notes(metric);
         window.unusable = self.unusable(metric, &window.data);
+    }
+
+    /// Of a part of a metric.
+    pub(crate) fn of_part() -> Self {
+        Self {
+            is_part: true,
+            ..Self::default()
+        }
+    }
+
+    /// What turns up in a part of a metric after the whole was scraped is new, however long the
+    /// part has been empty.
+    pub(crate) fn scraped_with(&mut self, whole: &Self) {
+        self.tally.scraped_with(&whole.tally);
+        self.past.scraped_with(&whole.past);
     }
 
     /// The last instant answered for.
@@ -471,7 +485,8 @@ impl MetricState {
             return None;
         };
         let (totals, bads) = self.tally.series();
-        (totals > 0 && bads == 0 && metric_name(bad) != metric_name(total)).then(|| {
+        let two = !self.is_part && metric_name(bad) != metric_name(total);
+        (totals > 0 && bads == 0 && two).then(|| {
             format!(
                 "no series matches `{}`; a counter that starts at zero, or one of the same name \
                  as the total, tells no errors from a mistyped selector",

@@ -3,7 +3,7 @@
 
 use crate::digest::Digest;
 use crate::judge::windows::{ANCHOR_LOOKBACK, Arm, Batch, SUSPECT_MAX};
-use crate::plan::{Part, Plan};
+use crate::plan::{Part, Plan, Queries};
 use crate::series::raw::{Answer, Labels, RawHistograms, RawSeries, Sample, series_key};
 use crate::time::{Span, Timestamp};
 use regex::Regex;
@@ -14,6 +14,29 @@ pub(crate) struct Answers<'a> {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     pub(crate) parts: Vec<(Part, &'a Answer)>,
+    /// Which series of them.
+    only: Only<'a>,
+}
+
+/// Which series of an answer are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Only<'a> {
+    /// All.
+    All,
+    /// Those on which a label has a value.
+    With(&'a str, &'a str),
+    /// None: the query was asked, and nothing in its answer is meant.
+    None,
+}
+
+impl Only<'_> {
+    fn takes(self, labels: &Labels) -> bool {
+        match self {
+            Self::All => true,
+            Self::With(label, value) => labels.get(label).is_some_and(|other| other == value),
+            Self::None => false,
+        }
+    }
 }
 
 impl<'a> Answers<'a> {
@@ -27,6 +50,29 @@ impl<'a> Answers<'a> {
             from: batch.from,
             to,
             parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
+            only: Only::All,
+        }
+    }
+
+    /// The same of some of the series.
+    pub(crate) fn only<'b>(&'b self, only: Only<'b>) -> Answers<'b>
+    where
+        'a: 'b,
+    {
+        Answers {
+            parts: self.parts.clone(),
+            only,
+            ..*self
+        }
+    }
+
+    /// Whether everything a metric asks for was answered.
+    pub(crate) fn complete(&self, queries: &Queries) -> bool {
+        match queries {
+            Queries::Series { .. } => self.has(Part::Grid),
+            // Bad events are zero only when somebody asked for them and there were none.
+            Queries::Events { .. } => self.has(Part::Bad) && self.has(Part::Total),
+            Queries::Distribution { .. } => self.has(Part::Buckets),
         }
     }
 
@@ -70,13 +116,17 @@ impl<'a> Answers<'a> {
     /// The native histograms of one query's answer.
     pub(crate) fn histograms(&self, part: Part) -> impl Iterator<Item = &'a RawHistograms> {
         let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        let only = self.only;
         mine.flat_map(|(_, answer)| &answer.histograms)
+            .filter(move |one| only.takes(&one.labels))
     }
 
     /// The series of one query's answer.
     pub(crate) fn series(&self, part: Part) -> impl Iterator<Item = &'a RawSeries> {
         let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        let only = self.only;
         mine.flat_map(|(_, answer)| &answer.series)
+            .filter(move |one| only.takes(&one.labels))
     }
 }
 

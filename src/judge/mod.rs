@@ -15,6 +15,7 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | is one route among many worse? | [`breakdown`] over [`slots`] |
 //! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
 //! | does the analysis go on beyond its deadline? | [`extension`] |
@@ -22,6 +23,7 @@
 mod absorb;
 mod absorb_buckets;
 mod arms;
+mod breakdown;
 pub mod burn;
 pub mod classify;
 mod count_bounds;
@@ -52,6 +54,7 @@ pub mod sequential;
 pub mod sequential_counts;
 pub mod sequential_distribution;
 pub mod shapes;
+mod slots;
 mod tally;
 mod widths;
 pub mod windows;
@@ -68,6 +71,7 @@ use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::template::metric_judge::MetricMethod;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
@@ -90,11 +94,12 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     };
     let at = (number, &look);
     match &plan.judge.method {
-        Method::Sequential => {
-            let findings = sequentially(plan, windows, memory);
+        Method::Sequential | Method::MannWhitney => {
+            let mut findings = each_by_its_own(plan, windows, memory);
+            breakdown::add(plan, windows, memory, &mut findings, each_by_its_own);
+            combine::together(plan, memory, &mut findings);
             conclude(plan, windows, at, findings, usual)
         }
-        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows), usual),
         Method::Kayenta(spec) => {
             let (findings, summary) = kayenta::find::findings(plan, spec, windows);
             let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
@@ -166,18 +171,21 @@ fn look_at(plan: &Plan, windows: &Windows, metric_idx: usize) -> Look {
     Look::new(&plan.timing, windows.metric_covered_to(plan, metric_idx))
 }
 
-fn classical(plan: &Plan, windows: &Windows) -> Vec<Finding> {
-    let all = plan.metrics.iter().enumerate();
-    all.filter_map(|(metric_idx, metric)| {
-        let look = look_at(plan, windows, metric_idx);
-        find(plan, metric_idx, metric, windows, &look)
-    })
-    .collect()
-}
-
-fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
-    let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
-        .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
+/// The findings of judges that share one error budget; each metric has the template's or its own.
+/// The budget holds whichever they are: each errs with at most its share, and so do those that
+/// are read together.
+fn each_by_its_own(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
+    let is_classical =
+        |metric: &MetricPlan| plan.method_of(metric) == Some(MetricMethod::MannWhitney);
+    let mut series: Vec<Option<Opened<'_>>> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(metric_idx, metric)| {
+            let detail = memory.detail();
+            let open = || Opened::new(plan, windows, metric_idx, detail);
+            (!is_classical(metric)).then(open).flatten()
+        })
         .collect();
     let followed: Vec<Followed<'_>> = series
         .iter()
@@ -186,9 +194,12 @@ fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Find
         .collect();
     memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
-    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
-        let window = windows.metrics.get(metric_idx)?;
+    let mut find_one = |(metric_idx, metric): (usize, &MetricPlan)| {
         let look = &look_at(plan, windows, metric_idx);
+        if is_classical(metric) {
+            return find(plan, metric_idx, metric, windows, look);
+        }
+        let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
             return series::find(plan, open, (look, memory));
         }
@@ -213,14 +224,11 @@ fn sequentially(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Find
             plan, metric, window, &intervals, beside, look,
         ))
     };
-    let mut findings: Vec<Finding> = plan
-        .metrics
+    plan.metrics
         .iter()
         .enumerate()
-        .filter_map(&mut find)
-        .collect();
-    combine::together(plan, memory, &mut findings);
-    findings
+        .filter_map(&mut find_one)
+        .collect()
 }
 
 /// `None` only when the windows belong to another plan.

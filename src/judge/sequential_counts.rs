@@ -242,7 +242,7 @@ impl Judged<'_> {
                 .max(spread_there(scale, thinned, (least, metric.harm))),
             ..decision
         };
-        if late_harm || !finding::accept(out, plan, &able, least, levels) {
+        if late_harm || !finding::accept(out, (plan, metric), &able, least, levels) {
             out.needs = needs(&tests, seen, (label, levels), look);
         }
     }

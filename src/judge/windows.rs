@@ -3,6 +3,7 @@
 use crate::judge::absorb::MetricState;
 use crate::judge::arms::{self, Answers};
 use crate::judge::shapes::Shapes;
+use crate::judge::slots::Slots;
 use crate::plan::{MetricPlan, Plan, Queries, Slot};
 use crate::series::gaps::Usable;
 use crate::series::grid::Grid;
@@ -134,6 +135,19 @@ pub struct Windows {
     pub suspect: Vec<String>,
     /// Per metric, what turns answers into data.
     pub(crate) counters: Vec<MetricState>,
+    /// What else was seen of the arms, by those who hold these windows as a part of theirs.
+    pub(crate) besides: Besides,
+    /// The values of labels that are judged on their own, when there are any.
+    pub(crate) slots: Option<Box<Slots>>,
+}
+
+/// What is known of the arms from elsewhere, baseline and canary.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Besides {
+    /// A series of it was seen.
+    pub(crate) seen: [bool; 2],
+    /// Its first sample in the history.
+    pub(crate) since: [Option<Timestamp>; 2],
 }
 
 /// Grid points of one analysis; what comes after is not read (a day at a step of one second).
@@ -180,6 +194,8 @@ impl Windows {
             unusable: None,
         };
         Self {
+            besides: Besides::default(),
+            slots: Slots::new(plan),
             metrics: plan.metrics.iter().map(window).collect(),
             covered_to: plan.timing.start,
             suspect: Vec::new(),
@@ -215,6 +231,10 @@ impl Windows {
             }
         }
         self.covered_to = self.covered_to.max(to);
+        if let Some(mut slots) = self.slots.take() {
+            slots.absorb(self, (batch, to));
+            self.slots = Some(slots);
+        }
     }
 
     /// The last instant read of a metric: [`Windows::covered_to`], or earlier when its data lag
@@ -318,10 +338,16 @@ impl Windows {
     /// Whether any metric has seen a series of this arm. An arm nobody has seen is not filled with
     /// zeros: absence is not health (A5).
     pub fn arm_seen(&self, arm: Arm) -> bool {
-        self.metrics.iter().any(|window| match arm {
-            Arm::Baseline => window.baseline_series > 0,
-            Arm::Canary => window.canary_series > 0,
-        })
+        let [baseline, canary] = self.besides.seen;
+        let besides = match arm {
+            Arm::Baseline => baseline,
+            Arm::Canary => canary,
+        };
+        besides
+            || self.metrics.iter().any(|window| match arm {
+                Arm::Baseline => window.baseline_series > 0,
+                Arm::Canary => window.canary_series > 0,
+            })
     }
 
     /// How many grid points of a series metric are covered.

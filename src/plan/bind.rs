@@ -5,17 +5,18 @@ use crate::digest::Digest;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::{Matcher, Scope, quote};
 use crate::plan::{
-    MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan, fingerprint,
+    MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan, WHOLE_SHARE,
+    fingerprint,
 };
 use crate::slo::objective::RungAction;
 use crate::template::baseline::BaselineMode;
 use crate::template::history::HISTORY_POINTS_MAX;
 use crate::template::parse::{DEADLINE_MAX, extension_fault, size_fault, window_fault};
-use crate::template::query::{Fault, fill, value_fault};
+use crate::template::query::{Fault, fill, selected_labels, value_fault};
 use crate::template::{History, Measure, MetricSpec, ObjectiveSpec, Role, Template};
 use crate::time::{Span, Step};
 use crate::units::Probability;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many times a required metric's share a critical metric gets. Source: the weights of the
 /// multiplicity rule of the judge (equal, critical × 3).
@@ -32,6 +33,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         found.extend(overlap(&rollout.baseline, &rollout.canary));
     }
     found.extend(length_faults(template, rollout));
+    found.extend(told_apart_already(template, rollout));
     let mut faults = Vec::new();
     let timing = timing(template, rollout);
     let share = share_of_required(template);
@@ -238,6 +240,40 @@ fn steps(span: Span, step: Step) -> Span {
     step.times((span.ms() + step.ms() - 1) / step.ms())
 }
 
+/// C067: what a file of objectives counts is one arm only, or neither, when it selects by a label
+/// that tells the arms apart.
+fn told_apart_already(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
+    let (baseline, canary) = (rollout.baseline.matchers(), rollout.canary.matchers());
+    let differs = |label: &str| {
+        let of = |all: &[Matcher]| all.iter().find(|m| m.label() == label).cloned();
+        of(baseline) != of(canary)
+    };
+    let mut found = Vec::new();
+    for metric in template
+        .metrics
+        .iter()
+        .filter(|metric| metric.counts_foreign)
+    {
+        let queries = match &metric.measure {
+            Measure::Series { query, .. } => vec![query],
+            Measure::Events { bad, total } => vec![bad, total],
+            Measure::Distribution { buckets, .. } => vec![buckets],
+        };
+        let labels = queries.into_iter().flat_map(|query| selected_labels(query));
+        let labels: BTreeSet<String> = labels.filter(|label| differs(label)).collect();
+        for label in labels {
+            let message = format!(
+                "metric `{}` counts what its file selects by `{label}`, which tells the arms apart",
+                metric.name
+            );
+            let help = "tell the arms apart by another label, or write the metric's `events` in \
+                        the template without it";
+            found.push(Diagnostic::error("C067", message).help(help));
+        }
+    }
+    found
+}
+
 /// What `${…}` becomes.
 struct Filler {
     selector: String,
@@ -351,8 +387,8 @@ fn metric_plan(
 ) -> Result<(MetricPlan, Option<Queries>), Diagnostic> {
     let alone = fillers.baseline.as_ref();
     let baseline = alone.map(|filler| queries(spec, filler)).transpose()?;
-    let weight = if spec.role == Role::Critical {
-        CRITICAL_SHARE
+    let kept = if spec.group_by.is_some() {
+        WHOLE_SHARE
     } else {
         1.0
     };
@@ -367,9 +403,11 @@ fn metric_plan(
         evidence: spec.evidence,
         queries: queries(spec, &fillers.both)?,
         per: spec.per.clone(),
+        group_by: spec.group_by.clone(),
         lag: lag(spec, timing),
-        alpha: portion(share, weight),
+        alpha: portion(share, parts(spec).unwrap_or(1.0) * kept),
         kayenta: spec.kayenta,
+        judge: spec.judge,
     };
     Ok((metric, baseline))
 }
@@ -424,21 +462,25 @@ fn history(template: &Template) -> Option<History> {
 /// objective with a rollback rung once. What cannot roll back takes none of it: such metrics are
 /// labelled at the whole of `judge.false_rollback` (see `judge::look`).
 fn share_of_required(template: &Template) -> f64 {
-    let metrics: f64 = template
-        .metrics
-        .iter()
-        .map(|metric| match metric.role {
-            Role::Critical => CRITICAL_SHARE,
-            Role::Required => 1.0,
-            Role::Optional | Role::Info => 0.0,
-        })
-        .sum();
+    let metrics: f64 = template.metrics.iter().filter_map(parts).sum();
     let rolls_back = |spec: &&ObjectiveSpec| {
         let mut rungs = spec.objective.rungs.iter();
         rungs.any(|rung| rung.action == RungAction::Rollback)
     };
     let objectives = template.objectives.iter().filter(rolls_back).count();
-    template.judge.false_rollback.get() / (metrics + objectives as f64).max(1.0)
+    let all = metrics + objectives as f64;
+    template.judge.false_rollback.get() / if all > 0.0 { all } else { 1.0 }
+}
+
+/// The parts of the error budget a gate has: what its own `judge.share` says, else by its role.
+/// `None` for what is no gate.
+fn parts(metric: &MetricSpec) -> Option<f64> {
+    let usual = match metric.role {
+        Role::Critical => CRITICAL_SHARE,
+        Role::Required => 1.0,
+        Role::Optional | Role::Info => return None,
+    };
+    Some(metric.judge.and_then(|own| own.share).unwrap_or(usual))
 }
 
 fn portion(share: f64, weight: f64) -> Probability {

@@ -7,7 +7,8 @@ use crate::plan::scope::Scope;
 use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
+use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
 use crate::time::Span;
 use crate::units::MinEffect;
 
@@ -80,6 +81,15 @@ fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
     for (metric_idx, metric) in metrics.iter().enumerate() {
         if let Some(label) = &metric.per {
             out = count(out.text("per"), metric_idx).text(label);
+        }
+        if let Some(own) = &metric.judge {
+            out = add_own_judge(count(out.text("judge"), metric_idx), own);
+        }
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(GroupBy { label, max }) = &metric.group_by {
+            out = count(out.text("group_by"), metric_idx).text(label);
+            out = count(out, *max);
         }
     }
     for (reason, policy) in exceptions.iter() {
@@ -225,6 +235,24 @@ fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
     }
 }
 
+fn add_own_judge(out: Canonical, own: &MetricJudge) -> Canonical {
+    let MetricJudge {
+        method,
+        share,
+        accept_no_harm,
+    } = own;
+    let out = maybe(out, method.map(MetricMethod::word));
+    let out = match share {
+        None => out.int(0),
+        Some(share) => out.int(1).bits(*share),
+    };
+    match accept_no_harm {
+        None => out.int(0),
+        Some(Acceptance::Never) => out.int(1),
+        Some(Acceptance::WithPower(power)) => out.int(2).bits(power.get()),
+    }
+}
+
 fn add_kayenta(out: Canonical, spec: &KayentaSpec) -> Canonical {
     let KayentaSpec {
         pass,
@@ -283,9 +311,11 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         evidence,
         queries,
         per: _,
+        group_by: _,
         lag: _,
         alpha,
         kayenta,
+        judge: _,
     } = metric;
     let MinEvidence {
         samples,

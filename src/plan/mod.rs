@@ -14,7 +14,10 @@ use crate::slo::objective::Objective;
 use crate::template::baseline::BaselineMode;
 use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::KayentaOptions;
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::{
+    Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
+};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -160,15 +163,46 @@ pub struct MetricPlan {
     pub queries: Queries,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
+    /// The label whose values are judged on their own beside the whole, when there is one.
+    pub group_by: Option<GroupBy>,
     /// How far its data lag behind those of the others; whole steps, zero when they do not.
     pub lag: Span,
-    /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
-    /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
+    /// Its share of `judge.false_rollback`, over all looks; with [`MetricPlan::group_by`] what the
+    /// whole has of it, as much again being shared by the values. A metric that is no gate is
+    /// labelled at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
     /// gates, and this share of it is not used.
     pub alpha: Probability,
     /// What Kayenta's judge is asked beside the usual.
     pub kayenta: Option<KayentaOptions>,
+    /// How it is judged other than [`Plan::judge`] says.
+    pub judge: Option<MetricJudge>,
 }
+
+impl MetricPlan {
+    /// The error that showing harm may have, over all looks: of the metric as a whole. A metric
+    /// that is no gate can end nothing; it and its values are labelled at the level of the whole
+    /// analysis.
+    pub fn level(&self, judge: &JudgeSpec) -> f64 {
+        if self.role.is_gate() {
+            self.alpha.get()
+        } else if self.group_by.is_some() {
+            WHOLE_SHARE * judge.false_rollback.get()
+        } else {
+            judge.false_rollback.get()
+        }
+    }
+
+    /// The same of each value of [`MetricPlan::group_by`]; `None` without.
+    pub fn value_level(&self, judge: &JudgeSpec) -> Option<f64> {
+        let group_by = self.group_by.as_ref()?;
+        let shared = self.level(judge) / WHOLE_SHARE * (1.0 - WHOLE_SHARE);
+        Some(shared / group_by.max.max(1) as f64)
+    }
+}
+
+/// How much of the error of a metric with `group_by` its whole keeps; the rest is shared by the
+/// values, equally (`docs/statistics.md`, One bad route among many).
+pub const WHOLE_SHARE: f64 = 0.5;
 
 /// The concrete queries of a metric, both arms in each.
 #[derive(Clone, Debug, PartialEq)]
@@ -259,6 +293,31 @@ pub enum Part {
 }
 
 impl Plan {
+    /// Which judge a metric has; `None` where one judge scores all of them.
+    pub fn method_of(&self, metric: &MetricPlan) -> Option<MetricMethod> {
+        let whole = match self.judge.method {
+            Method::Sequential => MetricMethod::Sequential,
+            Method::MannWhitney => MetricMethod::MannWhitney,
+            Method::Kayenta(_) => return None,
+        };
+        Some(metric.judge.and_then(|own| own.method).unwrap_or(whole))
+    }
+
+    /// Whether some metric may have another judge than the rest.
+    pub fn has_own_judges(&self) -> bool {
+        let own = |metric: &MetricPlan| metric.judge.is_some_and(|own| own.method.is_some());
+        self.metrics.iter().any(own)
+    }
+
+    /// The power with which "no harm found" is enough for a metric; `None` when it never is.
+    pub fn accepts_no_harm(&self, metric: &MetricPlan) -> Option<Probability> {
+        match metric.judge.and_then(|own| own.accept_no_harm) {
+            None => self.judge.accept_no_harm,
+            Some(Acceptance::Never) => None,
+            Some(Acceptance::WithPower(power)) => Some(power),
+        }
+    }
+
     /// How many grid points the history has.
     pub fn history_points(&self) -> usize {
         let lookback = self.history.map_or(Span::ZERO, |history| history.lookback);

@@ -3,21 +3,30 @@
 use crate::engine::asks::{Ask, Reach, asks, joined};
 use crate::engine::effect::{FetchOrder, first_from};
 use crate::engine::event::SourceFault;
-use crate::judge::windows::Batch;
-use crate::plan::{Part, Plan};
+use crate::judge::windows::{Arm, Batch};
+use crate::plan::{Part, Plan, Slot};
 use crate::series::raw::{Answer, RawSeries};
 use crate::simulate::incident::{holds, since};
-use crate::simulate::scenario::SourceAnswer;
+use crate::simulate::scenario::{Fault, SourceAnswer};
 use crate::simulate::traffic::{Traffic, Window};
 use crate::time::Timestamp;
 
 /// Everything one plan can ask for.
-pub(super) struct Feed {
+#[derive(Clone, Debug)]
+pub enum Feed {
     /// Of each question, in the order of the questions of a plan, before anything is moved.
-    answers: Vec<Answer>,
+    Asked(Vec<Answer>),
+    /// Of each slot, both arms together and on the canary's time.
+    Joined(Vec<(Slot, Answer)>),
 }
 
 impl Feed {
+    /// Samples that are there already: of each query everything it can ever answer, from the first
+    /// instant its plan reads to the deadline.
+    pub fn of_answers(answers: Vec<(Slot, Answer)>) -> Self {
+        Self::Joined(answers)
+    }
+
     /// Makes the samples of a plan, from the first it reads to its deadline.
     pub(super) fn of(traffic: &Traffic, plan: &Plan, start: Timestamp) -> Result<Self, String> {
         let from = first_from(plan);
@@ -37,9 +46,7 @@ impl Feed {
             traffic.answer(ask.slot, ask.query, window)
         };
         let answers = asks(plan, whole).into_iter().map(answer);
-        Ok(Self {
-            answers: answers.collect::<Result<_, String>>()?,
-        })
+        Ok(Self::Asked(answers.collect::<Result<_, String>>()?))
     }
 
     /// What an order gets at `now`.
@@ -83,12 +90,25 @@ impl Feed {
             }
             faulty(series, fault)
         };
-        let asked = asks(&order.plan, reach).into_iter().zip(&self.answers);
-        let cut = asked.map(|(ask, whole)| (ask, cut(&ask, whole))).collect();
+        let asked = asks(&order.plan, reach).into_iter();
+        let answers = match self {
+            Self::Asked(all) => {
+                let each = asked.zip(all);
+                joined(each.map(|(ask, whole)| (ask, cut(&ask, whole))).collect())
+            }
+            // What is on the canary's time is cut as the canary's question is.
+            Self::Joined(all) => asked
+                .filter(|ask| ask.arm != Some(Arm::Baseline))
+                .filter_map(|ask| {
+                    let (slot, whole) = all.iter().find(|(slot, _)| *slot == ask.slot)?;
+                    Some((*slot, cut(&ask, whole)))
+                })
+                .collect(),
+        };
         Ok(Batch {
             from: order.from,
             to: order.to,
-            answers: joined(cut),
+            answers,
         })
     }
 }
@@ -115,13 +135,10 @@ fn faulty(mut series: Vec<RawSeries>, fault: Option<SourceAnswer>) -> Answer {
 }
 
 /// What is wrong with the source at `now`.
-pub(super) fn fault_at(
-    traffic: &Traffic,
-    start: Timestamp,
-    now: Timestamp,
-) -> Option<SourceAnswer> {
+pub(super) fn fault_at(faults: &[Fault], start: Timestamp, now: Timestamp) -> Option<SourceAnswer> {
     let since = since(now, start);
-    let faults = traffic.scenario().spec.faults.iter();
-    let mut at_work = faults.filter(|fault| holds(fault.at, fault.lasts, since));
+    let mut at_work = faults
+        .iter()
+        .filter(|fault| holds(fault.at, fault.lasts, since));
     at_work.next().map(|fault| fault.answer)
 }

@@ -43,6 +43,10 @@ pub const MIN_SAMPLES: usize = 10;
 /// excluded at 95 % (ln 0.05 / ln(1 − 6 · 0.01) = 48.4).
 pub const MIN_EVENTS: u64 = 50;
 
+/// `group_by.max`: as many routes as a service of medium size has; each further one makes all of
+/// them need more evidence, by the logarithm.
+pub const GROUP_VALUES: usize = 20;
+
 /// `min_coverage`: below one half more is guessed than seen.
 pub const MIN_COVERAGE: f64 = 0.5;
 
@@ -152,9 +156,12 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
                 combine: Combine::Mean,
                 gaps: GapPolicy::Drop,
             },
+            group_by: None,
             per: None,
             lag: None,
             kayenta: None,
+            judge: None,
+            counts_foreign: false,
             place: None,
         }],
         objectives: Vec::new(),
@@ -164,6 +171,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         on_inconclusive: OnInconclusive::Hold,
         exceptions: Exceptions::default(),
         baseline: BaselineMode::Concurrent,
+        notify: None,
         changes: Vec::new(),
         digest,
     }

@@ -18,20 +18,20 @@ pub const NODES_MAX: usize = 50_000;
 
 /// One node of the document.
 #[derive(Clone, Debug)]
-pub(super) struct Node {
+pub(crate) struct Node {
     /// Where its value stands.
-    pub(super) place: Place,
+    pub(crate) place: Place,
     /// Byte range of the value in the text, when the reader knew it.
-    pub(super) bytes: Option<(usize, usize)>,
+    pub(crate) bytes: Option<(usize, usize)>,
     /// The key that holds it, for messages about something missing inside.
-    pub(super) key: Option<Place>,
+    pub(crate) key: Option<Place>,
     /// What it is.
-    pub(super) value: Value,
+    pub(crate) value: Value,
 }
 
 /// What a node holds.
 #[derive(Clone, Debug)]
-pub(super) enum Value {
+pub(crate) enum Value {
     /// Nothing, `~` or `null`.
     Null,
     /// `true` or `false`.
@@ -48,7 +48,7 @@ pub(super) enum Value {
 
 impl Value {
     /// What it is, for messages.
-    pub(super) const fn kind(&self) -> &'static str {
+    pub(crate) const fn kind(&self) -> &'static str {
         match self {
             Self::Null => "nothing",
             Self::Bool(_) => "a truth value",
@@ -61,7 +61,7 @@ impl Value {
 }
 
 /// Reads one document.
-pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
+pub(crate) fn read(text: &str) -> Result<Node, Diagnostic> {
     check_size(text)?;
     let options = serde_saphyr::options! {
         budget: serde_saphyr::budget! {
@@ -83,7 +83,7 @@ pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
 }
 
 /// C001 when a text is too long to be read.
-pub(super) fn check_size(text: &str) -> Result<(), Diagnostic> {
+pub(crate) fn check_size(text: &str) -> Result<(), Diagnostic> {
     if text.len() <= TEXT_BYTES_MAX {
         return Ok(());
     }
@@ -255,7 +255,7 @@ fn place_of(location: Location, lines: &[&str]) -> Place {
 }
 
 /// The place of byte `at` of `text`, covering `len` characters of its line.
-pub(super) fn place_at(text: &str, at: usize, len: usize) -> Option<Place> {
+pub(crate) fn place_at(text: &str, at: usize, len: usize) -> Option<Place> {
     let before = text.get(..at)?;
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Some(Place {

@@ -8,10 +8,11 @@ use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
+use crate::template::slo_spec::files;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    baseline, changes, default, extends, history, inconclusive, inputs, kayenta, lag, metrics,
-    objectives,
+    baseline, changes, default, extends, group_by, history, inconclusive, inputs, kayenta, lag,
+    metrics, notify, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -21,6 +22,7 @@ pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
 pub use crate::template::inputs::INPUTS_MAX;
 pub use crate::template::metrics::METRICS_MAX;
+pub use crate::template::notify::NOTIFIED_MAX;
 pub use crate::template::objectives::{OBJECTIVES_MAX, RUNGS_MAX};
 
 /// The only `apiVersion`.
@@ -50,15 +52,25 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a template. `Some` exactly when no diagnostic is an error.
 pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
-    let root = match extends::read(text) {
-        Ok(root) => root,
+    if let Some(said) = foreign(text) {
+        return (None, vec![said]);
+    }
+    let whole = match extends::read_whole(text) {
+        Ok(whole) => whole,
         Err(diagnostic) => return (None, vec![diagnostic]),
     };
+    let root = whole.root;
     let mut reader = Reader::new(text);
+    if !whole.errors.is_empty() {
+        // What these objectives count is missing: much else would look wrong for no other reason.
+        whole.errors.into_iter().for_each(|said| reader.say(said));
+        return (None, reader.into_found());
+    }
     let mut template = read_template(&mut reader, &root, text);
     let rules = changes::read(&mut reader, &root);
     if let Some(template) = template.as_mut().filter(|_| !reader.has_errors()) {
         template.changes = read_rules(&mut reader, rules, text);
+        mark_foreign(template, &whole.made);
     }
     if template.is_none() && !reader.has_errors() {
         let message = "the template could not be read".to_owned();
@@ -66,6 +78,33 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
     }
     let template = template.filter(|_| !reader.has_errors());
     (template, reader.into_found())
+}
+
+/// C027 when somebody gives the objectives where the template should be.
+fn foreign(text: &str) -> Option<Diagnostic> {
+    let owner = files::owner(text)?;
+    let message = format!("this is a file of {owner}, no template");
+    let help = "name it in a template: `objectives: [{ from: FILE, name: … }]`";
+    let place = Place {
+        line: 1,
+        column: 1,
+        len: 1,
+    };
+    Some(
+        Diagnostic::error("C027", message)
+            .at(Some(place))
+            .help(help),
+    )
+}
+
+/// Marks the metrics that count what a file says.
+fn mark_foreign(template: &mut Template, made: &[String]) {
+    for metric in &mut template.metrics {
+        metric.counts_foreign = made.iter().any(|name| name == metric.name.as_str());
+    }
+    for rule in &mut template.changes {
+        mark_foreign(&mut rule.template, made);
+    }
 }
 
 /// The template as it is for each type of change that has a rule.
@@ -135,6 +174,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let metrics = node.map_or_else(Vec::new, |node| metrics::read(reader, node, &names));
     let all_known = metrics.len() == written;
     check_method(reader, judge.as_ref(), &metrics, &fields);
+    group_by::check(reader, judge.as_ref().map(|judge| &judge.method), &metrics);
     let node = fields.get("objectives");
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
@@ -145,6 +185,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
     let on_inconclusive = inconclusive::read(reader, &fields);
     let baseline = baseline::read(reader, fields.get("baseline"));
+    let notify = notify::read(reader, fields.get("notify"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
     check_windows(reader, &schedule, &metrics, step_place);
@@ -163,6 +204,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         on_inconclusive,
         exceptions,
         baseline: baseline?,
+        notify,
         changes: Vec::new(),
         digest: Digest::of(&[]),
     })
@@ -405,6 +447,14 @@ fn check_method(
     if let Method::Kayenta(spec) = &judge.method {
         let counted = metrics.iter().filter(|metric| metric.role != Role::Info);
         kayenta::check_weights(reader, spec, counted.map(|metric| &metric.group), at);
+        for metric in metrics.iter().filter(|metric| metric.judge.is_some()) {
+            let message = format!(
+                "metric `{}` has a `judge` of its own, and `method: kayenta` scores all as one",
+                metric.name
+            );
+            let help = "remove it, or choose another `method` for the template";
+            reader.error("C026", metric.place.unwrap_or(at), message, help);
+        }
         return;
     }
     for metric in metrics.iter().filter(|metric| metric.kayenta.is_some()) {
@@ -413,7 +463,7 @@ fn check_method(
     }
 }
 
-fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
+pub(super) fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
     let fields = reader.map(node, "`accept_no_harm`", written::NoHarm::FIELDS)?;
     let help = "the least power to find the minimum effect, such as `80%`";
     let node = reader.need(&fields, "power", help)?;

@@ -98,6 +98,7 @@ fn metric(name: &str) -> MetricPlan {
             coverage: p(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,
@@ -106,6 +107,7 @@ fn metric(name: &str) -> MetricPlan {
         alpha: p(0.025),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 
@@ -140,6 +142,7 @@ pub(crate) fn finding(name: &str, role: Role, label: Label) -> Finding {
         test: "mann-whitney exact",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: Vec::new(),
     }
 }

@@ -88,6 +88,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
             coverage: probability(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: "q".to_owned(),
             combine: Combine::Mean,
@@ -96,6 +97,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
         alpha: probability(alpha),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 

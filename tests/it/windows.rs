@@ -55,9 +55,11 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         },
         queries,
         per: None,
+        group_by: None,
         alpha: probability(0.01),
         kayenta: None,
         lag: haldane::time::Span::ZERO,
+        judge: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {

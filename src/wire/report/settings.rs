@@ -4,6 +4,7 @@ use super::{CommandDocument, SettingDocument, TimingDocument};
 use crate::judge::extension;
 use crate::judge::judgement::Judgement;
 use crate::plan::Plan;
+use crate::template::metric_judge::Acceptance;
 use crate::time::Span;
 use crate::units::{Probability, trim_number};
 use std::fmt::Write as _;
@@ -24,6 +25,23 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
     line("judge.false_promote", percent(plan.judge.false_promote));
     if let Some(power) = plan.judge.accept_no_harm {
         line("judge.accept_no_harm", percent(power));
+    }
+    for metric in &plan.metrics {
+        let Some(own) = &metric.judge else { continue };
+        let name = &metric.name;
+        if let Some(method) = own.method {
+            line(&format!("{name}: judge.method"), method.word().to_owned());
+        }
+        if let Some(share) = own.share {
+            line(&format!("{name}: judge.share"), trim_number(share));
+        }
+        match own.accept_no_harm {
+            None => {}
+            Some(Acceptance::Never) => line(&format!("{name}: judge.accept_no_harm"), "no".into()),
+            Some(Acceptance::WithPower(power)) => {
+                line(&format!("{name}: judge.accept_no_harm"), percent(power));
+            }
+        }
     }
     line("schedule.step", timing.step.span().to_string());
     line("schedule.look_every", timing.look_every.to_string());

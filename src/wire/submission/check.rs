@@ -259,6 +259,7 @@ impl Faults {
                 Ok(secret) => out.push(Receiver {
                     url: input.url,
                     secret,
+                    on: Vec::new(),
                 }),
                 Err(message) => self.add(&format!("webhooks[{idx}].secret"), message),
             }

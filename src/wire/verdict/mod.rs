@@ -2,10 +2,12 @@
 //! `--output json` prints. All decisions are words; only `final` is a boolean, because every
 //! client asks exactly that. Times are RFC 3339, lengths whole milliseconds, numbers finite.
 
+mod breakdown;
 mod context;
 mod metric;
 mod objective;
 
+pub use breakdown::{BreakdownDocument, ValueDocument};
 pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
     ArmDocument, EffectDocument, EvidenceDocument, IntervalDocument, LimitDocument, MetricDocument,
@@ -41,6 +43,10 @@ pub const MESSAGE_METRICS_MAX: usize = 20;
 
 /// Notes of one metric in a message; later ones are left out.
 const MESSAGE_NOTES_MAX: usize = 2;
+
+/// Values of `group_by` in a message, of those that are worse; further ones are left out. See
+/// [`MESSAGE_METRICS_MAX`].
+const MESSAGE_VALUES_MAX: usize = 3;
 
 /// An analysis, as its readers see it. Read by clients as well, which therefore accept fields
 /// they do not know.
@@ -241,6 +247,7 @@ impl VerdictDocument {
         };
         let total = metrics.len();
         let chosen = worst(&judgement.findings, MESSAGE_METRICS_MAX);
+        let mut values = MESSAGE_VALUES_MAX;
         let thinned = metrics
             .into_iter()
             .enumerate()
@@ -249,6 +256,11 @@ impl VerdictDocument {
                 metric.canary.spark.clear();
                 metric.queries.clear();
                 metric.notes.truncate(MESSAGE_NOTES_MAX);
+                if let Some(breakdown) = &mut metric.breakdown {
+                    values -= breakdown.thin(values);
+                }
+                let is_empty = |all: &mut BreakdownDocument| all.values.is_empty();
+                metric.breakdown.take_if(is_empty);
                 chosen.contains(&idx).then_some(metric)
             });
         self.metrics = Some(thinned.collect());
