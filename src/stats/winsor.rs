@@ -9,10 +9,10 @@
 pub const WIDTH: f64 = 2.5;
 
 /// Where zero means something, such as a limit, a value this many robust standard deviations beyond
-/// it passes whatever the values before it were. Values that lie far within their limit could otherwise
-/// not show that they have crossed it: the bounds would follow only when half of them have. With
-/// 1.5 a little more is found, and at 1 % a value that rises to its limit after a good while errs
-/// too often (`docs/evidence.md`).
+/// it passes whatever the values before it were. Values that lie far within their limit could
+/// otherwise not show that they have crossed it: the bounds would follow only when half of them
+/// have. With 1.5 a little more is found, and at 1 % a value that rises to its limit after a good
+/// while errs too often (`docs/evidence.md`).
 pub const BEYOND_ZERO: f64 = 1.0;
 
 /// Values that pass unclipped, before there is a spread to speak of.

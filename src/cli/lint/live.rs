@@ -146,7 +146,11 @@ fn plan(
             ..Deploy::default()
         },
         inputs,
-        baseline: baseline_scope(template, args.baseline.as_deref(), args.canary.as_deref())?,
+        baseline: baseline_scope(
+            template.for_change(change),
+            args.baseline.as_deref(),
+            args.canary.as_deref(),
+        )?,
         canary: arm_scope("canary", args.canary.as_deref())?,
         start: start.align_down(schedule.step),
         duration: None,
