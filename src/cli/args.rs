@@ -248,7 +248,7 @@ pub struct JudgeArgs {
     #[arg(
         long,
         value_name = "MATCHERS",
-        required_unless_present = "csv",
+        required_unless_present_any = ["csv", "canary"],
         conflicts_with = "csv"
     )]
     pub baseline: Option<String>,
@@ -352,9 +352,10 @@ pub struct SubmitArgs {
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
-    /// Label matchers of the baseline, as in PromQL
+    /// Label matchers of the baseline, as in PromQL; those of the canary, with a template whose
+    /// baseline is of another time
     #[arg(long)]
-    pub baseline: String,
+    pub baseline: Option<String>,
     /// Label matchers of the canary
     #[arg(long)]
     pub canary: String,
@@ -515,7 +516,7 @@ pub struct LintArgs {
     pub deny_warnings: bool,
     /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
     /// and the minimum effect can be shown before the deadline
-    #[arg(long, value_name = "URL", requires = "baseline", requires = "canary")]
+    #[arg(long, value_name = "URL", requires = "canary")]
     pub prometheus: Option<String>,
     /// With --prometheus: label matchers of the baseline, as in PromQL
     #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
@@ -526,7 +527,7 @@ pub struct LintArgs {
     /// With --prometheus: a value for an input, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
     pub inputs: Vec<String>,
-    /// Configuration file (for source.*)
+    /// Configuration file (for source.*, and the receivers that `notify` names)
     #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// How the answer is written

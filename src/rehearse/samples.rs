@@ -5,7 +5,7 @@
 //! so nothing depends on what else is in the test.
 
 use crate::engine::effect::first_from;
-use crate::plan::{MetricPlan, Part, Plan, Queries, Slot};
+use crate::plan::{ARM_MARK, MetricPlan, Part, Plan, Queries, Slot};
 use crate::rehearse::pieces::{Pieces, Point, Unit, steps};
 use crate::rehearse::spec::{ArmData, Before, Flow, Line, MetricData};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};
@@ -171,6 +171,9 @@ impl Maker<'_> {
     fn labels(&self, arm: &str, line: &Line, number: u32, data: &ArmData) -> Labels {
         let mut labels = line.labels.clone();
         labels.insert(ARM_LABEL.to_owned(), arm.to_owned());
+        if self.plan.shifted.is_some() {
+            labels.insert(ARM_MARK.to_owned(), arm.to_owned());
+        }
         let alike = |other: &Line| other.labels == line.labels;
         let twins: u32 = data
             .lines

@@ -2,7 +2,7 @@
 //! table, on a source, a store and a clock that are made up. Nothing waits: the clock goes from one
 //! thing to do to the next.
 
-use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder};
+use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::{Event, Submission, Ticket};
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Record, Seq};
@@ -20,6 +20,7 @@ use crate::simulate::scenario::{Deed, Fault, Happening, RolloutSpec, Scenario, S
 use crate::simulate::source::{Feed, fault_at};
 use crate::simulate::traffic::Traffic;
 use crate::template::Template;
+use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Step, Timestamp};
 use crate::units::Probability;
 use crate::wire::scope_text;
@@ -71,9 +72,11 @@ impl Ready {
             })?;
             plans.push((Arc::new(plan), Arc::clone(text)));
         }
-        let first = plans
-            .iter()
-            .map(|(plan, _)| crate::engine::effect::first_from(plan).minus(scenario.spec.scrape.0));
+        let first = plans.iter().map(|(plan, _)| {
+            first_from(plan)
+                .minus(plan.back())
+                .minus(scenario.spec.scrape.0)
+        });
         let born = first.min().unwrap_or(start);
         Ok(Self {
             scenario,
@@ -218,6 +221,11 @@ fn rollout(
     let share = spec
         .traffic_share
         .and_then(|share| Probability::new(share.0));
+    // A baseline of another time is the canary's own past.
+    let baseline = match template.baseline {
+        BaselineMode::Concurrent => &service.baseline,
+        _ => &service.canary,
+    };
     Ok(Rollout {
         deploy: Deploy {
             id: DeployId::new(&format!("{}-1", service.name)),
@@ -226,7 +234,7 @@ fn rollout(
             ..Deploy::default()
         },
         inputs,
-        baseline: scope(spec, service, &service.baseline)?,
+        baseline: scope(spec, service, baseline)?,
         canary: scope(spec, service, &service.canary)?,
         start: start.plus(spec.after.0),
         duration: spec.duration.map(|duration| duration.0),
