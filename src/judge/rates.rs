@@ -41,8 +41,9 @@ impl Rate {
     }
 }
 
-/// One standard deviation of the comparison if the canary's ratio were at `limit` of the margin over
-/// the baseline's: with hardly any bad event the estimate's own says only how alike two zeros are.
+/// One standard deviation of the comparison if the canary's ratio were at `limit` of the margin
+/// over the baseline's: with hardly any bad event the estimate's own says only how alike two zeros
+/// are.
 pub(super) fn spread_at(margin: Margin, [canary, baseline]: [Rate; 2], limit: f64) -> f64 {
     let usual = (baseline.bad + 0.5) / (baseline.total + 1.0);
     let there = match margin {

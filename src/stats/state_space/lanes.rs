@@ -9,6 +9,10 @@ pub(super) const LANES: usize = 8;
 pub type Lanes = [f64; LANES];
 
 /// The same of every lane.
+#[expect(
+    clippy::inline_always,
+    reason = "compiled with its caller, for its machine"
+)]
 #[inline(always)]
 pub(super) fn each(of: impl FnMut(usize) -> f64) -> Lanes {
     from_fn(of)

@@ -99,6 +99,10 @@ impl State {
         });
     }
 
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled with its caller, for its machine"
+    )]
     #[inline(always)]
     fn observe_blocks(
         &mut self,
@@ -129,6 +133,10 @@ impl State {
     }
 
     /// [`State::observe_all`] of the first `L` points of one block.
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled with its caller, for its machine"
+    )]
     #[inline(always)]
     fn observe_block<const L: usize>(
         &mut self,
@@ -368,8 +376,8 @@ impl State {
     }
 }
 
-/// [`State::observe_all`] as it is compiled for each kind of machine. Everything in it is inlined, so
-/// that it is compiled with it.
+/// [`State::observe_all`] as it is compiled for each kind of machine. Everything in it is inlined,
+/// so that it is compiled with it.
 struct Observed<'a> {
     state: &'a mut State,
     course: &'a Course,
@@ -380,6 +388,10 @@ struct Observed<'a> {
 impl WithSimd for Observed<'_> {
     type Output = ();
 
+    #[expect(
+        clippy::inline_always,
+        reason = "compiled with its caller, for its machine"
+    )]
     #[inline(always)]
     fn with_simd<S: Simd>(self, _: S) {
         self.state
@@ -388,12 +400,20 @@ impl WithSimd for Observed<'_> {
 }
 
 /// The first few of a block.
+#[expect(
+    clippy::inline_always,
+    reason = "compiled with its caller, for its machine"
+)]
 #[inline(always)]
 fn first<const L: usize>(lanes: &Lanes) -> [f64; L] {
     std::array::from_fn(|l| lanes[l])
 }
 
 /// The sums of two onsets, which share the reading of the residuals.
+#[expect(
+    clippy::inline_always,
+    reason = "compiled with its caller, for its machine"
+)]
 #[inline(always)]
 fn add_two<const L: usize>(
     residuals: &[Lanes],
