@@ -111,7 +111,7 @@ fn one(text: &str, edit: &Edit) -> Result<String, String> {
     match edit {
         Edit::FalseRollback(share) => {
             let value = percent(*share);
-            if let Some(place) = field_place(text, None, &["spec", "judge", "false_rollback"]) {
+            if let Some(place) = place_of(text, &["spec", "judge", "false_rollback"]) {
                 return replaced(text, place, &value);
             }
             let entry = format!("false_rollback: {value}");
@@ -133,8 +133,8 @@ fn one(text: &str, edit: &Edit) -> Result<String, String> {
                 MinEffect::Absolute(value) => ("absolute", *value),
             };
             let path = ["spec", "metrics", &idx, "min_effect", field];
-            let place = field_place(text, None, &path)
-                .ok_or_else(|| elsewhere(&format!("{name}: min_effect")))?;
+            let place =
+                place_of(text, &path).ok_or_else(|| elsewhere(&format!("{name}: min_effect")))?;
             let was = covered(text, place).unwrap_or_default();
             let written = if was.contains('%') || field == "relative" {
                 percent(value)
@@ -145,7 +145,7 @@ fn one(text: &str, edit: &Edit) -> Result<String, String> {
         }
         Edit::Role(name, role) => {
             let idx = metric_at(text, name)?;
-            if let Some(place) = field_place(text, None, &["spec", "metrics", &idx, "role"]) {
+            if let Some(place) = place_of(text, &["spec", "metrics", &idx, "role"]) {
                 return replaced(text, place, role.word());
             }
             let place = key_of(text, &["spec", "metrics", &idx, "min_effect"], "min_effect");
@@ -153,6 +153,11 @@ fn one(text: &str, edit: &Edit) -> Result<String, String> {
             inserted(text, place, &format!("role: {}", role.word()))
         }
     }
+}
+
+/// Where a field of the template stands; rules for types of change have fields of their own.
+fn place_of(text: &str, path: &[&str]) -> Option<Place> {
+    field_place(text, None, path)
 }
 
 fn elsewhere(what: &str) -> String {
@@ -163,10 +168,10 @@ fn elsewhere(what: &str) -> String {
 fn metric_at(text: &str, name: &str) -> Result<String, String> {
     for idx in 0.. {
         let idx = usize::to_string(&idx);
-        if field_place(text, None, &["spec", "metrics", &idx]).is_none() {
+        if place_of(text, &["spec", "metrics", &idx]).is_none() {
             break;
         }
-        let place = field_place(text, None, &["spec", "metrics", &idx, "name"]);
+        let place = place_of(text, &["spec", "metrics", &idx, "name"]);
         let written = place.and_then(|place| covered(text, place));
         if written.is_some_and(|written| written.trim_matches(['"', '\'', ' ']) == name) {
             return Ok(idx);
@@ -201,7 +206,7 @@ fn bytes(text: &str, place: Place) -> Option<(usize, usize)> {
 /// Where the key of a field stands: for maps and lists the parser knows, for values it is the word
 /// before them on their line.
 fn key_of(text: &str, path: &[&str], key: &str) -> Option<usize> {
-    let place = field_place(text, None, path)?;
+    let place = place_of(text, path)?;
     let (at, end) = bytes(text, place)?;
     if text.get(at..end)?.starts_with(key) {
         return Some(at);
