@@ -58,6 +58,10 @@ text_id! {
     GroupName
 }
 text_id! {
+    /// Somebody who hears of verdicts, as the daemon's configuration names them.
+    ReceiverName
+}
+text_id! {
     /// One message to one receiver, stable over its attempts (the `webhook-id`); no full stop.
     DeliveryId
 }

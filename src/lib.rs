@@ -18,6 +18,7 @@
 //! | 8 pages | [`report`] | what an analysis said, for people; pure |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
+//! | 10 proof | [`rehearse`] | unit tests of templates |
 //! | 11 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
@@ -36,6 +37,7 @@ pub mod judge;
 pub mod plan;
 pub mod prometheus;
 pub mod recording;
+pub mod rehearse;
 pub mod replay;
 pub mod report;
 pub mod secret;

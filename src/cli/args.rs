@@ -7,7 +7,9 @@ use crate::cli::import::ImportArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
+use crate::cli::schema::SchemaArgs;
 use crate::cli::simulate::SimulateArgs;
+use crate::cli::test::TestArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -84,6 +86,9 @@ pub enum Command {
     /// Write templates from files of Kayenta, Argo Rollouts or Flagger
     #[command(after_help = examples::IMPORT)]
     Import(ImportArgs),
+    /// Run the unit tests of templates
+    #[command(after_help = examples::TEST)]
+    Test(TestArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),
@@ -93,9 +98,9 @@ pub enum Command {
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
-    /// Print the JSON Schema of templates, for completion and checks in editors
+    /// Print the JSON Schema of templates or of their tests, for completion and checks in editors
     #[command(after_help = examples::SCHEMA)]
-    Schema,
+    Schema(SchemaArgs),
     /// Print the OpenAPI document of the HTTP API
     #[command(after_help = examples::OPENAPI)]
     Openapi,
@@ -247,7 +252,7 @@ pub struct JudgeArgs {
     #[arg(
         long,
         value_name = "MATCHERS",
-        required_unless_present = "csv",
+        required_unless_present_any = ["csv", "canary"],
         conflicts_with = "csv"
     )]
     pub baseline: Option<String>,
@@ -351,9 +356,10 @@ pub struct SubmitArgs {
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
-    /// Label matchers of the baseline, as in PromQL
+    /// Label matchers of the baseline, as in PromQL; those of the canary, with a template whose
+    /// baseline is of another time
     #[arg(long)]
-    pub baseline: String,
+    pub baseline: Option<String>,
     /// Label matchers of the canary
     #[arg(long)]
     pub canary: String,
@@ -514,7 +520,7 @@ pub struct LintArgs {
     pub deny_warnings: bool,
     /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
     /// and the minimum effect can be shown before the deadline
-    #[arg(long, value_name = "URL", requires = "baseline", requires = "canary")]
+    #[arg(long, value_name = "URL", requires = "canary")]
     pub prometheus: Option<String>,
     /// With --prometheus: label matchers of the baseline, as in PromQL
     #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
@@ -525,7 +531,7 @@ pub struct LintArgs {
     /// With --prometheus: a value for an input, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
     pub inputs: Vec<String>,
-    /// Configuration file (for source.*)
+    /// Configuration file (for source.*, and the receivers that `notify` names)
     #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
     pub config: Option<PathBuf>,
     /// How the answer is written

@@ -109,6 +109,18 @@ Examples:
 Exit codes: 0 everything was imported, 2 nothing could be, 3 something could not be; the notes say
 what";
 
+/// `haldane test`
+pub(super) const TEST: &str = "\
+Examples:
+  haldane test
+  haldane test analysis-templates/tests/http-service.test.yaml --filter 'rolled back'
+  haldane test templates/ --require-tests --junit tests.xml
+  haldane test checkout.test.yaml --seeds 200
+  haldane test checkout.test.yaml --update
+
+Exit codes: 0 all tests pass, 1 one does not (or --require-tests found a template without any),
+2 a file is unreadable or refused";
+
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\
 Examples:
@@ -138,7 +150,8 @@ pub(super) const SCHEMA: &str = "\
 Examples:
   haldane schema > template.schema.json
       then, as the first line of a template:
-      # yaml-language-server: $schema=template.schema.json";
+      # yaml-language-server: $schema=template.schema.json
+  haldane schema --kind test > template-test.schema.json";
 
 /// `haldane openapi`
 pub(super) const OPENAPI: &str = "\

@@ -112,7 +112,7 @@ fn to_pass(metric: &MetricDocument, style: Style) -> String {
     let end = |value: f64| with_unit(&signed(value), unit(metric));
     let more = needs(&metric.needs).map_or_else(String::new, |needs| format!("; {needs}"));
     match (metric.label.as_str(), ends) {
-        ("no_data", _) => {
+        ("no_data" | "lagging", _) => {
             let why = metric.no_data.as_deref().unwrap_or("no data");
             format!("{}{more}", crate::cli::style::plain(why))
         }

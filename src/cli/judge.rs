@@ -17,6 +17,7 @@ use crate::plan::{Plan, scope};
 use crate::serve::clock::Clock;
 use crate::serve::source::Source;
 use crate::serve::{config, one_shot, sources, template_files};
+use crate::template::baseline::BaselineMode;
 use crate::template::default::one_metric;
 use crate::template::{History, Template};
 use crate::time::{Span, Timestamp};
@@ -66,7 +67,7 @@ fn document(shot: &OneShot) -> JudgeDocument {
         shot.row,
         &shot.sentence,
     );
-    document.held(shot.hold.as_ref())
+    document.held(&shot.plan, &shot.judgement, shot.hold.as_ref())
 }
 
 /// What a report of the judgement is made from.
@@ -255,7 +256,7 @@ async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
             ..Deploy::default()
         },
         inputs,
-        baseline: arm_scope("baseline", args.baseline.as_deref())?,
+        baseline: baseline_scope(&template, args.baseline.as_deref(), args.canary.as_deref())?,
         canary: arm_scope("canary", args.canary.as_deref())?,
         start,
         duration: None,
@@ -329,6 +330,19 @@ pub(crate) fn inputs(written: &[String]) -> Result<BTreeMap<String, String>, Fau
 pub(crate) fn arm_scope(arm: &str, text: Option<&str>) -> Result<scope::Scope, Fault> {
     let text = text.ok_or_else(|| (Exit::Usage, format!("--{arm} is missing")))?;
     scope_text::parse(text).map_err(|fault| (Exit::Usage, format!("--{arm} `{text}`: {fault}")))
+}
+
+/// The scope of the baseline: the canary's, when none is given and the template compares with
+/// another time.
+pub(crate) fn baseline_scope(
+    template: &Template,
+    baseline: Option<&str>,
+    canary: Option<&str>,
+) -> Result<scope::Scope, Fault> {
+    match baseline {
+        None if template.baseline != BaselineMode::Concurrent => arm_scope("canary", canary),
+        given => arm_scope("baseline", given),
+    }
 }
 
 /// RFC 3339, seconds, `now`, or an offset from now such as `-30m`.

@@ -4,6 +4,7 @@
 use crate::cli::card::Card;
 use crate::cli::figures;
 use crate::cli::style::Style;
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 /// Heading, sentence, table. The marker lets the next run edit its own comment.
@@ -33,7 +34,14 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
     }
     out.push_str("\n| | metric | baseline | canary | effect | interval | limit | n/n_eff |\n");
     out.push_str("|---|---|---:|---:|---:|---:|---:|---:|\n");
-    for metric in card.worst_first() {
+    let metrics = card.worst_first().into_iter();
+    // What is worse by a value of its label has that value in the row below.
+    let metrics = metrics.flat_map(|metric| {
+        let values = metric.worse_values().into_iter().map(Cow::Owned);
+        std::iter::once(Cow::Borrowed(metric)).chain(values)
+    });
+    for metric in metrics {
+        let metric = &*metric;
         let sparks = figures::sparks(metric, style);
         let arms = [&metric.baseline, &metric.canary];
         let mut cells = vec![style.symbol(&metric.label).to_owned(), metric.name.clone()];

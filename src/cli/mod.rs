@@ -24,6 +24,7 @@ pub mod record;
 pub mod reference;
 pub mod replay;
 mod report;
+pub mod schema;
 mod serve;
 pub mod simulate;
 mod simulate_report;
@@ -32,6 +33,7 @@ mod status;
 mod style;
 mod submit;
 mod table;
+pub mod test;
 mod wait;
 
 use crate::cli::args::{Args, Command};
@@ -115,12 +117,13 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
+        Command::Test(args) => test::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
         Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Config => serve::print_defaults(output),
-        Command::Schema => serve::print_schema(output),
+        Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),
         Command::Completions { shell } => args::completions(shell, output),
     }

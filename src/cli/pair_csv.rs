@@ -1,7 +1,7 @@
 //! `timestamp_s,baseline,canary` files: a baseline/canary pair of one metric.
 
 use crate::judge::windows::Batch;
-use crate::plan::{Part, Plan, Slot};
+use crate::plan::{ARM_MARK, Part, Plan, Slot};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};
 use crate::time::{Span, Step, Timestamp};
 
@@ -227,7 +227,10 @@ impl Pair {
                     })
                 })
                 .collect();
-            let labels: Labels = [(ARM_LABEL.to_owned(), name.to_owned())].into();
+            let mut labels: Labels = [(ARM_LABEL.to_owned(), name.to_owned())].into();
+            if plan.shifted.is_some() {
+                labels.insert(ARM_MARK.to_owned(), name.to_owned());
+            }
             RawSeries { labels, samples }
         };
         let answer = Answer {

@@ -150,12 +150,6 @@ pub(crate) fn print_defaults(output: &mut Output) -> Exit {
     Exit::Clean
 }
 
-/// `haldane schema`
-pub(crate) fn print_schema(output: &mut Output) -> Exit {
-    output.data(&format!("{:#}", crate::template::schema::json()));
-    Exit::Clean
-}
-
 /// `haldane openapi`
 pub(crate) fn print_openapi(output: &mut Output) -> Exit {
     output.data(&crate::http::openapi_json());

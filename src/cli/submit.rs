@@ -49,7 +49,8 @@ async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
 fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
     let path = Path::new(&args.template);
     let (template, template_inline) = if path.is_file() {
-        // With the templates of its folder that it extends, which the daemon may not have.
+        // With the templates of its folder that it extends, which the daemon may not have, and the
+        // files it reads objectives from, which it never has.
         let bundle = template_files::bundle_of(path).map_err(|why| (Exit::Usage, why))?;
         (None, Some(bundle.text))
     } else if path.extension().is_some_and(|e| e == "yaml" || e == "yml") {
@@ -75,7 +76,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         template,
         template_inline,
         inputs: inputs(&args.inputs)?,
-        baseline: Some(ScopeInput::Text(args.baseline.clone())),
+        baseline: args.baseline.clone().map(ScopeInput::Text),
         canary: Some(ScopeInput::Text(args.canary.clone())),
         deploy: DeployInput {
             id: deploy.deploy_id.clone(),

@@ -108,6 +108,13 @@ pub(crate) fn whole(card: &Card<'_>, style: Style) -> String {
 /// One row per metric.
 fn findings(card: &Card<'_>, style: Style) -> String {
     let metrics = card.worst_first();
+    // What is worse by a value of its label has that value in the row below.
+    let values: Vec<Vec<MetricDocument>> = metrics.iter().map(|m| m.worse_values()).collect();
+    let metrics: Vec<&MetricDocument> = metrics
+        .into_iter()
+        .zip(&values)
+        .flat_map(|(metric, values)| std::iter::once(metric).chain(values))
+        .collect();
     let room = style.width.saturating_sub(2);
     let mut lines = Vec::new();
     for layout in LAYOUTS {

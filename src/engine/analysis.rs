@@ -188,6 +188,7 @@ impl Analysis {
             .receivers
             .iter()
             .enumerate()
+            .filter(|(_, to)| to.hears(conclusion.verdict))
             .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
             .collect();
         self.conclusion = Some(conclusion.clone());

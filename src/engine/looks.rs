@@ -72,8 +72,7 @@ impl Engine {
             return;
         };
         let timing = &analysis.plan.timing;
-        let newest = schedule::newest_due(timing, self.clock);
-        let Some(look) = newest.filter(|look| *look > analysis.ended_look()) else {
+        let Some(look) = schedule::next_due(timing, self.clock, analysis.ended_look()) else {
             analysis.phase = Phase::Resting;
             return self.rest(id);
         };

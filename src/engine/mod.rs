@@ -17,6 +17,7 @@
 //! back after a crash.
 
 mod analysis;
+pub mod asks;
 pub mod conclude;
 pub mod delivery;
 pub mod effect;

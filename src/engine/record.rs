@@ -21,6 +21,21 @@ pub struct Receiver {
     pub url: String,
     /// What signs the message.
     pub secret: SecretRef,
+    /// The verdicts it hears of; empty for all.
+    pub on: Vec<Verdict>,
+}
+
+impl Receiver {
+    /// Whether it hears of this verdict.
+    pub fn hears(&self, verdict: Verdict) -> bool {
+        self.on.is_empty() || self.on.contains(&verdict)
+    }
+
+    /// The same for these verdicts only.
+    #[must_use]
+    pub fn only(&self, on: Vec<Verdict>) -> Self {
+        Self { on, ..self.clone() }
+    }
 }
 
 /// What signs messages to a receiver.

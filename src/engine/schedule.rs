@@ -33,3 +33,16 @@ pub fn newest_due(timing: &Timing, now: Timestamp) -> Option<u32> {
         .min(planned.saturating_sub(1));
     (look > 0).then_some(look)
 }
+
+/// The look to take at `now` when `ended` is the newest that is over: the newest that is due. Only
+/// the look that decides about an extension is never passed over; what is known at the deadline
+/// says whether there is more time.
+pub fn next_due(timing: &Timing, now: Timestamp, ended: u32) -> Option<u32> {
+    let newest = newest_due(timing, now).filter(|look| *look > ended)?;
+    let regular = timing.looks_regular();
+    Some(if ended < regular {
+        newest.min(regular)
+    } else {
+        newest
+    })
+}

@@ -6,10 +6,12 @@
 
 use crate::ids::MetricName;
 use crate::judge::explain::Stand;
+use crate::judge::extension;
 use crate::judge::judgement::{Finding, Judgement, Label, Outcome, RungFinding};
 use crate::judge::score;
 use crate::plan::Plan;
-use crate::template::Method;
+use crate::template::inconclusive::Reason;
+use crate::template::{Method, OnInconclusive};
 
 /// The word of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -262,7 +264,7 @@ impl Situation {
             environment_degraded: objective_alike || gates().any(|f| f.both_degraded),
             population: population(seen),
             bake_over: seen.covered_to >= timing.bake_until,
-            deadline: seen.look >= timing.looks_planned(),
+            deadline: extension::is_last(plan, seen),
             all_within: complete && all_within && guarded(seen),
             suspect: !seen.suspect.is_empty(),
             budget_burning: seen
@@ -272,6 +274,37 @@ impl Situation {
             ..nothing_seen
         }
     }
+}
+
+/// Why a verdict is inconclusive: `row` and `hold` as the table gave them, `judgement` the newest.
+/// `None` when a person decided.
+pub fn because(row: u8, hold: Option<&Hold>, judgement: Option<&Judgement>) -> Option<Reason> {
+    let reason = match (row, hold) {
+        (1, _) => return None,
+        (6, _) => Reason::SourceFault,
+        (_, Some(Hold::EnvironmentDegraded)) => Reason::EnvironmentDegraded,
+        (_, Some(Hold::TrafficMismatch)) => Reason::TrafficMismatch,
+        (_, Some(Hold::ArmAbsent)) => Reason::NoData,
+        (_, Some(Hold::DataSuspect)) => Reason::DataSuspect,
+        (_, Some(Hold::BudgetBurning)) => Reason::BudgetBurning,
+        (_, None) => match judgement {
+            Some(seen) if has_data(seen) => Reason::Undecided,
+            Some(_) | None => Reason::NoData,
+        },
+    };
+    Some(reason)
+}
+
+/// What the controller is told when the verdict is inconclusive for that reason.
+pub fn told(plan: &Plan, because: Option<Reason>) -> OnInconclusive {
+    let exception = because.and_then(|reason| plan.exceptions.get(reason));
+    exception.unwrap_or(plan.on_inconclusive)
+}
+
+/// Every gate has data, and so has what guards a promote beside them.
+fn has_data(seen: &Judgement) -> bool {
+    let mut gates = seen.findings.iter().filter(|f| f.role.is_gate());
+    gates.all(|f| f.label != Label::NoData) && guarded(seen)
 }
 
 /// What guards a promote beside the gates has something to see (A5): every objective has events of
@@ -287,8 +320,10 @@ fn guarded(seen: &Judgement) -> bool {
             .is_none_or(|traffic| traffic.observed.is_some())
 }
 
-/// A test was run on data of both arms (A5): a label alone decides nothing.
+/// A test was run on data of both arms (A5), of the whole or of the value that makes it worse: a
+/// label alone decides nothing.
 fn evident(finding: &Finding) -> bool {
+    let finding = finding.decisive();
     finding.evidence.is_some() && finding.baseline.n > 0 && finding.canary.n > 0
 }
 

@@ -5,13 +5,16 @@ use super::refused::{Code, Refused, field_problems};
 use super::wire::path_segment;
 use crate::diagnostic::{Diagnostic, closest};
 use crate::engine::record::{Receiver, SecretRef};
-use crate::ids::TemplateName;
+use crate::engine::verdict::Verdict;
+use crate::http::KnownReceiver;
+use crate::ids::{ReceiverName, TemplateName};
 use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::once::bind_once;
 use crate::plan::rollout::Rollout;
 use crate::template::Template;
 use crate::template::extends::{Ancestor, Bundle, bundle};
+use crate::template::notify::{Notify, NotifyOn, unknown_receivers};
 use crate::wire::problem::FieldProblem;
 use crate::wire::submission::TemplateChoice;
 use std::sync::{Arc, PoisonError};
@@ -34,6 +37,10 @@ pub(crate) fn chosen(office: &Office, choice: &TemplateChoice) -> Result<Chosen,
             let Some(template) = template else {
                 return Err(refused(&bundle.named(&found)));
             };
+            let unknown = unknown_receivers(&template, &receiver_names(office));
+            if !unknown.is_empty() {
+                return Err(refused(&bundle.named(&unknown)));
+            }
             Ok(Chosen {
                 text: bundle.text.into(),
                 template: Arc::new(template),
@@ -115,8 +122,34 @@ fn diagnosed(code: Code, field: &str, diagnostics: &[Diagnostic]) -> Refused {
     Refused::new(code, detail).with_errors(errors)
 }
 
-/// Those who will hear of the verdict: the body's own, checked, then the daemon's.
-pub(crate) fn receivers(office: &Office, own: &[Receiver]) -> Result<Vec<Receiver>, Refused> {
+/// The names of the daemon's receivers.
+fn receiver_names(office: &Office) -> Vec<ReceiverName> {
+    let known = office.desk.receivers.iter();
+    known.filter_map(|known| known.name.clone()).collect()
+}
+
+/// Whether one of the daemon's receivers hears of verdicts of a template, and of which: of all
+/// without a name, or without any choice; else as the template says.
+fn chosen_receiver(known: &KnownReceiver, notify: Option<&[Notify]>) -> Option<Receiver> {
+    let (Some(name), Some(notify)) = (&known.name, notify) else {
+        return Some(known.receiver.clone());
+    };
+    let notify = notify.iter().find(|notify| notify.receiver == *name)?;
+    let verdict = |on: &NotifyOn| match on {
+        NotifyOn::Promote => Verdict::Promote,
+        NotifyOn::Rollback => Verdict::Rollback,
+        NotifyOn::Inconclusive => Verdict::Inconclusive,
+    };
+    Some(known.receiver.only(notify.on.iter().map(verdict).collect()))
+}
+
+/// Those who will hear of the verdict: the body's own, checked, then those of the daemon that the
+/// template chooses.
+pub(crate) fn receivers(
+    office: &Office,
+    own: &[Receiver],
+    notify: Option<&[Notify]>,
+) -> Result<Vec<Receiver>, Refused> {
     let desk = &office.desk;
     let mut errors = Vec::new();
     for (idx, receiver) in own.iter().enumerate() {
@@ -142,9 +175,11 @@ pub(crate) fn receivers(office: &Office, own: &[Receiver]) -> Result<Vec<Receive
         return Err(Refused::new(Code::InvalidReceiver, detail).with_errors(errors));
     }
     let mut all = own.to_vec();
-    for receiver in desk.receivers.iter() {
-        if !all.contains(receiver) {
-            all.push(receiver.clone());
+    for known in desk.receivers.iter() {
+        // What came with the body hears of everything.
+        if !own.contains(&known.receiver) {
+            let chosen = chosen_receiver(known, notify);
+            all.extend(chosen.filter(|chosen| !all.contains(chosen)));
         }
     }
     Ok(all)

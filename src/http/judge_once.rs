@@ -13,7 +13,7 @@ use crate::http::{Ask, OnceFault, OneShot};
 use crate::judge::windows::Batch;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::Scope;
-use crate::plan::{Part, Plan, Queries, Slot};
+use crate::plan::{ARM_MARK, ARM_MARKS, Part, Plan, Queries, Slot};
 use crate::series::raw::{Answer, Labels, RawSeries, Sample};
 use crate::template::{Measure, Template};
 use crate::time::{Span, Timestamp};
@@ -52,6 +52,8 @@ pub(crate) async fn judge(
     let bytes = json_bytes(&parts.headers, body, office.desk.limits.body_bytes_max).await?;
     let window = read(&bytes).map_err(invalid)?;
     let chosen = bind::chosen(&office, &window.submission.template)?;
+    let fits = window.submission.fits(&chosen.template);
+    fits.map_err(invalid)?;
     let now = (office.desk.now)();
     let rollout = rollout(&window, &chosen.template, now)?;
     let plan = bind::plan_once(&fitted(&chosen.template, &window), &rollout)?;
@@ -74,7 +76,7 @@ pub(crate) async fn judge(
         OnceFault::Judge(message) => Refused::new(Code::Internal, message),
     })?;
     let document = JudgeDocument::new(&plan, &judgement, verdict.word(), row, &sentence);
-    Ok(ok(&document.held(hold.as_ref())))
+    Ok(ok(&document.held(&plan, &judgement, hold.as_ref())))
 }
 
 fn source(fault: &SourceFault) -> Refused {
@@ -116,6 +118,7 @@ fn read(bytes: &[u8]) -> Result<Window, Vec<FieldProblem>> {
                     samples,
                 });
             }
+            faults.extend(submission.arms_fault);
         }
         Err(more) => faults.extend(more),
     }
@@ -303,10 +306,15 @@ fn known_metrics(samples: &Samples, template: &Template) -> Result<(), Vec<Field
 /// The samples as the source would have answered them.
 fn batch(plan: &Plan, samples: &Samples) -> Result<Batch, Vec<FieldProblem>> {
     let labels = |name, scope| labels(name, scope);
-    let arms = (
+    let mut arms = (
         labels("baseline", &plan.rollout.baseline)?,
         labels("canary", &plan.rollout.canary)?,
     );
+    if plan.shifted.is_some() {
+        let [baseline, canary] = ARM_MARKS.map(str::to_owned);
+        arms.0.insert(ARM_MARK.to_owned(), baseline);
+        arms.1.insert(ARM_MARK.to_owned(), canary);
+    }
     let step = plan.timing.step;
     let mut answers = Vec::new();
     for (metric_idx, metric) in plan.metrics.iter().enumerate() {

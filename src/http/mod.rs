@@ -332,6 +332,15 @@ impl Default for Limits {
 /// Refuses a webhook's address: `Err` says why.
 pub type CheckReceiver = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
 
+/// A receiver of the configuration.
+#[derive(Clone, Debug)]
+pub struct KnownReceiver {
+    /// What templates call it; without a name it hears of every verdict.
+    pub name: Option<crate::ids::ReceiverName>,
+    /// Who it is.
+    pub receiver: crate::engine::record::Receiver,
+}
+
 /// Everything a handler sees.
 #[derive(Clone)]
 pub struct Desk {
@@ -357,8 +366,8 @@ pub struct Desk {
     pub check_receiver: CheckReceiver,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,
-    /// Receivers that hear of every verdict, besides those of the submission.
-    pub receivers: Arc<[crate::engine::record::Receiver]>,
+    /// Receivers of the configuration, besides those of the submission.
+    pub receivers: Arc<[KnownReceiver]>,
     /// Whether a receiver may name no key.
     pub has_default_key: bool,
 }

@@ -43,8 +43,11 @@ pub(crate) async fn submit(
         checked.deploy.traceparent = traceparent(&parts.headers);
     }
     let chosen = bind::chosen(&office, &checked.template)?;
+    checked.fits(&chosen.template).map_err(invalid)?;
     let plan = bind::plan(&chosen.template, &checked.rollout((office.desk.now)()))?;
-    let receivers = bind::receivers(&office, &checked.receivers)?;
+    let change = checked.deploy.change_type.as_deref();
+    let notify = chosen.template.for_change(change).notify.as_deref();
+    let receivers = bind::receivers(&office, &checked.receivers, notify)?;
     let deploy_key = || checked.deploy.id.as_ref().map(|id| format!("deploy:{id}"));
     let id = (office.desk.next_id)();
     let submission = Box::new(Submission {

@@ -21,12 +21,16 @@ use crate::series::grid::Grid;
 use crate::series::raw::{Labels, RawHistograms, RawSeries, series_key};
 use crate::series::samples::Series;
 use crate::template::{Combine, GapPolicy};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::collections::BTreeSet;
 
 /// Share of values that may be NaN, infinite or too large before a metric has no data: one in
 /// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
 const NON_FINITE_SHARE_MAX: f64 = 0.05;
+
+/// Warnings of the source kept of a metric whose data come late; later ones are dropped: a note is
+/// there for people.
+const WARNINGS_MAX: usize = 3;
 
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -47,6 +51,11 @@ pub(crate) struct MetricState {
     unnamed: bool,
     census: Census,
     histogram_series: usize,
+    /// It is a part of a metric whose other parts are elsewhere: that nothing bad ever happened
+    /// here says nothing about the selector.
+    is_part: bool,
+    /// What the source warned of, where that holds nothing up.
+    warnings: Vec<String>,
 }
 
 /// Where the first answer of a metric began.
@@ -79,16 +88,19 @@ impl MetricState {
         answers: &Answers<'_>,
         window: &mut MetricWindow,
     ) {
-        let answered = match &metric.queries {
-            Queries::Series { .. } => answers.has(Part::Grid),
-            // Bad events are zero only when somebody asked for them and there were none.
-            Queries::Events { .. } => answers.has(Part::Bad) && answers.has(Part::Total),
-            Queries::Distribution { .. } => answers.has(Part::Buckets),
-        };
-        if !answered || self.read_to.is_some_and(|read_to| answers.to <= read_to) {
+        if !answers.complete(&metric.queries)
+            || self.read_to.is_some_and(|read_to| answers.to <= read_to)
+        {
             return;
         }
         self.note_reach(plan, answers.from);
+        if metric.lag != Span::ZERO {
+            for warning in answers.warnings() {
+                if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(warning) {
+                    self.warnings.push(warning.clone());
+                }
+            }
+        }
         for (_, answer) in &answers.parts {
             self.histogram_series = self.histogram_series.max(answer.histogram_series);
         }
@@ -117,6 +129,26 @@ impl MetricState {
         window.stray_series = self.stray.len();
         window.notes = self.notes(metric);
         window.unusable = self.unusable(metric, &window.data);
+    }
+
+    /// Of a part of a metric.
+    pub(crate) fn of_part() -> Self {
+        Self {
+            is_part: true,
+            ..Self::default()
+        }
+    }
+
+    /// What turns up in a part of a metric after the whole was scraped is new, however long the
+    /// part has been empty.
+    pub(crate) fn scraped_with(&mut self, whole: &Self) {
+        self.tally.scraped_with(&whole.tally);
+        self.past.scraped_with(&whole.past);
+    }
+
+    /// The last instant answered for.
+    pub(crate) fn read_to(&self) -> Option<Timestamp> {
+        self.read_to
     }
 
     /// Whether more series came than may.
@@ -453,7 +485,8 @@ impl MetricState {
             return None;
         };
         let (totals, bads) = self.tally.series();
-        (totals > 0 && bads == 0 && metric_name(bad) != metric_name(total)).then(|| {
+        let two = !self.is_part && metric_name(bad) != metric_name(total);
+        (totals > 0 && bads == 0 && two).then(|| {
             format!(
                 "no series matches `{}`; a counter that starts at zero, or one of the same name \
                  as the total, tells no errors from a mistyped selector",
@@ -509,6 +542,11 @@ impl MetricState {
             ));
         }
         out.extend(self.past.note());
+        out.extend(
+            self.warnings
+                .iter()
+                .map(|text| format!("the source warned: {text}")),
+        );
         out
     }
 }

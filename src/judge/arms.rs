@@ -3,9 +3,9 @@
 
 use crate::digest::Digest;
 use crate::judge::windows::{ANCHOR_LOOKBACK, Arm, Batch, SUSPECT_MAX};
-use crate::plan::{Part, Plan};
+use crate::plan::{Part, Plan, Queries};
 use crate::series::raw::{Answer, Labels, RawHistograms, RawSeries, Sample, series_key};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use regex::Regex;
 use std::collections::BTreeMap;
 
@@ -14,6 +14,29 @@ pub(crate) struct Answers<'a> {
     pub(crate) from: Timestamp,
     pub(crate) to: Timestamp,
     pub(crate) parts: Vec<(Part, &'a Answer)>,
+    /// Which series of them.
+    only: Only<'a>,
+}
+
+/// Which series of an answer are meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Only<'a> {
+    /// All.
+    All,
+    /// Those on which a label has a value.
+    With(&'a str, &'a str),
+    /// None: the query was asked, and nothing in its answer is meant.
+    None,
+}
+
+impl Only<'_> {
+    fn takes(self, labels: &Labels) -> bool {
+        match self {
+            Self::All => true,
+            Self::With(label, value) => labels.get(label).is_some_and(|other| other == value),
+            Self::None => false,
+        }
+    }
 }
 
 impl<'a> Answers<'a> {
@@ -27,7 +50,62 @@ impl<'a> Answers<'a> {
             from: batch.from,
             to,
             parts: mine.map(|(slot, answer)| (slot.part, answer)).collect(),
+            only: Only::All,
         }
+    }
+
+    /// The same of some of the series.
+    pub(crate) fn only<'b>(&'b self, only: Only<'b>) -> Answers<'b>
+    where
+        'a: 'b,
+    {
+        Answers {
+            parts: self.parts.clone(),
+            only,
+            ..*self
+        }
+    }
+
+    /// Whether everything a metric asks for was answered.
+    pub(crate) fn complete(&self, queries: &Queries) -> bool {
+        match queries {
+            Queries::Series { .. } => self.has(Part::Grid),
+            // Bad events are zero only when somebody asked for them and there were none.
+            Queries::Events { .. } => self.has(Part::Bad) && self.has(Part::Total),
+            Queries::Distribution { .. } => self.has(Part::Buckets),
+        }
+    }
+
+    /// The same of a metric whose data lag behind: up to where they can have been there when they
+    /// were asked for. Later ones show that all was asked for when all was there.
+    pub(crate) fn lagging(self, plan: &Plan, lag: Span) -> Self {
+        let end = self.to.minus(lag);
+        let later = |at: Timestamp| end < at && at <= self.to;
+        let mut answers = self.parts.iter().map(|(_, answer)| *answer);
+        let settled = answers.any(|answer| {
+            let mut series = answer.series.iter().flat_map(|one| &one.samples);
+            let mut histograms = answer.histograms.iter().flat_map(|one| &one.samples);
+            series.any(|sample| later(sample.at)) || histograms.any(|sample| later(sample.at))
+        });
+        if settled {
+            return self;
+        }
+        let start = plan.timing.start;
+        let last = self.from.minus(lag);
+        Self {
+            from: if last <= start {
+                self.from.min(start)
+            } else {
+                last
+            },
+            to: end,
+            ..self
+        }
+    }
+
+    /// What the source warned of.
+    pub(crate) fn warnings(&self) -> impl Iterator<Item = &'a String> {
+        self.parts.iter().flat_map(|(_, answer)| &answer.warnings)
     }
 
     /// Whether that query was answered at all.
@@ -38,13 +116,17 @@ impl<'a> Answers<'a> {
     /// The native histograms of one query's answer.
     pub(crate) fn histograms(&self, part: Part) -> impl Iterator<Item = &'a RawHistograms> {
         let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        let only = self.only;
         mine.flat_map(|(_, answer)| &answer.histograms)
+            .filter(move |one| only.takes(&one.labels))
     }
 
     /// The series of one query's answer.
     pub(crate) fn series(&self, part: Part) -> impl Iterator<Item = &'a RawSeries> {
         let mine = self.parts.iter().filter(move |(other, _)| *other == part);
+        let only = self.only;
         mine.flat_map(|(_, answer)| &answer.series)
+            .filter(move |one| only.takes(&one.labels))
     }
 }
 
@@ -144,8 +226,7 @@ pub(crate) fn by_key<'a>(
 
 /// The arm whose scope selects these labels; `None` when neither or both do.
 pub(crate) fn arm_of(plan: &Plan, labels: &Labels) -> Option<Arm> {
-    let (baseline, canary) = (&plan.rollout.baseline, &plan.rollout.canary);
-    match (baseline.matches(labels), canary.matches(labels)) {
+    match plan.arms_of(labels) {
         (true, false) => Some(Arm::Baseline),
         (false, true) => Some(Arm::Canary),
         _ => None,
@@ -167,6 +248,11 @@ pub(crate) fn suspects(plan: &Plan, batch: &Batch, suspect_list: &mut Vec<String
         .filter_map(|text| Regex::new(text).ok())
         .collect();
     for (slot, answer) in &batch.answers {
+        // What nothing waits for holds nothing up: it is a note of that metric.
+        let metric = plan.metrics.get(slot.metric_idx);
+        if metric.is_some_and(|metric| metric.lag != Span::ZERO) {
+            continue;
+        }
         for warning in &answer.warnings {
             if allowed.iter().any(|regex| regex.is_match(warning)) {
                 continue;

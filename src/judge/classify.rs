@@ -167,7 +167,7 @@ pub(super) fn agree(
                 low = low.max(limits.down.next_up());
             }
         }
-        Label::Undecided | Label::NoData => {
+        Label::Undecided | Label::Lagging | Label::NoData => {
             if above {
                 low = low.min(limits.up);
             }

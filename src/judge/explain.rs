@@ -3,8 +3,11 @@
 //! It leads with the worst metric, its effect with interval and the limit; one sentence, without a
 //! full stop, in ASCII but for `×`, `±` and what a metric's unit brings.
 
+use crate::judge::extension;
 use crate::judge::finding::ACCEPTED;
-use crate::judge::judgement::{Finding, Judgement, Label, ObjectiveFinding, RungFinding};
+use crate::judge::judgement::{
+    Breakdown, Finding, Judgement, Label, ObjectiveFinding, RungFinding,
+};
 use crate::judge::kayenta;
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
 use crate::judge::sequential::combine::TOGETHER;
@@ -39,7 +42,23 @@ pub enum Stand {
 
 /// The sentence for a verdict, a hold, or an analysis that goes on; without a judgement there has
 /// been no look yet.
+///
+/// A comparison with a baseline of another time says in every sentence how weak it is, and an
+/// analysis that was extended by how much.
 pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
+    let mut text = said(plan, judgement, stand);
+    if let Some(extra) = extension::extended_by(plan, judgement) {
+        let regular = plan.timing.deadline_regular().since(plan.timing.start);
+        let more = format!("; the deadline of {regular} was extended once, by {extra}");
+        text.push_str(&more);
+    }
+    match plan.baseline_mode().weakness() {
+        Some(weakness) if judgement.is_some() => format!("{text}; {weakness}"),
+        _ => text,
+    }
+}
+
+fn said(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
     let Some(judgement) = judgement else {
         return match stand {
             Stand::Pending => "no look has been taken yet".to_owned(),
@@ -68,6 +87,48 @@ pub fn sentence(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> Str
 /// The line of one metric in a table, without its name: the effect with interval and limit, or
 /// why there is none.
 pub fn headline(finding: &Finding) -> String {
+    let (Some(breakdown), Some(lead)) = (&finding.breakdown, finding.lead()) else {
+        return line(finding);
+    };
+    let (by, value) = (&breakdown.by, spoken(&lead.value));
+    let others = others(breakdown);
+    format!("{by}={value}: {}{others}", line(&lead.finding))
+}
+
+/// What else is worse beside the value that leads.
+fn others(breakdown: &Breakdown) -> String {
+    let worse = breakdown.worse();
+    let by = &breakdown.by;
+    let more = match worse.get(1..).unwrap_or_default() {
+        [] => String::new(),
+        [one] => format!("; {by}={} is worse too", spoken(&one.value)),
+        [one, others @ ..] => format!(
+            "; {by}={} and {} more are worse too",
+            spoken(&one.value),
+            others.len()
+        ),
+    };
+    let whole = if breakdown.whole == Label::Worse {
+        "; so is the whole"
+    } else {
+        ""
+    };
+    format!("{more}{whole}")
+}
+
+/// A label's value in a sentence: in ASCII, and short.
+fn spoken(value: &str) -> String {
+    /// Characters of a label's value that are repeated; the rest is in the judgement.
+    const VALUE_LEN_MAX: usize = 60;
+    let plain = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+    let mut out: String = value.chars().take(VALUE_LEN_MAX).map(plain).collect();
+    if value.chars().nth(VALUE_LEN_MAX).is_some() {
+        out.push_str("...");
+    }
+    out
+}
+
+fn line(finding: &Finding) -> String {
     match (finding.label, &finding.no_data) {
         (Label::NoData, Some(reason)) => reason.clone(),
         (Label::NoData, None) => "no data".to_owned(),
@@ -103,12 +164,23 @@ fn rollback(judgement: &Judgement) -> String {
         [one] => format!("; {} is worse too", one.metric),
         [one, others @ ..] => format!("; {} and {} more are worse too", one.metric, others.len()),
     };
-    format!("{} is {}{more}", worst.metric, headline(worst))
+    let (Some(breakdown), Some(lead)) = (&worst.breakdown, worst.lead()) else {
+        return format!("{} is {}{more}", worst.metric, line(worst));
+    };
+    format!(
+        "{}, {}={} is {}{}{more}",
+        worst.metric,
+        breakdown.by,
+        spoken(&lead.value),
+        line(&lead.finding),
+        others(breakdown)
+    )
 }
 
 /// Critical metrics first, then by the strength of the evidence.
 fn urgency(finding: &Finding) -> f64 {
     let share = finding
+        .decisive()
         .evidence
         .map_or(1.0, |e| e.p_harm / e.alpha.max(f64::MIN_POSITIVE));
     let critical = finding.role == crate::template::Role::Critical;
@@ -121,7 +193,8 @@ fn promote(judgement: &Judgement) -> String {
         return "every required metric is within its limit".to_owned();
     };
     let line = format!("{} at {}", closest.metric, headline(closest));
-    match count {
+    let untold = untold(judgement);
+    let said = match count {
         1 => format!(
             "{} is within its limit at {}",
             closest.metric,
@@ -129,7 +202,28 @@ fn promote(judgement: &Judgement) -> String {
         ),
         2 => format!("both required metrics are within their limits; closest is {line}"),
         _ => format!("all {count} required metrics are within their limits; closest is {line}"),
-    }
+    };
+    said + &untold
+}
+
+/// Values of `group_by` of which nothing was shown: they hold nothing up, and a reader must know.
+fn untold(judgement: &Judgement) -> String {
+    let breakdowns = gates(judgement).filter_map(|f| Some((f, f.breakdown.as_ref()?)));
+    let open = breakdowns.filter_map(|(finding, breakdown)| {
+        let told = breakdown.with(Label::Within).count();
+        let (all, out) = (breakdown.values.len(), breakdown.left_out);
+        let open = all - told + out;
+        (open > 0).then(|| {
+            format!(
+                "; by {} {open} of {} values of {} are not shown within the limit, which holds \
+                 nothing up",
+                breakdown.by,
+                all + out,
+                finding.metric
+            )
+        })
+    });
+    open.collect()
 }
 
 fn pending(judgement: &Judgement) -> String {

@@ -39,6 +39,7 @@ pub fn blank(metric: &MetricPlan, baseline: ArmSummary, canary: ArmSummary) -> F
         needs: Needs::Nothing,
         both_degraded: false,
         notes: Vec::new(),
+        breakdown: None,
     }
 }
 
@@ -113,7 +114,7 @@ pub fn settle(
     show(finding, decision, scale);
     let levels = look.levels(plan, metric);
     // A trailing window beyond the limit is harm found, whatever the whole window says.
-    if may_accept && accept(finding, plan, decision, limits, levels) {
+    if may_accept && accept(finding, (plan, metric), decision, limits, levels) {
         return;
     }
     finding.needs = classify::needs(decision, limits, metric.harm, look, |at| {
@@ -125,12 +126,12 @@ pub fn settle(
 /// *within*, with a note.
 pub(super) fn accept(
     finding: &mut Finding,
-    plan: &Plan,
+    (plan, metric): (&Plan, &MetricPlan),
     decision: &Decision,
     limits: Limits,
     levels: Levels,
 ) -> bool {
-    let (Label::Undecided, Some(wanted)) = (decision.label, plan.judge.accept_no_harm) else {
+    let (Label::Undecided, Some(wanted)) = (decision.label, plan.accepts_no_harm(metric)) else {
         return false;
     };
     let (power, harm_found) = classify::power(decision, limits, finding.harm, levels);

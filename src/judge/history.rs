@@ -115,8 +115,18 @@ impl Past {
 
     /// Nothing more can come: what was remembered for it is dropped.
     pub(crate) fn close(&mut self) {
-        self.tally = Tally::default();
+        self.tally = self.tally.emptied();
         self.known = BTreeSet::new();
+    }
+
+    /// See [`MetricState::scraped_with`](crate::judge::absorb::MetricState::scraped_with).
+    pub(crate) fn scraped_with(&mut self, whole: &Self) {
+        self.tally.scraped_with(&whole.tally);
+    }
+
+    /// The first sample of baseline and canary.
+    pub(crate) fn since(&self) -> [Option<Timestamp>; 2] {
+        [self.baseline.since, self.canary.since]
     }
 
     /// The bucket counts of a distribution metric on the history's grid.
@@ -195,14 +205,22 @@ impl Windows {
             };
             (0..grid.len).map(value).collect()
         };
-        let since = |pick: fn(&Past) -> Option<Timestamp>| {
-            let all = self.counters.iter();
-            all.filter_map(|state| pick(state.past())).min()
-        };
+        let [baseline, canary] = self.since();
         Some((
-            filled(&past.baseline, since(|past| past.baseline.since)),
-            filled(&past.canary, since(|past| past.canary.since)),
+            filled(&past.baseline, baseline),
+            filled(&past.canary, canary),
         ))
+    }
+
+    /// The first sample of each arm in the history of any metric.
+    pub(crate) fn since(&self) -> [Option<Timestamp>; 2] {
+        let mut out = self.besides.since;
+        for state in &self.counters {
+            for (known, since) in out.iter_mut().zip(state.past().since()) {
+                *known = known.iter().copied().chain(since).min();
+            }
+        }
+        out
     }
 
     /// The bucket counts of a distribution metric from `start − lookback` to the start; `None` when

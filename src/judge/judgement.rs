@@ -12,6 +12,8 @@ pub enum Label {
     Worse,
     /// Not enough data to say anything.
     NoData,
+    /// Its data come later than the analysis can wait for.
+    Lagging,
     /// Neither shown worse nor shown within its limit.
     Undecided,
     /// Shown to be within its limit.
@@ -24,6 +26,7 @@ impl Label {
         match self {
             Self::Worse => "worse",
             Self::NoData => "no_data",
+            Self::Lagging => "lagging",
             Self::Undecided => "undecided",
             Self::Within => "within",
         }
@@ -31,9 +34,14 @@ impl Label {
 
     /// The reverse of [`Label::word`].
     pub fn from_word(word: &str) -> Option<Self> {
-        [Self::Worse, Self::NoData, Self::Undecided, Self::Within]
-            .into_iter()
-            .find(|label| label.word() == word)
+        let all = [
+            Self::Worse,
+            Self::NoData,
+            Self::Lagging,
+            Self::Undecided,
+            Self::Within,
+        ];
+        all.into_iter().find(|label| label.word() == word)
     }
 }
 
@@ -142,6 +150,70 @@ pub struct Finding {
     pub both_degraded: bool,
     /// What a reader must know about the data.
     pub notes: Vec<String>,
+    /// The values of `group_by`, each judged on its own; the label is *worse* as soon as one of
+    /// them is, all else is of the whole.
+    pub breakdown: Option<Box<Breakdown>>,
+}
+
+/// What the values of one label say, each judged on its own beside the whole metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Breakdown {
+    /// The label.
+    pub by: String,
+    /// How many values are judged on their own at most.
+    pub max: usize,
+    /// What the metric says as a whole, whatever its values say.
+    pub whole: Label,
+    /// In the order in which they appeared.
+    pub values: Vec<ValueFinding>,
+    /// How many appeared when there was no room left.
+    pub left_out: usize,
+    /// The first of them by name, at most [`LEFT_OUT_NAMED_MAX`].
+    pub left_out_named: Vec<String>,
+}
+
+/// Values beyond the limit that are named; the others are counted.
+pub const LEFT_OUT_NAMED_MAX: usize = 5;
+
+/// What one value says.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ValueFinding {
+    /// The value of the label; of one too long the beginning.
+    pub value: String,
+    /// What the metric says of the series with that value.
+    pub finding: Finding,
+}
+
+impl Breakdown {
+    /// The values shown worse, the strongest evidence first.
+    pub fn worse(&self) -> Vec<&ValueFinding> {
+        let mut out: Vec<&ValueFinding> = self.with(Label::Worse).collect();
+        // All have the same share of the error; the sort is stable.
+        out.sort_by(|l, r| l.finding.p_harm().total_cmp(&r.finding.p_harm()));
+        out
+    }
+
+    /// The values with this label, in order.
+    pub fn with(&self, label: Label) -> impl Iterator<Item = &ValueFinding> {
+        let all = self.values.iter();
+        all.filter(move |one| one.finding.label == label)
+    }
+}
+
+impl Finding {
+    /// The value of `group_by` that makes it worse, when one does.
+    pub fn lead(&self) -> Option<&ValueFinding> {
+        self.breakdown.as_ref()?.worse().first().copied()
+    }
+
+    /// What decides its label: that value, or the metric as a whole.
+    pub fn decisive(&self) -> &Self {
+        self.lead().map_or(self, |lead| &lead.finding)
+    }
+
+    fn p_harm(&self) -> f64 {
+        self.evidence.map_or(1.0, |evidence| evidence.p_harm)
+    }
 }
 
 /// What one rung says at a look.

@@ -60,13 +60,8 @@ impl Look {
     /// The levels of `metric` at this look. A metric that is no gate can end nothing; it is
     /// labelled at the level of the whole analysis.
     pub fn levels(&self, plan: &Plan, metric: &MetricPlan) -> Levels {
-        let gate = metric.role.is_gate();
-        let whole = if gate {
-            metric.alpha
-        } else {
-            plan.judge.false_rollback
-        };
-        self.levels_of(whole.get(), plan.judge.false_promote.get())
+        let whole = metric.level(&plan.judge);
+        self.levels_of(whole, plan.judge.false_promote.get())
     }
 
     /// The levels at this look for whole errors `alpha` and `beta`.

@@ -15,12 +15,15 @@
 //! | is it the canary, or everything? | [`environment`] |
 //! | what is the whole worth? | [`score`] |
 //! | how is it said? | [`explain`] |
+//! | is one route among many worse? | [`breakdown`] over [`slots`] |
 //! | how was it before the start, and among replicas? | [`windows`], [`replicas`] |
 //! | what would Kayenta say? | [`kayenta`] |
+//! | does the analysis go on beyond its deadline? | [`extension`] |
 
 mod absorb;
 mod absorb_buckets;
 mod arms;
+mod breakdown;
 pub mod burn;
 pub mod classify;
 mod count_bounds;
@@ -30,6 +33,7 @@ pub mod counts;
 pub mod dispersion;
 pub mod environment;
 pub mod explain;
+pub mod extension;
 pub mod finding;
 mod history;
 mod intervals;
@@ -50,12 +54,13 @@ pub mod sequential;
 pub mod sequential_counts;
 pub mod sequential_distribution;
 pub mod shapes;
+mod slots;
 mod tally;
 mod widths;
 pub mod windows;
 
 use crate::judge::count_offset::Healthy;
-use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding, Outcome};
+use crate::judge::judgement::{Finding, Judgement, Label, Needs, ObjectiveFinding, Outcome};
 use crate::judge::look::Look;
 use crate::judge::mann_whitney::Arms;
 use crate::judge::order_offset::HealthyShapes;
@@ -66,6 +71,7 @@ use crate::judge::sequential_counts::Beside;
 use crate::judge::windows::{MetricData, Windows};
 use crate::plan::{MetricPlan, Plan};
 use crate::template::Method;
+use crate::template::metric_judge::MetricMethod;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
@@ -88,11 +94,12 @@ pub fn judge_again(plan: &Plan, windows: &Windows, number: u32, memory: &mut Mem
     };
     let at = (number, &look);
     match &plan.judge.method {
-        Method::Sequential => {
-            let findings = sequentially(plan, windows, &look, memory);
+        Method::Sequential | Method::MannWhitney => {
+            let mut findings = each_by_its_own(plan, windows, memory);
+            breakdown::add(plan, windows, memory, &mut findings, each_by_its_own);
+            combine::together(plan, memory, &mut findings);
             conclude(plan, windows, at, findings, usual)
         }
-        Method::MannWhitney => conclude(plan, windows, at, classical(plan, windows, &look), usual),
         Method::Kayenta(spec) => {
             let (findings, summary) = kayenta::find::findings(plan, spec, windows);
             let worth = |findings: &[Finding], objectives: &[ObjectiveFinding]| {
@@ -117,6 +124,7 @@ fn conclude(
         .filter_map(|objective| burn::find(plan, objective, windows, look))
         .collect();
     for (metric_idx, finding) in findings.iter_mut().enumerate() {
+        lag(plan, windows, metric_idx, finding);
         finding.both_degraded =
             environment::both_degraded(plan, metric_idx, windows, finding, &objectives);
     }
@@ -133,15 +141,51 @@ fn conclude(
     }
 }
 
-fn classical(plan: &Plan, windows: &Windows, look: &Look) -> Vec<Finding> {
-    let all = plan.metrics.iter().enumerate();
-    all.filter_map(|(metric_idx, metric)| find(plan, metric_idx, metric, windows, look))
-        .collect()
+/// Says of a metric whose data lag behind how far they have come: nothing waits for it, and what is
+/// still to come is not missing.
+fn lag(plan: &Plan, windows: &Windows, metric_idx: usize, finding: &mut Finding) {
+    let covered_to = windows.metric_covered_to(plan, metric_idx);
+    let Some(metric) = plan.metrics.get(metric_idx) else {
+        return;
+    };
+    if covered_to >= windows.covered_to {
+        return;
+    }
+    let timing = &plan.timing;
+    let late = timing.lag.plus(metric.lag);
+    let there = timing.deadline_regular().plus(late);
+    if finding.label == Label::NoData {
+        finding.label = Label::Lagging;
+        finding.needs = Needs::Nothing;
+        finding.no_data = Some(format!(
+            "its data come {late} late, all of them are there from {there} on"
+        ));
+    } else {
+        let note = format!("judged up to {covered_to}: its data come {late} late");
+        finding.notes.push(note);
+    }
 }
 
-fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory) -> Vec<Finding> {
-    let mut series: Vec<Option<Opened<'_>>> = (0..plan.metrics.len())
-        .map(|metric_idx| Opened::new(plan, windows, metric_idx, memory.detail()))
+/// The look as far as the data of one metric reach.
+fn look_at(plan: &Plan, windows: &Windows, metric_idx: usize) -> Look {
+    Look::new(&plan.timing, windows.metric_covered_to(plan, metric_idx))
+}
+
+/// The findings of judges that share one error budget; each metric has the template's or its own.
+/// The budget holds whichever they are: each errs with at most its share, and so do those that
+/// are read together.
+fn each_by_its_own(plan: &Plan, windows: &Windows, memory: &mut Memory) -> Vec<Finding> {
+    let is_classical =
+        |metric: &MetricPlan| plan.method_of(metric) == Some(MetricMethod::MannWhitney);
+    let mut series: Vec<Option<Opened<'_>>> = plan
+        .metrics
+        .iter()
+        .enumerate()
+        .map(|(metric_idx, metric)| {
+            let detail = memory.detail();
+            let open = || Opened::new(plan, windows, metric_idx, detail);
+            (!is_classical(metric)).then(open).flatten()
+        })
         .collect();
     let followed: Vec<Followed<'_>> = series
         .iter()
@@ -150,7 +194,11 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
         .collect();
     memory.follow(followed);
     let healthy = |metric_idx| Healthy::of(plan, windows, metric_idx);
-    let mut find = |(metric_idx, metric): (usize, &MetricPlan)| {
+    let mut find_one = |(metric_idx, metric): (usize, &MetricPlan)| {
+        let look = &look_at(plan, windows, metric_idx);
+        if is_classical(metric) {
+            return find(plan, metric_idx, metric, windows, look);
+        }
         let window = windows.metrics.get(metric_idx)?;
         if let Some(open) = series.get_mut(metric_idx)?.take() {
             return series::find(plan, open, (look, memory));
@@ -176,14 +224,11 @@ fn sequentially(plan: &Plan, windows: &Windows, look: &Look, memory: &mut Memory
             plan, metric, window, &intervals, beside, look,
         ))
     };
-    let mut findings: Vec<Finding> = plan
-        .metrics
+    plan.metrics
         .iter()
         .enumerate()
-        .filter_map(&mut find)
-        .collect();
-    combine::together(plan, memory, &mut findings);
-    findings
+        .filter_map(&mut find_one)
+        .collect()
 }
 
 /// `None` only when the windows belong to another plan.

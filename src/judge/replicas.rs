@@ -178,7 +178,7 @@ impl Windows {
     ) -> Option<(Vec<Replica>, Vec<Replica>)> {
         per_replica(plan, metric_idx, true)?;
         let first = self.first_point(metric_idx, plan.timing.judged_from)?;
-        let len = self.points(metric_idx)?;
+        let len = self.points(plan, metric_idx)?;
         let [baseline, canary] = self.counters.get(metric_idx)?.replicas();
         Some((baseline.values(first, len), canary.values(first, len)))
     }

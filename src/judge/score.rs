@@ -17,7 +17,7 @@ const UNDECIDED_CREDIT: f64 = 0.5;
 /// score is for people: the verdict never reads it.
 pub fn score(findings: &[Finding]) -> Option<Score> {
     let counted = || findings.iter().filter(|f| f.role != Role::Info);
-    if counted().all(|f| f.label == Label::NoData) {
+    if counted().all(|f| matches!(f.label, Label::NoData | Label::Lagging)) {
         return None;
     }
     if counted().any(|f| f.role == Role::Critical && f.label == Label::Worse) {
@@ -28,6 +28,7 @@ pub fn score(findings: &[Finding]) -> Option<Score> {
         let credit = match finding.label {
             Label::Within => 1.0,
             Label::Undecided => UNDECIDED_CREDIT,
+            Label::Lagging => continue,
             Label::NoData if !finding.role.is_gate() => continue,
             Label::NoData | Label::Worse => 0.0,
         };

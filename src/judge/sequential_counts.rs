@@ -242,7 +242,7 @@ impl Judged<'_> {
                 .max(spread_there(scale, thinned, (least, metric.harm))),
             ..decision
         };
-        if late_harm || !finding::accept(out, plan, &able, least, levels) {
+        if late_harm || !finding::accept(out, (plan, metric), &able, least, levels) {
             out.needs = needs(&tests, seen, (label, levels), look);
         }
     }
@@ -280,7 +280,9 @@ fn settled(
     let (low, high) = match label {
         Label::Worse => classify::agree(label, bounds, moved.harm, out.harm, estimate),
         Label::Within => classify::agree(label, bounds, moved.safe, out.harm, estimate),
-        Label::Undecided | Label::NoData => undecided(bounds, moved, out.harm, estimate),
+        Label::Undecided | Label::Lagging | Label::NoData => {
+            undecided(bounds, moved, out.harm, estimate)
+        }
     };
     Decision {
         low,

@@ -241,10 +241,8 @@ impl<'a> Test<'a> {
         let shown_level = out.baseline.level.filter(|_| has_level);
         out.effect = Some(finding::effect(&decision, scale, shown_level));
         self.note(out, label, idx);
-        let wanted = plan
-            .judge
-            .accept_no_harm
-            .filter(|_| label == Label::Undecided);
+        let wanted = plan.accepts_no_harm(self.metric);
+        let wanted = wanted.filter(|_| label == Label::Undecided);
         if let Some(wanted) = wanted
             && let Some((at, power)) = self.accepts(wanted.get())
         {
@@ -329,7 +327,7 @@ impl<'a> Test<'a> {
             Label::Undecided if self.allowed.kept() < 1.0 => {
                 self.allowed.undecided(idx, bounds, estimate)
             }
-            Label::Within | Label::Undecided | Label::NoData => {
+            Label::Within | Label::Undecided | Label::Lagging | Label::NoData => {
                 agree(self.allowed.limits_of_safety(idx))
             }
         }

@@ -163,6 +163,19 @@ impl Tally {
         );
     }
 
+    /// Counts as scraped what another one has seen scraped.
+    pub(crate) fn scraped_with(&mut self, other: &Self) {
+        self.note_earliest(other.earliest.into_iter());
+    }
+
+    /// Empty but for when it was scraped first.
+    pub(crate) fn emptied(&self) -> Self {
+        Self {
+            earliest: self.earliest,
+            ..Self::default()
+        }
+    }
+
     fn note_earliest(&mut self, instants: impl Iterator<Item = Timestamp>) {
         self.earliest = self.earliest.into_iter().chain(instants).min();
     }

@@ -3,6 +3,7 @@
 use crate::judge::absorb::MetricState;
 use crate::judge::arms::{self, Answers};
 use crate::judge::shapes::Shapes;
+use crate::judge::slots::Slots;
 use crate::plan::{MetricPlan, Plan, Queries, Slot};
 use crate::series::gaps::Usable;
 use crate::series::grid::Grid;
@@ -134,6 +135,19 @@ pub struct Windows {
     pub suspect: Vec<String>,
     /// Per metric, what turns answers into data.
     pub(crate) counters: Vec<MetricState>,
+    /// What else was seen of the arms, by those who hold these windows as a part of theirs.
+    pub(crate) besides: Besides,
+    /// The values of labels that are judged on their own, when there are any.
+    pub(crate) slots: Option<Box<Slots>>,
+}
+
+/// What is known of the arms from elsewhere, baseline and canary.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Besides {
+    /// A series of it was seen.
+    pub(crate) seen: [bool; 2],
+    /// Its first sample in the history.
+    pub(crate) since: [Option<Timestamp>; 2],
 }
 
 /// Grid points of one analysis; what comes after is not read (a day at a step of one second).
@@ -180,6 +194,8 @@ impl Windows {
             unusable: None,
         };
         Self {
+            besides: Besides::default(),
+            slots: Slots::new(plan),
             metrics: plan.metrics.iter().map(window).collect(),
             covered_to: plan.timing.start,
             suspect: Vec::new(),
@@ -198,7 +214,13 @@ impl Windows {
             let Some(metric) = plan.metrics.get(metric_idx) else {
                 continue;
             };
-            let answers = Answers::of(batch, metric_idx, to);
+            let mut answers = Answers::of(batch, metric_idx, to);
+            if metric.lag != Span::ZERO {
+                answers = answers.lagging(plan, metric.lag);
+                if answers.to <= plan.timing.start {
+                    continue;
+                }
+            }
             state.absorb(plan, metric, &answers, window);
             if state.overflowed() {
                 let text = format!(
@@ -209,6 +231,22 @@ impl Windows {
             }
         }
         self.covered_to = self.covered_to.max(to);
+        if let Some(mut slots) = self.slots.take() {
+            slots.absorb(self, (batch, to));
+            self.slots = Some(slots);
+        }
+    }
+
+    /// The last instant read of a metric: [`Windows::covered_to`], or earlier when its data lag
+    /// behind.
+    pub fn metric_covered_to(&self, plan: &Plan, metric_idx: usize) -> Timestamp {
+        let metric = plan.metrics.get(metric_idx);
+        if metric.is_none_or(|metric| metric.lag == Span::ZERO) {
+            return self.covered_to;
+        }
+        let state = self.counters.get(metric_idx);
+        let read_to = state.and_then(MetricState::read_to);
+        read_to.unwrap_or(plan.timing.start)
     }
 
     /// A series metric's values at the grid points from `plan.timing.judged_from` to
@@ -217,7 +255,7 @@ impl Windows {
     ///
     /// The grid point at the start itself is left out when nobody asked for it.
     pub fn judged_series(&self, plan: &Plan, metric_idx: usize) -> Option<JudgedValues<'_>> {
-        let (baseline, canary) = self.pair(metric_idx, plan.timing.judged_from)?;
+        let (baseline, canary) = self.pair(plan, metric_idx, plan.timing.judged_from)?;
         let Queries::Series { gaps, .. } = plan.metrics.get(metric_idx)?.queries else {
             return None;
         };
@@ -246,13 +284,18 @@ impl Windows {
 
     /// A series metric's values as they came, from the first grid point at or after `judged_from`
     /// to [`Windows::covered_to`]; no gap is filled.
-    pub fn pair(&self, metric_idx: usize, judged_from: Timestamp) -> Option<JudgedValues<'_>> {
+    pub fn pair(
+        &self,
+        plan: &Plan,
+        metric_idx: usize,
+        judged_from: Timestamp,
+    ) -> Option<JudgedValues<'_>> {
         let MetricData::Series { baseline, canary } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
         let first = self.first_point(metric_idx, judged_from)?;
         let grid = baseline.grid();
-        let len = grid.points_until(self.covered_to);
+        let len = grid.points_until(self.metric_covered_to(plan, metric_idx));
         Some((
             cut(baseline.values(), first, len),
             cut(canary.values(), first, len),
@@ -265,7 +308,10 @@ impl Windows {
     pub fn judged_events(&self, plan: &Plan, metric_idx: usize) -> Vec<EventInterval> {
         let window = self.metrics.get(metric_idx);
         match window.and_then(|window| window.data.counts()) {
-            Some(intervals) => judged_intervals(plan, intervals, self.covered_to),
+            Some(intervals) => {
+                let covered_to = self.metric_covered_to(plan, metric_idx);
+                judged_intervals(plan, intervals, covered_to)
+            }
             None => Vec::new(),
         }
     }
@@ -292,18 +338,25 @@ impl Windows {
     /// Whether any metric has seen a series of this arm. An arm nobody has seen is not filled with
     /// zeros: absence is not health (A5).
     pub fn arm_seen(&self, arm: Arm) -> bool {
-        self.metrics.iter().any(|window| match arm {
-            Arm::Baseline => window.baseline_series > 0,
-            Arm::Canary => window.canary_series > 0,
-        })
+        let [baseline, canary] = self.besides.seen;
+        let besides = match arm {
+            Arm::Baseline => baseline,
+            Arm::Canary => canary,
+        };
+        besides
+            || self.metrics.iter().any(|window| match arm {
+                Arm::Baseline => window.baseline_series > 0,
+                Arm::Canary => window.canary_series > 0,
+            })
     }
 
     /// How many grid points of a series metric are covered.
-    pub(crate) fn points(&self, metric_idx: usize) -> Option<usize> {
+    pub(crate) fn points(&self, plan: &Plan, metric_idx: usize) -> Option<usize> {
         let MetricData::Series { baseline, .. } = &self.metrics.get(metric_idx)?.data else {
             return None;
         };
-        Some(baseline.grid().points_until(self.covered_to))
+        let covered_to = self.metric_covered_to(plan, metric_idx);
+        Some(baseline.grid().points_until(covered_to))
     }
 
     /// The first judged grid point of a series metric.

@@ -4,15 +4,19 @@ use crate::diagnostic::{Diagnostic, closest};
 use crate::digest::Digest;
 use crate::plan::rollout::Rollout;
 use crate::plan::scope::{Matcher, Scope, quote};
-use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan, fingerprint};
+use crate::plan::{
+    MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan, WHOLE_SHARE,
+    fingerprint,
+};
 use crate::slo::objective::RungAction;
+use crate::template::baseline::BaselineMode;
 use crate::template::history::HISTORY_POINTS_MAX;
-use crate::template::parse::{DEADLINE_MAX, size_fault, window_fault};
-use crate::template::query::{Fault, fill, value_fault};
+use crate::template::parse::{DEADLINE_MAX, extension_fault, size_fault, window_fault};
+use crate::template::query::{Fault, fill, selected_labels, value_fault};
 use crate::template::{History, Measure, MetricSpec, ObjectiveSpec, Role, Template};
-use crate::time::Span;
+use crate::time::{Span, Step};
 use crate::units::Probability;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// How many times a required metric's share a critical metric gets. Source: the weights of the
 /// multiplicity rule of the judge (equal, critical × 3).
@@ -24,23 +28,27 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
     found.extend(misspelt_change(template, rollout));
     let template = template.for_change(rollout.deploy.change_type.as_deref());
     let inputs = resolve_inputs(template, rollout, &mut found);
-    found.extend(overlap(&rollout.baseline, &rollout.canary));
+    let concurrent = template.baseline == BaselineMode::Concurrent;
+    if concurrent {
+        found.extend(overlap(&rollout.baseline, &rollout.canary));
+    }
     found.extend(length_faults(template, rollout));
-    let filler = Filler {
-        selector: selector(&rollout.baseline, &rollout.canary),
-        arm_labels: arm_labels(&rollout.baseline, &rollout.canary),
-        inputs,
-    };
+    found.extend(told_apart_already(template, rollout));
+    let mut faults = Vec::new();
+    let timing = timing(template, rollout);
     let share = share_of_required(template);
-    let mut metrics = Vec::new();
-    if found.is_empty() {
-        for spec in &template.metrics {
-            match metric_plan(spec, &filler, share) {
-                Ok(metric) => metrics.push(metric),
-                Err(diagnostic) => found.push(diagnostic),
+    let fillers = Fillers::new(rollout, concurrent, &inputs);
+    let (mut metrics, mut shifted) = (Vec::new(), Vec::new());
+    for spec in template.metrics.iter().filter(|_| found.is_empty()) {
+        match metric_plan(spec, &fillers, share, &timing) {
+            Ok((metric, baseline)) => {
+                metrics.push(metric);
+                shifted.extend(baseline);
             }
+            Err(diagnostic) => faults.push(diagnostic),
         }
     }
+    found.extend(faults);
     if !found.is_empty() {
         return Err(found);
     }
@@ -53,14 +61,20 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         template: template.name.clone(),
         template_digest: template.digest,
         rollout: rollout.clone(),
-        timing: timing(template, rollout),
+        timing,
         judge: template.judge.clone(),
         metrics,
         objectives,
-        traffic: traffic(template, rollout),
+        traffic: traffic(template, rollout).filter(|_| concurrent),
         history: history(template),
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
+        exceptions: template.exceptions.clone(),
+        shifted: (!concurrent).then(|| Shifted {
+            mode: template.baseline,
+            back: back(template, rollout, &timing),
+            queries: shifted,
+        }),
         digest: Digest::of(&[]),
     };
     plan.digest = fingerprint::of(&plan);
@@ -181,6 +195,7 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
         found.push(Diagnostic::error("C064", message).help(help));
     }
     found.extend(size_fault(schedule, duration));
+    found.extend(extension_fault(schedule, duration));
     let short = |metric| window_fault(schedule, duration, metric);
     found.extend(template.metrics.iter().filter_map(short));
     found
@@ -189,7 +204,7 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
 fn timing(template: &Template, rollout: &Rollout) -> Timing {
     let schedule = &template.schedule;
     let start = rollout.start.align_up(schedule.step);
-    let deadline = start.plus(rollout.duration.unwrap_or(schedule.deadline));
+    let regular = start.plus(rollout.duration.unwrap_or(schedule.deadline));
     let bake_until = start.plus(schedule.bake);
     Timing {
         start,
@@ -199,15 +214,64 @@ fn timing(template: &Template, rollout: &Rollout) -> Timing {
         // Data end on the grid, and a bake time is over when the data reach past it, not when they
         // nearly do. Only a bake time as long as the whole window ends with the window's last grid
         // point: there is nothing after it to wait for.
-        bake_until: if bake_until == deadline {
-            deadline.align_down(schedule.step)
+        bake_until: if bake_until == regular {
+            regular.align_down(schedule.step)
         } else {
             bake_until.align_up(schedule.step)
         },
-        deadline,
+        deadline: regular.plus(schedule.extend_once),
+        extension: schedule.extend_once,
         lag: schedule.lag,
         source_grace: schedule.source_grace,
     }
+}
+
+/// How much earlier the baseline's data are, in whole steps, so that they fall on the canary's
+/// grid. Right before the start means that no sample of the baseline is later than the start the
+/// rollout named, however long the analysis may take.
+fn back(template: &Template, rollout: &Rollout, timing: &Timing) -> Span {
+    let whole = timing.deadline.since(rollout.start);
+    steps(template.baseline.back().unwrap_or(whole), timing.step)
+}
+
+/// In whole steps, rounded up.
+fn steps(span: Span, step: Step) -> Span {
+    let step = step.span();
+    step.times((span.ms() + step.ms() - 1) / step.ms())
+}
+
+/// C067: what a file of objectives counts is one arm only, or neither, when it selects by a label
+/// that tells the arms apart.
+fn told_apart_already(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
+    let (baseline, canary) = (rollout.baseline.matchers(), rollout.canary.matchers());
+    let differs = |label: &str| {
+        let of = |all: &[Matcher]| all.iter().find(|m| m.label() == label).cloned();
+        of(baseline) != of(canary)
+    };
+    let mut found = Vec::new();
+    for metric in template
+        .metrics
+        .iter()
+        .filter(|metric| metric.counts_foreign)
+    {
+        let queries = match &metric.measure {
+            Measure::Series { query, .. } => vec![query],
+            Measure::Events { bad, total } => vec![bad, total],
+            Measure::Distribution { buckets, .. } => vec![buckets],
+        };
+        let labels = queries.into_iter().flat_map(|query| selected_labels(query));
+        let labels: BTreeSet<String> = labels.filter(|label| differs(label)).collect();
+        for label in labels {
+            let message = format!(
+                "metric `{}` counts what its file selects by `{label}`, which tells the arms apart",
+                metric.name
+            );
+            let help = "tell the arms apart by another label, or write the metric's `events` in \
+                        the template without it";
+            found.push(Diagnostic::error("C067", message).help(help));
+        }
+    }
+    found
 }
 
 /// What `${…}` becomes.
@@ -256,14 +320,44 @@ fn arm_labels(baseline: &Scope, canary: &Scope) -> String {
     labels.into_iter().collect::<Vec<_>>().join(",")
 }
 
-fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricPlan, Diagnostic> {
+/// What fills the queries of a plan.
+struct Fillers {
+    /// Those that are asked for both arms, or for the canary when the baseline is asked alone.
+    both: Filler,
+    /// Those of a baseline of another time.
+    baseline: Option<Filler>,
+}
+
+impl Fillers {
+    fn new(rollout: &Rollout, concurrent: bool, inputs: &BTreeMap<String, String>) -> Self {
+        let (baseline, canary) = (&rollout.baseline, &rollout.canary);
+        let filler = |selector: String| Filler {
+            selector,
+            arm_labels: arm_labels(baseline, canary),
+            inputs: inputs.clone(),
+        };
+        if concurrent {
+            return Self {
+                both: filler(selector(baseline, canary)),
+                baseline: None,
+            };
+        }
+        Self {
+            both: filler(selector(canary, canary)),
+            baseline: Some(filler(selector(baseline, baseline))),
+        }
+    }
+}
+
+/// The concrete queries of a metric.
+fn queries(spec: &MetricSpec, filler: &Filler) -> Result<Queries, Diagnostic> {
     let fill = |query: &str| {
         fill(query, &filler.selector, &filler.arm_labels, &filler.inputs).map_err(|fault: Fault| {
             let message = format!("metric `{}`: {}", spec.name, fault.message);
             Diagnostic::error(fault.code, message).help(fault.help)
         })
     };
-    let queries = match &spec.measure {
+    Ok(match &spec.measure {
         Measure::Series {
             query,
             combine,
@@ -281,13 +375,24 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
             buckets: fill(buckets)?,
             threshold: *threshold,
         },
-    };
-    let weight = if spec.role == Role::Critical {
-        CRITICAL_SHARE
+    })
+}
+
+/// A metric, and the queries of a baseline that is asked alone.
+fn metric_plan(
+    spec: &MetricSpec,
+    fillers: &Fillers,
+    share: f64,
+    timing: &Timing,
+) -> Result<(MetricPlan, Option<Queries>), Diagnostic> {
+    let alone = fillers.baseline.as_ref();
+    let baseline = alone.map(|filler| queries(spec, filler)).transpose()?;
+    let kept = if spec.group_by.is_some() {
+        WHOLE_SHARE
     } else {
         1.0
     };
-    Ok(MetricPlan {
+    let metric = MetricPlan {
         name: spec.name.clone(),
         role: spec.role,
         harm: spec.harm,
@@ -296,11 +401,22 @@ fn metric_plan(spec: &MetricSpec, filler: &Filler, share: f64) -> Result<MetricP
         group: spec.group.clone(),
         weight: spec.weight,
         evidence: spec.evidence,
-        queries,
+        queries: queries(spec, &fillers.both)?,
         per: spec.per.clone(),
-        alpha: portion(share, weight),
+        group_by: spec.group_by.clone(),
+        lag: lag(spec, timing),
+        alpha: portion(share, parts(spec).unwrap_or(1.0) * kept),
         kayenta: spec.kayenta,
-    })
+        judge: spec.judge,
+    };
+    Ok((metric, baseline))
+}
+
+/// How far the data of a metric lag behind those of the others.
+fn lag(spec: &MetricSpec, timing: &Timing) -> Span {
+    let own = spec.lag.unwrap_or(Span::ZERO);
+    let behind = Span::from_ms((own.ms() - timing.lag.ms()).max(0));
+    steps(behind, timing.step)
 }
 
 fn objective_plan(template: &Template, spec: &ObjectiveSpec, share: f64) -> Option<ObjectivePlan> {
@@ -346,21 +462,25 @@ fn history(template: &Template) -> Option<History> {
 /// objective with a rollback rung once. What cannot roll back takes none of it: such metrics are
 /// labelled at the whole of `judge.false_rollback` (see `judge::look`).
 fn share_of_required(template: &Template) -> f64 {
-    let metrics: f64 = template
-        .metrics
-        .iter()
-        .map(|metric| match metric.role {
-            Role::Critical => CRITICAL_SHARE,
-            Role::Required => 1.0,
-            Role::Optional | Role::Info => 0.0,
-        })
-        .sum();
+    let metrics: f64 = template.metrics.iter().filter_map(parts).sum();
     let rolls_back = |spec: &&ObjectiveSpec| {
         let mut rungs = spec.objective.rungs.iter();
         rungs.any(|rung| rung.action == RungAction::Rollback)
     };
     let objectives = template.objectives.iter().filter(rolls_back).count();
-    template.judge.false_rollback.get() / (metrics + objectives as f64).max(1.0)
+    let all = metrics + objectives as f64;
+    template.judge.false_rollback.get() / if all > 0.0 { all } else { 1.0 }
+}
+
+/// The parts of the error budget a gate has: what its own `judge.share` says, else by its role.
+/// `None` for what is no gate.
+fn parts(metric: &MetricSpec) -> Option<f64> {
+    let usual = match metric.role {
+        Role::Critical => CRITICAL_SHARE,
+        Role::Required => 1.0,
+        Role::Optional | Role::Info => return None,
+    };
+    Some(metric.judge.and_then(|own| own.share).unwrap_or(usual))
 }
 
 fn portion(share: f64, weight: f64) -> Probability {

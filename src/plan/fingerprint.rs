@@ -4,10 +4,12 @@
 use crate::digest::{Canonical, Digest};
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
-use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Timing, TrafficPlan};
+use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, TrafficPlan};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence};
+use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
+use crate::time::Span;
 use crate::units::MinEffect;
 
 /// Raised when these bytes change their meaning (A12).
@@ -24,9 +26,11 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
-        history,
+        history: _,
         allowed_warnings,
         on_inconclusive,
+        exceptions: _,
+        shifted: _,
         digest: _,
     } = plan;
     let mut out = Canonical::new().text("haldane plan").int(VERSION);
@@ -53,7 +57,19 @@ pub(super) fn of(plan: &Plan) -> Digest {
     out = allowed_warnings
         .iter()
         .fold(out, |out, text| out.text(text));
-    out = out.text(on_inconclusive.word());
+    add_later(out.text(on_inconclusive.word()), plan).digest()
+}
+
+/// What plans did not always have.
+fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
+    let Plan {
+        history,
+        metrics,
+        exceptions,
+        shifted,
+        timing,
+        ..
+    } = plan;
     // Only what is there is added: plans without a history or replicas keep the digest they had
     // before there were any.
     if let Some(History { lookback, offset }) = history {
@@ -66,8 +82,44 @@ pub(super) fn of(plan: &Plan) -> Digest {
         if let Some(label) = &metric.per {
             out = count(out.text("per"), metric_idx).text(label);
         }
+        if let Some(own) = &metric.judge {
+            out = add_own_judge(count(out.text("judge"), metric_idx), own);
+        }
     }
-    out.digest()
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if let Some(GroupBy { label, max }) = &metric.group_by {
+            out = count(out.text("group_by"), metric_idx).text(label);
+            out = count(out, *max);
+        }
+    }
+    for (reason, policy) in exceptions.iter() {
+        out = out
+            .text("inconclusive")
+            .text(reason.word())
+            .text(policy.word());
+    }
+    if let Some(shifted) = shifted {
+        out = add_shifted(out, shifted);
+    }
+    for (metric_idx, metric) in metrics.iter().enumerate() {
+        if metric.lag != Span::ZERO {
+            out = count(out.text("lag"), metric_idx).int(metric.lag.ms());
+        }
+    }
+    if timing.extension != Span::ZERO {
+        out = out.text("extension").int(timing.extension.ms());
+    }
+    out
+}
+
+fn add_shifted(out: Canonical, shifted: &Shifted) -> Canonical {
+    let Shifted {
+        mode,
+        back,
+        queries,
+    } = shifted;
+    let out = out.text("baseline").text(mode.word()).int(back.ms());
+    queries.iter().fold(out, add_queries)
 }
 
 fn count(out: Canonical, n: usize) -> Canonical {
@@ -150,6 +202,7 @@ fn add_timing(out: Canonical, timing: &Timing) -> Canonical {
         deadline,
         lag,
         source_grace,
+        extension: _,
     } = timing;
     out.int(start.ms())
         .int(step.span().ms())
@@ -179,6 +232,24 @@ fn add_judge(out: Canonical, judge: &JudgeSpec) -> Canonical {
     match method {
         Method::Sequential | Method::MannWhitney => out,
         Method::Kayenta(spec) => add_kayenta(out, spec),
+    }
+}
+
+fn add_own_judge(out: Canonical, own: &MetricJudge) -> Canonical {
+    let MetricJudge {
+        method,
+        share,
+        accept_no_harm,
+    } = own;
+    let out = maybe(out, method.map(MetricMethod::word));
+    let out = match share {
+        None => out.int(0),
+        Some(share) => out.int(1).bits(*share),
+    };
+    match accept_no_harm {
+        None => out.int(0),
+        Some(Acceptance::Never) => out.int(1),
+        Some(Acceptance::WithPower(power)) => out.int(2).bits(power.get()),
     }
 }
 
@@ -240,8 +311,11 @@ fn add_metric(out: Canonical, metric: &MetricPlan) -> Canonical {
         evidence,
         queries,
         per: _,
+        group_by: _,
+        lag: _,
         alpha,
         kayenta,
+        judge: _,
     } = metric;
     let MinEvidence {
         samples,

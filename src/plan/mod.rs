@@ -9,9 +9,15 @@ pub mod scope;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::plan::rollout::Rollout;
+use crate::series::raw::Labels;
 use crate::slo::objective::Objective;
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::KayentaOptions;
-use crate::template::{Combine, GapPolicy, History, JudgeSpec, MinEvidence, OnInconclusive, Role};
+use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::{
+    Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
+};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -41,9 +47,31 @@ pub struct Plan {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// What it is told instead for some reasons.
+    pub exceptions: Exceptions,
+    /// The baseline of another time, when it is not the canary's own.
+    pub shifted: Option<Shifted>,
     /// The digest of all of the above.
     pub digest: Digest,
 }
+
+/// A baseline of another time: its queries are asked on their own, and its samples are moved
+/// forward to the canary's time as they arrive, marked with the arm they belong to.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shifted {
+    /// Which time.
+    pub mode: BaselineMode,
+    /// How much earlier; whole steps.
+    pub back: Span,
+    /// The baseline's queries, one per metric; those of [`Plan::metrics`] are the canary's.
+    pub queries: Vec<Queries>,
+}
+
+/// The label that marks the arm of a series where the two are not told apart by their own labels.
+pub const ARM_MARK: &str = "haldane_arm";
+
+/// The values of [`ARM_MARK`]: of the baseline and of the canary.
+pub const ARM_MARKS: [&str; 2] = ["baseline", "canary"];
 
 /// The instants of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,8 +86,11 @@ pub struct Timing {
     pub judged_from: Timestamp,
     /// No promote before it; on the step grid.
     pub bake_until: Timestamp,
-    /// An undecided analysis ends with the look at this instant.
+    /// An undecided analysis ends with the look at this instant; the extension included.
     pub deadline: Timestamp,
+    /// The last part of that, which is used only by an analysis that is undecided when it
+    /// begins; zero when there is none.
+    pub extension: Span,
     /// A look is taken this long after its planned instant and reads samples up to that instant,
     /// aligned down to the step.
     pub lag: Span,
@@ -75,6 +106,22 @@ impl Timing {
         u32::try_from((length + every - 1) / every)
             .unwrap_or(u32::MAX)
             .max(1)
+    }
+
+    /// How many looks there are at most without the extension; at least 1.
+    pub fn looks_regular(&self) -> u32 {
+        if self.extension == Span::ZERO {
+            return self.looks_planned();
+        }
+        let length = self.deadline_regular().since(self.start).ms();
+        u32::try_from(length / self.look_every.ms().max(1))
+            .unwrap_or(u32::MAX)
+            .max(1)
+    }
+
+    /// Where an analysis ends that is not extended.
+    pub fn deadline_regular(&self) -> Timestamp {
+        self.deadline.minus(self.extension)
     }
 
     /// The last instant that can be read at `now`: on the grid, never past the deadline. A look
@@ -116,13 +163,46 @@ pub struct MetricPlan {
     pub queries: Queries,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
-    /// Its share of `judge.false_rollback`, over all looks. A metric that is no gate is labelled
-    /// at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
+    /// The label whose values are judged on their own beside the whole, when there is one.
+    pub group_by: Option<GroupBy>,
+    /// How far its data lag behind those of the others; whole steps, zero when they do not.
+    pub lag: Span,
+    /// Its share of `judge.false_rollback`, over all looks; with [`MetricPlan::group_by`] what the
+    /// whole has of it, as much again being shared by the values. A metric that is no gate is
+    /// labelled at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from the
     /// gates, and this share of it is not used.
     pub alpha: Probability,
     /// What Kayenta's judge is asked beside the usual.
     pub kayenta: Option<KayentaOptions>,
+    /// How it is judged other than [`Plan::judge`] says.
+    pub judge: Option<MetricJudge>,
 }
+
+impl MetricPlan {
+    /// The error that showing harm may have, over all looks: of the metric as a whole. A metric
+    /// that is no gate can end nothing; it and its values are labelled at the level of the whole
+    /// analysis.
+    pub fn level(&self, judge: &JudgeSpec) -> f64 {
+        if self.role.is_gate() {
+            self.alpha.get()
+        } else if self.group_by.is_some() {
+            WHOLE_SHARE * judge.false_rollback.get()
+        } else {
+            judge.false_rollback.get()
+        }
+    }
+
+    /// The same of each value of [`MetricPlan::group_by`]; `None` without.
+    pub fn value_level(&self, judge: &JudgeSpec) -> Option<f64> {
+        let group_by = self.group_by.as_ref()?;
+        let shared = self.level(judge) / WHOLE_SHARE * (1.0 - WHOLE_SHARE);
+        Some(shared / group_by.max.max(1) as f64)
+    }
+}
+
+/// How much of the error of a metric with `group_by` its whole keeps; the rest is shared by the
+/// values, equally (`docs/statistics.md`, One bad route among many).
+pub const WHOLE_SHARE: f64 = 0.5;
 
 /// The concrete queries of a metric, both arms in each.
 #[derive(Clone, Debug, PartialEq)]
@@ -213,6 +293,31 @@ pub enum Part {
 }
 
 impl Plan {
+    /// Which judge a metric has; `None` where one judge scores all of them.
+    pub fn method_of(&self, metric: &MetricPlan) -> Option<MetricMethod> {
+        let whole = match self.judge.method {
+            Method::Sequential => MetricMethod::Sequential,
+            Method::MannWhitney => MetricMethod::MannWhitney,
+            Method::Kayenta(_) => return None,
+        };
+        Some(metric.judge.and_then(|own| own.method).unwrap_or(whole))
+    }
+
+    /// Whether some metric may have another judge than the rest.
+    pub fn has_own_judges(&self) -> bool {
+        let own = |metric: &MetricPlan| metric.judge.is_some_and(|own| own.method.is_some());
+        self.metrics.iter().any(own)
+    }
+
+    /// The power with which "no harm found" is enough for a metric; `None` when it never is.
+    pub fn accepts_no_harm(&self, metric: &MetricPlan) -> Option<Probability> {
+        match metric.judge.and_then(|own| own.accept_no_harm) {
+            None => self.judge.accept_no_harm,
+            Some(Acceptance::Never) => None,
+            Some(Acceptance::WithPower(power)) => Some(power),
+        }
+    }
+
     /// How many grid points the history has.
     pub fn history_points(&self) -> usize {
         let lookback = self.history.map_or(Span::ZERO, |history| history.lookback);
@@ -226,22 +331,80 @@ impl Plan {
     }
 
     /// Every query with its slot, in slot order. `Grid` parts are range queries on the plan's
-    /// step, all others raw samples.
+    /// step, all others raw samples. With a baseline of another time they are the canary's.
     pub fn queries(&self) -> Vec<(Slot, &str)> {
-        let mut out = Vec::new();
-        for (metric_idx, metric) in self.metrics.iter().enumerate() {
-            let slot = |part| Slot { metric_idx, part };
-            match &metric.queries {
-                Queries::Series { query, .. } => out.push((slot(Part::Grid), query.as_str())),
-                Queries::Events { bad, total } => {
-                    out.push((slot(Part::Bad), bad.as_str()));
-                    out.push((slot(Part::Total), total.as_str()));
-                }
-                Queries::Distribution { buckets, .. } => {
-                    out.push((slot(Part::Buckets), buckets.as_str()));
-                }
+        in_slots(self.metrics.iter().map(|metric| &metric.queries))
+    }
+
+    /// The baseline's queries, in the same order, when they are asked on their own.
+    pub fn baseline_queries(&self) -> Option<Vec<(Slot, &str)>> {
+        let shifted = self.shifted.as_ref()?;
+        Some(in_slots(shifted.queries.iter()))
+    }
+
+    /// Every query as it is shown to people and known by in recordings: where the baseline's is
+    /// asked on its own, that one and how much earlier it is asked stand in a comment behind the
+    /// canary's.
+    pub fn queries_shown(&self) -> Vec<(Slot, String)> {
+        let Some(shifted) = &self.shifted else {
+            let each = self.queries().into_iter();
+            return each.map(|(slot, query)| (slot, query.to_owned())).collect();
+        };
+        let both = self
+            .queries()
+            .into_iter()
+            .zip(in_slots(shifted.queries.iter()));
+        both.map(|((slot, canary), (_, baseline))| {
+            let back = shifted.back;
+            (
+                slot,
+                format!("{canary} # baseline, {back} earlier: {baseline}"),
+            )
+        })
+        .collect()
+    }
+
+    /// Whether a series belongs to the baseline, and whether to the canary.
+    pub fn arms_of(&self, labels: &Labels) -> (bool, bool) {
+        if self.shifted.is_none() {
+            let Rollout {
+                baseline, canary, ..
+            } = &self.rollout;
+            return (baseline.matches(labels), canary.matches(labels));
+        }
+        let mark = labels.get(ARM_MARK).map(String::as_str);
+        let [baseline, canary] = ARM_MARKS;
+        (mark == Some(baseline), mark == Some(canary))
+    }
+
+    /// How much earlier than the canary's the baseline's data are; zero when both are of one time.
+    pub fn back(&self) -> Span {
+        self.shifted
+            .as_ref()
+            .map_or(Span::ZERO, |shifted| shifted.back)
+    }
+
+    /// From which time the baseline's data are.
+    pub fn baseline_mode(&self) -> BaselineMode {
+        let shifted = self.shifted.as_ref();
+        shifted.map_or(BaselineMode::Concurrent, |shifted| shifted.mode)
+    }
+}
+
+fn in_slots<'a>(all: impl Iterator<Item = &'a Queries>) -> Vec<(Slot, &'a str)> {
+    let mut out = Vec::new();
+    for (metric_idx, queries) in all.enumerate() {
+        let slot = |part| Slot { metric_idx, part };
+        match queries {
+            Queries::Series { query, .. } => out.push((slot(Part::Grid), query.as_str())),
+            Queries::Events { bad, total } => {
+                out.push((slot(Part::Bad), bad.as_str()));
+                out.push((slot(Part::Total), total.as_str()));
+            }
+            Queries::Distribution { buckets, .. } => {
+                out.push((slot(Part::Buckets), buckets.as_str()));
             }
         }
-        out
     }
+    out
 }

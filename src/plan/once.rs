@@ -5,6 +5,7 @@ use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::rollout::Rollout;
 use crate::template::Template;
+use crate::time::Span;
 
 /// Binds a template to a rollout that is judged once, at the end of its window: the only look is
 /// the last one, so the whole error budget is spent there, and there is no baking beyond the end.
@@ -21,5 +22,6 @@ fn looked_at_once(mut template: Template, rollout: &Rollout) -> Template {
     let whole = rollout.duration.unwrap_or(schedule.deadline);
     schedule.look_every = whole.max(schedule.step.span());
     schedule.bake = schedule.bake.min(whole);
+    schedule.extend_once = Span::ZERO;
     template
 }

@@ -82,7 +82,7 @@ impl Plans {
             return bound(&template, &rollout);
         };
         let mut template = (*template).clone();
-        template.judge.method = method.of(&template.judge.method);
+        judged_by(&mut template, method);
         bound(&template, &rollout)
     }
 }
@@ -144,6 +144,18 @@ impl Change {
     /// Nothing is to be different.
     pub fn is_none(&self) -> bool {
         *self == Self::default()
+    }
+}
+
+/// Another judge for all metrics, also those that have one of their own, and for every type of
+/// change.
+fn judged_by(template: &mut Template, method: MethodName) {
+    template.judge.method = method.of(&template.judge.method);
+    for own in template.metrics.iter_mut().filter_map(|m| m.judge.as_mut()) {
+        own.method = None;
+    }
+    for rule in &mut template.changes {
+        judged_by(&mut rule.template, method);
     }
 }
 

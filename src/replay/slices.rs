@@ -3,7 +3,7 @@
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::series::raw::{Answer, Labels, RawHistogram, RawHistograms, RawSeries, Sample};
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::wire::recording::{Asked, Recording};
 use std::collections::BTreeMap;
 
@@ -21,6 +21,8 @@ struct Source {
     histograms: Vec<Run<RawHistogram>>,
     /// What the source said, and up to which instant it had been read then.
     said: Vec<(Timestamp, Said)>,
+    /// How far its samples lagged behind when they were read.
+    behind: Span,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -57,6 +59,7 @@ impl Slices {
     pub fn of_batch(batch: Batch) -> Self {
         let source = |(slot, answer): (Slot, Answer)| Source {
             slot,
+            behind: Span::ZERO, // all was there
             said: vec![(batch.from, said(&answer))],
             series: answer
                 .series
@@ -80,7 +83,7 @@ impl Slices {
         let mut sources = Vec::new();
         let step = plan.timing.step.span();
         let on_old_grid = step.ms() % recording.step.span().ms() == 0;
-        for (slot, query) in plan.queries() {
+        for (slot, query) in plan.queries_shown() {
             let grid = slot.part == Part::Grid;
             let same =
                 |asked: &&Asked| asked.query == query && (asked.slot.part == Part::Grid) == grid;
@@ -102,7 +105,14 @@ impl Slices {
                 });
                 continue;
             };
+            let lag = plan
+                .metrics
+                .get(slot.metric_idx)
+                .map_or(Span::ZERO, |m| m.lag);
             let mut source = collected(recording, asked.slot, slot);
+            if was_behind(recording, asked.slot, lag) {
+                source.behind = lag;
+            }
             if grid && plan.timing.step != recording.step {
                 let start = plan.timing.start;
                 for run in &mut source.series {
@@ -125,6 +135,7 @@ impl Slices {
                 answer.infos.extend(said.infos);
                 answer.histogram_series = answer.histogram_series.max(said.histogram_series);
             }
+            let to = to.minus(source.behind);
             for run in &mut source.series {
                 let samples = run.take(to, |sample| sample.at);
                 if !samples.is_empty() {
@@ -165,6 +176,21 @@ fn said(answer: &Answer) -> Said {
     }
 }
 
+/// Whether what was recorded of the query at `old` was read as it came, `lag` after the fact, and
+/// not when all of it was there.
+fn was_behind(recording: &Recording, old: Slot, lag: Span) -> bool {
+    lag > Span::ZERO
+        && recording.batches().all(|batch| {
+            let early = |at: Timestamp| at <= batch.to.minus(lag);
+            let mut mine = batch.answers.iter().filter(|(slot, _)| *slot == old);
+            mine.all(|(_, answer)| {
+                let mut series = answer.series.iter().flat_map(|one| &one.samples);
+                let mut histograms = answer.histograms.iter().flat_map(|one| &one.samples);
+                series.all(|s| early(s.at)) && histograms.all(|h| early(h.at))
+            })
+        })
+}
+
 /// Everything recorded of the query at `old`, as the answer to the one at `new`.
 fn collected(recording: &Recording, old: Slot, new: Slot) -> Source {
     let mut series: BTreeMap<&Labels, Vec<Sample>> = BTreeMap::new();
@@ -185,6 +211,7 @@ fn collected(recording: &Recording, old: Slot, new: Slot) -> Source {
     }
     Source {
         slot: new,
+        behind: Span::ZERO,
         series: series.into_iter().map(|(l, s)| run(l.clone(), s)).collect(),
         histograms: histograms
             .into_iter()

@@ -4,7 +4,7 @@
 use crate::chart::{draw, escaped, interval};
 use crate::report::figures::{self, p_value, percent};
 use crate::report::sections::{LEFT_OUT, moment, pair, rows, tag};
-use crate::report::{overview, plots, worst_first};
+use crate::report::{overview, plots, values, worst_first};
 use crate::time::Span;
 use crate::units::trim_number;
 use crate::wire::report::{LookMetricDocument, ReportDocument};
@@ -85,6 +85,7 @@ fn one(report: &ReportDocument, idx: usize, metric: &MetricDocument, out: &mut S
         }
         out.push_str("</ul>\n");
     }
+    values::table(metric, out);
     out.push_str("<div class=\"plots\">\n");
     for figure in plots::of_metric(report, idx, metric) {
         let _ = writeln!(out, "<div>{}</div>", draw(&figure));

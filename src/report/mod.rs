@@ -6,6 +6,7 @@
 //! | `page` | the page: one file of HTML, readable without a script or a network |
 //! | `many` | the page of many analyses judged again |
 //! | `metrics` | what a page says of each metric |
+//! | `values` | the values of `group_by` of a metric |
 //! | `sections` | what a page says of the whole |
 //! | `plots` | the figures of a metric |
 //! | `overview` | the figures of objectives, of all intervals, of the looks |
@@ -26,6 +27,7 @@ mod page;
 mod picture;
 mod plots;
 mod sections;
+mod values;
 mod words;
 
 pub use many::{LINES_LISTED_MAX, Many, ManyLine, ManyRate, ManyTable, many};

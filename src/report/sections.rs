@@ -46,6 +46,10 @@ pub(super) fn doubts(report: &ReportDocument, out: &mut String) {
         let why = metric.no_data.as_deref().unwrap_or("no data");
         lines.push(format!("{} is silent: {why}", metric.name));
     }
+    for metric in report.metrics.iter().filter(|m| m.label == "lagging") {
+        let why = metric.no_data.as_deref().unwrap_or("its data come late");
+        lines.push(format!("{} is not judged yet: {why}", metric.name));
+    }
     let warnings = report.suspect.iter();
     lines.extend(warnings.map(|warning| format!("The source warned: {warning}")));
     let alike = report.metrics.iter().filter(|m| m.both_degraded == "yes");

@@ -2,6 +2,7 @@
 //! Parsed once into what the daemon uses; every error names the key, the value and the way out.
 
 use crate::diagnostic::closest;
+use crate::ids::{NAME_LEN_MAX, ReceiverName};
 use crate::secret::Secret;
 use crate::time::Span;
 use serde::Deserialize;
@@ -137,6 +138,8 @@ pub struct WebhooksConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ReceiverConfig {
+    /// What templates call it in `notify`; without one it hears of every verdict.
+    pub name: Option<String>,
     /// Where to.
     pub url: String,
     /// A name of `[webhooks.keys]`; the default key without it.
@@ -205,6 +208,28 @@ pub fn span(key: &str, text: &str) -> Result<Span, String> {
     Span::parse(text)
         .filter(|span| *span > Span::ZERO)
         .ok_or_else(|| format!("{key}: `{text}` is no length of time above zero; write 30s or 5m"))
+}
+
+/// The names of receivers that templates may use, in the order written; each legal and used once.
+pub fn receiver_names(config: &WebhooksConfig) -> Result<Vec<ReceiverName>, String> {
+    let mut out = Vec::new();
+    for (idx, receiver) in config.receivers.iter().enumerate() {
+        let Some(written) = &receiver.name else {
+            continue;
+        };
+        let key = format!("webhooks.receivers[{idx}].name");
+        let name = ReceiverName::new(written).ok_or_else(|| {
+            format!(
+                "{key}: `{written}` is no name; 1 to {NAME_LEN_MAX} letters, digits and any of \
+                 . _ - : / @"
+            )
+        })?;
+        if out.contains(&name) {
+            return Err(format!("{key}: `{name}` is used twice; rename one"));
+        }
+        out.push(name);
+    }
+    Ok(out)
 }
 
 /// Loads the configuration. `file` must exist when given; without it `./haldane.toml` is read

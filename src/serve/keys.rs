@@ -1,7 +1,8 @@
 //! Webhook keys and receivers from the configuration.
 
 use crate::engine::record::{Receiver, SecretRef};
-use crate::http::CheckReceiver;
+use crate::http::{CheckReceiver, KnownReceiver};
+use crate::ids::ReceiverName;
 use crate::secret::Secret;
 use crate::serve::config::{self, SecretText, WebhooksConfig};
 use crate::webhook::address_guard::{Policy, check_url};
@@ -84,8 +85,8 @@ pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
     })
 }
 
-/// Receivers that hear of every verdict.
-pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<Receiver> {
+/// Those who hear of verdicts.
+pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<KnownReceiver> {
     let secret = |key: &Option<String>| match key {
         Some(name) => SecretRef::Named(name.clone()),
         None => SecretRef::Default,
@@ -93,9 +94,13 @@ pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<Receiver> {
     config
         .receivers
         .iter()
-        .map(|written| Receiver {
-            url: written.url.clone(),
-            secret: secret(&written.key),
+        .map(|written| KnownReceiver {
+            name: written.name.as_deref().and_then(ReceiverName::new),
+            receiver: Receiver {
+                url: written.url.clone(),
+                secret: secret(&written.key),
+                on: Vec::new(),
+            },
         })
         .collect()
 }

@@ -1,5 +1,6 @@
 //! One judgement of a whole window, without a record: `haldane judge` and `POST /v1/judge`.
 
+use crate::engine::asks::Reach;
 use crate::engine::effect::{ANCHOR_LOOKBACK, first_from};
 use crate::engine::event::SourceFault;
 use crate::engine::guard::guarded;
@@ -40,10 +41,16 @@ fn judge_whole(plan: Arc<Plan>, batch: &Batch) -> OneShot {
 pub async fn fetch(plan: &Plan, source: &Source) -> Result<Batch, SourceFault> {
     let to = plan.timing.deadline;
     let (from, anchors) = (first_from(plan), plan.timing.start.minus(ANCHOR_LOOKBACK));
-    match source.window(plan, from, to, true).await {
+    let reach = |from| Reach {
+        from,
+        to,
+        first: true,
+        settled: true,
+    };
+    match source.window(plan, reach(from)).await {
         // A source that cannot be reached will not answer the shorter question either.
         Err(fault) if from < anchors && !fault.transient => {
-            source.window(plan, anchors, to, true).await
+            source.window(plan, reach(anchors)).await
         }
         done => done,
     }

@@ -1,13 +1,14 @@
 //! Where samples come from: one call that turns a fetch order into a batch.
 
-use crate::engine::effect::{FetchOrder, reach};
+use crate::engine::asks::{Ask, Reach, asks, joined};
+use crate::engine::effect::FetchOrder;
 use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::prometheus::{Client, Fault, FaultKind, RangeQuery};
 use crate::series::raw::Answer;
 use crate::simulate::traffic::{Traffic, Window};
-use crate::time::Timestamp;
+use crate::time::Span;
 use std::sync::Arc;
 
 /// A source of samples.
@@ -24,21 +25,20 @@ impl Source {
     /// client bounds how many reach the server at once. The first fault in slot order is the
     /// fault of the order: a batch is whole or it is nothing (A5).
     pub async fn fetch(&self, order: &FetchOrder) -> Result<Batch, SourceFault> {
-        self.window(&order.plan, order.from, order.to, order.first)
-            .await
+        let reach = Reach {
+            from: order.from,
+            to: order.to,
+            first: order.first,
+            settled: false,
+        };
+        self.window(&order.plan, reach).await
     }
 
-    /// Fetches `(from, to]` of every query of `plan`; `first` as in a fetch order.
-    pub async fn window(
-        &self,
-        plan: &Plan,
-        from: Timestamp,
-        to: Timestamp,
-        first: bool,
-    ) -> Result<Batch, SourceFault> {
-        let each = self.each(plan, from, to, first).await.into_iter();
-        let answers = each.map(|(slot, answer)| Ok((slot, answer?)));
-        let answers = answers.collect::<Result<_, SourceFault>>()?;
+    /// Fetches every query of `plan`.
+    pub async fn window(&self, plan: &Plan, reach: Reach) -> Result<Batch, SourceFault> {
+        let each = self.each(plan, reach).await;
+        let (from, to) = (reach.from, reach.to);
+        let answers = whole(plan, each)?;
         Ok(Batch { from, to, answers })
     }
 
@@ -46,54 +46,94 @@ impl Source {
     pub async fn each(
         &self,
         plan: &Plan,
-        from: Timestamp,
-        to: Timestamp,
-        first: bool,
+        reach: Reach,
     ) -> Vec<(Slot, Result<Answer, SourceFault>)> {
-        let asked = plan.queries().into_iter().map(|(slot, query)| async move {
+        let asked = asks(plan, reach).into_iter().map(|ask| async move {
             let answer = match self {
-                Self::Prometheus(client) => {
-                    ask_prometheus(client, plan, slot, query, (from, to, first))
-                        .await
-                        .map_err(|fault| named(plan, slot, &fault))
+                _ if ask.is_empty() => Ok(Answer::default()),
+                Self::Prometheus(client) => ask_prometheus(client, plan, &ask)
+                    .await
+                    .map_err(|fault| named(plan, ask.slot, &fault)),
+                Self::Simulated(traffic) => {
+                    let window = Window {
+                        start: ask.start,
+                        end: ask.end,
+                        step: plan.timing.step,
+                        changed_at: plan.timing.start,
+                    };
+                    let answer = traffic.answer(ask.slot, ask.query, window);
+                    answer.map_err(SourceFault::of_query)
                 }
-                Self::Simulated(traffic) => traffic
-                    .answer(
-                        slot,
-                        query,
-                        Window {
-                            start: reach(plan, slot, from, first),
-                            end: to,
-                            step: plan.timing.step,
-                            changed_at: plan.timing.start,
-                        },
-                    )
-                    .map_err(SourceFault::of_query),
             };
-            (slot, answer)
+            (ask, answer)
         });
-        futures_util::future::join_all(asked).await
+        by_slot(futures_util::future::join_all(asked).await)
     }
 }
 
-async fn ask_prometheus(
-    client: &Client,
+/// What became of each slot: of two questions that belong together the first fault.
+fn by_slot(
+    asked: Vec<(Ask<'_>, Result<Answer, SourceFault>)>,
+) -> Vec<(Slot, Result<Answer, SourceFault>)> {
+    let mut out = Vec::new();
+    let mut asked = asked.into_iter().peekable();
+    while let Some((ask, answer)) = asked.next() {
+        let slot = ask.slot;
+        let mut answers = answer.map(|answer| vec![(ask, answer)]);
+        while let Some((ask, answer)) = asked.next_if(|(next, _)| next.slot == slot) {
+            answers = answers.and_then(|mut answers| {
+                answers.push((ask, answer?));
+                Ok(answers)
+            });
+        }
+        match answers {
+            Ok(answers) => out.extend(joined(answers).into_iter().map(|(s, a)| (s, Ok(a)))),
+            Err(fault) => out.push((slot, Err(fault))),
+        }
+    }
+    out
+}
+
+/// All answers, or the first fault. Nothing waits for a metric whose data come late: what is wrong
+/// with it alone is said in its answer, and keeps nobody from the others.
+fn whole(
     plan: &Plan,
-    slot: Slot,
-    query: &str,
-    (from, to, first): (Timestamp, Timestamp, bool),
-) -> Result<Answer, Fault> {
-    let start = reach(plan, slot, from, first);
-    match slot.part {
+    each: Vec<(Slot, Result<Answer, SourceFault>)>,
+) -> Result<Vec<(Slot, Answer)>, SourceFault> {
+    let late = |slot: &Slot| {
+        let metric = plan.metrics.get(slot.metric_idx);
+        metric.is_some_and(|metric| metric.lag != Span::ZERO)
+    };
+    let others_answer = each
+        .iter()
+        .any(|(slot, answer)| !late(slot) && answer.is_ok());
+    let answer = |(slot, answer): (Slot, Result<Answer, SourceFault>)| match answer {
+        Err(fault) if late(&slot) && others_answer => {
+            let warnings = vec![fault.message];
+            let answer = Answer {
+                warnings,
+                ..Answer::default()
+            };
+            Ok((slot, answer))
+        }
+        answer => Ok((slot, answer?)),
+    };
+    each.into_iter().map(answer).collect()
+}
+
+async fn ask_prometheus(client: &Client, plan: &Plan, ask: &Ask<'_>) -> Result<Answer, Fault> {
+    match ask.slot.part {
         Part::Grid => {
             let range = RangeQuery {
-                start,
-                end: to,
+                start: ask.start,
+                end: ask.end,
                 step: plan.timing.step,
             };
-            client.query_range(query, range).await
+            client.query_range(ask.query, range).await
         }
-        Part::Bad | Part::Total | Part::Buckets => client.raw_samples(query, start, to).await,
+        Part::Bad | Part::Total | Part::Buckets => {
+            client.raw_samples(ask.query, ask.start, ask.end).await
+        }
     }
 }
 

@@ -155,7 +155,8 @@ impl Parsed {
 
 fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let drain = config::span("limits.drain", &config.limits.drain)?;
-    let (folder, templates) = templates::Folder::open(&config.templates.dir)?;
+    let receivers = config::receiver_names(&config.webhooks)?;
+    let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
     Ok(Parsed {
         credentials: credentials(config)?,
         keys: keys::read(&config.webhooks)?,

@@ -1,8 +1,10 @@
 //! Templates as files: one, with the templates of its folder that it extends, or a whole folder.
 
+use crate::diagnostic::Diagnostic;
 use crate::ids::TemplateName;
 use crate::template::Template;
 use crate::template::extends::{Ancestor, Bundle, bundle, head};
+use crate::template::slo_spec::files;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -15,17 +17,34 @@ pub struct File {
     pub text: String,
     /// The name it gives itself, when that can be read.
     pub name: Option<TemplateName>,
+    /// The files it reads objectives from, as far as they are there.
+    pub beside: Vec<(String, String)>,
 }
 
 impl File {
     fn read(path: PathBuf) -> Result<Self, String> {
         let text = std::fs::read_to_string(&path)
             .map_err(|fault| format!("template {}: {fault}", path.display()))?;
+        let dir = folder_of(&path);
+        let beside = files::named(&text).into_iter().filter_map(|name| {
+            let text = std::fs::read_to_string(dir.join(&name)).ok()?;
+            Some((name, text))
+        });
         Ok(Self {
             name: head(&text).0,
+            beside: beside.collect(),
             path,
             text,
         })
+    }
+
+    /// Its text with the files it reads objectives from.
+    pub fn whole(&self) -> String {
+        let files = self.beside.iter();
+        files::with_files(
+            &self.text,
+            files.map(|(name, text)| (name.as_str(), text.as_str())),
+        )
     }
 
     /// Its text with those it extends, found among `others`.
@@ -37,11 +56,22 @@ impl File {
                 .find(|file| file.name.as_ref() == Some(name))?;
             Some(Ancestor {
                 label: found.path.display().to_string(),
-                text: found.text.clone(),
+                text: found.whole(),
             })
         };
-        bundle(&self.path.display().to_string(), &self.text, find, &known)
+        bundle(
+            &self.path.display().to_string(),
+            &self.whole(),
+            find,
+            &known,
+        )
     }
+}
+
+/// The folder of a file.
+fn folder_of(path: &Path) -> &Path {
+    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
+    dir.unwrap_or(Path::new("."))
 }
 
 /// Every `*.yaml` and `*.yml` of a folder, in the order of their names.
@@ -57,9 +87,20 @@ pub fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     Ok(out)
 }
 
-/// The files of a folder; one that cannot be read is an error with its path.
+/// Those of them that are templates: a file of objectives may lie beside the template that reads
+/// it.
+pub fn templates(dir: &Path) -> io::Result<Vec<PathBuf>> {
+    let mut out = paths(dir)?;
+    out.retain(|path| {
+        let text = std::fs::read_to_string(path);
+        text.map_or(true, |text| files::owner(&text).is_none())
+    });
+    Ok(out)
+}
+
+/// The templates of a folder; one that cannot be read is an error with its path.
 pub fn folder(dir: &Path) -> io::Result<Vec<Result<File, (PathBuf, String)>>> {
-    let files = paths(dir)?.into_iter().map(|path| {
+    let files = templates(dir)?.into_iter().map(|path| {
         let kept = path.clone();
         File::read(path).map_err(|why| (kept, why))
     });
@@ -70,9 +111,7 @@ pub fn folder(dir: &Path) -> io::Result<Vec<Result<File, (PathBuf, String)>>> {
 pub fn bundle_of(path: &Path) -> Result<Bundle, String> {
     let file = File::read(path.to_owned())?;
     let extends = head(&file.text).1.is_some();
-    let dir = path.parent().filter(|dir| !dir.as_os_str().is_empty());
-    let dir = dir.unwrap_or(Path::new("."));
-    let others: Vec<File> = match folder(dir) {
+    let others: Vec<File> = match folder(folder_of(path)) {
         Ok(files) if extends => files.into_iter().flatten().collect(),
         _ => Vec::new(),
     };
@@ -88,9 +127,12 @@ pub fn read(path: &Path) -> Result<Template, String> {
 /// Parses a bundle; the message carries every error with its source line.
 pub fn parsed(shown: &str, bundle: &Bundle) -> Result<Template, String> {
     let (template, found) = bundle.parse();
-    template.ok_or_else(|| {
-        let errors = found.iter().filter(|said| said.is_error());
-        let rendered: Vec<String> = errors.map(|said| bundle.render(said)).collect();
-        format!("template {shown} is refused\n{}", rendered.join("\n"))
-    })
+    template.ok_or_else(|| refused(shown, bundle, &found))
+}
+
+/// Every error with its source line.
+pub fn refused(shown: &str, bundle: &Bundle, found: &[Diagnostic]) -> String {
+    let errors = found.iter().filter(|said| said.is_error());
+    let rendered: Vec<String> = errors.map(|said| bundle.render(said)).collect();
+    format!("template {shown} is refused\n{}", rendered.join("\n"))
 }

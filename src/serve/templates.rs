@@ -2,8 +2,9 @@
 //! file takes effect for new analyses, a broken one leaves what was good in use and says so.
 
 use crate::http::{RefusedFile, Shelf, TemplateFile, Templates};
-use crate::ids::TemplateName;
+use crate::ids::{ReceiverName, TemplateName};
 use crate::serve::template_files::{self, File};
+use crate::template::notify::unknown_receivers;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -15,6 +16,8 @@ use tokio_util::sync::CancellationToken;
 #[derive(Debug, Default)]
 pub struct Folder {
     dir: PathBuf,
+    /// The receivers that templates may name.
+    receivers: Vec<ReceiverName>,
     /// The text of every file, or why it could not be read.
     seen: Vec<(PathBuf, Result<String, String>)>,
     /// Which template a file last gave.
@@ -25,10 +28,12 @@ pub struct Folder {
 
 impl Folder {
     /// Reads every `*.yaml` and `*.yml` of `dir`. A missing folder is an empty one (templates may
-    /// come with submissions); a broken template is an error with its place.
-    pub fn open(dir: &Path) -> Result<(Self, Templates), String> {
+    /// come with submissions); a broken template is an error with its place. `receivers` are those
+    /// that templates may name.
+    pub fn open(dir: &Path, receivers: Vec<ReceiverName>) -> Result<(Self, Templates), String> {
         let mut folder = Self {
             dir: dir.to_owned(),
+            receivers,
             ..Self::default()
         };
         let mut shelf = Shelf::default();
@@ -50,7 +55,7 @@ impl Folder {
     pub fn refresh(&mut self, shelf: &mut Shelf) -> io::Result<bool> {
         let read = template_files::folder(&self.dir)?;
         let texts = read.iter().map(|one| match one {
-            Ok(file) => (file.path.clone(), Ok(file.text.clone())),
+            Ok(file) => (file.path.clone(), Ok(file.whole())),
             Err((path, why)) => (path.clone(), Err(why.clone())),
         });
         let texts: Vec<_> = texts.collect();
@@ -64,7 +69,9 @@ impl Folder {
         let mut gave = BTreeMap::new();
         for one in read {
             let made = match one {
-                Ok(file) => made(&file, &files).map_err(|why| (file.path.clone(), why)),
+                Ok(file) => {
+                    made(&file, &files, &self.receivers).map_err(|why| (file.path.clone(), why))
+                }
                 Err(unreadable) => Err(unreadable),
             };
             match made {
@@ -145,9 +152,18 @@ impl Folder {
     }
 }
 
-fn made(file: &File, files: &[File]) -> Result<(PathBuf, TemplateFile), String> {
+fn made(
+    file: &File,
+    files: &[File],
+    receivers: &[ReceiverName],
+) -> Result<(PathBuf, TemplateFile), String> {
     let bundle = file.bundled(files);
-    let template = template_files::parsed(&file.path.display().to_string(), &bundle)?;
+    let shown = file.path.display().to_string();
+    let template = template_files::parsed(&shown, &bundle)?;
+    let unknown = unknown_receivers(&template, receivers);
+    if !unknown.is_empty() {
+        return Err(template_files::refused(&shown, &bundle, &unknown));
+    }
     let entry = TemplateFile {
         text: bundle.text.into(),
         template: Arc::new(template),

@@ -17,6 +17,6 @@ pub mod run;
 pub mod scenario;
 pub mod selector;
 pub mod share;
-mod source;
+pub mod source;
 pub mod traffic;
 pub mod work;

@@ -95,6 +95,9 @@ pub fn required(expect: &Expect) -> String {
     if let Some(hold) = &expect.hold {
         out = format!("{out}, held by {}", hold.0.word());
     }
+    if let Some(names) = &expect.names {
+        out = format!("{out}, named {names}");
+    }
     if let Some(early) = expect.not_before {
         out = format!("{out}, not before {}", early.0);
     }
@@ -114,6 +117,11 @@ fn missed(expect: &Expect, ended: &Ended) -> Option<String> {
         && ended.took < early.0
     {
         return Some(format!("it came after {} already", ended.took));
+    }
+    if let Some(names) = &expect.names
+        && !ended.conclusion.sentence.contains(names.as_str())
+    {
+        return Some(format!("its sentence does not name {names}"));
     }
     let hold = ended.conclusion.hold.as_ref();
     let wanted = expect.hold.as_ref().map(|hold| &hold.0);

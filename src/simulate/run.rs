@@ -2,7 +2,7 @@
 //! table, on a source, a store and a clock that are made up. Nothing waits: the clock goes from one
 //! thing to do to the next.
 
-use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder};
+use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::{Event, Submission, Ticket};
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Record, Seq};
@@ -10,15 +10,17 @@ use crate::engine::view::View;
 use crate::engine::{Engine, Limits};
 use crate::ids::{AnalysisId, DeployId};
 use crate::judge::judge_again;
+use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Memory, Tables};
 use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
-use crate::simulate::scenario::{Deed, Happening, RolloutSpec, Scenario, Service};
+use crate::simulate::scenario::{Deed, Fault, Happening, RolloutSpec, Scenario, Service};
 use crate::simulate::source::{Feed, fault_at};
 use crate::simulate::traffic::Traffic;
 use crate::template::Template;
+use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Step, Timestamp};
 use crate::units::Probability;
 use crate::wire::scope_text;
@@ -70,9 +72,11 @@ impl Ready {
             })?;
             plans.push((Arc::new(plan), Arc::clone(text)));
         }
-        let first = plans
-            .iter()
-            .map(|(plan, _)| crate::engine::effect::first_from(plan).minus(scenario.spec.scrape.0));
+        let first = plans.iter().map(|(plan, _)| {
+            first_from(plan)
+                .minus(plan.back())
+                .minus(scenario.spec.scrape.0)
+        });
         let born = first.min().unwrap_or(start);
         Ok(Self {
             scenario,
@@ -114,12 +118,72 @@ impl Ready {
     /// # Errors
     /// A query no sample can be made for, or a fault of ours.
     pub fn run(&self, seed: u64, detail: Detail, tables: &Tables) -> Result<Vec<Ended>, String> {
+        let played = self.play(seed, detail, tables)?;
+        let all = played.into_iter().map(|played| played.conclusion);
+        Ok(all.zip(self.plans()).map(ended).collect())
+    }
+
+    /// The same, with the judgement of the last look of each.
+    ///
+    /// # Errors
+    /// As [`Ready::run`].
+    pub fn play(&self, seed: u64, detail: Detail, tables: &Tables) -> Result<Vec<Played>, String> {
         let traffic = self.traffic(seed);
-        let mut world = World::new(self, &traffic, detail, tables)?;
+        let spec = &self.scenario.spec;
+        let stage = Stage {
+            start: self.start,
+            faults: &spec.faults,
+            events: &spec.events,
+            detail,
+            tables,
+        };
+        let feeds = self
+            .plans()
+            .map(|plan| Feed::of(&traffic, plan, self.start));
+        stage.play(&self.plans, feeds.collect::<Result<_, String>>()?)
+    }
+}
+
+/// How one analysis ended, with what was last judged.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Played {
+    /// Its verdict, with row, hold and sentence.
+    pub conclusion: Conclusion,
+    /// The judgement of its last look; none when it never had samples.
+    pub judgement: Option<Arc<Judgement>>,
+}
+
+/// What stands around analyses while they run.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage<'a> {
+    /// The instant the times of faults and events are counted from.
+    pub start: Timestamp,
+    /// What goes wrong with the source of samples.
+    pub faults: &'a [Fault],
+    /// What people and machines do meanwhile.
+    pub events: &'a [Happening],
+    /// How much of a sentence anybody will read.
+    pub detail: Detail,
+    /// What judgements share.
+    pub tables: &'a Tables,
+}
+
+impl Stage<'_> {
+    /// Runs analyses, each of its plan and the template's text, on their samples, to their
+    /// verdicts.
+    ///
+    /// # Errors
+    /// A fault of ours.
+    pub fn play(
+        &self,
+        plans: &[(Arc<Plan>, Arc<str>)],
+        feeds: Vec<Feed>,
+    ) -> Result<Vec<Played>, String> {
+        let mut world = World::new(self, plans, feeds);
         for _ in 0..STEPS_MAX {
-            if world.ended.len() == self.plans.len() {
-                let all = (0..self.plans.len()).filter_map(|idx| world.ended.remove(&name(idx)));
-                return Ok(all.zip(self.plans()).map(ended).collect());
+            if world.ended.len() == plans.len() {
+                let all = (0..plans.len()).filter_map(|idx| world.ended.remove(&name(idx)));
+                return Ok(all.collect());
             }
             world.step()?;
         }
@@ -157,6 +221,11 @@ fn rollout(
     let share = spec
         .traffic_share
         .and_then(|share| Probability::new(share.0));
+    // A baseline of another time is the canary's own past.
+    let baseline = match template.baseline {
+        BaselineMode::Concurrent => &service.baseline,
+        _ => &service.canary,
+    };
     Ok(Rollout {
         deploy: Deploy {
             id: DeployId::new(&format!("{}-1", service.name)),
@@ -165,7 +234,7 @@ fn rollout(
             ..Deploy::default()
         },
         inputs,
-        baseline: scope(spec, service, &service.baseline)?,
+        baseline: scope(spec, service, baseline)?,
         canary: scope(spec, service, &service.canary)?,
         start: start.plus(spec.after.0),
         duration: spec.duration.map(|duration| duration.0),
@@ -187,19 +256,17 @@ fn scope(spec: &RolloutSpec, service: &Service, arm: &str) -> Result<Scope, Stri
 
 /// The engine and everything around it.
 struct World<'a> {
-    ready: &'a Ready,
-    traffic: &'a Traffic,
+    stage: &'a Stage<'a>,
+    plans: &'a [(Arc<Plan>, Arc<str>)],
     engine: Engine,
     log: Vec<(Seq, Record)>,
     feeds: BTreeMap<AnalysisId, Feed>,
     memories: BTreeMap<AnalysisId, Memory>,
-    detail: Detail,
-    tables: &'a Tables,
     wake_at: Option<Timestamp>,
     /// What is still to come from outside, the next one last.
     coming: Vec<(Timestamp, Coming<'a>)>,
     tickets: u64,
-    ended: BTreeMap<AnalysisId, Conclusion>,
+    ended: BTreeMap<AnalysisId, Played>,
 }
 
 enum Coming<'a> {
@@ -208,38 +275,31 @@ enum Coming<'a> {
 }
 
 impl<'a> World<'a> {
-    fn new(
-        ready: &'a Ready,
-        traffic: &'a Traffic,
-        detail: Detail,
-        tables: &'a Tables,
-    ) -> Result<Self, String> {
+    fn new(stage: &'a Stage<'a>, plans: &'a [(Arc<Plan>, Arc<str>)], of: Vec<Feed>) -> Self {
         let mut feeds = BTreeMap::new();
         let mut coming = Vec::new();
-        for (idx, plan) in ready.plans().enumerate() {
-            feeds.insert(name(idx), Feed::of(traffic, plan, ready.start)?);
+        for (idx, ((plan, _), feed)) in plans.iter().zip(of).enumerate() {
+            feeds.insert(name(idx), feed);
             coming.push((plan.timing.start, Coming::Submission(idx)));
         }
-        for deed in &ready.scenario.spec.events {
-            coming.push((ready.start.plus(deed.at.0), Coming::Deed(deed)));
+        for deed in stage.events {
+            coming.push((stage.start.plus(deed.at.0), Coming::Deed(deed)));
         }
         // The sort is stable: what is written first happens first.
         coming.sort_by_key(|(at, _)| *at);
         coming.reverse();
-        Ok(Self {
-            ready,
-            traffic,
+        Self {
+            stage,
+            plans,
             engine: Engine::new(Limits::default()),
             log: Vec::new(),
             feeds,
             memories: BTreeMap::new(),
-            detail,
-            tables,
             wake_at: None,
             coming,
             tickets: 0,
             ended: BTreeMap::new(),
-        })
+        }
     }
 
     /// Goes to the next instant at which there is something to do, and does it.
@@ -266,7 +326,7 @@ impl<'a> World<'a> {
     }
 
     fn submit(&mut self, now: Timestamp, idx: usize) -> Result<(), String> {
-        let Some((plan, text)) = self.ready.plans.get(idx) else {
+        let Some((plan, text)) = self.plans.get(idx) else {
             return Ok(());
         };
         let submission = Box::new(Submission {
@@ -284,7 +344,7 @@ impl<'a> World<'a> {
         if deed.what == Deed::Kill {
             return self.kill(now);
         }
-        for idx in 0..self.ready.plans.len() {
+        for idx in 0..self.plans.len() {
             let id = name(idx);
             if self.ended.contains_key(&id) {
                 continue;
@@ -370,12 +430,16 @@ impl<'a> World<'a> {
 
     fn publish(&mut self, view: &View) {
         if let Some(conclusion) = &view.conclusion {
-            self.ended.insert(view.id.clone(), conclusion.clone());
+            let played = Played {
+                conclusion: conclusion.clone(),
+                judgement: view.judgement.clone(),
+            };
+            self.ended.insert(view.id.clone(), played);
         }
     }
 
     fn fetch(&self, now: Timestamp, order: FetchOrder) -> Event {
-        let fault = fault_at(self.traffic, self.ready.start, now);
+        let fault = fault_at(self.stage.faults, self.stage.start, now);
         let fetched = self
             .feeds
             .get(&order.id)
@@ -396,7 +460,7 @@ impl<'a> World<'a> {
     }
 
     fn judge(&mut self, order: JudgeOrder) -> Event {
-        let (detail, tables) = (self.detail, self.tables);
+        let (detail, tables) = (self.stage.detail, self.stage.tables);
         let memory = self.memories.entry(order.id.clone());
         let memory = memory.or_insert_with(|| Memory::sharing(detail, tables));
         let JudgeOrder {

@@ -381,6 +381,9 @@ pub struct Expect {
     /// What must hold it in the end.
     #[serde(default)]
     pub hold: Option<HoldWord>,
+    /// What its sentence must name, such as a metric or `route=/pay`.
+    #[serde(default)]
+    pub names: Option<String>,
     /// The share of runs that may miss all this.
     #[serde(default = "error_rate")]
     pub error_rate_max: Share,

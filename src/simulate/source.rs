@@ -1,37 +1,52 @@
 //! The source of a simulated analysis: the traffic, made once, and the faults of the scenario.
 
-use crate::engine::effect::{FetchOrder, first_from, reach};
+use crate::engine::asks::{Ask, Reach, asks, joined};
+use crate::engine::effect::{FetchOrder, first_from};
 use crate::engine::event::SourceFault;
-use crate::judge::windows::Batch;
+use crate::judge::windows::{Arm, Batch};
 use crate::plan::{Part, Plan, Slot};
 use crate::series::raw::{Answer, RawSeries};
 use crate::simulate::incident::{holds, since};
-use crate::simulate::scenario::SourceAnswer;
+use crate::simulate::scenario::{Fault, SourceAnswer};
 use crate::simulate::traffic::{Traffic, Window};
 use crate::time::Timestamp;
 
 /// Everything one plan can ask for.
-pub(super) struct Feed {
-    answers: Vec<(Slot, Answer)>,
+#[derive(Clone, Debug)]
+pub enum Feed {
+    /// Of each question, in the order of the questions of a plan, before anything is moved.
+    Asked(Vec<Answer>),
+    /// Of each slot, both arms together and on the canary's time.
+    Joined(Vec<(Slot, Answer)>),
 }
 
 impl Feed {
+    /// Samples that are there already: of each query everything it can ever answer, from the first
+    /// instant its plan reads to the deadline.
+    pub fn of_answers(answers: Vec<(Slot, Answer)>) -> Self {
+        Self::Joined(answers)
+    }
+
     /// Makes the samples of a plan, from the first it reads to its deadline.
     pub(super) fn of(traffic: &Traffic, plan: &Plan, start: Timestamp) -> Result<Self, String> {
         let from = first_from(plan);
-        let answer = |(slot, query): (Slot, &str)| {
+        let whole = Reach {
+            from,
+            to: plan.timing.deadline,
+            first: true,
+            settled: true,
+        };
+        let answer = |ask: Ask<'_>| {
             let window = Window {
-                start: reach(plan, slot, from, true),
-                end: plan.timing.deadline,
+                start: ask.start,
+                end: ask.end,
                 step: plan.timing.step,
                 changed_at: start,
             };
-            Ok((slot, traffic.answer(slot, query, window)?))
+            traffic.answer(ask.slot, ask.query, window)
         };
-        let answers = plan.queries().into_iter().map(answer);
-        Ok(Self {
-            answers: answers.collect::<Result<_, String>>()?,
-        })
+        let answers = asks(plan, whole).into_iter().map(answer);
+        Ok(Self::Asked(answers.collect::<Result<_, String>>()?))
     }
 
     /// What an order gets at `now`.
@@ -54,10 +69,16 @@ impl Feed {
             }
             _ => {}
         }
-        let cut = |(slot, whole): &(Slot, Answer)| {
-            let start = reach(&order.plan, *slot, order.from, order.first);
-            let is_grid = slot.part == Part::Grid;
-            let inside = |at: Timestamp| at <= order.to && (at > start || (is_grid && at == start));
+        let reach = Reach {
+            from: order.from,
+            to: order.to,
+            first: order.first,
+            settled: false,
+        };
+        let cut = |ask: &Ask<'_>, whole: &Answer| {
+            let (start, end) = (ask.start, ask.end);
+            let is_grid = ask.slot.part == Part::Grid;
+            let inside = |at: Timestamp| at <= end && (at > start || (is_grid && at == start));
             let mut series: Vec<RawSeries> = Vec::new();
             for one in &whole.series {
                 let samples = one.samples.iter().filter(|sample| inside(sample.at));
@@ -67,12 +88,27 @@ impl Feed {
                     series.push(RawSeries { labels, samples });
                 }
             }
-            (*slot, faulty(series, fault))
+            faulty(series, fault)
+        };
+        let asked = asks(&order.plan, reach).into_iter();
+        let answers = match self {
+            Self::Asked(all) => {
+                let each = asked.zip(all);
+                joined(each.map(|(ask, whole)| (ask, cut(&ask, whole))).collect())
+            }
+            // What is on the canary's time is cut as the canary's question is.
+            Self::Joined(all) => asked
+                .filter(|ask| ask.arm != Some(Arm::Baseline))
+                .filter_map(|ask| {
+                    let (slot, whole) = all.iter().find(|(slot, _)| *slot == ask.slot)?;
+                    Some((*slot, cut(&ask, whole)))
+                })
+                .collect(),
         };
         Ok(Batch {
             from: order.from,
             to: order.to,
-            answers: self.answers.iter().map(cut).collect(),
+            answers,
         })
     }
 }
@@ -99,13 +135,10 @@ fn faulty(mut series: Vec<RawSeries>, fault: Option<SourceAnswer>) -> Answer {
 }
 
 /// What is wrong with the source at `now`.
-pub(super) fn fault_at(
-    traffic: &Traffic,
-    start: Timestamp,
-    now: Timestamp,
-) -> Option<SourceAnswer> {
+pub(super) fn fault_at(faults: &[Fault], start: Timestamp, now: Timestamp) -> Option<SourceAnswer> {
     let since = since(now, start);
-    let faults = traffic.scenario().spec.faults.iter();
-    let mut at_work = faults.filter(|fault| holds(fault.at, fault.lasts, since));
+    let mut at_work = faults
+        .iter()
+        .filter(|fault| holds(fault.at, fault.lasts, since));
     at_work.next().map(|fault| fault.answer)
 }

@@ -53,6 +53,11 @@ pub(super) fn read(reader: &mut Reader<'_>, root: &Node) -> Vec<(String, Node)> 
     out
 }
 
+/// The root of the template as it is for this type of change, if it has a rule for it.
+pub(super) fn root_for(root: &Node, change: &str) -> Option<Node> {
+    Some(with_rule(root, entry(rules_of(root)?, change)?))
+}
+
 /// `spec.changes`, unless it is empty.
 fn rules_of(root: &Node) -> Option<&Node> {
     entry(entry(root, "spec")?, "changes")

@@ -4,6 +4,8 @@
 use crate::digest::Canonical;
 use crate::ids::{GroupName, MetricName, TemplateName};
 use crate::slo::objective::{Rung, RungAction};
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::{
     Combine, GapPolicy, JudgeSpec, Measure, Method, MetricSpec, MinEvidence, OnInconclusive, Role,
     Schedule, Template,
@@ -40,6 +42,10 @@ pub const MIN_SAMPLES: usize = 10;
 /// `min_events`: with 49 good events and no bad one a burn rate of 6 of a 99 % objective is
 /// excluded at 95 % (ln 0.05 / ln(1 − 6 · 0.01) = 48.4).
 pub const MIN_EVENTS: u64 = 50;
+
+/// `group_by.max`: as many routes as a service of medium size has; each further one makes all of
+/// them need more evidence, by the logarithm.
+pub const GROUP_VALUES: usize = 20;
 
 /// `min_coverage`: below one half more is guessed than seen.
 pub const MIN_COVERAGE: f64 = 0.5;
@@ -101,6 +107,7 @@ const fn one_look(step: Step, whole: Span) -> Schedule {
         deadline: whole,
         lag: Span::ZERO,
         source_grace: SOURCE_GRACE,
+        extend_once: Span::ZERO,
     }
 }
 
@@ -149,8 +156,12 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
                 combine: Combine::Mean,
                 gaps: GapPolicy::Drop,
             },
+            group_by: None,
             per: None,
+            lag: None,
             kayenta: None,
+            judge: None,
+            counts_foreign: false,
             place: None,
         }],
         objectives: Vec::new(),
@@ -158,6 +169,9 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        exceptions: Exceptions::default(),
+        baseline: BaselineMode::Concurrent,
+        notify: None,
         changes: Vec::new(),
         digest,
     }

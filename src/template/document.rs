@@ -255,7 +255,7 @@ fn place_of(location: Location, lines: &[&str]) -> Place {
 }
 
 /// The place of byte `at` of `text`, covering `len` characters of its line.
-pub(super) fn place_at(text: &str, at: usize, len: usize) -> Option<Place> {
+pub(crate) fn place_at(text: &str, at: usize, len: usize) -> Option<Place> {
     let before = text.get(..at)?;
     let line_start = before.rfind('\n').map_or(0, |newline| newline + 1);
     Some(Place {

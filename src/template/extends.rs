@@ -13,6 +13,7 @@ use crate::template::document::{self, Node, Value};
 use crate::template::fields::{Reader, shorten};
 use crate::template::merge::merged_root;
 use crate::template::parse::parse;
+use crate::template::slo_spec::{Expanded, expanded, files};
 use std::fmt::Write as _;
 
 /// The most ancestors of a template; a longer line is refused (C019): nobody could say any more
@@ -87,14 +88,30 @@ impl Bundle {
         named.collect()
     }
 
-    fn append(&mut self, name: &TemplateName, ancestor: Ancestor) {
+    fn append(&mut self, name: &TemplateName, label: String, text: &str) {
         if !self.text.ends_with('\n') {
             self.text.push('\n');
         }
         let _ = writeln!(self.text, "--- # {name}");
         let lines_before = self.text.matches('\n').count();
-        self.parts.push((ancestor.label, lines_before));
-        self.text.push_str(&ancestor.text);
+        self.parts.push((label, lines_before));
+        self.text.push_str(text);
+    }
+
+    /// Puts the files behind the templates.
+    fn attach(&mut self, files: &[(String, String, String)]) {
+        let each = files
+            .iter()
+            .map(|(name, text, _)| (name.as_str(), text.as_str()));
+        self.text = files::with_files(&self.text, each);
+        let sections = files::parted(&self.text).1;
+        let labelled = sections.iter().map(|section| {
+            let mut known = files.iter().filter(|(name, ..)| name == section.name);
+            let label = known.next().map_or("", |(.., label)| label.as_str());
+            (label.to_owned(), section.lines_before)
+        });
+        let labelled: Vec<_> = labelled.collect();
+        self.parts.extend(labelled);
     }
 
     /// Several lines for a terminal, as [`Diagnostic::render`] makes them.
@@ -112,9 +129,7 @@ impl Bundle {
 
 /// The template's own name and the name of the one it extends, as far as they can be read.
 pub fn head(text: &str) -> (Option<TemplateName>, Option<TemplateName>) {
-    let first = documents(text).into_iter().next();
-    let root = first.and_then(|part| document::read(part.text).ok());
-    let Some(root) = root else {
+    let Some(root) = first_document(text) else {
         return (None, None);
     };
     let word = |node: Option<&Node>| node.and_then(text_of).and_then(TemplateName::new);
@@ -130,7 +145,10 @@ pub fn bundle(
     find: impl Fn(&TemplateName) -> Option<Ancestor>,
     known: &[TemplateName],
 ) -> Bundle {
-    let mut out = Bundle::alone(label, text);
+    let (own, sections) = files::parted(text);
+    let mut out = Bundle::alone(label, own);
+    let mut beside: Vec<(String, String, String)> = Vec::new();
+    keep_files(&mut beside, label, &sections);
     let mut seen: Vec<TemplateName> = head(text).0.into_iter().collect();
     while let Some((name, place)) = missing(&out.text) {
         let ancestor = if seen.contains(&name) {
@@ -141,15 +159,57 @@ pub fn bundle(
             find(&name).ok_or_else(|| unknown(&name, known))
         };
         match ancestor {
-            Ok(ancestor) => out.append(&name, ancestor),
+            Ok(ancestor) => {
+                let (text, sections) = files::parted(&ancestor.text);
+                let two = keep_files(&mut beside, &ancestor.label, &sections);
+                out.fault = two.map(|name| two_files(name, &ancestor.label).at(Some(place)));
+                out.append(&name, ancestor.label.clone(), text);
+            }
             Err(said) => {
                 out.fault = Some(said.at(Some(place)));
                 break;
             }
         }
         seen.push(name);
+        if out.fault.is_some() {
+            break;
+        }
     }
+    out.attach(&beside);
     out
+}
+
+/// Notes files by name, text and label, each name once. Returns the first name that two different
+/// files have.
+fn keep_files<'s>(
+    all: &mut Vec<(String, String, String)>,
+    template: &str,
+    sections: &[files::Section<'s>],
+) -> Option<&'s str> {
+    let mut two = None;
+    let folder = template
+        .rfind('/')
+        .map_or("", |at| template.get(..=at).unwrap_or(""));
+    for section in sections {
+        let known = all.iter().find(|(name, ..)| name == section.name);
+        match known {
+            Some((_, text, _)) if text.trim_end() != section.text.trim_end() => {
+                two = two.or(Some(section.name));
+            }
+            Some(_) => {}
+            None => {
+                let label = format!("{folder}{}", section.name);
+                all.push((section.name.to_owned(), section.text.to_owned(), label));
+            }
+        }
+    }
+    two
+}
+
+fn two_files(name: &str, ancestor: &str) -> Diagnostic {
+    let message = format!("`{name}` is another file here than beside {ancestor}");
+    let help = "give one of them another name: each objective must be read from its own";
+    Diagnostic::error("C027", message).help(help)
 }
 
 fn circle(seen: &[TemplateName], name: &TemplateName) -> Diagnostic {
@@ -185,8 +245,41 @@ fn missing(text: &str) -> Option<(TemplateName, Place)> {
     Some((name, Place { line, ..node.place }))
 }
 
-/// Reads a template's text, ancestors merged in: one document again, without `extends`.
+/// Reads a template's text, ancestors and the objectives of its files merged in: one document
+/// again, without `extends` and `from`.
 pub(super) fn read(text: &str) -> Result<Node, Diagnostic> {
+    Ok(read_whole(text)?.root)
+}
+
+/// The same, with what was said about the files.
+pub(super) fn read_whole(text: &str) -> Result<Expanded, Diagnostic> {
+    let (templates, files) = files::parted(text);
+    if !files.is_empty() {
+        document::check_size(text)?;
+    }
+    Ok(expanded(read_templates(templates)?, text, &files))
+}
+
+/// The first document of a text, when it can be read.
+pub(super) fn first_document(text: &str) -> Option<Node> {
+    let first = documents(text).into_iter().next()?;
+    document::read(first.text).ok()
+}
+
+/// Every document of a piece of a bundle, with so many lines and bytes before it.
+pub(super) fn read_documents(
+    text: &str,
+    (lines, bytes): (usize, usize),
+) -> Vec<Result<Node, Diagnostic>> {
+    let parts = documents(text).into_iter().map(|part| Part {
+        lines_before: part.lines_before + lines,
+        bytes_before: part.bytes_before + bytes,
+        ..part
+    });
+    parts.map(|part| part.read()).collect()
+}
+
+fn read_templates(text: &str) -> Result<Node, Diagnostic> {
     let parts = documents(text);
     let [own, ancestors @ ..] = parts.as_slice() else {
         return document::read(text);

@@ -12,13 +12,13 @@ pub const DIAGNOSTICS_MAX: usize = 100;
 pub const DESCRIPTION_BYTES_MAX: usize = 2000;
 
 /// The text being read and what was found wrong with it so far.
-pub(super) struct Reader<'t> {
+pub(crate) struct Reader<'t> {
     text: &'t str,
     found: Vec<Diagnostic>,
 }
 
 /// A map whose field names have been checked.
-pub(super) struct Fields<'n> {
+pub(crate) struct Fields<'n> {
     what: &'static str,
     place: Place,
     allowed: &'n [&'static str],
@@ -27,7 +27,7 @@ pub(super) struct Fields<'n> {
 
 impl<'n> Fields<'n> {
     /// The node under `name`; a field left empty counts as absent.
-    pub(super) fn get(&self, name: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, name: &str) -> Option<&'n Node> {
         self.entries
             .iter()
             .find(|(key, _, node)| key == name && !matches!(node.value, Value::Null))
@@ -41,13 +41,13 @@ impl<'n> Fields<'n> {
     }
 
     /// Where the map stands.
-    pub(super) const fn place(&self) -> Place {
+    pub(crate) const fn place(&self) -> Place {
         self.place
     }
 }
 
 impl<'t> Reader<'t> {
-    pub(super) const fn new(text: &'t str) -> Self {
+    pub(crate) const fn new(text: &'t str) -> Self {
         Self {
             text,
             found: Vec::new(),
@@ -55,25 +55,25 @@ impl<'t> Reader<'t> {
     }
 
     /// Everything said, in the order of the text.
-    pub(super) fn into_found(mut self) -> Vec<Diagnostic> {
+    pub(crate) fn into_found(mut self) -> Vec<Diagnostic> {
         self.found.sort_by_key(|diagnostic| diagnostic.place);
         self.found
     }
 
     /// Whether anything refuses the text so far.
-    pub(super) fn has_errors(&self) -> bool {
+    pub(crate) fn has_errors(&self) -> bool {
         self.found.iter().any(Diagnostic::is_error)
     }
 
     /// Says one thing.
-    pub(super) fn say(&mut self, diagnostic: Diagnostic) {
+    pub(crate) fn say(&mut self, diagnostic: Diagnostic) {
         if self.found.len() < DIAGNOSTICS_MAX {
             self.found.push(diagnostic);
         }
     }
 
     /// Says one error at a place.
-    pub(super) fn error(&mut self, code: &'static str, at: Place, message: String, help: &str) {
+    pub(crate) fn error(&mut self, code: &'static str, at: Place, message: String, help: &str) {
         let diagnostic = Diagnostic::error(code, message).at(Some(at));
         self.say(if help.is_empty() {
             diagnostic
@@ -83,7 +83,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A map with no other fields than `allowed`.
-    pub(super) fn map<'n>(
+    pub(crate) fn map<'n>(
         &mut self,
         node: &'n Node,
         what: &'static str,
@@ -113,7 +113,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A field that must be there.
-    pub(super) fn need<'n>(
+    pub(crate) fn need<'n>(
         &mut self,
         fields: &Fields<'n>,
         name: &str,
@@ -128,7 +128,7 @@ impl<'t> Reader<'t> {
     }
 
     /// The items of a list of at most `limit`.
-    pub(super) fn list<'n>(
+    pub(crate) fn list<'n>(
         &mut self,
         node: Option<&'n Node>,
         what: &'static str,
@@ -149,7 +149,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Text as written. A number is not text: `1.10` would lose its zero.
-    pub(super) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
+    pub(crate) fn text<'n>(&mut self, node: &'n Node, what: &str) -> Option<&'n str> {
         if let Value::Text(text) = &node.value {
             return Some(text);
         }
@@ -158,7 +158,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Free text for people, bounded.
-    pub(super) fn prose(&mut self, node: Option<&Node>, what: &str) -> Option<String> {
+    pub(crate) fn prose(&mut self, node: Option<&Node>, what: &str) -> Option<String> {
         let Some(node) = node else {
             return Some(String::new());
         };
@@ -173,7 +173,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A name as `make` accepts it.
-    pub(super) fn name<T>(
+    pub(crate) fn name<T>(
         &mut self,
         node: &Node,
         what: &str,
@@ -190,7 +190,7 @@ impl<'t> Reader<'t> {
     }
 
     /// One word of a list, turned into what it means.
-    pub(super) fn word<T: Copy>(
+    pub(crate) fn word<T: Copy>(
         &mut self,
         node: &Node,
         what: &str,
@@ -216,7 +216,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A length of time such as `30s` or `1h30m`, within `least ..= most`.
-    pub(super) fn span(
+    pub(crate) fn span(
         &mut self,
         node: &Node,
         what: &str,
@@ -278,7 +278,7 @@ impl<'t> Reader<'t> {
     }
 
     /// `true` or `false`.
-    pub(super) fn truth(&mut self, node: &Node, what: &str) -> Option<bool> {
+    pub(crate) fn truth(&mut self, node: &Node, what: &str) -> Option<bool> {
         if let Value::Bool(value) = node.value {
             return Some(value);
         }
@@ -287,7 +287,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A share: `2%` or `0.02`, as `make` accepts it.
-    pub(super) fn share<T>(
+    pub(crate) fn share<T>(
         &mut self,
         node: &Node,
         what: &str,
@@ -299,7 +299,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A plain number, as `make` accepts it.
-    pub(super) fn number<T>(
+    pub(crate) fn number<T>(
         &mut self,
         node: &Node,
         what: &str,
@@ -311,7 +311,7 @@ impl<'t> Reader<'t> {
     }
 
     /// A whole number in `least ..= most`.
-    pub(super) fn whole(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
+    pub(crate) fn whole(&mut self, node: &Node, what: &str, least: u32, most: u32) -> Option<u32> {
         let range = format!("a whole number from {least} to {most}");
         self.number(node, what, &range, |number| {
             let inside = (f64::from(least)..=f64::from(most)).contains(&number);
@@ -341,7 +341,7 @@ impl<'t> Reader<'t> {
     }
 
     /// Says that a node has the wrong shape.
-    pub(super) fn shape(&mut self, node: &Node, what: &str, wanted: &str) {
+    pub(crate) fn shape(&mut self, node: &Node, what: &str, wanted: &str) {
         let message = format!("{what} is {}, expected {wanted}", node.value.kind());
         let help = match node.value {
             Value::Number(_) | Value::Bool(_) if wanted == "text" => {
@@ -353,7 +353,7 @@ impl<'t> Reader<'t> {
     }
 
     /// [`inside`] the text being read.
-    pub(super) fn inside(&self, node: &Node, value: &str, at: usize, len: usize) -> Place {
+    pub(crate) fn inside(&self, node: &Node, value: &str, at: usize, len: usize) -> Place {
         inside(self.text, node, value, at, len)
     }
 }
@@ -361,7 +361,7 @@ impl<'t> Reader<'t> {
 /// Where byte `at` of a scalar's value stands in the text. Exact when the text holds the value
 /// as it is; otherwise (escapes, folded lines) the piece itself is searched for, and the start
 /// of the scalar is the last resort.
-pub(super) fn inside(text: &str, node: &Node, value: &str, at: usize, len: usize) -> Place {
+pub(crate) fn inside(text: &str, node: &Node, value: &str, at: usize, len: usize) -> Place {
     let found = || {
         let (start, end) = node.bytes?;
         let source = text.get(start..end)?;
@@ -378,13 +378,13 @@ pub(super) fn inside(text: &str, node: &Node, value: &str, at: usize, len: usize
 }
 
 /// `a, b, c` in back quotes.
-pub(super) fn words(all: &[&str]) -> String {
+pub(crate) fn words(all: &[&str]) -> String {
     let quoted: Vec<String> = all.iter().map(|word| format!("`{word}`")).collect();
     quoted.join(", ")
 }
 
 /// Text short enough for a message, without anything a terminal would act on.
-pub(super) fn shorten(text: &str) -> String {
+pub(crate) fn shorten(text: &str) -> String {
     /// Letters of a text that is quoted in a message; the rest is cut off.
     const SHOWN_MAX: usize = 60;
     let mut out: String = text

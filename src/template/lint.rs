@@ -27,7 +27,7 @@ const LATENCY_NAMES: [&str; 5] = ["latency", "duration", "response-time", "p99",
 
 type Rule = fn(&Subject<'_>, &mut Vec<Diagnostic>);
 
-const RULES: [Rule; 18] = [
+const RULES: [Rule; 20] = [
     overlapping_windows,
     or_vector,
     unreachable_rungs,
@@ -41,23 +41,57 @@ const RULES: [Rule; 18] = [
     outlandish_error_shares,
     no_margin,
     wide_margin,
-    unused_inputs,
     merged_replicas,
+    merged_values,
     short_history,
     not_read_by_kayenta,
     raw_counters,
+    baseline_of_another_time,
+    share_of_no_gate,
 ];
 
-/// Everything unwise in a template, in the order of the text it was parsed from.
+/// Everything unwise in a template, and in what each rule of `changes` makes of it, in the order of
+/// the text it was parsed from.
 pub fn lint(template: &Template, text: &str) -> Vec<Diagnostic> {
     let subject = Subject::new(template, text);
-    let mut found = Vec::new();
-    for rule in RULES {
-        rule(&subject, &mut found);
-    }
+    let mut found = said_of(&subject);
+    unused_inputs(&subject, &mut found);
+    found.extend(subject.notes.iter().cloned());
+    let changes = subject.changes().into_iter();
+    let changes = changes.map(|(change, subject)| (change, said_of(&subject)));
+    with_changes(&mut found, changes.collect());
     kept(&mut found, text);
     found.sort_by_key(|diagnostic| (diagnostic.place, diagnostic.code));
     found
+}
+
+fn said_of(subject: &Subject<'_>) -> Vec<Diagnostic> {
+    let mut found = Vec::new();
+    for rule in RULES {
+        rule(subject, &mut found);
+    }
+    found
+}
+
+/// Adds what was found in the template as it is for types of change: what the template itself has
+/// too is said once, and everything else names the changes it is about.
+pub fn with_changes(found: &mut Vec<Diagnostic>, changes: Vec<(&str, Vec<Diagnostic>)>) {
+    let mut own: Vec<(Diagnostic, Vec<String>)> = Vec::new();
+    for (change, said) in changes {
+        for diagnostic in said {
+            let known = own.iter_mut().find(|(other, _)| *other == diagnostic);
+            match known {
+                _ if found.contains(&diagnostic) => {}
+                Some((_, names)) => names.push(format!("`{change}`")),
+                None => own.push((diagnostic, vec![format!("`{change}`")])),
+            }
+        }
+    }
+    found.extend(own.into_iter().map(|(mut diagnostic, names)| {
+        let message = std::mem::take(&mut diagnostic.message);
+        diagnostic.message = format!("for changes of type {}: {message}", names.join(", "));
+        diagnostic
+    }));
 }
 
 /// Leaves out the warnings that the author has silenced, with a reason.
@@ -372,6 +406,31 @@ fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// C058: `group_by: route` with `sum by (track) (…)`: the label is gone before the answer comes,
+/// and the metric has no data.
+fn merged_values(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric, query, lexed) in subject.series() {
+        let Some(group_by) = &metric.group_by else {
+            continue;
+        };
+        let label = &group_by.label;
+        let Some((at, len)) = merged_label(&lexed, label) else {
+            continue;
+        };
+        let message = format!(
+            "metric `{}` judges the values of `{label}` on their own, but its query merges them",
+            metric.name
+        );
+        let help = format!("keep the label: `by (${{arm_labels}},{label})`");
+        found.push(warn(
+            "C058",
+            subject.in_query(idx, query, at, len),
+            message,
+            &help,
+        ));
+    }
+}
+
 /// C054: `history: { lookback: 5m }` at a step of 30 s: ten points say nothing about how a metric
 /// usually behaves.
 fn short_history(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
@@ -392,12 +451,13 @@ fn short_history(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     found.push(warn("C054", place, message, &help));
 }
 
-/// C051: an input no query uses.
+/// C051: an input no query uses. A rule of `changes` may measure something else with it: a use in
+/// any of them counts.
 fn unused_inputs(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    let queries: Vec<&str> = subject
-        .template
-        .metrics
-        .iter()
+    let rules = subject.template.changes.iter();
+    let all = std::iter::once(subject.template).chain(rules.map(|rule| &rule.template));
+    let queries: Vec<&str> = all
+        .flat_map(|template| &template.metrics)
         .flat_map(|metric| match &metric.measure {
             Measure::Series { query, .. } => vec![query.as_str()],
             Measure::Events { bad, total } => vec![bad.as_str(), total.as_str()],
@@ -482,5 +542,43 @@ fn raw_counters(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
         let help = format!("compare its rate: `rate({name}{{…}}[{step}])`");
         let place = subject.in_query(idx, query, at, name.len());
         found.push(warn("C056", place, message, &help));
+    }
+}
+
+/// C059: a baseline from another time. It may be all there is, and then it is better than none; but
+/// it must be chosen, not stumbled into.
+fn baseline_of_another_time(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    let template = subject.template;
+    let Some(weakness) = template.baseline.weakness() else {
+        return;
+    };
+    let place = subject.place(&["spec", "baseline", "mode"]);
+    let help = "compare with replicas of the old version that run beside the canary, if there can \
+                be any; every verdict will say this";
+    found.push(warn("C059", place, weakness.to_owned(), help));
+    if template.traffic.is_some() {
+        let message =
+            "arms of different times share no traffic: `traffic` is not compared".to_owned();
+        let place = subject.place(&["spec", "traffic"]);
+        found.push(warn("C059", place, message, "remove it"));
+    }
+}
+
+/// C057: `judge: { share: 2 }` of a metric that is `optional` or `info`: it ends no analysis, so it
+/// takes no part of the error budget.
+fn share_of_no_gate(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    for (idx, metric) in subject.template.metrics.iter().enumerate() {
+        let share = metric.judge.and_then(|own| own.share);
+        if metric.role.is_gate() || share.is_none() {
+            continue;
+        }
+        let message = format!(
+            "metric `{}` is `{}` and takes no part of the error budget",
+            metric.name,
+            metric.role.word()
+        );
+        let place = subject.place(&["spec", "metrics", &idx.to_string(), "judge", "share"]);
+        let help = "remove `share`, or make the metric a gate";
+        found.push(warn("C057", place, message, help));
     }
 }

@@ -79,7 +79,7 @@ fn spec_field(name: &str, parent: Node, child: Node) -> Node {
 
 fn metric_field(name: &str, parent: Node, child: Node) -> Node {
     match name {
-        "kayenta" => deep(name, parent, child),
+        "kayenta" | "judge" => deep(name, parent, child),
         _ if MEASURES.contains(&name) => merged_maps(parent, child, replaced),
         _ => child,
     }
@@ -152,6 +152,17 @@ fn give_way(theirs: &mut Node, own: &Node) {
         let stays = |name: &str| !MEASURES.contains(&name) || entry(own, name).is_some();
         entries.retain(|(name, _, _)| stays(name));
     }
+}
+
+/// A metric that comes from elsewhere, under what the template says of it.
+pub(super) fn metric_under(mut made: Node, own: Node) -> Node {
+    give_way(&mut made, &own);
+    merged_maps(made, own, metric_field)
+}
+
+/// An objective that comes from elsewhere, under what the template says of it.
+pub(super) fn objective_under(made: Node, own: Node) -> Node {
+    merged_maps(made, own, replaced)
 }
 
 /// The root of a template with one rule of its `spec.changes` joined in, and no rules any more.

@@ -8,7 +8,8 @@ use crate::template::promql::is_hole_name;
 use crate::template::query::{QueryKind, check};
 use crate::template::schema::written;
 use crate::template::{Combine, GapPolicy, Measure, MetricSpec, MinEvidence, Role};
-use crate::template::{default, extends, kayenta};
+use crate::template::{default, extends, group_by, kayenta, lag, metric_judge};
+use crate::time::Span;
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
 /// The most metrics of a template; more are refused (C013). The largest templates seen in the
@@ -145,9 +146,16 @@ fn read_one(
     });
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
+    let group_by = group_by::read(reader, fields);
+    let lag = lag::read(reader, fields, role);
     let kayenta = match fields.get("kayenta") {
         None => Some(None),
         Some(node) => kayenta::read_options(reader, node).map(Some),
+    };
+    let lag = Some(lag?);
+    let judge = match fields.get("judge") {
+        None => Some(None),
+        Some(node) => metric_judge::read(reader, node).map(Some),
     };
     Some(MetricSpec {
         name: name?,
@@ -160,7 +168,11 @@ fn read_one(
         evidence: evidence?,
         measure: measure?,
         per: per?,
+        group_by: group_by?,
+        lag: lag.filter(|lag| *lag > Span::ZERO),
         kayenta: kayenta?,
+        judge: judge?,
+        counts_foreign: false,
         place: Some(place),
     })
 }

@@ -1,22 +1,29 @@
 //! Templates: how one kind of service is judged. Valid by construction; text is parsed by `parse`.
 
+pub mod baseline;
 mod changes;
 pub mod codes;
 pub mod default;
 pub(crate) mod document;
 pub mod extends;
-mod fields;
+pub(crate) mod fields;
+pub mod group_by;
 pub mod history;
+pub mod inconclusive;
 mod inputs;
 pub mod kayenta;
+mod lag;
 pub mod lint;
 mod merge;
+pub mod metric_judge;
 mod metrics;
+pub mod notify;
 mod objectives;
 pub mod parse;
 mod promql;
 pub mod query;
 pub mod schema;
+pub mod slo_spec;
 mod subject;
 
 pub use subject::field_place;
@@ -25,7 +32,11 @@ use crate::diagnostic::Place;
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
+use crate::template::baseline::BaselineMode;
+use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
+use crate::template::metric_judge::MetricJudge;
+use crate::template::notify::Notify;
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -54,6 +65,12 @@ pub struct Template {
     pub allowed_warnings: Vec<String>,
     /// What the controller is told to do with an inconclusive verdict.
     pub on_inconclusive: OnInconclusive,
+    /// What it is told instead for some reasons of being inconclusive.
+    pub exceptions: Exceptions,
+    /// From which time the baseline's data are.
+    pub baseline: BaselineMode,
+    /// Which of the daemon's receivers hear of the verdict; `None` for all of them.
+    pub notify: Option<Vec<Notify>>,
     /// What is different for some types of change; none of these has rules of its own.
     pub changes: Vec<ChangeRule>,
     /// The digest of the text it came from.
@@ -116,6 +133,9 @@ pub struct Schedule {
     pub lag: Span,
     /// How long the source may fail before the analysis is inconclusive.
     pub source_grace: Span,
+    /// How much longer an analysis goes on, once, that is undecided at the deadline; zero when
+    /// it does not.
+    pub extend_once: Span,
 }
 
 /// The judge and its error budget.
@@ -207,10 +227,28 @@ pub struct MetricSpec {
     pub measure: Measure,
     /// The label whose values name the replicas of an arm, when they are kept apart.
     pub per: Option<String>,
+    /// The label whose values are judged on their own beside the whole, when there is one.
+    pub group_by: Option<GroupBy>,
+    /// How much later than `schedule.lag` says its data come, when they do: how long a sample
+    /// takes to be readable.
+    pub lag: Option<Span>,
     /// What Kayenta's judge is asked beside the usual; only with [`Method::Kayenta`].
     pub kayenta: Option<KayentaOptions>,
+    /// How it is judged other than the template says.
+    pub judge: Option<MetricJudge>,
+    /// What it counts was read from a file of objectives, which knows nothing of arms.
+    pub counts_foreign: bool,
     /// Where it stands in the text.
     pub place: Option<Place>,
+}
+
+/// A label whose values (`route="/pay"`) are judged on their own beside the whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct GroupBy {
+    /// The label.
+    pub label: String,
+    /// How many values are; at least 1.
+    pub max: usize,
 }
 
 /// The least evidence a metric needs in each arm before it says anything.

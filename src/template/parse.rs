@@ -8,9 +8,11 @@ use crate::template::document::{Node, Value};
 use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
+use crate::template::slo_spec::files;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
-    changes, default, extends, history, inputs, kayenta, metrics, objectives,
+    baseline, changes, default, extends, group_by, history, inconclusive, inputs, kayenta, lag,
+    metrics, notify, objectives,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -20,6 +22,7 @@ pub use crate::template::document::{DEPTH_MAX, NODES_MAX, TEXT_BYTES_MAX};
 pub use crate::template::fields::{DESCRIPTION_BYTES_MAX, DIAGNOSTICS_MAX};
 pub use crate::template::inputs::INPUTS_MAX;
 pub use crate::template::metrics::METRICS_MAX;
+pub use crate::template::notify::NOTIFIED_MAX;
 pub use crate::template::objectives::{OBJECTIVES_MAX, RUNGS_MAX};
 
 /// The only `apiVersion`.
@@ -49,15 +52,25 @@ const REGEX_BYTES_MAX: usize = 1 << 20;
 
 /// Reads a template. `Some` exactly when no diagnostic is an error.
 pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
-    let root = match extends::read(text) {
-        Ok(root) => root,
+    if let Some(said) = foreign(text) {
+        return (None, vec![said]);
+    }
+    let whole = match extends::read_whole(text) {
+        Ok(whole) => whole,
         Err(diagnostic) => return (None, vec![diagnostic]),
     };
+    let root = whole.root;
     let mut reader = Reader::new(text);
+    if !whole.errors.is_empty() {
+        // What these objectives count is missing: much else would look wrong for no other reason.
+        whole.errors.into_iter().for_each(|said| reader.say(said));
+        return (None, reader.into_found());
+    }
     let mut template = read_template(&mut reader, &root, text);
     let rules = changes::read(&mut reader, &root);
     if let Some(template) = template.as_mut().filter(|_| !reader.has_errors()) {
         template.changes = read_rules(&mut reader, rules, text);
+        mark_foreign(template, &whole.made);
     }
     if template.is_none() && !reader.has_errors() {
         let message = "the template could not be read".to_owned();
@@ -65,6 +78,33 @@ pub fn parse(text: &str) -> (Option<Template>, Vec<Diagnostic>) {
     }
     let template = template.filter(|_| !reader.has_errors());
     (template, reader.into_found())
+}
+
+/// C027 when somebody gives the objectives where the template should be.
+fn foreign(text: &str) -> Option<Diagnostic> {
+    let owner = files::owner(text)?;
+    let message = format!("this is a file of {owner}, no template");
+    let help = "name it in a template: `objectives: [{ from: FILE, name: … }]`";
+    let place = Place {
+        line: 1,
+        column: 1,
+        len: 1,
+    };
+    Some(
+        Diagnostic::error("C027", message)
+            .at(Some(place))
+            .help(help),
+    )
+}
+
+/// Marks the metrics that count what a file says.
+fn mark_foreign(template: &mut Template, made: &[String]) {
+    for metric in &mut template.metrics {
+        metric.counts_foreign = made.iter().any(|name| name == metric.name.as_str());
+    }
+    for rule in &mut template.changes {
+        mark_foreign(&mut rule.template, made);
+    }
 }
 
 /// The template as it is for each type of change that has a rule.
@@ -134,19 +174,22 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let metrics = node.map_or_else(Vec::new, |node| metrics::read(reader, node, &names));
     let all_known = metrics.len() == written;
     check_method(reader, judge.as_ref(), &metrics, &fields);
+    group_by::check(reader, judge.as_ref().map(|judge| &judge.method), &metrics);
     let node = fields.get("objectives");
     let objectives = objectives::read(reader, node, &metrics, all_known);
     let traffic = fields.get("traffic");
     let traffic = traffic.map(|node| objectives::read_traffic(reader, node, &metrics, all_known));
+    let traffic = traffic.flatten();
+    let deciding = (judge.as_ref(), &objectives[..], traffic.as_ref());
+    lag::check(reader, &metrics, deciding, fields.place());
     let allowed_warnings = read_warnings(reader, fields.get("allow_warnings"));
-    let on_inconclusive = read_on_inconclusive(reader, &fields);
+    let on_inconclusive = inconclusive::read(reader, &fields);
+    let baseline = baseline::read(reader, fields.get("baseline"));
+    let notify = notify::read(reader, fields.get("notify"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
-    for metric in &metrics {
-        if let Some(said) = window_fault(&schedule, schedule.deadline, metric) {
-            reader.say(said.at(metric.place.or(step_place)));
-        }
-    }
+    check_windows(reader, &schedule, &metrics, step_place);
+    let (on_inconclusive, exceptions) = on_inconclusive?;
     Some(Template {
         name: TemplateName::new("unnamed")?,
         description: String::new(),
@@ -155,13 +198,30 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         judge: judge?,
         metrics,
         objectives,
-        traffic: traffic.flatten(),
+        traffic,
         history,
         allowed_warnings,
-        on_inconclusive: on_inconclusive?,
+        on_inconclusive,
+        exceptions,
+        baseline: baseline?,
+        notify,
         changes: Vec::new(),
         digest: Digest::of(&[]),
     })
+}
+
+/// C031 of every metric.
+fn check_windows(
+    reader: &mut Reader<'_>,
+    schedule: &Schedule,
+    metrics: &[MetricSpec],
+    place: Option<Place>,
+) {
+    for metric in metrics {
+        if let Some(said) = window_fault(schedule, schedule.deadline, metric) {
+            reader.say(said.at(metric.place.or(place)));
+        }
+    }
 }
 
 /// C031 when a series metric cannot collect its minimum of samples before the deadline.
@@ -214,6 +274,7 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
     let bake = optional("bake", Span::ZERO);
     let lag = optional("lag", Span::ZERO);
     let source_grace = optional("source_grace", Span::ZERO);
+    let extend_once = optional("extend_once", Span::ZERO);
     let (step, deadline) = (step?, deadline?);
     let grid = step.span();
     let minute_on_grid = grid.times((default::LOOK_EVERY.ms() + grid.ms() - 1) / grid.ms());
@@ -225,8 +286,14 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
         bake: bake?.unwrap_or(default::BAKE.min(deadline)),
         lag: lag?.unwrap_or(default::LAG),
         source_grace: source_grace?.unwrap_or(default::SOURCE_GRACE.max(grid.times(3))),
+        extend_once: extend_once?.unwrap_or(Span::ZERO),
     };
     check_size(reader, &schedule, place);
+    if let Some(node) = fields.get("extend_once")
+        && let Some(said) = extension_fault(&schedule, deadline)
+    {
+        reader.say(said.at(Some(node.place)));
+    }
     if let Some(node) = fields.get("lag").filter(|_| schedule.lag >= deadline) {
         let message = format!(
             "a `lag` of {} is not shorter than the deadline of {deadline}",
@@ -248,8 +315,42 @@ fn check_size(reader: &mut Reader<'_>, schedule: &Schedule, place: Place) {
     }
 }
 
+/// C037 when an analysis of this length cannot be extended: the look at the deadline decides about
+/// it, so there must be one, and the time that is added must bring something new.
+pub fn extension_fault(schedule: &Schedule, deadline: Span) -> Option<Diagnostic> {
+    let (extra, every) = (schedule.extend_once, schedule.look_every);
+    if extra == Span::ZERO {
+        return None;
+    }
+    let step = schedule.step.span();
+    let (message, help) = if extra < step {
+        let message = format!("`extend_once` of {extra} is shorter than a step of {step}");
+        (
+            message,
+            format!("it would bring nothing new: add at least {every}"),
+        )
+    } else if deadline.plus(extra) > DEADLINE_MAX {
+        let whole = deadline.plus(extra);
+        let message = format!("deadline and `extend_once` are {whole}, at most {DEADLINE_MAX}");
+        (message, "shorten one of them".to_owned())
+    } else if deadline.ms() % every.ms().max(1) != 0 {
+        let message = format!(
+            "`extend_once` is decided by the look at the deadline of {deadline}, and a look every \
+             {every} has none there"
+        );
+        (
+            message,
+            "make the deadline a multiple of `look_every`".to_owned(),
+        )
+    } else {
+        return None;
+    };
+    Some(Diagnostic::error("C037", message).help(help))
+}
+
 /// C013 when an analysis of this length has too many points or looks.
 pub fn size_fault(schedule: &Schedule, deadline: Span) -> Option<Diagnostic> {
+    let deadline = deadline.plus(schedule.extend_once);
     let points = deadline.ms() / schedule.step.span().ms();
     if usize::try_from(points).unwrap_or(usize::MAX) > default::POINTS_MAX {
         let (step, max) = (schedule.step, default::POINTS_MAX);
@@ -346,6 +447,14 @@ fn check_method(
     if let Method::Kayenta(spec) = &judge.method {
         let counted = metrics.iter().filter(|metric| metric.role != Role::Info);
         kayenta::check_weights(reader, spec, counted.map(|metric| &metric.group), at);
+        for metric in metrics.iter().filter(|metric| metric.judge.is_some()) {
+            let message = format!(
+                "metric `{}` has a `judge` of its own, and `method: kayenta` scores all as one",
+                metric.name
+            );
+            let help = "remove it, or choose another `method` for the template";
+            reader.error("C026", metric.place.unwrap_or(at), message, help);
+        }
         return;
     }
     for metric in metrics.iter().filter(|metric| metric.kayenta.is_some()) {
@@ -354,7 +463,7 @@ fn check_method(
     }
 }
 
-fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
+pub(super) fn read_power(reader: &mut Reader<'_>, node: &Node) -> Option<Probability> {
     let fields = reader.map(node, "`accept_no_harm`", written::NoHarm::FIELDS)?;
     let help = "the least power to find the minimum effect, such as `80%`";
     let node = reader.need(&fields, "power", help)?;
@@ -379,18 +488,4 @@ fn read_warnings(reader: &mut Reader<'_>, node: Option<&Node>) -> Vec<String> {
         }
     }
     out
-}
-
-fn read_on_inconclusive(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<OnInconclusive> {
-    let Some(node) = fields.get("on_inconclusive") else {
-        return Some(OnInconclusive::Hold);
-    };
-    if matches!(&node.value, Value::Text(text) if text == "promote") {
-        let message = "`on_inconclusive: promote` would promote without evidence".to_owned();
-        let help = "use `hold` or `rollback`; to promote on \"no harm found\", set \
-                    `judge.accept_no_harm`";
-        reader.error("C015", node.place, message, help);
-        return None;
-    }
-    reader.word(node, "`on_inconclusive`", &POLICIES)
 }

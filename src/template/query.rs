@@ -313,6 +313,18 @@ fn matcher_end(tokens: &[(usize, Token<'_>)], idx: usize) -> Option<usize> {
     matches!(tokens.get(value), Some((_, Token::Text))).then_some(value + 1)
 }
 
+/// The labels that the selectors of a query have matchers for.
+pub fn selected_labels(query: &str) -> Vec<String> {
+    let Ok(lexed) = lex(query) else {
+        return Vec::new();
+    };
+    let labels = (0..lexed.tokens.len()).filter_map(|idx| match lexed.tokens.get(idx) {
+        Some((_, Token::Word(label))) => matcher_end(&lexed.tokens, idx).map(|_| *label),
+        _ => None,
+    });
+    labels.map(str::to_owned).collect()
+}
+
 /// Why a value cannot be an input, if it cannot.
 pub fn value_fault(value: &str) -> Option<String> {
     if value.len() > INPUT_BYTES_MAX {

@@ -3,10 +3,9 @@
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::template::document::{Node, Value};
-use crate::template::extends;
 use crate::template::fields::inside;
 use crate::template::promql::{Lexed, lex};
-use crate::template::{Measure, MetricSpec, Template};
+use crate::template::{ChangeRule, Measure, MetricSpec, Template, changes, extends};
 
 /// A template with its text, as the rules see it.
 pub(super) struct Subject<'a> {
@@ -14,17 +13,39 @@ pub(super) struct Subject<'a> {
     pub(super) template: &'a Template,
     text: &'a str,
     root: Option<Node>,
+    /// What its files say that is not read (C038).
+    pub(super) notes: Vec<Diagnostic>,
 }
 
 impl<'a> Subject<'a> {
     /// Without the text (a built-in template) nothing has a place.
     pub(super) fn new(template: &'a Template, text: &'a str) -> Self {
-        let root = extends::read(text).ok();
+        let whole = extends::read_whole(text).ok();
+        let (root, notes) = whole.map(|whole| (whole.root, whole.notes)).unzip();
         Self {
             template,
             text,
             root,
+            notes: notes.unwrap_or_default(),
         }
+    }
+
+    /// The template as it is for each type of change that has a rule; the places are those of what
+    /// the rule is joined with.
+    pub(super) fn changes(&self) -> Vec<(&'a str, Self)> {
+        let rules = self.template.changes.iter();
+        let subject = |rule: &'a ChangeRule| {
+            let root = self.root.as_ref();
+            Self {
+                template: &rule.template,
+                text: self.text,
+                root: root.and_then(|root| changes::root_for(root, &rule.change)),
+                notes: Vec::new(),
+            }
+        };
+        rules
+            .map(|rule| (rule.change.as_str(), subject(rule)))
+            .collect()
     }
 
     /// The node at a path of field names and list positions (`3`).
@@ -59,10 +80,14 @@ impl<'a> Subject<'a> {
 }
 
 /// Where a field stands in a template's text, by field names and list positions: its value, or the
-/// key of a map or list.
-pub fn field_place(text: &str, path: &[&str]) -> Option<Place> {
-    let root = extends::read(text).ok();
-    let mut node = root.as_ref()?;
+/// key of a map or list. With a type of change the template is meant as it is for that one.
+pub fn field_place(text: &str, change: Option<&str>, path: &[&str]) -> Option<Place> {
+    let root = extends::read(text).ok()?;
+    let root = match change {
+        Some(change) => changes::root_for(&root, change)?,
+        None => root,
+    };
+    let mut node = &root;
     for name in path {
         node = child(node, name)?;
     }

@@ -46,6 +46,7 @@ pub(crate) fn submission(
     let receiver = |n| Receiver {
         url: url(n),
         secret: SecretRef::Default,
+        on: Vec::new(),
     };
     let template = plan(text, 600, 10);
     Submission {

@@ -35,9 +35,14 @@ const HOUR: History = History {
 
 /// A plan with two required metrics whose digest is that of `text`: `looks` looks in `length_s`
 /// seconds, no promote before half of it, 10 s of lag, 120 s of grace; a text that has the word
-/// reaches an hour back.
+/// `history` reaches an hour back, one that has `extend` may go on for half of the length more.
 pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
     let after = |s: i64| START.plus(Span::from_s(s));
+    let extra_s = if text.contains("extend") {
+        length_s / 2
+    } else {
+        0
+    };
     Plan {
         template: TemplateName::new("web").unwrap(),
         template_digest: Digest::of(text.as_bytes()),
@@ -55,9 +60,10 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
             look_every: Span::from_ms(length_s * 1000 / looks),
             judged_from: START,
             bake_until: after(length_s / 2),
-            deadline: after(length_s),
+            deadline: after(length_s + extra_s),
             lag: Span::from_s(10),
             source_grace: Span::from_s(120),
+            extension: Span::from_s(extra_s),
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -72,6 +78,8 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(text.as_bytes()),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 
@@ -90,6 +98,7 @@ fn metric(name: &str) -> MetricPlan {
             coverage: p(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("{name}{{version=~\"v1|v2\"}}"),
             combine: Combine::Mean,
@@ -97,6 +106,8 @@ fn metric(name: &str) -> MetricPlan {
         },
         alpha: p(0.025),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 
@@ -131,6 +142,7 @@ pub(crate) fn finding(name: &str, role: Role, label: Label) -> Finding {
         test: "mann-whitney exact",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: Vec::new(),
     }
 }
@@ -151,7 +163,7 @@ pub(crate) fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
         score: None,
         outcome: match label {
             Label::Worse => Outcome::Fail,
-            Label::NoData => Outcome::NoData,
+            Label::NoData | Label::Lagging => Outcome::NoData,
             Label::Undecided => Outcome::Marginal,
             Label::Within => Outcome::Pass,
         },

@@ -55,7 +55,14 @@ struct World {
     crashes: usize,
 }
 
-const TEXTS: [&str; 5] = ["120:4:a", "600:10:b", "300:1:c", "90:9:d", "300:5:history"];
+const TEXTS: [&str; 6] = [
+    "120:4:a",
+    "600:10:b",
+    "300:1:c",
+    "90:9:d",
+    "300:5:history",
+    "120:6:extend",
+];
 const LABELS: [Label; 6] = [
     Label::Within,
     Label::Within,

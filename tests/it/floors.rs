@@ -25,7 +25,7 @@ const FLOORS: &[&[&str]] = &[
         "report",
     ],
     &["simulate", "serve"],
-    &["evaluate", "replay"],
+    &["evaluate", "replay", "rehearse"],
     &["cli"],
     &["lib", "main"],
 ];
@@ -41,6 +41,11 @@ const NEIGHBOURS: &[(&str, &str, &str)] = &[
         "replay",
         "evaluate",
         "shares with their intervals, and work over several threads, are the same",
+    ),
+    (
+        "rehearse",
+        "replay",
+        "a test may take its samples from a recording, which is judged as a replay judges it",
     ),
     (
         "http",

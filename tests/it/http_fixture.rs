@@ -7,8 +7,8 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, Limits, OnceFault, OneShot, Readings, RecordingFault, Right,
-    Shelf, TemplateFile, serve,
+    Ask, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Readings,
+    RecordingFault, Right, Shelf, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -91,6 +91,7 @@ pub(crate) struct Setup {
     pub(crate) limits: Limits,
     pub(crate) has_default_key: bool,
     pub(crate) metrics_panic: bool,
+    pub(crate) receivers: Vec<KnownReceiver>,
 }
 
 impl Default for Setup {
@@ -101,6 +102,7 @@ impl Default for Setup {
             limits: Limits::default(),
             has_default_key: true,
             metrics_panic: false,
+            receivers: Vec::new(),
         }
     }
 }
@@ -151,7 +153,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
             if private { Err(why.to_owned()) } else { Ok(()) }
         }),
         key_names: Arc::new(["argo".to_owned()]),
-        receivers: Arc::new([]),
+        receivers: setup.receivers.into(),
         has_default_key: setup.has_default_key,
     };
     let asked = Arc::new(Mutex::new(Vec::new()));

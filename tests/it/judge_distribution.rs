@@ -522,7 +522,7 @@ proptest! {
         match found.label {
             Label::Worse => prop_assert!(beyond, "{:?}", found),
             Label::Within => prop_assert!(short, "{:?}", found),
-            Label::Undecided | Label::NoData => prop_assert!(!beyond || !short),
+            Label::Undecided | Label::Lagging | Label::NoData => prop_assert!(!beyond || !short),
         }
     }
 }

@@ -22,6 +22,7 @@ fn timing(step: i64, every: i64, whole: i64, lag: i64) -> Timing {
         deadline: start.plus(Span::from_s(whole)),
         lag: Span::from_s(lag),
         source_grace: Span::ZERO,
+        extension: haldane::time::Span::ZERO,
     }
 }
 

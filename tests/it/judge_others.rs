@@ -161,7 +161,7 @@ fn check_reason(case: &str, finding: &Finding) {
             let beyond = effect.low > 0.0 || effect.high < 0.0;
             assert!(beyond || together || burst, "{case}: {effect:?}");
         }
-        Label::NoData => assert!(finding.no_data.is_some(), "{case}"),
+        Label::NoData | Label::Lagging => assert!(finding.no_data.is_some(), "{case}"),
         Label::Within => assert!(finding.evidence.is_some(), "{case}"),
         Label::Undecided => {
             let said = finding.evidence.is_some() || !finding.notes.is_empty();

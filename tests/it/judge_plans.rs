@@ -52,6 +52,7 @@ pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
             deadline: START.plus(STEP.times(points)),
             lag: Span::ZERO,
             source_grace: Span::from_s(600),
+            extension: haldane::time::Span::ZERO,
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -66,6 +67,8 @@ pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 
@@ -85,6 +88,7 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
             coverage: probability(0.5),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: "q".to_owned(),
             combine: Combine::Mean,
@@ -92,6 +96,8 @@ pub(crate) fn series_metric(name: &str, limit: MinEffect, alpha: f64) -> MetricP
         },
         alpha: probability(alpha),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
+        judge: None,
     }
 }
 

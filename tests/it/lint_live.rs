@@ -54,6 +54,11 @@ fn history() -> History {
             let counts = times().map(|(i, at)| (at, (i * share) as f64));
             history.series("latency_bucket", &labels, counts);
         }
+        for route in ["/cart", "/pay", "/search"] {
+            let labels = [("service", "checkout"), ("track", track), ("route", route)];
+            let counts = times().map(|(i, at)| (at, (i * 100) as f64));
+            history.series("routed_total", &labels, counts);
+        }
         // There for a tenth of the time only.
         let seldom = times().filter(|(i, _)| i % 40 < 4).map(|(_, at)| (at, 5.0));
         history.series("seldom", &labels, seldom);
@@ -115,7 +120,45 @@ async fn a_server_tells_what_is_wrong() {
         "      min_effect: {{ absolute: 1% }}\n      events: {{ bad: 'never_total{{{at}}}', total: \
          'load_total{{{at}}}' }}\n"
     );
-    let cases: [(&str, String, [&str; 2], &[&str]); 12] = [
+    let grouped = |metric: &str, group_by: &str| {
+        template(&format!(
+            "      min_effect: {{ absolute: 1% }}\n      group_by: {group_by}\n      events: {{ bad: \
+             'never_total{{{at}}}', total: '{metric}{{{at}}}' }}\n"
+        ))
+    };
+    let rule = "{ name: locks, harm: increase, min_effect: { relative: 10% },\n          series";
+    let ruled = template(&good)
+        + &format!(
+            "  changes:\n    config: {{ notify: [] }}\n    database:\n      metrics:\n        - \
+             {rule}: {{ query: 'locks{{{at}}}' }} }}\n"
+        );
+    let cases: [(&str, String, [&str; 2], &[&str]); 16] = [
+        (
+            "by route",
+            grouped("routed_total", "route"),
+            disjoint,
+            &["0 errors, 0 warnings"],
+        ),
+        (
+            "a label nobody has",
+            grouped("routed_total", "handler"),
+            disjoint,
+            &[
+                "warning[C082]: metric `m`: no series of the baseline has the label `handler` of \
+                 `group_by`",
+                "checkout.yaml:13:17",
+            ],
+        ),
+        (
+            "more values than slots",
+            grouped("routed_total", "{ label: route, max: 2 }"),
+            disjoint,
+            &[
+                "warning[C083]: metric `m`: `route` has 3 values, 2 are judged on their own",
+                "write `group_by: { label: route, max: 5 }`, or select fewer",
+                "checkout.yaml:13:26",
+            ],
+        ),
         (
             "good",
             series(&format!("quiet{{{at}}}")),
@@ -212,6 +255,16 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C078]: metric `m`: the baseline had ",
                 "`min_events` asks for 50",
+            ],
+        ),
+        (
+            "a metric of a rule",
+            ruled,
+            disjoint,
+            &[
+                "[C071]: for changes of type `database`: metric `locks` has no series for",
+                "checkout.yaml:18:",
+                "0 errors, 2 warnings",
             ],
         ),
     ];

@@ -230,6 +230,25 @@ fn another_judge_and_another_template_judge_the_same_samples() {
         assert_eq!(replayed.word(), wanted, "{word}");
         assert_eq!(replayed.notes, [""; 0], "{word}");
     }
+    // One judge for all, also for metrics with their own and for the rule of the rollout's change.
+    let own_judge = read("simulations/demo-template.yaml").replacen(
+        "      harm: increase\n",
+        "      harm: increase\n      judge: { method: mann-whitney, share: 2 }\n",
+        1,
+    );
+    let mut odd = recording.clone();
+    odd.rollout.deploy.change_type = Some("database".to_owned());
+    let rule = "  changes: { database: { judge: { method: mann-whitney } } }\n";
+    let text: Arc<str> = (own_judge + rule).into();
+    for (name, word) in MethodName::ALL {
+        let change = Change {
+            template: Some(text.clone()),
+            ..method(name)
+        };
+        let plan = Plans::default().changed(&odd, &change).unwrap();
+        assert_eq!(plan.judge.method.word(), word);
+        assert!(!plan.has_own_judges(), "{word}");
+    }
     // Half as many looks, a coarser limit, and a metric nobody recorded.
     let text = read("simulations/demo-template.yaml")
         .replace("look_every: 1m", "look_every: 2m")

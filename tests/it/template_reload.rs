@@ -65,7 +65,7 @@ fn what_is_new_is_taken_and_what_is_broken_changes_nothing() {
     let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
     write("a.yaml", &template("a", "30m"));
     write("b.yaml", &template("b", "30m"));
-    let (mut folder, shelf) = Folder::open(dir.path()).unwrap();
+    let (mut folder, shelf) = Folder::open(dir.path(), Vec::new()).unwrap();
     let mut shelf = shelf.read().unwrap().clone();
     for (files, wanted) in STEPS {
         for (file, name, deadline) in *files {
@@ -91,7 +91,7 @@ fn a_child_follows_its_parent() {
     let write = |file: &str, text: &str| std::fs::write(dir.path().join(file), text).unwrap();
     write("base.yaml", &template("base", "30m"));
     write("child.yaml", &child("child", "base"));
-    let (mut folder, shelf) = Folder::open(dir.path()).unwrap();
+    let (mut folder, shelf) = Folder::open(dir.path(), Vec::new()).unwrap();
     let mut shelf = shelf.read().unwrap().clone();
     for (deadline, wanted) in [
         ("40m", "base 40m; child 40m"),
@@ -116,15 +116,21 @@ fn the_start_is_strict_and_a_lost_folder_is_not_an_empty_one() {
     let dir = tempfile::tempdir().unwrap();
     let templates = dir.path().join("templates");
     assert_eq!(
-        shown(&Folder::open(&templates).unwrap().1.read().unwrap()),
+        shown(
+            &Folder::open(&templates, Vec::new())
+                .unwrap()
+                .1
+                .read()
+                .unwrap()
+        ),
         ""
     );
     std::fs::create_dir(&templates).unwrap();
     std::fs::write(templates.join("a.yaml"), template("a", "soon")).unwrap();
-    let message = Folder::open(&templates).unwrap_err();
+    let message = Folder::open(&templates, Vec::new()).unwrap_err();
     assert!(message.contains("a.yaml:5:36"), "{message}");
     std::fs::write(templates.join("a.yaml"), template("a", "30m")).unwrap();
-    let (mut folder, shelf) = Folder::open(&templates).unwrap();
+    let (mut folder, shelf) = Folder::open(&templates, Vec::new()).unwrap();
     let mut shelf = shelf.read().unwrap().clone();
     std::fs::remove_dir_all(&templates).unwrap();
     assert!(folder.refresh(&mut shelf).is_err());
@@ -137,7 +143,7 @@ async fn the_loop_looks_again() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("a.yaml");
     std::fs::write(&path, template("a", "30m")).unwrap();
-    let (folder, shelf) = Folder::open(dir.path()).unwrap();
+    let (folder, shelf) = Folder::open(dir.path(), Vec::new()).unwrap();
     let stop = CancellationToken::new();
     let every = Duration::from_millis(5);
     let watch = tokio::spawn(folder.watch(Arc::clone(&shelf), every, stop.clone()));

@@ -120,10 +120,15 @@ fn every_field_of_the_parser_is_in_the_schema() {
     let mut document = yaml(&text);
     let spec = &mut document["spec"];
     spec["changes"] = json!({ "database": { "schedule": {} } });
+    spec["metrics"][1]["judge"] = json!({ "method": "sequential" });
+    spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["history"] = json!({ "lookback": "1h" });
+    spec["baseline"] = json!({ "mode": "before" });
+    spec["on_inconclusive"] = json!({ "undecided": "hold" });
     spec["judge"]["method"] = json!("kayenta");
     spec["judge"]["score"] = json!({});
     spec["metrics"][0]["kayenta"] = json!({ "effect_size": {} });
+    spec["metrics"][1]["group_by"] = json!({ "label": "route" });
     let schema = schema::json();
     let mut seen = Vec::new();
     for (path, name) in [
@@ -140,12 +145,17 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/metrics/0/series", "Series"),
         ("/spec/metrics/0/kayenta", "Kayenta"),
         ("/spec/metrics/0/kayenta/effect_size", "EffectSize"),
+        ("/spec/metrics/1/group_by", "GroupBy"),
         ("/spec/metrics/1/events", "Events"),
         ("/spec/metrics/2/distribution", "Distribution"),
         ("/spec/objectives/0", "Objective"),
         ("/spec/objectives/0/rungs/0", "Rung"),
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
+        ("/spec/baseline", "Baseline"),
+        ("/spec/on_inconclusive", "ByReason"),
+        ("/spec/notify/0", "Notify"),
+        ("/spec/metrics/1/judge", "MetricJudge"),
     ] {
         let properties = &schema["definitions"][name]["properties"];
         let listed = properties.as_object().unwrap_or_else(|| panic!("{name}"));

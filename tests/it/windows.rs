@@ -55,8 +55,11 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         },
         queries,
         per: None,
+        group_by: None,
         alpha: probability(0.01),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
+        judge: None,
     };
     let start = Timestamp::from_s(START_S);
     Plan {
@@ -79,6 +82,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
             deadline: start.plus(span("60m")),
             lag: Span::ZERO,
             source_grace: span("5m"),
+            extension: haldane::time::Span::ZERO,
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -93,6 +97,8 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         allowed_warnings: vec!["^harmless".to_owned()],
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 

@@ -1,11 +1,12 @@
 //! The documents others read: their words, their numbers, their bytes.
 
-use crate::wire_samples::{START, finding, id, judgement, plan, view};
+use crate::wire_samples::{START, broken_down, finding, id, judgement, plan, view};
 use haldane::engine::verdict::Hold;
 use haldane::engine::view::{Status, View};
 use haldane::ids::DeliveryId;
 use haldane::judge::judgement::{Judgement, Label};
-use haldane::template::Role;
+use haldane::template::metric_judge::{MetricJudge, MetricMethod};
+use haldane::template::{Method, Role};
 use haldane::time::Span;
 use haldane::wire::event::verdict_event;
 use haldane::wire::problem::{FieldProblem, Problem};
@@ -92,6 +93,32 @@ fn a_pending_analysis_says_what_holds_it_and_when_it_looks_next() {
     let document = json_of(&VerdictDocument::from_view(&fresh, true));
     assert_eq!(document["score"], Value::Null);
     assert_eq!(document.get("metrics"), None);
+}
+
+/// Where metrics have judges of their own, each says which it had; elsewhere nobody does.
+#[test]
+fn a_metric_says_which_judge_it_had() {
+    let judges = |view: &View| -> Vec<Value> {
+        let document = json_of(&VerdictDocument::from_view(view, true));
+        let metrics = document["metrics"].as_array().unwrap().iter();
+        metrics.map(|metric| metric["judge"].clone()).collect()
+    };
+    let mut view = view(judgement());
+    assert!(judges(&view).iter().all(Value::is_null));
+    let mut plan = (*view.plan).clone();
+    plan.metrics[0].judge = Some(MetricJudge {
+        method: Some(MetricMethod::MannWhitney),
+        share: None,
+        accept_no_harm: None,
+    });
+    plan.judge.method = Method::Sequential;
+    view.plan = plan.into();
+    let said = judges(&view);
+    assert_eq!(said[0], "mann-whitney");
+    assert!(
+        said[1..].iter().all(|judge| judge == "sequential"),
+        "{said:?}"
+    );
 }
 
 #[test]
@@ -276,6 +303,38 @@ fn a_message_stays_under_twenty_kilobytes() {
             bytes.len()
         );
     }
+}
+
+#[test]
+fn a_message_names_some_of_the_values_that_are_worse() {
+    let grouped = Judgement {
+        findings: (0..30)
+            .map(|i| broken_down(&format!("errors_{i:02}")))
+            .collect(),
+        ..judgement()
+    };
+    let bytes = event(&view(grouped.clone()));
+    assert!(bytes.len() < 20_000, "{} bytes", bytes.len());
+    let event: Value = serde_json::from_slice(&bytes).unwrap();
+    let metrics = event["data"]["metrics"].as_array().unwrap();
+    let said: Vec<&Value> = metrics
+        .iter()
+        .filter(|m| m["breakdown"].is_object())
+        .collect();
+    assert_eq!(said.len(), 3, "three values in all");
+    let values = &said[0]["breakdown"]["values"];
+    assert_eq!(values.as_array().unwrap().len(), 1);
+    assert_eq!(values[0]["value"], "/pay\u{e9}");
+    assert_eq!(values[0]["label"], "worse");
+    let full = json_of(&VerdictDocument::from_view(&view(grouped), true));
+    let all = &full["metrics"][29]["breakdown"];
+    assert_eq!(all["values"].as_array().unwrap().len(), 3);
+    assert_eq!(
+        (&all["by"], &all["whole"]),
+        (&"route".into(), &"within".into())
+    );
+    assert_eq!(all["values"][2]["no_data"], "canary has 3 of 50 events");
+    assert_eq!((&all["left_out"], &all["max"]), (&7.into(), &3.into()));
 }
 
 #[test]

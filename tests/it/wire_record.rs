@@ -1,6 +1,8 @@
 //! Records come back from their bodies with every bit, and bodies of format 1 are read for ever.
 
-use crate::wire_samples::{START, batch, captured, facts, id, judged, judgement, record};
+use crate::wire_samples::{
+    START, batch, broken_down, captured, facts, id, judged, judgement, record,
+};
 use haldane::engine::record::{Fact, Receiver, SecretRef};
 use haldane::judge::judgement::{Judgement, Needs};
 use haldane::judge::windows::Batch;
@@ -36,6 +38,17 @@ fn every_kind_of_fact_comes_back() {
     for (_, fact) in facts() {
         check(&fact);
     }
+}
+
+#[test]
+fn the_values_of_a_label_come_back() {
+    let plain = judgement();
+    let mut grouped = plain.clone();
+    grouped.findings.insert(0, broken_down("errors"));
+    check(&judged(grouped));
+    let (_, body) = encode(&record("a1", judged(plain)));
+    let text = String::from_utf8(body).unwrap();
+    assert!(!text.contains("breakdown"), "only where there is one");
 }
 
 #[test]

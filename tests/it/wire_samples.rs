@@ -9,8 +9,8 @@ use haldane::ids::{
     AnalysisId, DeliveryId, DeployId, GroupName, MetricName, ObjectiveName, TemplateName,
 };
 use haldane::judge::judgement::{
-    ArmSummary, Effect, Evidence, Finding, Interval, Judgement, Label, Needs, ObjectiveFinding,
-    Outcome, RungFinding, TrafficFinding,
+    ArmSummary, Breakdown, Effect, Evidence, Finding, Interval, Judgement, Label, Needs,
+    ObjectiveFinding, Outcome, RungFinding, TrafficFinding, ValueFinding,
 };
 use haldane::judge::windows::Batch;
 use haldane::plan::rollout::{Deploy, Rollout};
@@ -148,7 +148,44 @@ pub(crate) fn finding(name: &str, label: Label) -> Finding {
         test: "mann-whitney normal",
         needs: Needs::Nothing,
         both_degraded: false,
+        breakdown: None,
         notes: vec!["3 counter resets".to_owned()],
+    }
+}
+
+/// A metric of which one route of three is worse, and one had no room.
+pub(crate) fn broken_down(name: &str) -> Finding {
+    let value = |value: &str, label: Label| {
+        let whole = finding(name, label);
+        let finding = match label {
+            Label::NoData => Finding {
+                no_data: Some("canary has 3 of 50 events".to_owned()),
+                effect: None,
+                evidence: None,
+                ..whole
+            },
+            _ => whole,
+        };
+        ValueFinding {
+            value: value.to_owned(),
+            finding,
+        }
+    };
+    let breakdown = Breakdown {
+        by: "route".to_owned(),
+        max: 3,
+        whole: Label::Within,
+        values: vec![
+            value("/cart", Label::Within),
+            value("/pay\u{e9}", Label::Worse),
+            value("/rare", Label::NoData),
+        ],
+        left_out: 7,
+        left_out_named: vec!["/a".to_owned(), "/b".to_owned()],
+    };
+    Finding {
+        breakdown: Some(Box::new(breakdown)),
+        ..finding(name, Label::Worse)
     }
 }
 
@@ -215,6 +252,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
     let receiver = |url: &str, secret| Receiver {
         url: url.to_owned(),
         secret,
+        on: Vec::new(),
     };
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
@@ -334,6 +372,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             coverage: share(0.8),
         },
         per: None,
+        group_by: None,
         queries: Queries::Series {
             query: format!("avg by (track) ({name}{{track=~\"stable|canary\"}})"),
             combine: Combine::Mean,
@@ -341,6 +380,8 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         },
         alpha: share(0.01),
         kayenta: None,
+        lag: haldane::time::Span::ZERO,
+        judge: None,
     };
     Plan {
         template: TemplateName::new("checkout").unwrap(),
@@ -355,6 +396,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
             deadline: START.plus(Span::from_s(1440)),
             lag: Span::from_s(30),
             source_grace: Span::from_s(300),
+            extension: haldane::time::Span::ZERO,
         },
         judge: JudgeSpec {
             method: Method::MannWhitney,
@@ -369,6 +411,8 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
         digest: Digest::of(b"plan"),
+        exceptions: haldane::template::inconclusive::Exceptions::default(),
+        shifted: None,
     }
 }
 

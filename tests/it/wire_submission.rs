@@ -35,8 +35,13 @@ fn whole() -> Value {
 }
 
 fn read(body: &Value) -> Result<CheckedSubmission, Vec<String>> {
-    parse(body.to_string().as_bytes())
-        .map_err(|faults| faults.iter().map(ToString::to_string).collect())
+    let checked = parse(body.to_string().as_bytes());
+    // What a template without another time of the baseline makes of the arms.
+    let told_apart = checked.and_then(|checked| match checked.arms_fault.clone() {
+        Some(fault) => Err(vec![fault]),
+        None => Ok(checked),
+    });
+    told_apart.map_err(|faults| faults.iter().map(ToString::to_string).collect())
 }
 
 /// The whole body with one place changed.

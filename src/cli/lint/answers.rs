@@ -1,11 +1,13 @@
 //! What answers of a server tell of a template: one function per rule, each with its code
-//! (C070 to C079 of `docs/diagnostics.md`).
+//! (C070 to C083 of `docs/diagnostics.md`).
 
 use crate::diagnostic::{Diagnostic, Place};
 use crate::judge::judgement::{Judgement, Label};
 use crate::plan::{MetricPlan, Part, Plan, Queries, Slot};
 use crate::series::raw::{Answer, RawSeries};
+use crate::template::group_by::VALUES_MAX;
 use crate::template::{Role, Template, field_place};
+use crate::time::Span;
 use crate::units::{Harm, MinEffect, trim_number};
 use std::collections::BTreeSet;
 
@@ -26,18 +28,25 @@ pub(super) struct Asked<'a> {
     pub(super) plan: &'a Plan,
     pub(super) slot: Slot,
     pub(super) answer: &'a Answer,
+    pub(super) text: Text<'a>,
+}
+
+/// A template's text, and the type of change it is read for.
+#[derive(Clone, Copy)]
+pub(super) struct Text<'a> {
     pub(super) text: &'a str,
+    pub(super) change: Option<&'a str>,
 }
 
 /// C070: the server does not accept the query.
-pub(super) fn refused(slot: Slot, message: &str, text: &str) -> Diagnostic {
+pub(super) fn refused(slot: Slot, message: &str, text: Text<'_>) -> Diagnostic {
     Diagnostic::error("C070", format!("the server refuses the query: {message}"))
         .at(query_place(slot, text))
         .help("try it in the server's own query page")
 }
 
 /// Where the query stands in the text.
-fn query_place(slot: Slot, text: &str) -> Option<Place> {
+fn query_place(slot: Slot, text: Text<'_>) -> Option<Place> {
     let (measure, field) = match slot.part {
         Part::Grid => ("series", "query"),
         Part::Bad => ("events", "bad"),
@@ -47,13 +56,13 @@ fn query_place(slot: Slot, text: &str) -> Option<Place> {
     metric_place(slot.metric_idx, text, &[measure, field])
 }
 
-fn metric_place(metric_idx: usize, text: &str, field: &[&str]) -> Option<Place> {
+fn metric_place(metric_idx: usize, text: Text<'_>, field: &[&str]) -> Option<Place> {
     let idx = metric_idx.to_string();
     let path: Vec<&str> = ["spec", "metrics", &idx]
         .into_iter()
         .chain(field.iter().copied())
         .collect();
-    field_place(text, &path)
+    field_place(text.text, text.change, &path)
 }
 
 impl Asked<'_> {
@@ -70,6 +79,7 @@ impl Asked<'_> {
                 found.extend(self.few_events(arm, series));
             }
         }
+        found.extend(self.values(&baseline, &canary));
         found.extend(self.counter(&baseline));
         found.extend(self.no_bound());
         found
@@ -80,16 +90,26 @@ impl Asked<'_> {
     }
 
     fn arm(&self, arm: &str) -> Vec<&RawSeries> {
-        let rollout = &self.plan.rollout;
-        let scope = if arm == "baseline" {
-            &rollout.baseline
-        } else {
-            &rollout.canary
+        let belongs = |series: &&RawSeries| {
+            let (baseline, canary) = self.plan.arms_of(&series.labels);
+            if arm == "baseline" { baseline } else { canary }
         };
-        let series = self.answer.series.iter();
-        series
-            .filter(|series| scope.matches(&series.labels))
-            .collect()
+        self.answer.series.iter().filter(belongs).collect()
+    }
+
+    /// The time that was asked about, in words.
+    fn window(&self, arm: &str) -> String {
+        let length = self.template.schedule.deadline;
+        let timing = &self.plan.timing;
+        let back = if arm == "baseline" {
+            self.plan.back()
+        } else {
+            Span::ZERO
+        };
+        if back == Span::ZERO && self.template.metrics.iter().all(|m| m.lag.is_none()) {
+            return format!("the last {length}");
+        }
+        format!("the {length} up to {}", timing.deadline.minus(back))
     }
 
     fn place(&self) -> Option<Place> {
@@ -111,9 +131,9 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}` has no series for the {arm} in the last {}",
+            "metric `{}` has no series for the {arm} in {}",
             self.metric().name,
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = if self.answer.series.is_empty() {
             "check the metric's name and labels; in both arms nothing matches"
@@ -140,6 +160,66 @@ impl Asked<'_> {
         let help = "make the matchers of the arms exclude each other: a canary compared with \
                     itself is always healthy";
         Some(self.warn("C072", message, help))
+    }
+
+    /// C082, C083: the label of `group_by` is missing, or has more values than are judged.
+    fn values(&self, baseline: &[&RawSeries], canary: &[&RawSeries]) -> Option<Diagnostic> {
+        let group_by = self.metric().group_by.as_ref()?;
+        // The totals have every value; bad events may not have happened everywhere yet.
+        if self.slot.part == Part::Bad {
+            return None;
+        }
+        let (label, name) = (&group_by.label, &self.metric().name);
+        let place = metric_place(self.slot.metric_idx, self.text, &["group_by", "label"])
+            .or_else(|| metric_place(self.slot.metric_idx, self.text, &["group_by"]));
+        let natives = self.answer.histograms.iter();
+        let scopes = [&self.plan.rollout.baseline, &self.plan.rollout.canary];
+        let mut values: BTreeSet<&str> = BTreeSet::new();
+        for (arm, series, scope) in [
+            ("baseline", baseline, scopes[0]),
+            ("canary", canary, scopes[1]),
+        ] {
+            let native = natives.clone().filter(|one| scope.matches(&one.labels));
+            let labels: Vec<_> = series
+                .iter()
+                .map(|one| &one.labels)
+                .chain(native.map(|one| &one.labels))
+                .collect();
+            let held: BTreeSet<&str> = labels
+                .iter()
+                .filter_map(|labels| labels.get(label).map(String::as_str))
+                .filter(|value| !value.is_empty())
+                .collect();
+            if held.is_empty() && !labels.is_empty() {
+                let message = format!(
+                    "metric `{name}`: no series of the {arm} has the label `{label}` of `group_by`"
+                );
+                let help = "keep the label in the query, or name one that the series have";
+                return Some(Diagnostic::warning("C082", message).at(place).help(help));
+            }
+            values.extend(held);
+        }
+        if values.len() <= group_by.max {
+            return None;
+        }
+        let message = format!(
+            "metric `{name}`: `{label}` has {} values, {} are judged on their own",
+            values.len(),
+            group_by.max
+        );
+        let wanted = values.len().next_multiple_of(5);
+        let help = if wanted <= VALUES_MAX {
+            format!(
+                "write `group_by: {{ label: {label}, max: {wanted} }}`, or select fewer; the rest \
+                 is judged in the whole only"
+            )
+        } else {
+            format!(
+                "at most {VALUES_MAX} can be: let the query leave out or join what users do not \
+                 feel; the rest is judged in the whole only"
+            )
+        };
+        Some(Diagnostic::warning("C083", message).at(place).help(help))
     }
 
     /// C073: values that only rise, and no range in the query.
@@ -294,10 +374,10 @@ impl Asked<'_> {
             return None;
         }
         let message = format!(
-            "metric `{}`: the {arm} had {} events in the last {}, `min_events` asks for {needed}",
+            "metric `{}`: the {arm} had {} events in {}, `min_events` asks for {needed}",
             self.metric().name,
             trim_number(events.round()),
-            self.template.schedule.deadline
+            self.window(arm)
         );
         let help = "a longer `deadline`, more traffic for that arm, or a smaller `min_events`";
         Some(self.warn("C078", message, help))
@@ -310,7 +390,7 @@ pub(super) fn too_weak(
     template: &Template,
     plan: &Plan,
     judgement: &Judgement,
-    text: &str,
+    text: Text<'_>,
 ) -> Vec<Diagnostic> {
     let mut found = Vec::new();
     for (idx, (metric, finding)) in plan.metrics.iter().zip(&judgement.findings).enumerate() {

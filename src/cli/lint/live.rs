@@ -4,9 +4,10 @@
 use crate::cli::args::LintArgs;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::{arm_scope, bound, inputs};
-use crate::cli::lint::answers::{self, Asked};
+use crate::cli::judge::{arm_scope, baseline_scope, bound, inputs};
+use crate::cli::lint::answers::{self, Asked, Text};
 use crate::diagnostic::Diagnostic;
+use crate::engine::asks::Reach;
 use crate::engine::effect::first_from;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
@@ -15,6 +16,8 @@ use crate::serve::clock::Clock;
 use crate::serve::source::Source;
 use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
+use crate::template::lint::{kept, with_changes};
+use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
 /// A server to ask.
@@ -38,16 +41,52 @@ impl Live {
         Ok(Some(Self { source }))
     }
 
-    /// What the server tells of a template.
+    /// What the server tells of a template, and of what each rule of `changes` makes of it.
     pub(super) async fn lint(
         &self,
         template: &Template,
         text: &str,
         args: &LintArgs,
     ) -> Result<Vec<Diagnostic>, Fault> {
-        let plan = plan(template, args)?;
-        let (from, to) = (first_from(&plan), plan.timing.deadline);
-        let each = self.source.each(&plan, from, to, true).await;
+        let now = Clock::system().now();
+        let usual = plan(template, args, (now, None))?;
+        let mut found = self
+            .told(template, &usual, Text { text, change: None })
+            .await?;
+        let mut changes = Vec::new();
+        for rule in &template.changes {
+            let change = rule.change.as_str();
+            let plan = plan(template, args, (now, Some(change)))?;
+            let asks_the_same = plan.metrics == usual.metrics
+                && plan.timing == usual.timing
+                && plan.judge == usual.judge
+                && plan.history == usual.history;
+            if !asks_the_same {
+                let change = Some(change);
+                let told = self.told(&rule.template, &plan, Text { text, change });
+                changes.push((rule.change.as_str(), told.await?));
+            }
+        }
+        with_changes(&mut found, changes);
+        kept(&mut found, text);
+        Ok(found)
+    }
+
+    /// What the server tells of one plan.
+    async fn told(
+        &self,
+        template: &Template,
+        plan: &Plan,
+        text: Text<'_>,
+    ) -> Result<Vec<Diagnostic>, Fault> {
+        let (from, to) = (first_from(plan), plan.timing.deadline);
+        let reach = Reach {
+            from,
+            to,
+            first: true,
+            settled: true,
+        };
+        let each = self.source.each(plan, reach).await;
         let mut found = Vec::new();
         let mut asked = Vec::new();
         for (slot, answer) in each {
@@ -61,7 +100,7 @@ impl Live {
         for (slot, answer) in &asked {
             let asked = Asked {
                 template,
-                plan: &plan,
+                plan,
                 slot: *slot,
                 answer,
                 text,
@@ -76,28 +115,33 @@ impl Live {
             };
             let shot = one_shot::judge_batch(Arc::new(plan.clone()), &batch)
                 .map_err(|message| (Exit::Internal, format!("{message}; this is a bug")))?;
-            found.extend(answers::too_weak(template, &plan, &shot.judgement, text));
+            found.extend(answers::too_weak(template, plan, &shot.judgement, text));
         }
-        crate::template::lint::kept(&mut found, text);
         Ok(found)
     }
 }
 
-/// The template bound to a rollout that began its `deadline` ago.
-fn plan(template: &Template, args: &LintArgs) -> Result<Plan, Fault> {
-    let schedule = &template.schedule;
+/// The template bound to a rollout of this type that began its `deadline` ago.
+fn plan(
+    template: &Template,
+    args: &LintArgs,
+    (now, change): (Timestamp, Option<&str>),
+) -> Result<Plan, Fault> {
+    let schedule = &template.for_change(change).schedule;
     let inputs = inputs(&args.inputs)?;
-    let start = Clock::system()
-        .now()
-        .minus(schedule.lag)
-        .minus(schedule.deadline);
+    // Long enough ago for the data of every metric to be there.
+    let metrics = template.for_change(change).metrics.iter();
+    let late = metrics.filter_map(|metric| metric.lag);
+    let late = late.fold(schedule.lag, Span::max);
+    let start = now.minus(late).minus(schedule.deadline);
     let rollout = Rollout {
         deploy: Deploy {
             service: inputs.get("service").cloned().unwrap_or_default(),
+            change_type: change.map(str::to_owned),
             ..Deploy::default()
         },
         inputs,
-        baseline: arm_scope("baseline", args.baseline.as_deref())?,
+        baseline: baseline_scope(template, args.baseline.as_deref(), args.canary.as_deref())?,
         canary: arm_scope("canary", args.canary.as_deref())?,
         start: start.align_down(schedule.step),
         duration: None,

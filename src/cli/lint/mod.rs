@@ -11,9 +11,11 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::diagnostic::{Diagnostic, Severity};
-use crate::serve::template_files;
+use crate::ids::ReceiverName;
+use crate::serve::{config, template_files};
 use crate::template::codes;
 use crate::template::lint::lint;
+use crate::template::notify::unknown_receivers;
 use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 
@@ -50,14 +52,33 @@ fn explain(name: &str, output: &mut Output) -> Result<Exit, Fault> {
     Ok(Exit::Clean)
 }
 
+/// What is checked beside the text.
+struct Beside {
+    live: Option<live::Live>,
+    receivers: Option<Vec<ReceiverName>>,
+}
+
+/// The receivers of the configuration that was named, if one was: the text alone cannot tell
+/// whether those of `notify` exist.
+fn receivers(args: &LintArgs) -> Result<Option<Vec<ReceiverName>>, Fault> {
+    let Some(path) = &args.config else {
+        return Ok(None);
+    };
+    let names = config::load(Some(path), &[]).and_then(|c| config::receiver_names(&c.webhooks));
+    names.map(Some).map_err(|message| (Exit::Usage, message))
+}
+
 async fn check_all(args: &LintArgs, output: &mut Output) -> Result<Exit, Fault> {
-    let live = live::Live::from_flags(args)?;
+    let beside = Beside {
+        live: live::Live::from_flags(args)?,
+        receivers: receivers(args)?,
+    };
     let mut tally = Tally::default();
     for path in &args.files {
         match templates(path) {
             Ok(files) => {
                 for file in files {
-                    check(&file, (args, live.as_ref()), &mut tally, output).await?;
+                    check(&file, (args, &beside), &mut tally, output).await?;
                 }
             }
             Err(message) => {
@@ -100,7 +121,7 @@ fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
         return Ok(vec![path.to_owned()]);
     }
     let shown = path.display();
-    let files = template_files::paths(path).map_err(|fault| format!("{shown}: {fault}"))?;
+    let files = template_files::templates(path).map_err(|fault| format!("{shown}: {fault}"))?;
     if files.is_empty() {
         return Err(format!(
             "{shown}: no *.yaml in this folder; name a file or another folder"
@@ -111,7 +132,7 @@ fn templates(path: &Path) -> Result<Vec<PathBuf>, String> {
 
 async fn check(
     path: &Path,
-    (args, live): (&LintArgs, Option<&live::Live>),
+    (args, beside): (&LintArgs, &Beside),
     tally: &mut Tally,
     output: &mut Output,
 ) -> Result<(), Fault> {
@@ -128,7 +149,10 @@ async fn check(
     let (template, mut found) = bundle.parse();
     if let Some(template) = &template {
         found.extend(lint(template, &bundle.text));
-        if let Some(live) = live {
+        if let Some(known) = &beside.receivers {
+            found.extend(unknown_receivers(template, known));
+        }
+        if let Some(live) = &beside.live {
             let told = live.lint(template, &bundle.text, args).await;
             found.extend(told.map_err(|(exit, message)| (exit, format!("{shown}: {message}")))?);
         }

@@ -3,12 +3,13 @@
 use crate::cli::args::{DaemonArgs, DeployArgs};
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::{arm_scope, inputs, parse_instant, read_template};
+use crate::cli::judge::{arm_scope, baseline_scope, inputs, parse_instant, read_template};
 use crate::cli::record::list::{Fields, entries};
 use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::replay::labels::{Label, Onset};
 use crate::serve::template_files;
+use crate::template::Template;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use std::collections::BTreeMap;
@@ -89,11 +90,16 @@ pub(super) fn wanted(args: &RecordArgs, now: Timestamp) -> Result<Vec<Wanted>, F
     let Some(path) = &args.template else {
         return Err(usage("-t TEMPLATE is missing"));
     };
-    read_template(path)?;
+    let template = read_template(path)?;
     // With what it extends: the recording stands for itself.
     let text: Arc<str> = template_files::bundle_of(path).map_err(usage)?.text.into();
     let Some(list) = &args.list else {
-        return Ok(vec![one(args, &Fields::default(), &text, now)?]);
+        return Ok(vec![one(
+            args,
+            &Fields::default(),
+            (&template, &text),
+            now,
+        )?]);
     };
     let shown = list.display();
     let listed = entries(list).map_err(|why| usage(format!("--list {shown}: {why}")))?;
@@ -101,7 +107,7 @@ pub(super) fn wanted(args: &RecordArgs, now: Timestamp) -> Result<Vec<Wanted>, F
     let mut out = Vec::with_capacity(listed.len());
     for entry in &listed {
         let place = entry.place.clone();
-        let wanted = one(args, entry, &text, now)
+        let wanted = one(args, entry, (&template, &text), now)
             .map_err(|(exit, why)| (exit, format!("--list {shown}, {place}: {why}")))?;
         let known = wanted
             .name
@@ -120,7 +126,7 @@ pub(super) fn wanted(args: &RecordArgs, now: Timestamp) -> Result<Vec<Wanted>, F
 fn one(
     args: &RecordArgs,
     entry: &Fields,
-    template_text: &Arc<str>,
+    (template, template_text): (&Template, &Arc<str>),
     now: Timestamp,
 ) -> Result<Wanted, Fault> {
     let or = |name: &str, flag: &Option<String>| entry.get(name).or_else(|| flag.clone());
@@ -143,6 +149,7 @@ fn one(
         let why = || usage(format!("deploy id `{text}` is no identifier"));
         DeployId::new(&text).ok_or_else(why)
     });
+    let (baseline, canary) = (or("baseline", &args.baseline), or("canary", &args.canary));
     let share = or("traffic_share", &args.deploy.traffic_share).map(|text| share(&text));
     let label = entry.get("label").map(|text| {
         let why = || usage(format!("label `{text}` is none of good, bad, nodata"));
@@ -172,8 +179,8 @@ fn one(
                 ..Deploy::default()
             },
             inputs: values,
-            baseline: arm_scope("baseline", or("baseline", &args.baseline).as_deref())?,
-            canary: arm_scope("canary", or("canary", &args.canary).as_deref())?,
+            baseline: baseline_scope(template, baseline.as_deref(), canary.as_deref())?,
+            canary: arm_scope("canary", canary.as_deref())?,
             start: instant,
             duration: duration.transpose()?,
         },

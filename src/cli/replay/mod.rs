@@ -14,6 +14,7 @@ use crate::cli::replay::show::One;
 use crate::engine::guard::guarded;
 use crate::evaluate::work::{Progress, Workers};
 use crate::judge::SEMANTICS;
+use crate::judge::extension::end;
 use crate::judge::sequential::Tables;
 use crate::recording;
 use crate::replay::again::again;
@@ -286,7 +287,7 @@ impl Judging<'_> {
             recorded: recorded.map_or("pending", |c| c.verdict.word()).to_owned(),
             verdict: replayed.word().to_owned(),
             look: standing.judgement.as_ref().map_or(0, |j| j.look),
-            looks_planned: standing.plan.timing.looks_planned(),
+            looks_planned: end(&standing.plan, standing.judgement.as_deref()).1,
             started_at: Some(start),
             covered_to: Some(replayed.covered_to),
             decided_at: standing.conclusion.as_ref().map(|c| c.at),

@@ -258,7 +258,7 @@ fn say(out: &mut Finding, classification: &Classification, missing: Option<(Stri
     out.needs = match out.label {
         Said::Worse | Said::Within => Needs::Nothing,
         Said::Undecided => Needs::Data(1),
-        Said::NoData => Needs::Data(missing.as_ref().map_or(1, |(_, more)| *more)),
+        Said::NoData | Said::Lagging => Needs::Data(missing.as_ref().map_or(1, |(_, more)| *more)),
     };
     if out.label == Said::NoData {
         let reason = missing.map(|(reason, _)| reason);

@@ -11,6 +11,7 @@ use crate::judge::judgement::{Finding, Label, Needs};
 use crate::judge::sequential::memory::Memory;
 use crate::judge::sequential::series::PAIRS_MIN;
 use crate::plan::Plan;
+use crate::template::metric_judge::MetricMethod;
 
 /// How the note of a metric begins that is blamed together with others.
 pub const TOGETHER: &str = "shown worse together with";
@@ -28,9 +29,11 @@ pub fn together(plan: &Plan, memory: &mut Memory, findings: &mut [Finding]) {
         let open = match finding.label {
             Label::Undecided => true,
             Label::Within => accepted(finding),
-            Label::NoData | Label::Worse => false,
+            Label::NoData | Label::Lagging | Label::Worse => false,
         };
-        let gate = finding.role.is_gate() && open;
+        // A p-value of another judge is no inverse of an e-value: it proves only by itself.
+        let sequential = plan.method_of(metric) == Some(MetricMethod::Sequential);
+        let gate = finding.role.is_gate() && open && sequential;
         if let Some(evidence) = finding.evidence.filter(|_| gate)
             && evidence.p_harm > 0.0
         {

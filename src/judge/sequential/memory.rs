@@ -141,6 +141,8 @@ pub struct Memory {
     learnt: Vec<Learnt>,
     detail: Detail,
     tables: Tables,
+    /// Of the values of labels that are judged on their own.
+    values: Option<Box<Self>>,
 }
 
 /// Metrics with one model, observed at the same instants.
@@ -184,7 +186,15 @@ impl Memory {
             learnt: Vec::new(),
             detail,
             tables: tables.clone(),
+            values: None,
         }
+    }
+
+    /// That of the values of labels that are judged on their own.
+    pub fn values(&mut self) -> &mut Self {
+        let (detail, tables) = (self.detail, &self.tables);
+        let fresh = || Box::new(Self::sharing(detail, tables));
+        self.values.get_or_insert_with(fresh)
     }
 
     /// How much of a finding somebody will read.

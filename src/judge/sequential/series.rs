@@ -53,7 +53,7 @@ fn followed<'a>(
     };
     let mut sided = |up: &bool| {
         let contrast = Contrast::new(metric.min_effect, *up, &pairs);
-        let levels = (alpha(plan, metric), plan.judge.false_promote.get());
+        let levels = (metric.level(&plan.judge), plan.judge.false_promote.get());
         background
             .offset(contrast, learnt)
             .map_or(Sided::exact(contrast), |offset| {
@@ -81,16 +81,6 @@ fn moved(contrast: Contrast, offset: Offset, (alpha, beta): (f64, f64)) -> Sided
         harm: contrast.moved(offset.centre + harmful * offset.width(alpha)),
         safe: contrast.moved(offset.centre - harmful * offset.width(beta)),
         ln_kept: libm::log(1.0 - offset::SHARE),
-    }
-}
-
-/// The error that showing harm of a metric may have. A metric that is no gate can end nothing;
-/// it is labelled at the level of the whole analysis.
-fn alpha(plan: &Plan, metric: &MetricPlan) -> f64 {
-    if metric.role.is_gate() {
-        metric.alpha.get()
-    } else {
-        plan.judge.false_rollback.get()
     }
 }
 
@@ -294,7 +284,7 @@ impl View<'_> {
         out.baseline.n_eff = worth(out.baseline.n, mean);
         finding::show(out, &decision, scale);
         if ln_e < HINT && !slow {
-            finding::accept(out, self.plan, &decision, limits, levels);
+            finding::accept(out, (self.plan, self.metric), &decision, limits, levels);
         }
         if out.label == Label::Undecided && self.detail == Detail::Full {
             out.needs = self.needs(&said, (ln_e, safety), levels, slow);
@@ -321,7 +311,7 @@ impl View<'_> {
 
     /// The same at every look: evidence may be read at any time.
     fn levels(&self) -> Levels {
-        let whole = alpha(self.plan, self.metric);
+        let whole = self.metric.level(&self.plan.judge);
         Levels {
             alpha: whole,
             beta: self.plan.judge.false_promote.get(),

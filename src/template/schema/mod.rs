@@ -67,6 +67,23 @@ fn demands(root: &Value, node: &Value) -> Value {
     if let Some(needed) = node.get("required") {
         out.insert("required".to_owned(), needed.clone());
     }
+    if name == Some("Objective") {
+        // A file may state the rest.
+        let needed = json!({ "required": node.get("required") });
+        out.insert("required".to_owned(), json!(["name"]));
+        out.insert(
+            "anyOf".to_owned(),
+            json!([{ "required": ["from"] }, needed]),
+        );
+    }
+    if name == Some("Spec") {
+        let one = |field: &str| json!({ "required": [field] });
+        out.insert("required".to_owned(), json!(["schedule"]));
+        out.insert(
+            "anyOf".to_owned(),
+            json!([one("metrics"), one("objectives")]),
+        );
+    }
     if name == Some("Metric") {
         let one = |kind: &str| json!({ "required": [kind] });
         let kinds = crate::template::metrics::MEASURES.map(one);
@@ -150,11 +167,12 @@ fn tidy(node: &mut Value) {
 pub fn tables() -> Vec<(&'static str, String)> {
     use written as w;
     let raw = raw();
-    let shapes: [(&str, &str, &[&str]); 14] = [
+    let shapes: [(&str, &str, &[&str]); 17] = [
         ("input", "Input", w::Input::FIELDS),
         ("schedule", "Schedule", w::Schedule::FIELDS),
         ("judge", "Judge", w::Judge::FIELDS),
         ("metric", "Metric", w::Metric::FIELDS),
+        ("group-by", "GroupBy", w::GroupBy::FIELDS),
         ("series", "Series", w::Series::FIELDS),
         ("events", "Events", w::Events::FIELDS),
         ("distribution", "Distribution", w::Distribution::FIELDS),
@@ -163,11 +181,15 @@ pub fn tables() -> Vec<(&'static str, String)> {
         ("objective", "Objective", w::Objective::FIELDS),
         ("rung", "Rung", w::Rung::FIELDS),
         ("history", "History", w::History::FIELDS),
+        ("baseline", "Baseline", w::Baseline::FIELDS),
+        ("by-reason", "ByReason", w::ByReason::FIELDS),
         ("spec", "Spec", w::Spec::FIELDS),
         ("rule", "Rule", w::Rule::FIELDS),
     ];
     let shorter = [
         ("score", "Score", w::Score::FIELDS),
+        ("metric-judge", "MetricJudge", w::MetricJudge::FIELDS),
+        ("notify", "Notify", w::Notify::FIELDS),
         ("accept-no-harm", "NoHarm", w::NoHarm::FIELDS),
         ("traffic", "Traffic", w::Traffic::FIELDS),
     ];

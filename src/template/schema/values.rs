@@ -1,7 +1,8 @@
 //! The values a template is made of, as JSON Schema says them: shares, lengths of time, names,
 //! queries, and the words of every choice, which are the parser's own.
 
-use crate::template::{kayenta, metrics, objectives, parse};
+use super::written::{self, GroupBy};
+use crate::template::{baseline, kayenta, metric_judge, metrics, notify, objectives, parse};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -41,6 +42,46 @@ values! {
     ] };
     TheVersion = { "type": "string", "enum": [parse::API_VERSION] };
     TheKind = { "type": "string", "enum": [parse::KIND] };
+}
+
+/// A label, or the map that says more of it.
+#[derive(JsonSchema)]
+#[schemars(untagged)]
+#[expect(dead_code, reason = "a shape: nothing is ever stored in it")]
+pub(in crate::template) enum Groups {
+    /// The label alone.
+    Short(Text),
+    /// With how many of its values.
+    Long(GroupBy),
+}
+
+/// The name of a receiver, or a map with more.
+pub(in crate::template) struct NotifyEntry;
+
+impl JsonSchema for NotifyEntry {
+    fn schema_name() -> Cow<'static, str> {
+        "NotifyEntry".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let name = generator.subschema_for::<Name>();
+        let map = generator.subschema_for::<super::written::Notify>();
+        json_schema!({ "anyOf": [name, map] })
+    }
+}
+
+/// `false`, or a map with the power.
+pub(in crate::template) struct Acceptance;
+
+impl JsonSchema for Acceptance {
+    fn schema_name() -> Cow<'static, str> {
+        "Acceptance".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let map = generator.subschema_for::<super::written::NoHarm>();
+        json_schema!({ "anyOf": [{ "const": false }, map] })
+    }
 }
 
 /// One word of the parser's list, with what each means in the same order.
@@ -100,10 +141,21 @@ choices! {
         "keep the canary where it is and ask a person",
         "take the canary back"
     ];
+    Mode = baseline::MODES => [
+        "both arms run side by side",
+        "right before the start: whatever else changed then looks like the canary",
+        "24 hours earlier: whatever else changed between the days looks like the canary",
+        "7 times 24 hours earlier: the same, between the weeks"
+    ];
+    VerdictWord = notify::VERDICTS => ["go on", "go back", "neither was shown in time"];
     MethodWord = parse::METHODS => [
         "evidence that may be read at any time",
         "the classic two-sample test, corrected for looks and autocorrelation",
         "Kayenta's judge, which decides by its score"
+    ];
+    MetricMethod = metric_judge::METRIC_METHODS => [
+        "evidence that may be read at any time",
+        "the classic two-sample test, corrected for looks and autocorrelation"
     ];
     Outliers = kayenta::STRATEGIES => ["outliers count", "outliers are left out"];
     NoData = kayenta::MEANINGS => [
@@ -114,4 +166,19 @@ choices! {
         "ratio of the means",
         "probability that a value of the canary exceeds one of the baseline"
     ];
+}
+
+/// A word, or words by reason.
+pub(in crate::template) struct Inconclusive;
+
+impl JsonSchema for Inconclusive {
+    fn schema_name() -> Cow<'static, str> {
+        "Inconclusive".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        let word = generator.subschema_for::<Policy>();
+        let by_reason = generator.subschema_for::<written::ByReason>();
+        json_schema!({ "anyOf": [word, by_reason] })
+    }
 }

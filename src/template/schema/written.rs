@@ -3,8 +3,9 @@
 //! JSON Schema and the tables of `docs/templates.md` everything else, so none of them can drift.
 
 use super::values::{
-    Action, Combine, EffectMeasure, Flag, Gaps, Harm, Length, MethodWord, Name, NoData, Outliers,
-    Percents, Policy, Query, Role, Share, Text, TheKind, TheVersion,
+    Acceptance, Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Inconclusive, Length,
+    MethodWord, MetricMethod, Mode, Name, NoData, NotifyEntry, Outliers, Percents, Policy, Query,
+    Role, Share, Text, TheKind, TheVersion, VerdictWord,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -93,6 +94,8 @@ shapes! {
         traffic: Option<Traffic> = "not compared", "", [{ "metric": "errors" }];
         /// what is read from before the start
         history: Option<History> = "nothing", "", [{ "lookback": "1h" }];
+        /// from which time the baseline's data are
+        baseline: Option<Baseline> = "`{ mode: concurrent }`", "", [{ "mode": "previous_day" }];
         /// regular expressions of source warnings known to be harmless
         allow_warnings: Option<Vec<Text>> = "empty", "at most 50",
             [["metric might not be a counter"]];
@@ -100,8 +103,40 @@ shapes! {
         /// `extends`
         changes: Option<BTreeMap<String, Rule>> = "empty", "at most 20",
             [{ "database": { "schedule": { "bake": "30m" } } }];
-        /// what the controller is told when the verdict is inconclusive; never `promote`
-        on_inconclusive: Option<Policy> = "`hold`", "", ["hold"];
+        /// what the controller is told when the verdict is inconclusive, in one word or by
+        /// reason; never `promote`
+        on_inconclusive: Option<Inconclusive> = "`hold`", "",
+            ["hold", { "no_data": "rollback" }];
+        /// which of the daemon's named receivers hear of the verdict: names, or maps as below
+        notify: Option<Vec<NotifyEntry>> = "all of them", "at most 20",
+            [["team-checkout", { "webhook": "pager", "on": ["rollback"] }]];
+    }
+
+    /// From which time the baseline's data are.
+    Baseline {
+        /// `concurrent`: both arms run side by side; `before`: right before the start;
+        /// `previous_day`, `previous_week`: 24 hours or 7 times 24 hours earlier
+        mode: Needed<Mode> = "required", "", ["previous_day"];
+    }
+
+    /// What the controller is told by the reason of being inconclusive.
+    ByReason {
+        /// there were data, and they show neither harm nor its absence
+        undecided: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// a gate metric, an objective or a whole arm had no data
+        no_data: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// the source could not be read for longer than `source_grace`
+        source_fault: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// both arms degrade alike
+        environment_degraded: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// the canary did not get the traffic that was declared
+        traffic_mismatch: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// the source warned that its data may be partial
+        data_suspect: Option<Policy> = "as `otherwise`", "", ["hold"];
+        /// an objective burns its error budget, and nothing is worse than the baseline
+        budget_burning: Option<Policy> = "as `otherwise`", "", ["rollback"];
+        /// every reason that is not named, and an end that a person made inconclusive
+        otherwise: Option<Policy> = "`hold`", "", ["hold"];
     }
 
     /// What is different for a type of change; every part as in `spec`, and only what differs.
@@ -119,11 +154,23 @@ shapes! {
         traffic: Option<Traffic> = "as it is", "", [{ "metric": "errors" }];
         /// another history
         history: Option<History> = "as it is", "", [{ "lookback": "1h" }];
+        /// another time of the baseline
+        baseline: Option<Baseline> = "as it is", "", [{ "mode": "before" }];
         /// added to the others
         allow_warnings: Option<Vec<Text>> = "as it is", "at most 50 in all",
             [["metric might not be a counter"]];
         /// what the controller is told when the verdict on such a change is inconclusive
-        on_inconclusive: Option<Policy> = "as it is", "", ["rollback"];
+        on_inconclusive: Option<Inconclusive> = "as it is", "", ["rollback"];
+        /// other receivers, in place of those of the template
+        notify: Option<Vec<NotifyEntry>> = "as it is", "at most 20", [["database-team"]];
+    }
+
+    /// A receiver that hears of verdicts.
+    Notify {
+        /// its name in the daemon's configuration (`webhooks.receivers`)
+        webhook: Needed<Name> = "required", "a name", ["pager"];
+        /// the verdicts it hears of: `promote`, `rollback`, `inconclusive`
+        on: Option<Vec<VerdictWord>> = "all", "", [["rollback", "inconclusive"]];
     }
 
     /// What fills a hole `${name}` of a query.
@@ -154,6 +201,9 @@ shapes! {
         /// how long the source may fail
         source_grace: Option<Length> = "`3m` or three steps, whichever is longer", "up to 30d",
             ["3m"];
+        /// how much longer the analysis goes on, once, when nothing is shown harmful at the
+        /// deadline and a gate is undecided
+        extend_once: Option<Length> = "`0s`", "up to 30d", ["15m"];
     }
 
     /// Which judge, and how often it may be wrong.
@@ -221,6 +271,14 @@ shapes! {
         min_events: Option<u32> = "50", "1 to 1,000,000,000", [500];
         /// share of grid points that must hold a value, per arm
         min_coverage: Option<Share> = "`50%`", "0 to 1", ["80%"];
+        /// the label whose values are judged on their own beside the whole: `route`, or `{ label:
+        /// route, max: 20 }`; see [One bad route among many](#one-bad-route-among-many)
+        group_by: Option<Groups> = "absent", "not with `kayenta`; 200 values in all metrics",
+            ["route", { "label": "route", "max": 30 }];
+        /// its data come this long after the fact; until then it is `lagging`, and nothing waits
+        /// for it
+        lag: Option<Length> = "`schedule.lag`", "up to 30d; `optional` or `info` metrics only",
+            ["24h"];
         /// any expression, one value per step
         series: Option<Series> = "one of the three", "", [{ "query": "cpu{${selector}}" }];
         /// two counters
@@ -231,6 +289,20 @@ shapes! {
             [{ "buckets": "duration_seconds_bucket{${selector}}", "threshold": 0.25 }];
         /// what that judge is asked beside the usual; below
         kayenta: Option<Kayenta> = "empty", "`kayenta` only", [{ "outliers": "remove" }];
+        /// how it is judged other than `spec.judge` says; below
+        judge: Option<MetricJudge> = "as `spec.judge`", "not with `kayenta`",
+            [{ "method": "mann-whitney" }];
+    }
+
+    /// How one metric is judged other than the template says.
+    MetricJudge {
+        /// `sequential` or `mann-whitney`
+        method: Option<MetricMethod> = "`judge.method`", "", ["mann-whitney"];
+        /// its parts of `judge.false_rollback`, which is divided in proportion
+        share: Option<f64> = "1, of a critical metric 3", "0.01 to 1,000; gates only", [2];
+        /// as `judge.accept_no_harm`; `false` asks for a metric shown within its limit though the
+        /// template does not
+        accept_no_harm: Option<Acceptance> = "`judge.accept_no_harm`", "", [{ "power": "90%" }];
     }
 
     /// The smallest difference that counts.
@@ -239,6 +311,14 @@ shapes! {
         relative: Option<Share> = "one of the two", "0 to 10000%", ["10%"];
         /// in the metric's unit, or of the ratio
         absolute: Option<Share> = "one of the two", "0 to 1e15", ["0.5%"];
+    }
+
+    /// The values of a label, judged on their own beside the whole.
+    GroupBy {
+        /// the label
+        label: Needed<Text> = "required", "a label, not `le`", ["route"];
+        /// how many values are judged on their own; further ones are judged in the whole only
+        max: Option<u32> = "20", "1 to 50", [20];
     }
 
     /// Any expression, one value per grid step and arm.
@@ -316,13 +396,20 @@ shapes! {
         name: Needed<Name> = "required", "unique", ["availability"];
         /// takes away the objective of this name that `extends` brings along
         remove: Option<Flag> = "absent", "only `true`, beside `name` alone", [true];
-        /// supplies bad and total
+        /// a file beside the template that states the objective of this name, see
+        /// [Objectives from SLO files](#objectives-from-slo-files); what stands here besides says
+        /// otherwise
+        from: Option<Text> = "stated here", "a relative path without `..`", ["slo.yaml"];
+        /// with `from`: a file with Sloth's `AlertWindows`
+        windows: Option<Text> = "that of `from`, if it has some", "as `from`", ["windows.yaml"];
+        /// supplies bad and total; with `from` the metric of this name is made when there is none
         metric: Needed<Name> =
-            "required",
+            "required; with `from` the objective's name",
             "an `events` metric, or a `distribution` with a `threshold`",
             ["errors"];
         /// the promised share of good events
-        objective: Needed<Share> = "required", "above 0, below 100 %", ["99.9%"];
+        objective: Needed<Share> = "required; with `from` the file's", "above 0, below 100 %",
+            ["99.9%"];
         /// of the promise
         period: Option<Length> = "`30d`", "1s to 366d", ["30d"];
         /// bad events below which no rung fires

@@ -1,5 +1,6 @@
 //! A judgement as recorded: every finding with every bit of its evidence.
 
+use super::breakdown::{self, BreakdownShape};
 use super::objective::ObjectiveShape;
 use super::{Damage, bytes, checked, parse};
 use crate::engine::record::Fact;
@@ -49,6 +50,8 @@ struct FindingShape {
     needs: NeedsShape,
     both_degraded: bool,
     notes: Vec<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    breakdown: Option<BreakdownShape>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -60,7 +63,7 @@ enum LimitShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct ArmShape {
+pub(super) struct ArmShape {
     n: u64,
     n_eff: Exact,
     level: Option<Exact>,
@@ -74,7 +77,7 @@ type IntervalShape = [Exact; 3];
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EffectShape {
+pub(super) struct EffectShape {
     absolute: IntervalShape,
     relative: Option<IntervalShape>,
     confidence: Exact,
@@ -82,7 +85,7 @@ struct EffectShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct EvidenceShape {
+pub(super) struct EvidenceShape {
     p_harm: Exact,
     alpha: Exact,
     p_safe: Exact,
@@ -91,7 +94,7 @@ struct EvidenceShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
-enum NeedsShape {
+pub(super) enum NeedsShape {
     Nothing,
     TimeMs(i64),
     MoreThanThereIs,
@@ -159,17 +162,6 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
 
 impl From<&Finding> for FindingShape {
     fn from(finding: &Finding) -> Self {
-        let effect = finding.effect.map(|effect| EffectShape {
-            absolute: interval_shape(effect.absolute),
-            relative: effect.relative.map(interval_shape),
-            confidence: Exact(effect.confidence.get()),
-        });
-        let evidence = finding.evidence.map(|evidence| EvidenceShape {
-            p_harm: Exact(evidence.p_harm),
-            alpha: Exact(evidence.alpha),
-            p_safe: Exact(evidence.p_safe),
-            beta: Exact(evidence.beta),
-        });
         Self {
             metric: finding.metric.as_str().to_owned(),
             role: finding.role.word().to_owned(),
@@ -185,17 +177,13 @@ impl From<&Finding> for FindingShape {
             no_data: finding.no_data.clone(),
             baseline: arm_shape(&finding.baseline),
             canary: arm_shape(&finding.canary),
-            effect,
-            evidence,
+            effect: finding.effect.map(effect_shape),
+            evidence: finding.evidence.map(evidence_shape),
             test: finding.test.to_owned(),
-            needs: match finding.needs {
-                Needs::Nothing => NeedsShape::Nothing,
-                Needs::Time(span) => NeedsShape::TimeMs(span.ms()),
-                Needs::MoreThanThereIs => NeedsShape::MoreThanThereIs,
-                Needs::Data(count) => NeedsShape::Data(count),
-            },
+            needs: needs_shape(finding.needs),
             both_degraded: finding.both_degraded,
             notes: finding.notes.clone(),
+            breakdown: finding.breakdown.as_deref().map(breakdown::shape),
         }
     }
 }
@@ -208,19 +196,8 @@ impl TryFrom<FindingShape> for Finding {
             LimitShape::Relative(Exact(v)) => checked("limit", &v, |v| MinEffect::relative(*v)),
             LimitShape::Absolute(Exact(v)) => checked("limit", &v, |v| MinEffect::absolute(*v)),
         };
-        let evidence = shape.evidence.map(|evidence| Evidence {
-            p_harm: evidence.p_harm.0,
-            alpha: evidence.alpha.0,
-            p_safe: evidence.p_safe.0,
-            beta: evidence.beta.0,
-        });
-        let needs = match shape.needs {
-            NeedsShape::Nothing => Needs::Nothing,
-            NeedsShape::TimeMs(ms) => Needs::Time(Span::from_ms(ms)),
-            NeedsShape::MoreThanThereIs => Needs::MoreThanThereIs,
-            NeedsShape::Data(count) => Needs::Data(count),
-        };
-        Ok(Self {
+        let of_values = shape.breakdown;
+        let whole = Self {
             metric: checked("metric", shape.metric.as_str(), MetricName::new)?,
             role: checked("role", shape.role.as_str(), role)?,
             group: checked("group", shape.group.as_str(), GroupName::new)?,
@@ -233,11 +210,17 @@ impl TryFrom<FindingShape> for Finding {
             baseline: arm(shape.baseline),
             canary: arm(shape.canary),
             effect: shape.effect.as_ref().map(effect).transpose()?,
-            evidence,
+            evidence: shape.evidence.as_ref().map(evidence),
             test: test_name(&shape.test)?,
-            needs,
+            needs: needs(&shape.needs),
             both_degraded: shape.both_degraded,
             notes: shape.notes,
+            breakdown: None,
+        };
+        let read = |shape| breakdown::read(shape, &whole).map(Box::new);
+        Ok(Self {
+            breakdown: of_values.map(read).transpose()?,
+            ..whole
         })
     }
 }
@@ -248,7 +231,51 @@ fn role(word: &str) -> Option<Role> {
         .find(|role| role.word() == word)
 }
 
-fn effect(shape: &EffectShape) -> Result<Effect, Damage> {
+pub(super) fn effect_shape(effect: Effect) -> EffectShape {
+    EffectShape {
+        absolute: interval_shape(effect.absolute),
+        relative: effect.relative.map(interval_shape),
+        confidence: Exact(effect.confidence.get()),
+    }
+}
+
+pub(super) fn evidence_shape(evidence: Evidence) -> EvidenceShape {
+    EvidenceShape {
+        p_harm: Exact(evidence.p_harm),
+        alpha: Exact(evidence.alpha),
+        p_safe: Exact(evidence.p_safe),
+        beta: Exact(evidence.beta),
+    }
+}
+
+pub(super) fn evidence(shape: &EvidenceShape) -> Evidence {
+    Evidence {
+        p_harm: shape.p_harm.0,
+        alpha: shape.alpha.0,
+        p_safe: shape.p_safe.0,
+        beta: shape.beta.0,
+    }
+}
+
+pub(super) fn needs_shape(needs: Needs) -> NeedsShape {
+    match needs {
+        Needs::Nothing => NeedsShape::Nothing,
+        Needs::Time(span) => NeedsShape::TimeMs(span.ms()),
+        Needs::MoreThanThereIs => NeedsShape::MoreThanThereIs,
+        Needs::Data(count) => NeedsShape::Data(count),
+    }
+}
+
+pub(super) fn needs(shape: &NeedsShape) -> Needs {
+    match shape {
+        NeedsShape::Nothing => Needs::Nothing,
+        NeedsShape::TimeMs(ms) => Needs::Time(Span::from_ms(*ms)),
+        NeedsShape::MoreThanThereIs => Needs::MoreThanThereIs,
+        NeedsShape::Data(count) => Needs::Data(*count),
+    }
+}
+
+pub(super) fn effect(shape: &EffectShape) -> Result<Effect, Damage> {
     Ok(Effect {
         absolute: interval(shape.absolute),
         relative: shape.relative.map(interval),
@@ -268,7 +295,7 @@ fn interval([value, low, high]: IntervalShape) -> Interval {
     }
 }
 
-fn arm_shape(arm: &ArmSummary) -> ArmShape {
+pub(super) fn arm_shape(arm: &ArmSummary) -> ArmShape {
     ArmShape {
         n: arm.n,
         n_eff: Exact(arm.n_eff),
@@ -279,7 +306,7 @@ fn arm_shape(arm: &ArmSummary) -> ArmShape {
     }
 }
 
-fn arm(shape: ArmShape) -> ArmSummary {
+pub(super) fn arm(shape: ArmShape) -> ArmSummary {
     ArmSummary {
         n: shape.n,
         n_eff: shape.n_eff.0,
@@ -309,7 +336,7 @@ const TESTS: [&str; 9] = [
 
 /// The name of a test as text that lives as long as the program: each new name is kept once, so
 /// what a log can make us keep is bounded (A7).
-fn test_name(name: &str) -> Result<&'static str, Damage> {
+pub(super) fn test_name(name: &str) -> Result<&'static str, Damage> {
     static OTHERS: Mutex<BTreeSet<&'static str>> = Mutex::new(BTreeSet::new());
     if let Some(known) = TESTS.into_iter().find(|known| *known == name) {
         return Ok(known);

@@ -9,6 +9,7 @@
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
 //! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
 
+mod breakdown;
 mod captured;
 mod judged;
 mod objective;

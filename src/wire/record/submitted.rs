@@ -3,6 +3,7 @@
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
 use crate::engine::record::{Fact, Receiver, SecretRef};
+use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
@@ -62,6 +63,9 @@ enum MatcherShape {
 struct ReceiverShape {
     url: String,
     secret: SecretShape,
+    /// Words of verdicts; left out when it hears of all, so that records without keep their bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    on: Vec<String>,
 }
 
 /// An inline secret stands here in the clear: messages must be signed after a restart too. The
@@ -102,7 +106,11 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
         template_text: shape.template_text.into(),
         rollout: Box::new(shape.rollout.try_into()?),
         plan_digest: checked("plan digest", shape.plan_digest.as_str(), Digest::parse)?,
-        receivers: shape.receivers.into_iter().map(Receiver::from).collect(),
+        receivers: shape
+            .receivers
+            .into_iter()
+            .map(Receiver::try_from)
+            .collect::<Result<_, _>>()?,
     })
 }
 
@@ -217,20 +225,25 @@ impl From<&Receiver> for ReceiverShape {
         Self {
             url: receiver.url.clone(),
             secret,
+            on: receiver.on.iter().map(|v| v.word().to_owned()).collect(),
         }
     }
 }
 
-impl From<ReceiverShape> for Receiver {
-    fn from(shape: ReceiverShape) -> Self {
+impl TryFrom<ReceiverShape> for Receiver {
+    type Error = Damage;
+
+    fn try_from(shape: ReceiverShape) -> Result<Self, Damage> {
         let secret = match shape.secret {
             SecretShape::Default => SecretRef::Default,
             SecretShape::Named(name) => SecretRef::Named(name),
             SecretShape::Inline(text) => SecretRef::Inline(Secret::new(&text)),
         };
-        Self {
+        let verdict = |word: &String| checked("verdict", word.as_str(), Verdict::from_word);
+        Ok(Self {
             url: shape.url,
             secret,
-        }
+            on: shape.on.iter().map(verdict).collect::<Result<_, _>>()?,
+        })
     }
 }

@@ -1,7 +1,7 @@
 //! The samples of a recording as columns, one row per sample, in the order of the header.
 
-use crate::plan::Part;
 use crate::plan::rollout::Rollout;
+use crate::plan::{ARM_MARK, ARM_MARKS, Part};
 use crate::series::raw::{Labels, RawBucket, RawHistogram};
 use crate::wire::number::Exact;
 use crate::wire::record::Damage;
@@ -70,6 +70,11 @@ pub(super) enum Cell {
 
 /// The arm that labels belong to, as the judge takes it.
 pub(super) fn arm_word(rollout: &Rollout, labels: &Labels) -> &'static str {
+    // Where the arms are of different times the mark says which.
+    let mark = labels.get(ARM_MARK).map(String::as_str);
+    if let Some(arm) = ARM_MARKS.into_iter().find(|arm| Some(*arm) == mark) {
+        return arm;
+    }
     match (
         rollout.baseline.matches(labels),
         rollout.canary.matches(labels),

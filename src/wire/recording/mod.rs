@@ -107,15 +107,18 @@ pub struct Asked {
 impl Asked {
     /// The queries of a plan, in slot order.
     pub fn all(plan: &Plan) -> Vec<Self> {
-        let with_name = |(slot, query): (Slot, &str)| {
+        let with_name = |(slot, query): (Slot, String)| {
             let metric = plan.metrics.get(slot.metric_idx)?;
             Some(Self {
                 slot,
                 metric: metric.name.clone(),
-                query: query.to_owned(),
+                query,
             })
         };
-        plan.queries().into_iter().filter_map(with_name).collect()
+        plan.queries_shown()
+            .into_iter()
+            .filter_map(with_name)
+            .collect()
     }
 }
 

@@ -8,7 +8,7 @@ use crate::engine::record::{Fact, Record, Seq};
 use crate::engine::view::View;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding};
 use crate::judge::windows::{Batch, Windows};
-use crate::judge::{SEMANTICS, explain};
+use crate::judge::{SEMANTICS, explain, extension};
 use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::units::Score;
@@ -152,7 +152,7 @@ impl ReportDocument {
             settings: settings::of(plan),
             timing: settings::timing(plan, judgement),
             decided_at: None,
-            looks_planned: plan.timing.looks_planned(),
+            looks_planned: extension::end(plan, judgement).1,
             looks: Vec::new(),
             events: Vec::new(),
             metrics: Vec::new(),

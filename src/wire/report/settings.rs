@@ -1,8 +1,11 @@
 //! What was configured, and the command that judges the same again, as text.
 
 use super::{CommandDocument, SettingDocument, TimingDocument};
+use crate::judge::extension;
 use crate::judge::judgement::Judgement;
 use crate::plan::Plan;
+use crate::template::metric_judge::Acceptance;
+use crate::time::Span;
 use crate::units::{Probability, trim_number};
 use std::fmt::Write as _;
 
@@ -23,6 +26,23 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
     if let Some(power) = plan.judge.accept_no_harm {
         line("judge.accept_no_harm", percent(power));
     }
+    for metric in &plan.metrics {
+        let Some(own) = &metric.judge else { continue };
+        let name = &metric.name;
+        if let Some(method) = own.method {
+            line(&format!("{name}: judge.method"), method.word().to_owned());
+        }
+        if let Some(share) = own.share {
+            line(&format!("{name}: judge.share"), trim_number(share));
+        }
+        match own.accept_no_harm {
+            None => {}
+            Some(Acceptance::Never) => line(&format!("{name}: judge.accept_no_harm"), "no".into()),
+            Some(Acceptance::WithPower(power)) => {
+                line(&format!("{name}: judge.accept_no_harm"), percent(power));
+            }
+        }
+    }
     line("schedule.step", timing.step.span().to_string());
     line("schedule.look_every", timing.look_every.to_string());
     line(
@@ -35,17 +55,28 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
     );
     line(
         "schedule.deadline",
-        timing.deadline.since(timing.start).to_string(),
+        timing.deadline_regular().since(timing.start).to_string(),
     );
+    if timing.extension > Span::ZERO {
+        line("schedule.extend_once", timing.extension.to_string());
+    }
     line("schedule.lag", timing.lag.to_string());
     line("source grace", timing.source_grace.to_string());
     if let Some(history) = &plan.history {
         line("history.lookback", history.lookback.to_string());
     }
+    if let Some(shifted) = &plan.shifted {
+        line("baseline.mode", shifted.mode.word().to_owned());
+        line("baseline is earlier by", shifted.back.to_string());
+    }
     if let Some(traffic) = &plan.traffic {
         line("declared traffic share", percent(traffic.declared));
     }
     line("on_inconclusive", plan.on_inconclusive.word().to_owned());
+    for (reason, policy) in plan.exceptions.iter() {
+        let name = format!("on_inconclusive.{}", reason.word());
+        line(&name, policy.word().to_owned());
+    }
     for (name, value) in &plan.rollout.inputs {
         line(&format!("input {name}"), value.clone());
     }
@@ -59,7 +90,7 @@ pub(super) fn timing(plan: &Plan, judgement: Option<&Judgement>) -> TimingDocume
         start: timing.start.to_string(),
         judged_from: timing.judged_from.to_string(),
         bake_until: timing.bake_until.to_string(),
-        deadline: timing.deadline.to_string(),
+        deadline: extension::end(plan, judgement).0.to_string(),
         covered_to: judgement.map(|judgement| judgement.covered_to.to_string()),
         step_ms: timing.step.span().ms(),
         look_every_ms: timing.look_every.ms(),

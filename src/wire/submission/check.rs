@@ -23,34 +23,54 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
     let mut faults = Faults(Vec::new());
     faults.texts("inputs", &document.inputs);
     let template = faults.template(document.template, document.template_inline);
-    let baseline = faults.scope("baseline", document.baseline.as_ref());
+    let baseline = document.baseline.as_ref();
+    let baseline = baseline.and_then(|input| faults.scope("baseline", Some(input)));
     let canary = faults.scope("canary", document.canary.as_ref());
-    if baseline.is_some() && baseline == canary {
-        faults.add(
-            "canary",
-            "it selects the same series as the baseline; give the label that tells them apart",
-        );
-    }
+    let given = document.baseline.is_some();
+    let arms_fault = arms_fault(given, baseline.as_ref(), canary.as_ref());
     let deploy = faults.deploy(document.deploy);
     let start = document.start.and_then(|text| faults.start(&text));
     let duration = document.duration.and_then(|text| faults.duration(&text));
     let receivers = faults.receivers(document.webhooks);
-    match (template, baseline, canary) {
-        (Some(template), Some(baseline), Some(canary)) if faults.0.is_empty() => {
-            Ok(CheckedSubmission {
-                template,
-                inputs: document.inputs,
-                baseline,
-                canary,
-                deploy,
-                start,
-                duration,
-                receivers,
-            })
+    match (template, canary) {
+        (Some(template), Some(canary)) if faults.0.is_empty() => Ok(CheckedSubmission {
+            template,
+            inputs: document.inputs,
+            baseline: baseline.unwrap_or_else(|| canary.clone()),
+            canary,
+            arms_fault,
+            deploy,
+            start,
+            duration,
+            receivers,
+        }),
+        // What else is wrong is said all at once; which template it would be is not known.
+        _ => {
+            let before = ["inputs", "template"];
+            let mut found = faults.0.iter();
+            let place = found.position(|fault| !before.contains(&fault.field.as_str()));
+            let at = place.unwrap_or(faults.0.len());
+            faults.0.splice(at..at, arms_fault);
+            Err(faults.0)
         }
-        _ => Err(faults.0),
     }
 }
+
+/// What is wrong with the arms when they are to be told apart by their labels.
+fn arms_fault(
+    given: bool,
+    baseline: Option<&Scope>,
+    canary: Option<&Scope>,
+) -> Option<FieldProblem> {
+    if !given {
+        return Some(FieldProblem::new("baseline", MISSING_SCOPE));
+    }
+    let why = "it selects the same series as the baseline; give the label that tells them apart";
+    (baseline.is_some() && baseline == canary).then(|| FieldProblem::new("canary", why))
+}
+
+/// What is said of an arm without matchers.
+const MISSING_SCOPE: &str = "it is missing; give labels like {\"track\": \"canary\"}";
 
 /// What was found wrong so far.
 struct Faults(Vec<FieldProblem>);
@@ -92,10 +112,7 @@ impl Faults {
 
     fn scope(&mut self, field: &str, input: Option<&ScopeInput>) -> Option<Scope> {
         let Some(input) = input else {
-            self.add(
-                field,
-                "it is missing; give labels like {\"track\": \"canary\"}",
-            );
+            self.add(field, MISSING_SCOPE);
             return None;
         };
         match input.scope() {
@@ -242,6 +259,7 @@ impl Faults {
                 Ok(secret) => out.push(Receiver {
                     url: input.url,
                     secret,
+                    on: Vec::new(),
                 }),
                 Err(message) => self.add(&format!("webhooks[{idx}].secret"), message),
             }

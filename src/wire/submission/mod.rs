@@ -11,6 +11,8 @@ use crate::engine::record::Receiver;
 use crate::ids::TemplateName;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::Scope;
+use crate::template::Template;
+use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Timestamp};
 use crate::wire::problem::FieldProblem;
 use serde::de::DeserializeOwned;
@@ -46,7 +48,8 @@ pub struct SubmissionDocument {
     pub template_inline: Option<String>,
     /// Values for the template's inputs.
     pub inputs: BTreeMap<String, String>,
-    /// What selects the baseline's series.
+    /// What selects the baseline's series; the canary's matchers, when absent and the template
+    /// compares with a baseline of another time.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<ScopeInput>,
     /// What selects the canary's series.
@@ -151,10 +154,12 @@ pub struct CheckedSubmission {
     pub template: TemplateChoice,
     /// Values for its inputs.
     pub inputs: BTreeMap<String, String>,
-    /// The baseline's scope.
+    /// The baseline's scope; the canary's, when none was given.
     pub baseline: Scope,
     /// The canary's scope.
     pub canary: Scope,
+    /// What is wrong with the arms, unless the template compares with a baseline of another time.
+    pub arms_fault: Option<FieldProblem>,
     /// The deploy.
     pub deploy: Deploy,
     /// When the canary began to take traffic, when it was said.
@@ -166,6 +171,17 @@ pub struct CheckedSubmission {
 }
 
 impl CheckedSubmission {
+    /// Whether its arms can be compared as `template` does, or what is wrong with them.
+    pub fn fits(&self, template: &Template) -> Result<(), Vec<FieldProblem>> {
+        let template = template.for_change(self.deploy.change_type.as_deref());
+        match &self.arms_fault {
+            Some(fault) if template.baseline == BaselineMode::Concurrent => {
+                Err(vec![fault.clone()])
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// The rollout, which began at `now` unless the submission says when.
     pub fn rollout(&self, now: Timestamp) -> Rollout {
         Rollout {

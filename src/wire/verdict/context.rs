@@ -76,6 +76,29 @@ impl From<&Plan> for TemplateDocument {
     }
 }
 
+/// A baseline of another time; absent when both arms run side by side.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct ComparisonDocument {
+    /// `before`, `previous_day` or `previous_week`.
+    pub baseline: String,
+    /// How much earlier than the canary's the baseline's samples are, in milliseconds; they are
+    /// shown at the canary's time.
+    pub baseline_earlier_ms: i64,
+    /// What such a comparison cannot tell.
+    pub weakness: String,
+}
+
+impl ComparisonDocument {
+    pub(super) fn of(plan: &Plan) -> Option<Self> {
+        let shifted = plan.shifted.as_ref()?;
+        Some(Self {
+            baseline: shifted.mode.word().to_owned(),
+            baseline_earlier_ms: shifted.back.ms(),
+            weakness: shifted.mode.weakness().unwrap_or_default().to_owned(),
+        })
+    }
+}
+
 /// One message to one receiver.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
 pub struct DeliveryDocument {

@@ -4,6 +4,7 @@ use crate::judge::judgement::{ArmSummary, Effect, Evidence, Finding, Interval, N
 use crate::plan::{Part, Plan};
 use crate::units::MinEffect;
 use crate::wire::number::public;
+use crate::wire::verdict::breakdown::BreakdownDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -12,7 +13,8 @@ use utoipa::ToSchema;
 pub struct MetricDocument {
     /// Its name.
     pub name: String,
-    /// `worse`, `no_data`, `undecided` or `within` (its limit).
+    /// `worse`, `no_data`, `lagging` (its data come later than the analysis can wait), `undecided`
+    /// or `within` (its limit).
     pub label: String,
     /// `critical`, `required`, `optional` or `info`.
     pub role: String,
@@ -28,6 +30,9 @@ pub struct MetricDocument {
     pub unit: String,
     /// Which test decided.
     pub test: String,
+    /// Which judge: `sequential` or `mann-whitney`; only where metrics have judges of their own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub judge: Option<String>,
     /// The baseline.
     pub baseline: ArmDocument,
     /// The canary.
@@ -44,6 +49,9 @@ pub struct MetricDocument {
     pub both_degraded: String,
     /// What a reader must know about the data.
     pub notes: Vec<String>,
+    /// What the values of `group_by` say; absent without.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub breakdown: Option<BreakdownDocument>,
     /// The queries; not in messages.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub queries: Vec<QueryDocument>,
@@ -150,6 +158,7 @@ impl MetricDocument {
             },
             unit: finding.unit.clone(),
             test: finding.test.to_owned(),
+            judge: judge(plan, finding),
             baseline: ArmDocument::from(&finding.baseline),
             canary: ArmDocument::from(&finding.canary),
             effect: finding.effect.map(EffectDocument::from),
@@ -158,9 +167,16 @@ impl MetricDocument {
             no_data: finding.no_data.clone(),
             both_degraded: yes_or_no(finding.both_degraded),
             notes: finding.notes.clone(),
+            breakdown: finding.breakdown.as_deref().map(BreakdownDocument::from),
             queries: queries(plan, finding),
         }
     }
+}
+
+fn judge(plan: &Plan, finding: &Finding) -> Option<String> {
+    let mut metrics = plan.metrics.iter().filter(|_| plan.has_own_judges());
+    let metric = metrics.find(|metric| metric.name == finding.metric)?;
+    Some(plan.method_of(metric)?.word().to_owned())
 }
 
 fn queries(plan: &Plan, finding: &Finding) -> Vec<QueryDocument> {
@@ -169,12 +185,12 @@ fn queries(plan: &Plan, finding: &Finding) -> Vec<QueryDocument> {
             .get(idx)
             .is_some_and(|metric| metric.name == finding.metric)
     };
-    plan.queries()
+    plan.queries_shown()
         .into_iter()
         .filter(|(slot, _)| of_metric(slot.metric_idx))
         .map(|(slot, query)| QueryDocument {
             part: part_word(slot.part).to_owned(),
-            query: query.to_owned(),
+            query,
         })
         .collect()
 }

@@ -2,21 +2,26 @@
 //! `--output json` prints. All decisions are words; only `final` is a boolean, because every
 //! client asks exactly that. Times are RFC 3339, lengths whole milliseconds, numbers finite.
 
+mod breakdown;
 mod context;
 mod metric;
 mod objective;
 
-pub use context::{DeliveryDocument, DeployDocument, TemplateDocument};
+pub use breakdown::{BreakdownDocument, ValueDocument};
+pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
     ArmDocument, EffectDocument, EvidenceDocument, IntervalDocument, LimitDocument, MetricDocument,
     NeedsDocument, QueryDocument,
 };
 pub use objective::{ObjectiveDocument, RungDocument, TrafficDocument};
 
-use crate::engine::verdict::Hold;
+use crate::engine::verdict::{Hold, Verdict, because, told};
 use crate::engine::view::View;
+use crate::judge::extension;
 use crate::judge::judgement::{Finding, Judgement};
 use crate::plan::Plan;
+use crate::template::inconclusive::Reason;
+use crate::time::Span;
 use crate::units::Score;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -38,6 +43,10 @@ pub const MESSAGE_METRICS_MAX: usize = 20;
 
 /// Notes of one metric in a message; later ones are left out.
 const MESSAGE_NOTES_MAX: usize = 2;
+
+/// Values of `group_by` in a message, of those that are worse; further ones are left out. See
+/// [`MESSAGE_METRICS_MAX`].
+const MESSAGE_VALUES_MAX: usize = 3;
 
 /// An analysis, as its readers see it. Read by clients as well, which therefore accept fields
 /// they do not know.
@@ -63,6 +72,9 @@ pub struct VerdictDocument {
     pub hold: Option<String>,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
     pub on_inconclusive: String,
+    /// Why it is inconclusive, when the template says what to do by reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inconclusive_because: Option<String>,
     /// `waiting`, `looking` or `concluded`.
     pub status: String,
     /// The service.
@@ -83,6 +95,9 @@ pub struct VerdictDocument {
     pub submitted_at: String,
     /// When an undecided analysis ends.
     pub deadline: String,
+    /// By how many milliseconds the deadline was extended; absent when it was not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub extended_by_ms: Option<i64>,
     /// The last instant whose samples were judged.
     pub covered_to: Option<String>,
     /// When the verdict became final.
@@ -93,6 +108,9 @@ pub struct VerdictDocument {
     pub author: Option<String>,
     /// The last failure of the source, while it lasts.
     pub source_fault: Option<String>,
+    /// The baseline of another time, when the template compares with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonDocument>,
     /// The baseline's matchers; only in the full document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub baseline: Option<String>,
@@ -150,6 +168,10 @@ impl VerdictDocument {
             Some(conclusion) => conclusion.hold.as_ref(),
             None => view.hold.as_ref(),
         };
+        let (deadline, looks) = extension::end(plan, judgement);
+        let because = conclusion
+            .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
+            .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
         let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
@@ -162,22 +184,25 @@ impl VerdictDocument {
             reason: conclusion.map_or(&view.sentence, |c| &c.sentence).clone(),
             row: conclusion.map(|conclusion| conclusion.row),
             hold: hold.map(|hold| hold.word().to_owned()),
-            on_inconclusive: plan.on_inconclusive.word().to_owned(),
+            on_inconclusive: told(plan, because).word().to_owned(),
+            inconclusive_because: shown(plan, because),
             status: view.status.word().to_owned(),
             service: plan.rollout.deploy.service.clone(),
             deploy: DeployDocument::from(&plan.rollout.deploy),
             template: TemplateDocument::from(&**plan),
             plan_digest: plan.digest.to_string(),
             look: view.looks,
-            looks_planned: plan.timing.looks_planned(),
+            looks_planned: looks,
             started_at: plan.timing.start.to_string(),
             submitted_at: view.submitted_at.to_string(),
-            deadline: plan.timing.deadline.to_string(),
+            deadline: deadline.to_string(),
+            extended_by_ms: extension::extended_by(plan, judgement).map(Span::ms),
             covered_to: judgement.map(|judgement| judgement.covered_to.to_string()),
             decided_at: conclusion.map(|conclusion| conclusion.at.to_string()),
             next_look_at: view.next_look_at.map(|at| at.to_string()),
             author: conclusion.and_then(|conclusion| conclusion.author.clone()),
             source_fault: view.source_fault.clone(),
+            comparison: ComparisonDocument::of(plan),
             baseline: None,
             canary: None,
             outcome: None,
@@ -222,6 +247,7 @@ impl VerdictDocument {
         };
         let total = metrics.len();
         let chosen = worst(&judgement.findings, MESSAGE_METRICS_MAX);
+        let mut values = MESSAGE_VALUES_MAX;
         let thinned = metrics
             .into_iter()
             .enumerate()
@@ -230,6 +256,11 @@ impl VerdictDocument {
                 metric.canary.spark.clear();
                 metric.queries.clear();
                 metric.notes.truncate(MESSAGE_NOTES_MAX);
+                if let Some(breakdown) = &mut metric.breakdown {
+                    values -= breakdown.thin(values);
+                }
+                let is_empty = |all: &mut BreakdownDocument| all.values.is_empty();
+                metric.breakdown.take_if(is_empty);
                 chosen.contains(&idx).then_some(metric)
             });
         self.metrics = Some(thinned.collect());
@@ -270,6 +301,9 @@ pub struct JudgeDocument {
     pub outcome: String,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
     pub on_inconclusive: String,
+    /// Why it is inconclusive, when the template says what to do by reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub inconclusive_because: Option<String>,
     /// The service.
     pub service: String,
     /// The deploy as it was described.
@@ -282,6 +316,9 @@ pub struct JudgeDocument {
     pub started_at: String,
     /// The last instant whose samples were judged.
     pub covered_to: String,
+    /// The baseline of another time, when the template compares with one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<ComparisonDocument>,
     /// The baseline's matchers.
     pub baseline: String,
     /// The canary's matchers.
@@ -310,12 +347,14 @@ impl JudgeDocument {
             hold: None,
             outcome: evidence.outcome,
             on_inconclusive: plan.on_inconclusive.word().to_owned(),
+            inconclusive_because: None,
             service: plan.rollout.deploy.service.clone(),
             deploy: DeployDocument::from(&plan.rollout.deploy),
             template: TemplateDocument::from(plan),
             plan_digest: plan.digest.to_string(),
             started_at: plan.timing.start.to_string(),
             covered_to: judgement.covered_to.to_string(),
+            comparison: ComparisonDocument::of(plan),
             baseline: plan.rollout.baseline.to_string(),
             canary: plan.rollout.canary.to_string(),
             metrics: evidence.metrics,
@@ -325,14 +364,25 @@ impl JudgeDocument {
         }
     }
 
-    /// The same with what held a promote back.
+    /// The same with what held a promote back, and what an inconclusive verdict means then.
     #[must_use]
-    pub fn held(self, hold: Option<&Hold>) -> Self {
+    pub fn held(self, plan: &Plan, judgement: &Judgement, hold: Option<&Hold>) -> Self {
+        let inconclusive = self.verdict == Verdict::Inconclusive.word();
+        let because = inconclusive.then(|| because(self.row, hold, Some(judgement)));
+        let because = because.flatten();
         Self {
             hold: hold.map(|hold| hold.word().to_owned()),
+            on_inconclusive: told(plan, because).word().to_owned(),
+            inconclusive_because: shown(plan, because),
             ..self
         }
     }
+}
+
+/// The reason, where the template distinguishes reasons.
+fn shown(plan: &Plan, because: Option<Reason>) -> Option<String> {
+    let reason = because.filter(|_| !plan.exceptions.is_empty())?;
+    Some(reason.word().to_owned())
 }
 
 /// What both documents show of a judgement.
