@@ -84,12 +84,12 @@ pub enum Command {
     /// Check templates
     #[command(after_help = examples::LINT)]
     Lint(LintArgs),
-    /// Run the unit tests of templates
-    #[command(after_help = examples::TEST)]
-    Test(TestArgs),
     /// Write templates from files of Kayenta, Argo Rollouts or Flagger
     #[command(after_help = examples::IMPORT)]
     Import(ImportArgs),
+    /// Run the unit tests of templates
+    #[command(after_help = examples::TEST)]
+    Test(TestArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),

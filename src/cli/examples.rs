@@ -98,6 +98,17 @@ Examples:
 Exit codes: 0 clean, 1 errors, 2 a file is unreadable, 3 only warnings, with --deny-warnings,\n\
 4 the server cannot be reached";
 
+/// `haldane import`
+pub(super) const IMPORT: &str = "\
+Examples:
+  haldane import kayenta canary-config.json -o checkout.yaml
+  haldane import kayenta canary-config.json --judge kayenta --pass 95 --marginal 75
+  kubectl get analysistemplates -o yaml | haldane import argo - -o templates/ --notes notes.md
+  haldane import flagger canary.yaml metric-templates.yaml --provider nginx -o podinfo.yaml
+
+Exit codes: 0 everything was imported, 2 nothing could be, 3 something could not be; the notes say
+what";
+
 /// `haldane test`
 pub(super) const TEST: &str = "\
 Examples:
@@ -109,17 +120,6 @@ Examples:
 
 Exit codes: 0 all tests pass, 1 one does not (or --require-tests found a template without any),
 2 a file is unreadable or refused";
-
-/// `haldane import`
-pub(super) const IMPORT: &str = "\
-Examples:
-  haldane import kayenta canary-config.json -o checkout.yaml
-  haldane import kayenta canary-config.json --judge kayenta --pass 95 --marginal 75
-  kubectl get analysistemplates -o yaml | haldane import argo - -o templates/ --notes notes.md
-  haldane import flagger canary.yaml metric-templates.yaml --provider nginx -o podinfo.yaml
-
-Exit codes: 0 everything was imported, 2 nothing could be, 3 something could not be; the notes say
-what";
 
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\

@@ -36,6 +36,9 @@ const ENVOY_GOOD: &str = "envoy_response_code!~\"5.*\"";
 const ENVOY_TIME: &str = "envoy_cluster_upstream_rq_time";
 const POD: &str = "kubernetes_pod_name=~\"${target}-[0-9a-zA-Z]+(-[0-9a-zA-Z]+)\"";
 
+const SKIPPER_ROUTE: &str = "route=~\"kube(ew)?_${namespace}__${ingress}_canary__.*__\
+                             ${service}_canary(_[0-9]+)?\"";
+
 const ALL: [Checks; 11] = [
     Checks {
         provider: "istio",
@@ -113,7 +116,7 @@ const ALL: [Checks; 11] = [
         provider: "skipper",
         counter: "skipper_response_duration_seconds_bucket",
         service: "le=\"+Inf\"",
-        arm: "route=~\"kube(ew)?_${namespace}__${ingress}_canary__.*__${service}_canary(_[0-9]+)?\"",
+        arm: SKIPPER_ROUTE,
         good: "code!~\"5..\"",
         latency: Mean("skipper_serve_route_duration_seconds"),
     },
