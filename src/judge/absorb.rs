@@ -6,18 +6,18 @@
 
 use crate::digest::Digest;
 use crate::judge::absorb_buckets;
+use crate::judge::absorb_grid::{grid_of, points_planned};
 use crate::judge::arms::{Answers, Cut, Eras, Taken, arm_of, by_key};
 use crate::judge::history::Past;
 use crate::judge::replicas::{Names, Replicas};
 use crate::judge::shapes::Shapes;
 use crate::judge::tally::{Families, Tally, Target};
 use crate::judge::widths::Widths;
-use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, POINTS_MAX, SERIES_MAX};
+use crate::judge::windows::{Arm, EventInterval, MetricData, MetricWindow, SERIES_MAX};
 use crate::plan::{MetricPlan, Part, Plan, Queries};
 use crate::series::align::{self, Fold};
 use crate::series::buckets::{Bounds, Buckets, Ladder};
 use crate::series::census::Census;
-use crate::series::grid::Grid;
 use crate::series::raw::{Labels, RawHistograms, RawSeries, series_key};
 use crate::series::samples::Series;
 use crate::template::{Combine, GapPolicy};
@@ -573,12 +573,6 @@ fn target<'a>(
     }
 }
 
-/// How many grid points the window may come to have.
-fn points_planned(plan: &Plan) -> usize {
-    let points = grid_of(plan, 0, 0).points_until(plan.timing.deadline);
-    points.min(POINTS_MAX)
-}
-
 /// The name in front of a selector's braces.
 fn metric_name(selector: &str) -> &str {
     selector.split('{').next().unwrap_or(selector).trim()
@@ -591,19 +585,5 @@ fn fold_of(combine: Combine) -> Fold {
         Combine::Max => align::max,
         Combine::Min => align::min,
         Combine::Median => align::median,
-    }
-}
-
-fn grid_of(plan: &Plan, first: usize, len: usize) -> Grid {
-    let (start, step) = (plan.timing.start, plan.timing.step);
-    let whole = Grid {
-        start,
-        step,
-        len: 0,
-    };
-    Grid {
-        start: whole.instant(first),
-        step,
-        len,
     }
 }

@@ -22,6 +22,7 @@
 
 mod absorb;
 mod absorb_buckets;
+mod absorb_grid;
 mod arms;
 mod breakdown;
 pub mod burn;

@@ -3,7 +3,7 @@
 use super::{CommandDocument, SettingDocument, TimingDocument};
 use crate::judge::extension;
 use crate::judge::judgement::Judgement;
-use crate::plan::Plan;
+use crate::plan::{MetricPlan, Plan, Timing};
 use crate::template::metric_judge::Acceptance;
 use crate::time::Span;
 use crate::units::{Probability, trim_number};
@@ -11,57 +11,17 @@ use std::fmt::Write as _;
 
 /// Everything of a plan that its metrics do not say.
 pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
-    let percent = |share: Probability| format!("{} %", trim_number(share.get() * 100.0));
-    let timing = &plan.timing;
     let mut out = Vec::new();
-    let mut line = |name: &str, value: String| {
-        out.push(SettingDocument {
-            name: name.to_owned(),
-            value,
-        });
-    };
+    let mut line = |name: &str, value: String| out.push(setting(name, value));
     line("judge.method", plan.judge.method.word().to_owned());
     line("judge.false_rollback", percent(plan.judge.false_rollback));
     line("judge.false_promote", percent(plan.judge.false_promote));
     if let Some(power) = plan.judge.accept_no_harm {
         line("judge.accept_no_harm", percent(power));
     }
-    for metric in &plan.metrics {
-        let Some(own) = &metric.judge else { continue };
-        let name = &metric.name;
-        if let Some(method) = own.method {
-            line(&format!("{name}: judge.method"), method.word().to_owned());
-        }
-        if let Some(share) = own.share {
-            line(&format!("{name}: judge.share"), trim_number(share));
-        }
-        match own.accept_no_harm {
-            None => {}
-            Some(Acceptance::Never) => line(&format!("{name}: judge.accept_no_harm"), "no".into()),
-            Some(Acceptance::WithPower(power)) => {
-                line(&format!("{name}: judge.accept_no_harm"), percent(power));
-            }
-        }
-    }
-    line("schedule.step", timing.step.span().to_string());
-    line("schedule.look_every", timing.look_every.to_string());
-    line(
-        "schedule.warmup",
-        timing.judged_from.since(timing.start).to_string(),
-    );
-    line(
-        "schedule.bake",
-        timing.bake_until.since(timing.start).to_string(),
-    );
-    line(
-        "schedule.deadline",
-        timing.deadline_regular().since(timing.start).to_string(),
-    );
-    if timing.extension > Span::ZERO {
-        line("schedule.extend_once", timing.extension.to_string());
-    }
-    line("schedule.lag", timing.lag.to_string());
-    line("source grace", timing.source_grace.to_string());
+    out.extend(plan.metrics.iter().flat_map(of_metric));
+    schedule(&plan.timing, &mut out);
+    let mut line = |name: &str, value: String| out.push(setting(name, value));
     if let Some(history) = &plan.history {
         line("history.lookback", history.lookback.to_string());
     }
@@ -81,6 +41,60 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
         line(&format!("input {name}"), value.clone());
     }
     out
+}
+
+/// What a metric has of its own.
+fn of_metric(metric: &MetricPlan) -> Vec<SettingDocument> {
+    let Some(own) = &metric.judge else {
+        return Vec::new();
+    };
+    let accepts = own.accept_no_harm.map(|own| match own {
+        Acceptance::Never => "no".to_owned(),
+        Acceptance::WithPower(power) => percent(power),
+    });
+    let all = [
+        ("method", own.method.map(|method| method.word().to_owned())),
+        ("share", own.share.map(trim_number)),
+        ("accept_no_harm", accepts),
+    ];
+    let line = |(field, value): (&str, Option<String>)| {
+        Some(setting(&format!("{}: judge.{field}", metric.name), value?))
+    };
+    all.into_iter().filter_map(line).collect()
+}
+
+fn schedule(timing: &Timing, out: &mut Vec<SettingDocument>) {
+    let mut line = |name: &str, value: String| out.push(setting(name, value));
+    line("schedule.step", timing.step.span().to_string());
+    line("schedule.look_every", timing.look_every.to_string());
+    line(
+        "schedule.warmup",
+        timing.judged_from.since(timing.start).to_string(),
+    );
+    line(
+        "schedule.bake",
+        timing.bake_until.since(timing.start).to_string(),
+    );
+    line(
+        "schedule.deadline",
+        timing.deadline_regular().since(timing.start).to_string(),
+    );
+    if timing.extension > Span::ZERO {
+        line("schedule.extend_once", timing.extension.to_string());
+    }
+    line("schedule.lag", timing.lag.to_string());
+    line("source grace", timing.source_grace.to_string());
+}
+
+fn setting(name: &str, value: String) -> SettingDocument {
+    SettingDocument {
+        name: name.to_owned(),
+        value,
+    }
+}
+
+fn percent(share: Probability) -> String {
+    format!("{} %", trim_number(share.get() * 100.0))
 }
 
 /// The instants of `plan`, with how far it was judged.
