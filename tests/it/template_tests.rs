@@ -722,10 +722,13 @@ fn tables_are_read_strictly() {
 
 // ---- the command
 
-/// The tests that come with the templates hold, and under other seeds as well.
+/// The tests of the two oldest templates hold, and under other seeds as well.
 #[test]
-fn the_shipped_tests_hold() {
-    let args = ["test", "analysis-templates", "--seeds", "3", "--jobs", "2"];
+fn shipped_tests_hold() {
+    let files = ["http-service", "kubernetes-resources"];
+    let files = files.map(|name| format!("analysis-templates/tests/{name}.test.yaml"));
+    let [http, kubernetes] = &files;
+    let args = ["test", http, kubernetes, "--seeds", "3", "--jobs", "2"];
     let (code, out, notes) = haldane(&root(), &args);
     assert_eq!(code, Some(0), "{out}{notes}");
     assert!(out.contains("a healthy canary is promoted"), "{out}");
