@@ -10,6 +10,7 @@
 //! | 2 objectives | [`slo`] | objectives, error budgets, burn rates |
 //! | 3 templates | [`template`] | YAML to template, with diagnostics |
 //! | 4 plans | [`plan`] | template × rollout: every query concrete |
+//! | 4 import | [`import`] | templates from what other tools have |
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
 //! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
@@ -18,7 +19,8 @@
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
 //! | 10 proof | [`evaluate`] [`replay`] | judges over simulated pairs and over recordings |
 //! | 10 proof | [`rehearse`] | unit tests of templates |
-//! | 11 entry | [`cli`] | the command line |
+//! | 11 tuning | [`tune`] | placebo pairs, and a template that is better on them |
+//! | 12 entry | [`cli`] | the command line |
 //!
 //! Floors 0 to 6 do no I/O, read no clock, draw no random number, start no task and log nothing
 //! (A1). The invariants `A1` to `A12` are listed in `docs/architecture.md`.
@@ -31,6 +33,7 @@ pub mod engine;
 pub mod evaluate;
 pub mod http;
 pub mod ids;
+pub mod import;
 pub mod judge;
 pub mod plan;
 pub mod prometheus;
@@ -48,6 +51,7 @@ pub mod store;
 pub mod telemetry;
 pub mod template;
 pub mod time;
+pub mod tune;
 pub mod units;
 pub mod webhook;
 pub mod wire;

@@ -3,12 +3,14 @@
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::import::ImportArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
 use crate::cli::schema::SchemaArgs;
 use crate::cli::simulate::SimulateArgs;
 use crate::cli::test::TestArgs;
+use crate::cli::tune::TuneArgs;
 use clap::{CommandFactory as _, Parser, Subcommand, ValueEnum};
 use std::path::PathBuf;
 
@@ -85,12 +87,18 @@ pub enum Command {
     /// Run the unit tests of templates
     #[command(after_help = examples::TEST)]
     Test(TestArgs),
+    /// Write templates from files of Kayenta, Argo Rollouts or Flagger
+    #[command(after_help = examples::IMPORT)]
+    Import(ImportArgs),
     /// Compare judges on simulated generators and on labelled pairs
     #[command(after_help = examples::EVALUATE)]
     Evaluate(EvaluateArgs),
     /// Judge scenarios with known truth in simulated time, or show them to a Prometheus
     #[command(after_help = examples::SIMULATE)]
     Simulate(SimulateArgs),
+    /// Measure how often a template is wrong, and propose a better one
+    #[command(after_help = examples::TUNE)]
+    Tune(TuneArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

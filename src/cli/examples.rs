@@ -78,7 +78,7 @@ Examples:
   haldane replay checkout.haldane.parquet
   haldane replay checkout.haldane.parquet --template new.yaml --diff
   haldane replay checkout.haldane.parquet --judge mann-whitney --as-of +12m
-  haldane replay recordings/ --jobs 4
+  haldane replay recordings/ --jobs 4 --html quarter.html
   haldane replay @recordings/index.csv --template new.yaml -o markdown
   haldane replay @index.csv --shard 0/2 -o jsonl --to part-0.jsonl
   haldane replay --merge part-0.jsonl part-1.jsonl
@@ -110,6 +110,17 @@ Examples:
 Exit codes: 0 all tests pass, 1 one does not (or --require-tests found a template without any),
 2 a file is unreadable or refused";
 
+/// `haldane import`
+pub(super) const IMPORT: &str = "\
+Examples:
+  haldane import kayenta canary-config.json -o checkout.yaml
+  haldane import kayenta canary-config.json --judge kayenta --pass 95 --marginal 75
+  kubectl get analysistemplates -o yaml | haldane import argo - -o templates/ --notes notes.md
+  haldane import flagger canary.yaml metric-templates.yaml --provider nginx -o podinfo.yaml
+
+Exit codes: 0 everything was imported, 2 nothing could be, 3 something could not be; the notes say
+what";
+
 /// `haldane evaluate`
 pub(super) const EVALUATE: &str = "\
 Examples:
@@ -128,6 +139,19 @@ Examples:
   haldane simulate simulations/s03-migration.yaml --serve 127.0.0.1:9900 --lead 5m
 
 Exit codes: 0 all requirements met, 1 one is not, 2 a file is unreadable or refused";
+
+/// `haldane tune`
+pub(super) const TUNE: &str = "\
+Examples:
+  haldane tune -t checkout.yaml --prometheus http://prometheus:9090 --input service=checkout \\
+    --baseline 'track=\"stable\"' --per pod --history 14d
+  haldane tune -t checkout.yaml --prometheus http://prometheus:9090 --input service=checkout \\
+    --baseline 'track=\"stable\"' --per pod --pairs 1000 \\
+    --max-false-rollback 1% --detect 'errors:+0.5pp within 15m' --write
+  haldane tune -t checkout.yaml @recordings/index.csv -o markdown
+
+Exit codes: 0 the template or the proposal is shown to do what is asked, 1 nothing that was tried
+does, 2 the question is wrong, 3 too few windows to show it, 4 the server cannot be reached";
 
 /// `haldane config`
 pub(super) const CONFIG: &str = "\

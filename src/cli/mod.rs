@@ -12,6 +12,7 @@ mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod import;
 mod judge;
 mod lint;
 mod markdown;
@@ -33,6 +34,7 @@ mod style;
 mod submit;
 mod table;
 pub mod test;
+pub mod tune;
 mod wait;
 
 use crate::cli::args::{Args, Command};
@@ -119,7 +121,9 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Test(args) => test::run(args, output).await,
         Command::Evaluate(args) => evaluate::run(args, output).await,
         Command::Lint(args) => lint::run(&args, output).await,
+        Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
+        Command::Tune(args) => tune::run(args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

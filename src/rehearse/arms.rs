@@ -108,6 +108,9 @@ fn metric(reader: &mut Reader<'_>, node: &Node) -> Option<MetricData> {
 }
 
 fn described(reader: &mut Reader<'_>, node: &Node, mut out: MetricData) -> Option<MetricData> {
+    if unquoted(reader, node) {
+        return None;
+    }
     let fields = reader.map(node, "the data of a metric", METRIC_FIELDS)?;
     out.bounds = fields.get("bounds").and_then(|node| bounds(reader, node));
     let both = fields.get("both");
@@ -144,6 +147,23 @@ fn described(reader: &mut Reader<'_>, node: &Node, mut out: MetricData) -> Optio
         }
     }
     Some(out)
+}
+
+/// Whether a text was cut at its comma, because it stands in braces without quotes: the rest of it
+/// has become a field.
+fn unquoted(reader: &mut Reader<'_>, node: &Node) -> bool {
+    let Value::Map(entries) = &node.value else {
+        return false;
+    };
+    let cut = entries
+        .iter()
+        .find(|(key, _, node)| matches!(node.value, Value::Null) && Pieces::parse(key).is_ok());
+    if let Some((key, place, _)) = cut {
+        let message = format!("`{}` after a comma is no field", shorten(key));
+        let help = "put quotes around text with a comma in it: '0.2 for 10m, 0.3'";
+        misfit(reader, *place, message, help);
+    }
+    cut.is_some()
 }
 
 fn before(reader: &mut Reader<'_>, node: &Node) -> Before {
@@ -227,6 +247,9 @@ fn line(reader: &mut Reader<'_>, node: &Node) -> Option<Line> {
             replicas: 1,
             flow: Flow::Values(pieces(reader, node, "values")?),
         });
+    }
+    if unquoted(reader, node) {
+        return None;
     }
     let fields = reader.map(node, "an arm", ARM_FIELDS)?;
     let labels = fields

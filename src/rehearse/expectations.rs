@@ -102,6 +102,9 @@ fn listed(
         Some(node) => std::slice::from_ref(node),
         None => &[],
     };
+    if let (Some(node), []) = (node, items) {
+        empty(reader, node, what);
+    }
     items
         .iter()
         .filter_map(|node| written(reader, node, what))
@@ -124,7 +127,22 @@ fn words<T: Copy>(
         .map(|node| reader.word(node, what, known))
         .collect();
     let all: Vec<T> = read.into_iter().collect::<Option<_>>()?;
-    (!all.is_empty()).then(|| placed(node, all))
+    if all.is_empty() {
+        empty(reader, node, what);
+        return None;
+    }
+    Some(placed(node, all))
+}
+
+/// An empty list expects nothing, and looks as if it did.
+fn empty(reader: &mut Reader<'_>, node: &Node, what: &str) {
+    let message = format!("the list of `{what}` is empty");
+    misfit(
+        reader,
+        node.key.unwrap_or(node.place),
+        message,
+        "remove it, or write what is expected",
+    );
 }
 
 fn hold(reader: &mut Reader<'_>, node: &Node) -> Option<Written<Option<Hold>>> {
@@ -147,6 +165,9 @@ fn labels(reader: &mut Reader<'_>, node: &Node) -> Vec<(Written<String>, Written
         );
         return Vec::new();
     };
+    if entries.is_empty() {
+        empty(reader, node, "metrics");
+    }
     let mut out = Vec::new();
     for (name, place, node) in entries {
         // The word of answers does as well.

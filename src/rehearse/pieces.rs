@@ -307,14 +307,20 @@ impl Units {
             (Some((first, rise)), lasts) if lasts.is_some() || rise == 0.0 => {
                 Shape::Level { first, rise, lasts }
             }
-            (_, Some(_)) => {
+            (Some(_), _) => {
+                let message = format!(
+                    "`{word}` does not say for how long; write `{word} for 10m` or `{word}x5`"
+                );
+                return Err(fault(*at, word.chars().count(), message));
+            }
+            (None, Some(_)) => {
                 let message = format!(
                     "`{word}` has no length of its own when `for` says it; write `0.2 for 10m` or \
                      `0.2+0.01 for 10m`"
                 );
                 return Err(fault(*at, word.chars().count(), message));
             }
-            (_, None) => listed(&bare)?,
+            (None, None) => listed(&bare)?,
         };
         Ok(Piece { shape, noise })
     }
@@ -335,6 +341,10 @@ impl Units {
             Some((text, unit, scale)) => (word.replace(text, ""), *unit, *scale),
             None => (word.to_owned(), Unit::Plain, 1.0),
         };
+        if text.is_empty() {
+            let message = format!("`{word}` stands alone; write it without a space, as `5{word}`");
+            return Err(fault(at, word.chars().count(), message));
+        }
         if self.unit.is_some_and(|other| other != unit) {
             let message = format!("`{word}` has another unit than the values before it");
             return Err(fault(at, word.chars().count(), message));

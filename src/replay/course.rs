@@ -78,6 +78,17 @@ pub struct Replayed {
     pub covered_to: Timestamp,
     /// What a reader must know: queries that are not in the recording, a recording that ends early.
     pub notes: Vec<String>,
+    /// What a report is made from; only where all of every look was worked out.
+    pub whole: Option<Whole>,
+}
+
+/// Every look with everything it was made from.
+#[derive(Clone, Debug)]
+pub struct Whole {
+    /// The samples of both arms.
+    pub windows: Windows,
+    /// What was said, and when the look was taken.
+    pub judgements: Vec<(Timestamp, Arc<Judgement>)>,
 }
 
 impl Replayed {
@@ -93,6 +104,7 @@ pub(super) struct Course {
     pub(super) standing: Standing,
     pub(super) windows: Windows,
     pub(super) looks: Vec<LookSaid>,
+    judgements: Vec<(Timestamp, Arc<Judgement>)>,
     depth: Depth,
     memory: Memory,
 }
@@ -123,6 +135,7 @@ impl Course {
         Self {
             windows: Windows::new(&standing.plan),
             looks: Vec::new(),
+            judgements: Vec::new(),
             depth,
             memory: Memory::sharing(detail, tables),
             standing,
@@ -157,7 +170,11 @@ impl Course {
             digest,
         };
         self.looks.push(said);
-        self.standing.judgement = Some(Arc::new(judgement));
+        let judgement = Arc::new(judgement);
+        if !brief {
+            self.judgements.push((at, Arc::clone(&judgement)));
+        }
+        self.standing.judgement = Some(judgement);
         self.conclude(Source::Answering, at)
     }
 
@@ -177,6 +194,10 @@ impl Course {
     pub(super) fn end(self, notes: Vec<String>) -> Replayed {
         Replayed {
             covered_to: self.windows.covered_to,
+            whole: (self.depth == Depth::Looks).then_some(Whole {
+                windows: self.windows,
+                judgements: self.judgements,
+            }),
             standing: self.standing,
             looks: self.looks,
             notes,

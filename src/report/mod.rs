@@ -4,6 +4,7 @@
 //! | file | what |
 //! |---|---|
 //! | `page` | the page: one file of HTML, readable without a script or a network |
+//! | `many` | the page of many analyses judged again |
 //! | `metrics` | what a page says of each metric |
 //! | `values` | the values of `group_by` of a metric |
 //! | `sections` | what a page says of the whole |
@@ -18,6 +19,7 @@
 //! notes stand where they cannot be overlooked, and nothing that is not known is drawn as a value.
 
 pub(crate) mod figures;
+mod many;
 mod markdown;
 mod metrics;
 mod overview;
@@ -28,6 +30,7 @@ mod sections;
 mod values;
 mod words;
 
+pub use many::{LINES_LISTED_MAX, Many, ManyLine, ManyRate, ManyTable, many};
 pub use markdown::details;
 pub use page::{html, policy};
 pub use picture::svg;

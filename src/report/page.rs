@@ -27,20 +27,25 @@ pub fn policy() -> String {
     )
 }
 
-/// The whole page.
-pub fn html(report: &ReportDocument) -> String {
-    let word = shown_word(report);
-    let title = format!("{} {}", spoken(word), about(report));
-    let mut out = format!(
+/// A page up to its body, with the policy and the style that all pages share.
+pub(super) fn opened(title: &str) -> String {
+    format!(
         "<!DOCTYPE html>\n<html xmlns=\"http://www.w3.org/1999/xhtml\" lang=\"en\">\n<head>\n\
          <meta charset=\"utf-8\"/>\n<meta http-equiv=\"Content-Security-Policy\" \
          content=\"{}\"/>\n<meta name=\"viewport\" content=\"width=device-width, \
          initial-scale=1\"/>\n<meta name=\"color-scheme\" content=\"light dark\"/>\n\
          <title>{}</title>\n<style>{}</style>\n</head>\n<body>\n",
         escaped(&policy()),
-        escaped(title.trim()),
+        escaped(title),
         style()
-    );
+    )
+}
+
+/// The whole page.
+pub fn html(report: &ReportDocument) -> String {
+    let word = shown_word(report);
+    let title = format!("{} {}", spoken(word), about(report));
+    let mut out = opened(title.trim());
     head(report, word, &mut out);
     out.push_str("<main>\n");
     sections::doubts(report, &mut out);

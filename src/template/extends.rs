@@ -363,7 +363,7 @@ fn parent_of(root: &Node) -> Result<Option<(String, Place)>, Diagnostic> {
 }
 
 /// One document of a stream.
-struct Part<'t> {
+pub(crate) struct Part<'t> {
     text: &'t str,
     lines_before: usize,
     bytes_before: usize,
@@ -371,7 +371,7 @@ struct Part<'t> {
 
 impl Part<'_> {
     /// The document, with places in the whole stream.
-    fn read(&self) -> Result<Node, Diagnostic> {
+    pub(crate) fn read(&self) -> Result<Node, Diagnostic> {
         let shifted = |place: Place| Place {
             line: place.line + self.lines_before,
             ..place
@@ -412,7 +412,7 @@ fn shift(node: &mut Node, part: &Part<'_>) {
 
 /// The documents of a stream that hold anything. `---` at the beginning of a line separates them
 /// wherever it stands (YAML 1.2.2, 9.1.2: not even a block scalar may contain it there).
-fn documents(text: &str) -> Vec<Part<'_>> {
+pub(crate) fn documents(text: &str) -> Vec<Part<'_>> {
     let mut out = Vec::new();
     let (mut start, mut first_line) = (0, 0);
     let mut at = 0;
@@ -439,7 +439,7 @@ fn part(text: &str, (start, end): (usize, usize), lines_before: usize) -> Option
 }
 
 /// The node under `name`; a field left empty counts as absent.
-pub(super) fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
+pub(crate) fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
     let Value::Map(entries) = &node.value else {
         return None;
     };
@@ -449,7 +449,7 @@ pub(super) fn entry<'n>(node: &'n Node, name: &str) -> Option<&'n Node> {
 }
 
 /// The text a node holds.
-pub(super) fn text_of(node: &Node) -> Option<&str> {
+pub(crate) fn text_of(node: &Node) -> Option<&str> {
     match &node.value {
         Value::Text(text) => Some(text),
         _ => None,

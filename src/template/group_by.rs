@@ -1,7 +1,7 @@
 //! Reads `group_by` of a metric: the label whose values are judged on their own, and how many.
 
 use crate::template::document::{Node, Value};
-use crate::template::fields::{Fields, Reader, shorten};
+use crate::template::fields::{Reader, shorten};
 use crate::template::promql::is_hole_name;
 use crate::template::schema::written;
 use crate::template::{GroupBy, Method, MetricSpec, default};
@@ -15,15 +15,12 @@ pub const VALUES_MAX: usize = 50;
 /// 11,000 grid points each takes 350 KB.
 pub const VALUES_IN_ALL_MAX: usize = 200;
 
-/// The label of a short form, or the map of the long one; `Some(None)` when there is neither.
-pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Option<GroupBy>> {
-    let Some(node) = fields.get("group_by") else {
-        return Some(None);
-    };
+/// The label of a short form, or the map of the long one.
+pub(super) fn read(reader: &mut Reader<'_>, node: &Node) -> Option<GroupBy> {
     if !matches!(node.value, Value::Map(_)) {
         let label = read_label(reader, node)?;
         let max = default::GROUP_VALUES;
-        return Some(Some(GroupBy { label, max }));
+        return Some(GroupBy { label, max });
     }
     let fields = reader.map(node, "`group_by`", written::GroupBy::FIELDS)?;
     let help = "the label whose values are judged on their own, such as `route`";
@@ -37,10 +34,10 @@ pub(super) fn read(reader: &mut Reader<'_>, fields: &Fields<'_>) -> Option<Optio
             max.and_then(|max| usize::try_from(max).ok())
         }
     };
-    Some(Some(GroupBy {
+    Some(GroupBy {
         label: label?,
         max: max?,
-    }))
+    })
 }
 
 fn read_label(reader: &mut Reader<'_>, node: &Node) -> Option<String> {

@@ -146,7 +146,10 @@ fn read_one(
     });
     let evidence = read_evidence(reader, fields);
     let (measure, per) = read_measure(reader, fields, inputs).unzip();
-    let group_by = group_by::read(reader, fields);
+    let group_by = match fields.get("group_by") {
+        None => Some(None),
+        Some(node) => group_by::read(reader, node).map(Some),
+    };
     let lag = lag::read(reader, fields, role);
     let kayenta = match fields.get("kayenta") {
         None => Some(None),

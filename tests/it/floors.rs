@@ -11,7 +11,7 @@ const FLOORS: &[&[&str]] = &[
     &["stats", "series"],
     &["slo"],
     &["template"],
-    &["plan"],
+    &["plan", "import"],
     &["judge"],
     &["engine"],
     &["wire", "chart"],
@@ -26,6 +26,7 @@ const FLOORS: &[&[&str]] = &[
     ],
     &["simulate", "serve"],
     &["evaluate", "replay", "rehearse"],
+    &["tune"],
     &["cli"],
     &["lib", "main"],
 ];

@@ -261,10 +261,13 @@ fn groups() -> History {
     history
 }
 
+/// A metric, and its values of baseline and canary.
+type Wants = (&'static str, [f64; 2]);
+
 /// Joins and quotients give what they should, one value per arm: baseline and canary.
 #[tokio::test]
 async fn joins_have_one_value_per_arm() {
-    let cases: [(History, &str, &str, &[(&str, [f64; 2])]); 3] = [
+    let cases: [(History, &str, &str, &[Wants]); 3] = [
         (
             pods(),
             "cost-guardrail",

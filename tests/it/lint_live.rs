@@ -146,7 +146,7 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C082]: metric `m`: no series of the baseline has the label `handler` of \
                  `group_by`",
-                "checkout.yaml:13:17",
+                "checkout.yaml:12:17",
             ],
         ),
         (
@@ -156,7 +156,7 @@ async fn a_server_tells_what_is_wrong() {
             &[
                 "warning[C083]: metric `m`: `route` has 3 values, 2 are judged on their own",
                 "write `group_by: { label: route, max: 5 }`, or select fewer",
-                "checkout.yaml:13:26",
+                "checkout.yaml:12:26",
             ],
         ),
         (

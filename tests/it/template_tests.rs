@@ -122,7 +122,13 @@ fn a_wrong_notation_is_pointed_at() {
         ("0.2 0.3x5 for 5m", 0, 3, "each its own"),
         ("1x5 for 5m", 0, 3, "no length of its own"),
         ("fast", 0, 4, "is no value"),
-        ("1+1", 0, 3, "no repetition"),
+        (
+            "1+1",
+            0,
+            3,
+            "does not say for how long; write `1+1 for 10m` or `1+1x5`",
+        ),
+        ("1 ~5 %", 5, 1, "stands alone; write it without a space"),
         ("", 0, 1, "a piece is empty"),
         ("1 for 5m,", 9, 1, "a piece is empty"),
         ("1x999999", 0, 8, "more than 100000 values"),
@@ -567,6 +573,26 @@ tests:
             "verdict: promote",
             "verdict: promoted",
             "unknown verdict `promoted`, did you mean `promote`? [C006]",
+        ),
+        (
+            "verdict: promote",
+            "verdict: []",
+            "the list of `verdict` is empty [T001]",
+        ),
+        (
+            "verdict: promote",
+            "by: 1m, metric: []",
+            "the list of `metric` is empty [T001]",
+        ),
+        (
+            "verdict: promote",
+            "by: 1m, metrics: {}",
+            "the list of `metrics` is empty [T001]",
+        ),
+        (
+            "both: 1",
+            "both: 1 for 5m, 2",
+            "2:39: `2` after a comma is no field [T001]; put quotes around",
         ),
         (
             "verdict: promote",

@@ -326,9 +326,9 @@ fn a_history_is_made_of_whole_steps() {
     assert_eq!(plan.history_points(), 0);
 }
 
-fn grouped(label: &str, max: usize) -> Option<GroupBy> {
+fn grouped(label: &str, max: usize) -> GroupBy {
     let label = label.to_owned();
-    Some(GroupBy { label, max })
+    GroupBy { label, max }
 }
 
 #[test]
@@ -357,10 +357,10 @@ fn the_digest_changes_with_every_field() {
         |t, _| t.metrics[0].per = Some("pod".to_owned()),
         |t, _| t.metrics[0].per = Some("instance".to_owned()),
         |t, _| t.metrics[1].per = Some("pod".to_owned()),
-        |t, _| t.metrics[0].group_by = grouped("route", 20),
-        |t, _| t.metrics[0].group_by = grouped("route", 21),
-        |t, _| t.metrics[0].group_by = grouped("method", 20),
-        |t, _| t.metrics[1].group_by = grouped("route", 20),
+        |t, _| t.metrics[0].group_by = Some(grouped("route", 20)),
+        |t, _| t.metrics[0].group_by = Some(grouped("route", 21)),
+        |t, _| t.metrics[0].group_by = Some(grouped("method", 20)),
+        |t, _| t.metrics[1].group_by = Some(grouped("route", 20)),
         |t, _| t.judge.false_rollback = Probability::new(0.5).unwrap(),
         |t, _| t.judge.false_promote = Probability::new(0.5).unwrap(),
         |t, _| t.judge.accept_no_harm = None,

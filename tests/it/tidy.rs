@@ -117,6 +117,7 @@ fn the_purity_bans_are_lifted_only_above_floor_six() {
         "slo",
         "template",
         "plan",
+        "import",
         "judge",
         "engine",
     ];
@@ -142,6 +143,7 @@ fn pure_floors_never_touch_the_world() {
         "slo",
         "template",
         "plan",
+        "import",
         "judge",
         "engine",
     ];

@@ -72,21 +72,24 @@ pub struct ReplayArgs {
     /// Write the answer to this file instead of stdout
     #[arg(long, value_name = "FILE")]
     pub to: Option<PathBuf>,
+    /// Write a page, too: of one recording its looks and metrics as charts, of many the table
+    #[arg(long, value_name = "FILE")]
+    pub html: Option<PathBuf>,
 }
 
 /// One recording to be judged again.
 #[derive(Clone, Debug)]
-pub(super) struct Piece {
+pub(in crate::cli) struct Piece {
     /// Its place in the whole.
-    pub(super) place: usize,
+    pub(in crate::cli) place: usize,
     /// As it was named.
-    pub(super) name: String,
+    pub(in crate::cli) name: String,
     /// Where it is.
-    pub(super) path: PathBuf,
+    pub(in crate::cli) path: PathBuf,
     /// What is true of it.
-    pub(super) label: Option<Label>,
+    pub(in crate::cli) label: Option<Label>,
     /// Since when.
-    pub(super) onset: Option<Onset>,
+    pub(in crate::cli) onset: Option<Onset>,
 }
 
 /// What was asked.
@@ -194,7 +197,7 @@ fn part(
 }
 
 /// Every recording that is named, in order.
-fn pieces(named: &[String]) -> Result<Vec<Piece>, Fault> {
+pub(in crate::cli) fn pieces(named: &[String]) -> Result<Vec<Piece>, Fault> {
     let mut out: Vec<Piece> = Vec::new();
     for name in named {
         if let Some(list) = name.strip_prefix('@') {

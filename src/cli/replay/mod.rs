@@ -1,6 +1,7 @@
 //! `haldane replay`: verdicts computed again from recordings.
 
-mod flags;
+pub(super) mod flags;
+mod html;
 mod show;
 
 pub use crate::cli::replay::flags::{ReplayArgs, ReplayFormat};
@@ -79,7 +80,7 @@ type Said = Result<(String, Exit), Fault>;
 fn replay(args: &ReplayArgs, style: crate::cli::style::Style, progress: &Progress) -> Said {
     if args.merge {
         let lines = merged(&args.recordings)?;
-        return Ok(many(args, style, &lines, None));
+        return many(args, style, &lines, None);
     }
     let asked = Asked::of(args)?;
     let judging = Judging {
@@ -102,7 +103,18 @@ fn replay(args: &ReplayArgs, style: crate::cli::style::Style, progress: &Progres
             Ok(judging.line(piece))
         })
         .map_err(|why| (Exit::Internal, why))?;
-    Ok(many(args, style, &lines, Some(&asked)))
+    many(args, style, &lines, Some(&asked))
+}
+
+/// Writes the page, if there is to be one.
+fn paged(args: &ReplayArgs, page: impl FnOnce() -> Option<String>) -> Result<(), Fault> {
+    let Some(path) = &args.html else {
+        return Ok(());
+    };
+    let Some(page) = page() else {
+        return Err(usage("--html: nothing was judged"));
+    };
+    std::fs::write(path, page).map_err(|fault| usage(format!("--html {}: {fault}", path.display())))
 }
 
 /// The lines of all parts.
@@ -122,8 +134,9 @@ fn many(
     style: crate::cli::style::Style,
     lines: &[Line],
     asked: Option<&Asked>,
-) -> (String, Exit) {
+) -> Said {
     let summary = Summary::of(lines);
+    paged(args, || Some(html::all(args, &summary, lines)))?;
     let differ = lines
         .iter()
         .any(|line| line.verdict != line.recorded && line.fault.is_none());
@@ -148,7 +161,7 @@ fn many(
         (ReplayFormat::Markdown, _) => show::markdown(&summary, lines, args.diff),
         (ReplayFormat::Table, _) => show::table(&summary, lines, args.diff, style),
     };
-    (text, exit)
+    Ok((text, exit))
 }
 
 fn pretty(value: &serde_json::Value) -> String {
@@ -193,7 +206,9 @@ fn single(
         fault: fault.as_deref(),
         diff: args.diff,
     };
-    let now = new.as_ref().or(old.as_ref()).map_or("", Replayed::word);
+    let shown = new.as_ref().or(old.as_ref());
+    paged(args, || html::one(args, &recording, shown?))?;
+    let now = shown.map_or("", Replayed::word);
     let recorded = recording
         .conclusion()
         .map_or("pending", |c| c.verdict.word());

@@ -1,6 +1,7 @@
 //! Test files with everything they name: template, CSV files, recordings, scenarios.
 
 use crate::cli::client::Fault;
+use crate::cli::read::{bytes, text};
 use crate::cli::test::flags::{TestArgs, usage};
 use crate::diagnostic::Diagnostic;
 use crate::rehearse::read::read;
@@ -9,11 +10,12 @@ use crate::rehearse::spec::{Source, Test, TestFile, Written};
 use crate::rehearse::table::Table;
 use crate::replay::plans::Plans;
 use crate::serve::template_files;
-use crate::simulate::read as scenarios;
+use crate::simulate::read::{self as scenarios, SCENARIO_BYTES_MAX};
+use crate::simulate::scenario::Scenario;
 use crate::template::Template;
 use crate::template::extends::head;
+use crate::template::parse::TEXT_BYTES_MAX;
 use regex::Regex;
-use std::io::Read as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -79,10 +81,9 @@ fn suite(path: PathBuf, filter: Option<&Regex>, plans: &Plans) -> Suite {
 }
 
 fn fill(out: &mut Suite, filter: Option<&Regex>, plans: &Plans) -> Result<(), String> {
-    let most = u64::try_from(crate::template::parse::TEXT_BYTES_MAX).unwrap_or(u64::MAX);
-    let bytes = bytes_of(&out.path, most + 1).map_err(|why| format!("{}: {why}", out.shown))?;
-    out.text =
-        String::from_utf8(bytes).map_err(|_| format!("{}: it is no text in UTF-8", out.shown))?;
+    let most = u64::try_from(TEXT_BYTES_MAX).unwrap_or(u64::MAX);
+    let text = text(&out.path, most, "split it into several files");
+    out.text = text.map_err(|why| format!("{}: {why}", out.shown))?;
     if head(&out.text).0.is_some() && out.text.contains("kind: AnalysisTemplate") {
         return Err(format!(
             "{}: this is a template, not a test of one; test files end with .test.yaml and name \
@@ -200,32 +201,14 @@ fn files_of(suite: &Suite, test: &Test) -> Result<Files, Vec<Diagnostic>> {
 }
 
 fn table(path: &Path) -> Result<Table, String> {
-    let bytes = bytes_of(path, TABLE_BYTES_MAX + 1)?;
-    if bytes.len() as u64 > TABLE_BYTES_MAX {
-        return Err(format!(
-            "it has more than {TABLE_BYTES_MAX} bytes; test a shorter window"
-        ));
-    }
-    Table::read(&bytes)
+    Table::read(&bytes(path, TABLE_BYTES_MAX, "test a shorter window")?)
 }
 
-fn scenario(path: &Path) -> Result<crate::simulate::scenario::Scenario, String> {
-    let most = u64::try_from(scenarios::SCENARIO_BYTES_MAX).unwrap_or(u64::MAX);
-    let text = String::from_utf8_lossy(&bytes_of(path, most + 1)?).into_owned();
+fn scenario(path: &Path) -> Result<Scenario, String> {
+    let most = u64::try_from(SCENARIO_BYTES_MAX).unwrap_or(u64::MAX);
+    let text = text(path, most, "split it into several scenarios")?;
     scenarios::read(&text).map_err(|found| {
-        let shown = path.display().to_string();
-        let lines: Vec<String> = found
-            .iter()
-            .map(|said| said.render(&shown, &text))
-            .collect();
-        format!("the scenario is refused\n{}", lines.join("\n"))
+        let first = found.first().map(ToString::to_string);
+        format!("the scenario is refused: {}", first.unwrap_or_default())
     })
-}
-
-fn bytes_of(path: &Path, most: u64) -> Result<Vec<u8>, String> {
-    let mut bytes = Vec::new();
-    let opened = std::fs::File::open(path).map_err(|fault| fault.to_string())?;
-    let read = opened.take(most).read_to_end(&mut bytes);
-    read.map_err(|fault| fault.to_string())?;
-    Ok(bytes)
 }

@@ -13,7 +13,9 @@ use crate::plan::Plan;
 use crate::time::Timestamp;
 use crate::units::Score;
 use crate::wire::number::public;
+use crate::wire::recording::Standing;
 use crate::wire::verdict::{DeployDocument, JudgeDocument, TemplateDocument, VerdictDocument};
+use std::sync::Arc;
 
 impl ReportDocument {
     /// The report of an analysis, from its published state and its records.
@@ -59,6 +61,39 @@ impl ReportDocument {
             deliveries: verdict.deliveries.unwrap_or_default(),
             again,
             ..out
+        }
+    }
+
+    /// The report of an analysis that was computed again: how it stands, what each look said and
+    /// when it was taken, the samples of all of them, and the commands that do the same.
+    pub fn of_looks(
+        standing: &Standing,
+        template_text: Option<String>,
+        judgements: &[(Timestamp, Arc<Judgement>)],
+        windows: &Windows,
+        again: Vec<CommandDocument>,
+    ) -> Self {
+        let plan = &standing.plan;
+        let verdict = standing.document();
+        let looks = judgements.iter().map(|(at, said)| look(said, Some(*at)));
+        Self {
+            id: Some(verdict.id),
+            verdict: verdict.verdict,
+            reason: verdict.reason,
+            row: verdict.row,
+            hold: verdict.hold,
+            author: verdict.author,
+            source_fault: verdict.source_fault,
+            template_text,
+            decided_at: verdict.decided_at,
+            looks: looks.collect(),
+            metrics: verdict.metrics.unwrap_or_default(),
+            series: series(plan, windows),
+            objectives: verdict.objectives.unwrap_or_default(),
+            traffic: verdict.traffic,
+            suspect: verdict.suspect.unwrap_or_default(),
+            again,
+            ..Self::blank(plan, standing.judgement.as_deref())
         }
     }
 

@@ -107,6 +107,7 @@ impl MetricDocument {
     }
 
     /// One value of `group_by` as a metric.
+    #[must_use]
     pub fn of_value(&self, by: &str, one: &ValueDocument) -> Self {
         Self {
             name: format!("{}, {by}={}", self.name, one.value),
