@@ -28,10 +28,6 @@ use std::collections::BTreeSet;
 /// twenty is a hiccup of a scrape, more is a query that divides by zero where it hurts.
 const NON_FINITE_SHARE_MAX: f64 = 0.05;
 
-/// Warnings of the source kept of a metric whose data come late; later ones are dropped: a note is
-/// there for people.
-const WARNINGS_MAX: usize = 3;
-
 /// What is remembered of one metric between looks, beside its data.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub(crate) struct MetricState {
@@ -95,11 +91,7 @@ impl MetricState {
         }
         self.note_reach(plan, answers.from);
         if metric.lag != Span::ZERO {
-            for warning in answers.warnings() {
-                if self.warnings.len() < WARNINGS_MAX && !self.warnings.contains(warning) {
-                    self.warnings.push(warning.clone());
-                }
-            }
+            answers.warn(&mut self.warnings);
         }
         for (_, answer) in &answers.parts {
             self.histogram_series = self.histogram_series.max(answer.histogram_series);
@@ -542,11 +534,7 @@ impl MetricState {
             ));
         }
         out.extend(self.past.note());
-        out.extend(
-            self.warnings
-                .iter()
-                .map(|text| format!("the source warned: {text}")),
-        );
+        out.extend(self.warnings.iter().cloned());
         out
     }
 }

@@ -9,6 +9,10 @@ use crate::time::{Span, Timestamp};
 use regex::Regex;
 use std::collections::BTreeMap;
 
+/// Warnings of the source kept of a metric whose data come late; later ones are dropped: a note is
+/// there for people.
+const WARNINGS_MAX: usize = 3;
+
 /// What one batch says about one metric.
 pub(crate) struct Answers<'a> {
     pub(crate) from: Timestamp,
@@ -103,9 +107,14 @@ impl<'a> Answers<'a> {
         }
     }
 
-    /// What the source warned of.
-    pub(crate) fn warnings(&self) -> impl Iterator<Item = &'a String> {
-        self.parts.iter().flat_map(|(_, answer)| &answer.warnings)
+    /// Notes what the source warned of, where that holds nothing up.
+    pub(crate) fn warn(&self, notes: &mut Vec<String>) {
+        let warnings = self.parts.iter().flat_map(|(_, answer)| &answer.warnings);
+        for note in warnings.map(|text| format!("the source warned: {text}")) {
+            if notes.len() < WARNINGS_MAX && !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
     }
 
     /// Whether that query was answered at all.
