@@ -169,8 +169,8 @@ pub struct MetricPlan {
     pub lag: Span,
     /// Its share of `judge.false_rollback`, over all looks; with [`MetricPlan::group_by`] what the
     /// whole has of it, as much again being shared by the values. A metric that is no gate is
-    /// labelled at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing from
-    /// the gates, and this share of it is not used.
+    /// labelled at the whole of `judge.false_rollback`: it can end nothing, so it takes nothing
+    /// from the gates, and this share of it is not used.
     pub alpha: Probability,
     /// What Kayenta's judge is asked beside the usual.
     pub kayenta: Option<KayentaOptions>,
