@@ -4,6 +4,8 @@
 //! `tests/cases/import/*.{json,yaml}` are the sources, `golden/` holds what comes of them;
 //! `UPDATE_CASES=1` rewrites it.
 
+#![expect(clippy::float_cmp, reason = "these results are exact")]
+
 use crate::docs::root;
 use haldane::import::{From, Imported, Kind, Outcome, Source, Wish, import};
 use haldane::template::lint::lint;

@@ -1,6 +1,8 @@
 //! `haldane test`: the shipped tests hold, data come out as they are written, what a test says is
 //! compared field by field, and what is wrong with a file is said with its place.
 
+#![expect(clippy::float_cmp, reason = "these results are exact")]
+
 use crate::docs::{check_block, read, root};
 use haldane::diagnostic::Diagnostic;
 use haldane::judge::sequential::{Detail, Tables};
@@ -198,7 +200,7 @@ fn with_metrics(metrics: &str) -> Prepared {
     all.into_iter().next().unwrap().0
 }
 
-fn answer<'a>(all: &'a [(haldane::plan::Slot, Answer)], metric: usize, part: Part) -> &'a Answer {
+fn answer(all: &[(haldane::plan::Slot, Answer)], metric: usize, part: Part) -> &Answer {
     let hit =
         |(slot, _): &&(haldane::plan::Slot, Answer)| slot.metric_idx == metric && slot.part == part;
     &all.iter().find(hit).unwrap().1
@@ -673,9 +675,8 @@ tests:
     ] {
         let text = good.replacen(from, to, 1);
         assert_ne!(text, good, "{from}");
-        let found = match prepared(&text) {
-            Ok(_) => panic!("accepted:\n{text}"),
-            Err(found) => found,
+        let Err(found) = prepared(&text) else {
+            panic!("accepted:\n{text}")
         };
         let said: Vec<String> = found.iter().map(ToString::to_string).collect();
         assert!(
