@@ -74,7 +74,7 @@ impl Winsor {
             }
             _ => value,
         };
-        let at = self.sorted.partition_point(|seen| *seen <= value);
+        let at = place(&self.sorted, value);
         self.sorted.insert(at, value);
         clipped
     }
@@ -136,6 +136,34 @@ fn around(spread: Option<(f64, f64)>) -> Option<(f64, f64, f64)> {
     let (centre, deviation) = spread.filter(|(_, deviation)| *deviation > 0.0)?;
     let reach = WIDTH * deviation;
     Some((centre - reach, centre + reach, deviation))
+}
+
+/// The widest stretch in which [`place`] compares with every so many values.
+const STRETCH: usize = 512;
+
+/// So many values are compared at once at the end.
+const STRIDE: usize = 16;
+
+/// How many values are at most `value`. Halving alone would wait for each comparison before the
+/// next can begin, half the time of a look's values; the comparisons of a stretch wait for none.
+#[inline]
+fn place(sorted: &[f64], value: f64) -> usize {
+    let at_most = |seen: &[f64]| seen.iter().filter(|seen| **seen <= value).count();
+    let (mut from, mut len) = (0, sorted.len());
+    while len > STRETCH {
+        let half = len / 2;
+        from += if sorted[from + half - 1] <= value {
+            half
+        } else {
+            0
+        };
+        len -= half;
+    }
+    let stretch = &sorted[from..from + len];
+    let lasts = stretch.chunks_exact(STRIDE).map(|chunk| chunk[STRIDE - 1]);
+    let before = STRIDE * lasts.filter(|last| *last <= value).count();
+    let rest = &stretch[before..len.min(before + STRIDE)];
+    from + before + at_most(rest)
 }
 
 /// How many values are less than their median.
