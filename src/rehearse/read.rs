@@ -120,7 +120,7 @@ fn read_file(reader: &mut Reader<'_>, root: &Node) -> Option<TestFile> {
         };
         if out.iter().any(|other| other.name.value == test.name.value) {
             let message = format!("two tests are called `{}`", shorten(&test.name.value));
-            reader.error("C012", test.name.place, message, "rename one of them");
+            reader.error("C011", test.name.place, message, "rename one of them");
         }
         out.push(test);
     }

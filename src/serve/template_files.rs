@@ -74,11 +74,16 @@ fn folder_of(path: &Path) -> &Path {
     dir.unwrap_or(Path::new("."))
 }
 
-/// Every `*.yaml` and `*.yml` of a folder, in the order of their names.
+/// Every `*.yaml` and `*.yml` of a folder, in the order of their names; tests of templates
+/// (`*.test.yaml`) may lie beside them.
 pub fn paths(dir: &Path) -> io::Result<Vec<PathBuf>> {
     let is_template = |path: &PathBuf| {
         let extension = path.extension();
-        extension.is_some_and(|ext| ext == "yaml" || ext == "yml") && path.is_file()
+        let stem = path.file_stem().map(Path::new);
+        let is_test = stem
+            .and_then(Path::extension)
+            .is_some_and(|ext| ext == "test");
+        extension.is_some_and(|ext| ext == "yaml" || ext == "yml") && !is_test && path.is_file()
     };
     let entries = std::fs::read_dir(dir)?;
     let mut out: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();

@@ -1,6 +1,7 @@
 //! Which small change of a template meets what is asked: chosen on the older half of the pairs,
 //! checked on the newer half. What is promised is the upper bound of what was measured there.
 
+use crate::engine::verdict::Verdict;
 use crate::judge::sequential::Tables;
 use crate::simulate::share::Share;
 use crate::simulate::work::Workers;
@@ -26,6 +27,9 @@ const STEPS: i32 = 8;
 pub struct Asked {
     /// How often a healthy canary may be rolled back.
     pub max_false_rollback: f64,
+    /// How many healthy canaries may end without a promote or a rollback: a limit that rolls nobody
+    /// back because it can show nothing is no better one.
+    pub max_inconclusive: f64,
     /// What must be found, in 80 % of pairs.
     pub wishes: Vec<Wish>,
     /// Of chance.
@@ -37,6 +41,8 @@ pub struct Asked {
 pub struct Check {
     /// How often it rolled a placebo back.
     pub rollbacks: Share,
+    /// How often a placebo ended neither promoted nor rolled back.
+    pub inconclusive: Share,
     /// In how many pairs each wish came true, and of how many; or why nobody can tell.
     pub wishes: Vec<Result<(usize, usize), String>>,
 }
@@ -44,12 +50,17 @@ pub struct Check {
 impl Check {
     /// Whether what was measured shows that the template does what is asked.
     pub fn shown(&self, asked: &Asked) -> bool {
-        self.rollbacks.high <= asked.max_false_rollback && self.finds()
+        self.rollbacks.high <= asked.max_false_rollback && self.decides(asked) && self.finds()
     }
 
     /// Whether it is only for want of pairs that it is not shown.
     pub fn promising(&self, asked: &Asked) -> bool {
-        self.rollbacks.value() <= asked.max_false_rollback && self.finds()
+        self.rollbacks.value() <= asked.max_false_rollback && self.decides(asked) && self.finds()
+    }
+
+    /// Whether enough healthy canaries come to a verdict.
+    pub fn decides(&self, asked: &Asked) -> bool {
+        self.inconclusive.value() <= asked.max_inconclusive
     }
 
     fn finds(&self) -> bool {
@@ -88,12 +99,18 @@ impl Search<'_, '_, '_> {
     /// # Errors
     /// A plan that cannot be made, or a failing judge.
     pub fn check(&self, template: &Template, cases: &[&Case]) -> Result<Check, String> {
-        let hits = self.rolled_back(template, cases)?;
-        let marked = cases.iter().copied().zip(hits);
-        let marked: Vec<(&Case, bool)> = marked.collect();
+        let verdicts = self.verdicts(template, cases)?;
+        let marked = |is: fn(Option<Verdict>) -> bool| {
+            let marked = cases.iter().copied().zip(&verdicts);
+            let marked: Vec<(&Case, bool)> = marked.map(|(case, v)| (case, is(*v))).collect();
+            share(&marked)
+        };
         let wishes = self.asked.wishes.iter();
         Ok(Check {
-            rollbacks: share(&marked),
+            rollbacks: marked(|verdict| verdict == Some(Verdict::Rollback)),
+            inconclusive: marked(|verdict| {
+                !matches!(verdict, Some(Verdict::Promote | Verdict::Rollback))
+            }),
             wishes: wishes
                 .map(|wish| self.came(template, wish, cases))
                 .collect(),
@@ -101,11 +118,22 @@ impl Search<'_, '_, '_> {
     }
 
     fn rolled_back(&self, template: &Template, cases: &[&Case]) -> Result<Vec<bool>, String> {
+        let verdicts = self.verdicts(template, cases)?.into_iter();
+        Ok(verdicts
+            .map(|verdict| verdict == Some(Verdict::Rollback))
+            .collect())
+    }
+
+    fn verdicts(
+        &self,
+        template: &Template,
+        cases: &[&Case],
+    ) -> Result<Vec<Option<Verdict>>, String> {
         let tables = Tables::default();
         self.workers.expect(cases.len());
         self.workers.each(cases.len(), |idx| {
             let case = cases.get(idx).ok_or("a pair is missing")?;
-            Ok(run(&case.plan(template)?, case.batch(), &tables)?.rolled_back())
+            Ok(run(&case.plan(template)?, case.batch(), &tables)?.verdict)
         })
     }
 

@@ -163,6 +163,11 @@ impl Tuned {
         let mut rows = vec![std::mem::take(&mut head)];
         let mut add = |name: &str, halves: &Halves| {
             rows.push(vec![name.to_owned(), older(halves), newer(halves)]);
+            rows.push(vec![
+                "  end inconclusive".to_owned(),
+                counted(&halves.older.inconclusive),
+                counted(&halves.newer.inconclusive),
+            ]);
             for (idx, asked) in self.asked.wishes.iter().enumerate() {
                 let metric = self
                     .metrics

@@ -21,6 +21,7 @@ impl Tuned {
             "conclusion": self.conclusion(),
             "asked": {
                 "max_false_rollback": self.asked.max_false_rollback,
+                "max_inconclusive": self.asked.max_inconclusive,
                 "detect": self.asked.wishes.iter().map(|wish| json!({
                     "metric": self.metrics.get(wish.metric).map(|m| &m.name),
                     "text": wish.text,
@@ -108,6 +109,7 @@ impl Tuned {
                 });
             json!({
                 "false_rollbacks": share_json(&check.rollbacks),
+                "inconclusive": share_json(&check.inconclusive),
                 "detect": wishes.collect::<Vec<_>>(),
             })
         };

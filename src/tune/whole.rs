@@ -294,6 +294,15 @@ fn unmet(out: &Tuned, check: &Check) -> Ending {
         return Ending::TooFewWindows(2 * windows_needed(out.asked.max_false_rollback));
     }
     let mut why = Vec::new();
+    if !check.decides(&out.asked) {
+        why.push(format!(
+            "{} of {} healthy canaries end inconclusive, at most {} % asked for \
+             (--max-inconclusive): wider limits, a longer deadline, or judge.accept_no_harm",
+            check.inconclusive.count,
+            check.inconclusive.of,
+            trim_number(out.asked.max_inconclusive * 100.0)
+        ));
+    }
     if check.rollbacks.value() > out.asked.max_false_rollback {
         why.push(format!(
             "{} of {} placebo pairs are still rolled back",

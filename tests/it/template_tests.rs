@@ -670,7 +670,7 @@ tests:
         (
             "  - name: t\n",
             "  - name: t\n    expect: { by: 1h }\n  - name: t\n",
-            "two tests are called `t` [C012]",
+            "two tests are called `t` [C011]",
         ),
     ] {
         let text = good.replacen(from, to, 1);

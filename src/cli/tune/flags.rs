@@ -86,6 +86,9 @@ pub struct TuneArgs {
     /// How often a healthy canary may be rolled back; the template's own false_rollback without
     #[arg(long, value_name = "SHARE")]
     pub max_false_rollback: Option<String>,
+    /// How many healthy canaries may end inconclusive
+    #[arg(long, value_name = "SHARE", default_value = "50%")]
+    pub max_inconclusive: String,
     /// A change that must be found, as '+25% within 15m' (gates with a relative limit) or
     /// 'errors:+0.5pp within 15m'; may be repeated
     #[arg(long, value_name = "CHANGE", allow_hyphen_values = true)]
@@ -131,24 +134,36 @@ pub(super) fn making(args: &TuneArgs) -> Making {
     }
 }
 
+/// `1%` or `0.01`.
+fn share(text: &str) -> Option<f64> {
+    let number = match text.strip_suffix('%') {
+        Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0),
+        None => text.trim().parse(),
+    };
+    number.ok()
+}
+
 /// What is asked of the template.
 pub(super) fn asked(args: &TuneArgs, template: &Template) -> Result<Asked, Fault> {
     let max = match &args.max_false_rollback {
         None => template.judge.false_rollback.get(),
-        Some(text) => {
-            let number = match text.strip_suffix('%') {
-                Some(percent) => percent.trim().parse::<f64>().map(|percent| percent / 100.0),
-                None => text.trim().parse::<f64>(),
-            };
-            let number = number.ok().filter(|share| *share > 0.0 && *share < 1.0);
-            number.ok_or_else(|| {
+        Some(text) => share(text)
+            .filter(|share| *share > 0.0 && *share < 1.0)
+            .ok_or_else(|| {
                 usage(format!(
                     "--max-false-rollback `{text}` is no share above 0 and below 1; write 1% or \
                      0.01"
                 ))
-            })?
-        }
+            })?,
     };
+    let text = &args.max_inconclusive;
+    let max_inconclusive = share(text)
+        .filter(|share| (0.0..=1.0).contains(share))
+        .ok_or_else(|| {
+            usage(format!(
+                "--max-inconclusive `{text}` is no share from 0 to 1; write 20% or 0.2"
+            ))
+        })?;
     let mut all = Vec::new();
     for text in &args.detect {
         let found = wishes(text, template).map_err(|why| usage(format!("--detect {why}")))?;
@@ -164,6 +179,7 @@ pub(super) fn asked(args: &TuneArgs, template: &Template) -> Result<Asked, Fault
     }
     Ok(Asked {
         max_false_rollback: max,
+        max_inconclusive,
         wishes: all,
         seed: args.seed,
     })
