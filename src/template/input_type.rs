@@ -161,57 +161,58 @@ impl Template {
 mod tests {
     use super::*;
 
+    /// Each type, what it takes, and what it does not.
+    const CASES: [(&str, &[&str], &[&str]); 5] = [
+        ("text", &["", "anything at all", "5m"], &[]),
+        (
+            "number",
+            &[
+                "0", "1", "-1.5", "+2", ".5", "5.", "1e6", "1E-3", "0x1f", "-0X1F",
+            ],
+            &[
+                "",
+                "-",
+                ".",
+                "e5",
+                "1e",
+                "1e999",
+                "Inf",
+                "nan",
+                "infinity",
+                "1_000",
+                "1 ",
+                "--1",
+                "1+1",
+                "0x",
+                "0x+1",
+                "0x1g",
+                "0xffffffffffffffff",
+                "5m",
+                "\u{661}",
+            ],
+        ),
+        (
+            "duration",
+            &["5m", "1h30m", "500ms", "30d", "1y2w", "292y"],
+            &[
+                "", "0", "0s", "5", "5 m", "-5m", "1.5h", "30m1h", "5m5m", "293y", "m", "5x",
+            ],
+        ),
+        (
+            "label",
+            &["a", "_", "__name__", "service_name", "a1"],
+            &["", "1a", "a-b", "a.b", "a:b", "a b", "\u{e9}"],
+        ),
+        (
+            "pattern",
+            &["", ".*", "a|b", "shop-[0-9]+", "(?i)shop"],
+            &["(", "a)|(b", "[", "*", "a{2,1}", "(?=a)", "(?x)a #"],
+        ),
+    ];
+
     #[test]
     fn what_fits_each_type() {
-        // What a type takes, and what it does not.
-        let cases: [(&str, &[&str], &[&str]); 5] = [
-            ("text", &["", "anything at all", "5m"], &[]),
-            (
-                "number",
-                &[
-                    "0", "1", "-1.5", "+2", ".5", "5.", "1e6", "1E-3", "0x1f", "-0X1F",
-                ],
-                &[
-                    "",
-                    "-",
-                    ".",
-                    "e5",
-                    "1e",
-                    "1e999",
-                    "Inf",
-                    "nan",
-                    "infinity",
-                    "1_000",
-                    "1 ",
-                    "--1",
-                    "1+1",
-                    "0x",
-                    "0x+1",
-                    "0x1g",
-                    "0xffffffffffffffff",
-                    "5m",
-                    "\u{661}",
-                ],
-            ),
-            (
-                "duration",
-                &["5m", "1h30m", "500ms", "30d", "1y2w", "292y"],
-                &[
-                    "", "0", "0s", "5", "5 m", "-5m", "1.5h", "30m1h", "5m5m", "293y", "m", "5x",
-                ],
-            ),
-            (
-                "label",
-                &["a", "_", "__name__", "service_name", "a1"],
-                &["", "1a", "a-b", "a.b", "a:b", "a b", "\u{e9}"],
-            ),
-            (
-                "pattern",
-                &["", ".*", "a|b", "shop-[0-9]+", "(?i)shop"],
-                &["(", "a)|(b", "[", "*", "a{2,1}", "(?=a)", "(?x)a #"],
-            ),
-        ];
-        for (word, good, bad) in cases {
+        for (word, good, bad) in CASES {
             let kind = TYPES
                 .iter()
                 .find(|(known, _)| *known == word)
