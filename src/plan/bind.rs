@@ -121,6 +121,12 @@ fn resolve_inputs(
             found.push(
                 Diagnostic::error("C062", message).help("shorten it, or remove the character"),
             );
+        } else if let Some(unfit) = template.unfit(name, value) {
+            let message = format!(
+                "the value `{}` of input `{name}` {}",
+                unfit.shown, unfit.why
+            );
+            found.push(Diagnostic::error("C062", message).help(format!("give {}", unfit.wanted)));
         }
     }
     let mut values = BTreeMap::new();

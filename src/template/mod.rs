@@ -10,6 +10,7 @@ pub(crate) mod fields;
 pub mod group_by;
 pub mod history;
 pub mod inconclusive;
+pub mod input_type;
 mod inputs;
 pub mod kayenta;
 mod lag;
@@ -34,6 +35,7 @@ use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
 use crate::slo::objective::Objective;
 use crate::template::baseline::BaselineMode;
 use crate::template::inconclusive::Exceptions;
+use crate::template::input_type::InputType;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::template::metric_judge::MetricJudge;
 use crate::template::notify::Notify;
@@ -104,6 +106,10 @@ pub struct Input {
     pub description: String,
     /// The value when none is given; without one the input is required.
     pub default: Option<String>,
+    /// What every value of it looks like.
+    pub kind: InputType,
+    /// The values it may have; any that look right when the list is empty.
+    pub one_of: Vec<String>,
 }
 
 /// What an analysis reads from before its start.

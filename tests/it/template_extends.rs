@@ -9,6 +9,7 @@ use haldane::ids::TemplateName;
 use haldane::serve::template_files;
 use haldane::template::Template;
 use haldane::template::extends::{Ancestor, Bundle, bundle};
+use haldane::template::input_type::InputType;
 use haldane::template::lint::lint;
 use haldane::template::parse::parse;
 use std::collections::BTreeMap;
@@ -83,7 +84,14 @@ fn shown(template: &Template) -> Vec<String> {
         template.on_inconclusive.word()
     )];
     for input in &template.inputs {
-        out.push(format!("input {} {:?}", input.name, input.default));
+        let mut line = format!("input {} {:?}", input.name, input.default);
+        if input.kind != InputType::Text {
+            line += &format!(" {:?}", input.kind);
+        }
+        if !input.one_of.is_empty() {
+            line += &format!(" of {:?}", input.one_of);
+        }
+        out.push(line);
     }
     for metric in &template.metrics {
         let (role, effect, measure) = (metric.role.word(), metric.min_effect, &metric.measure);

@@ -62,6 +62,8 @@ fn mistakes_are_found() {
         ("metadata: { name: checkout,", "metadata: { name: 'a b',", "a b"),
         ("kind: AnalysisTemplate", "kind: Template", "Template"),
         ("action: hold", "actoin: hold", "action"),
+        ("default: prod", "type: label, one_of: [a, b]", ""),
+        ("default: prod", "type: durration", "durration"),
     ];
     for (old, new, wanted) in cases {
         assert!(text.contains(old), "{old}");

@@ -2,7 +2,9 @@
 //! queries, and the words of every choice, which are the parser's own.
 
 use super::written::{self, GroupBy};
-use crate::template::{baseline, kayenta, metric_judge, metrics, notify, objectives, parse};
+use crate::template::{
+    baseline, input_type, kayenta, metric_judge, metrics, notify, objectives, parse,
+};
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
 
@@ -136,6 +138,13 @@ choices! {
     Action = objectives::ACTIONS => [
         "rolls back when the canary is also worse than the baseline",
         "keeps the canary from being promoted"
+    ];
+    Type = input_type::TYPES => [
+        "any text",
+        "a finite number as PromQL writes it",
+        "a length of time above zero, as PromQL writes it",
+        "the name of a label",
+        "a regular expression"
     ];
     Policy = parse::POLICIES => [
         "keep the canary where it is and ask a person",

@@ -5,7 +5,7 @@
 use super::values::{
     Acceptance, Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Inconclusive, Length,
     MethodWord, MetricMethod, Mode, Name, NoData, NotifyEntry, Outliers, Percents, Policy, Query,
-    Role, Share, Text, TheKind, TheVersion, VerdictWord,
+    Role, Share, Text, TheKind, TheVersion, Type, VerdictWord,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -44,9 +44,20 @@ macro_rules! shapes {
         impl $name {
             /// The names of the fields, in the order of the reference.
             pub(in crate::template) const FIELDS: &'static [&'static str] =
-                &[$(stringify!($field)),+];
+                &[$(plain(stringify!($field))),+];
         }
     )+ };
+}
+
+/// A field's name without the `r#` that a keyword of Rust, such as `type`, needs.
+const fn plain(name: &'static str) -> &'static str {
+    match name.as_bytes() {
+        [b'r', b'#', rest @ ..] => match std::str::from_utf8(rest) {
+            Ok(name) => name,
+            Err(_) => name,
+        },
+        _ => name,
+    }
 }
 
 shapes! {
@@ -180,6 +191,11 @@ shapes! {
             ["prod"];
         /// what to put there
         description: Option<Text> = "empty", "2,000 bytes", ["the namespace"];
+        /// what every value of it looks like: `text`, `number`, `duration`, `label` or `pattern`
+        r#type: Option<Type> = "`text`", "", ["duration"];
+        /// the values it may have
+        one_of: Option<Vec<Text>> = "any of its type", "1 to 50 values of its type",
+            [["source", "destination"]];
     }
 
     /// When an analysis looks; all counted from the start of the rollout, which is moved up to the
