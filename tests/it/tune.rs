@@ -138,12 +138,24 @@ fn made(held: &[Held]) -> Vec<Case> {
 }
 
 fn tune(text: &str, cases: &[Case], max: f64, detect: &[&str], jobs: usize) -> Tuned {
+    tune_deciding(text, cases, (max, 1.0), detect, jobs)
+}
+
+/// The same with the share of healthy canaries that may end inconclusive.
+fn tune_deciding(
+    text: &str,
+    cases: &[Case],
+    (max, max_inconclusive): (f64, f64),
+    detect: &[&str],
+    jobs: usize,
+) -> Tuned {
     let template = template(text);
     let all = detect
         .iter()
         .flat_map(|text| wishes(text, &template).unwrap());
     let asked = Asked {
         max_false_rollback: max,
+        max_inconclusive,
         wishes: all.collect(),
         seed: 1,
     };
@@ -252,6 +264,23 @@ fn rates_hold_the_truth() {
     assert!((10.0..40.0).contains(&size), "{text}");
     let lag1 = found.metrics[0].nature.lag1.unwrap();
     assert!(lag1.abs() < 0.15, "{lag1}");
+}
+
+/// A limit that nobody breaks because nothing can be shown against it does not do what is asked.
+#[test]
+fn a_template_that_decides_nothing_is_told_so() {
+    let blunt = TEMPLATE.replace("relative: 10%", "relative: 0.1%");
+    assert_ne!(blunt, TEMPLATE);
+    let all = made(&history(8, busy));
+    let found = tune_deciding(&blunt, &all, (0.5, 0.5), &[], 2);
+    let was = &found.before.newer.inconclusive;
+    assert!(was.value() > 0.5, "{was:?}");
+    let Ending::Nothing(why) = &found.ending else {
+        panic!("{}", found.text())
+    };
+    assert!(why.join(" ").contains("end inconclusive"), "{why:?}");
+    let lenient = tune(&blunt, &all, 0.5, &[], 2);
+    assert_eq!(lenient.ending, Ending::AsItIs, "{}", lenient.text());
 }
 
 /// The proposal quiets the metric that cries wolf, keeps the other, and holds on the newer half.
