@@ -190,6 +190,14 @@ pub(super) fn excess(direction: Direction, seen: Beyond, dispersion: f64) -> f64
     (gap - limit) / spread
 }
 
+/// Whether the canary's share lies beyond the limit, whatever that shows.
+pub(super) fn lies_beyond(direction: Direction, seen: Beyond) -> bool {
+    let seen = direction.turn(seen);
+    let both = seen.canary_all > 0.0 && seen.baseline_all > 0.0;
+    let level = seen.baseline / seen.baseline_all;
+    both && seen.canary / seen.canary_all > direction.limit_of(level)
+}
+
 /// The difference on the scale of the margin, its standard deviation, and the margin.
 fn gap(direction: Direction, seen: Beyond, dispersion: f64) -> (f64, f64, f64) {
     let (kc, kb) = (seen.canary + 0.5, seen.baseline + 0.5);

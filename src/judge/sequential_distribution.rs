@@ -175,6 +175,18 @@ impl<'a> Test<'a> {
             .max()
     }
 
+    /// What was seen lies beyond the limit at a bound. Evidence of safety from before a late onset
+    /// outweighs its first minutes, which may pass as a burst; a promote must not rest on that.
+    fn lies_beyond(&self) -> bool {
+        self.tested.iter().any(|tested| {
+            let mut each = tested.safety.iter().enumerate();
+            each.any(|(idx, safety)| {
+                let limit = self.allowed.expected(idx, tested.direction);
+                safety.considered && order_tests::lies_beyond(limit, self.blocks.total(idx))
+            })
+        })
+    }
+
     fn label(&self) -> Label {
         let safe = self
             .least_safe()
@@ -184,7 +196,8 @@ impl<'a> Test<'a> {
         } else if self.tested.is_empty()
             || (safe >= -libm::log(self.beta)
                 && self.log_harm() < HARM_WAITS
-                && self.suspicious().is_none())
+                && self.suspicious().is_none()
+                && !self.lies_beyond())
         {
             Label::Within
         } else {
