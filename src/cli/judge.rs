@@ -6,7 +6,7 @@ use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
-use crate::cli::{explain, markdown, pair_csv, read, table};
+use crate::cli::{asked_source, explain, markdown, pair_csv, read, table};
 use crate::engine::verdict::Hold;
 use crate::http::OneShot;
 use crate::judge::windows::Batch;
@@ -16,7 +16,7 @@ use crate::plan::scope::{Matcher, Scope};
 use crate::plan::{Plan, scope};
 use crate::serve::clock::Clock;
 use crate::serve::source::Source;
-use crate::serve::{config, one_shot, sources, template_files};
+use crate::serve::{one_shot, template_files};
 use crate::template::baseline::BaselineMode;
 use crate::template::default::one_metric;
 use crate::template::{History, Template};
@@ -262,18 +262,7 @@ async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
         duration: None,
     };
     let plan = Arc::new(bound(&template, rollout, end.since(start))?);
-    let flags: Vec<(&str, String)> = args
-        .prometheus
-        .iter()
-        .flat_map(|url| {
-            [
-                ("source.url", url.clone()),
-                ("source.kind", "prometheus".to_owned()),
-            ]
-        })
-        .collect();
-    let config = config::load(args.config.as_deref(), &flags).map_err(|m| (Exit::Usage, m))?;
-    let source = sources::open(&config.source).map_err(|m| (Exit::Usage, m))?;
+    let source = asked_source::open(args.prometheus.as_deref(), args.config.as_deref())?;
     judge_source(plan, &source).await
 }
 

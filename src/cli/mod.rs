@@ -3,6 +3,7 @@
 #![allow(clippy::disallowed_methods, reason = "entry: owns the process")]
 
 pub mod args;
+mod asked_source;
 mod card;
 mod client;
 mod decide;
@@ -36,6 +37,7 @@ mod table;
 pub mod test;
 pub mod tune;
 mod wait;
+mod working;
 
 use crate::cli::args::{Args, Command};
 use crate::cli::client::Fault;

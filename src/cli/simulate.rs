@@ -2,10 +2,9 @@
 //! Prometheus.
 
 use crate::cli::client::Fault;
-use crate::cli::evaluate::bar;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
-use crate::cli::{simulate_report, simulate_targets};
+use crate::cli::{simulate_report, simulate_targets, working};
 use crate::serve::template_files;
 use crate::simulate::openmetrics;
 use crate::simulate::outcome::{self, Outcome};
@@ -18,10 +17,6 @@ use crate::time::Timestamp;
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
 
 /// `haldane simulate`
 #[derive(Clone, Debug, clap::Args)]
@@ -105,7 +100,8 @@ async fn simulate(args: SimulateArgs, output: &mut Output) -> Result<Exit, Fault
         return simulate_targets::serve(&args, scenario, address, output).await;
     }
     let (format, runs) = (args.output, args.runs);
-    let done = judge_all(args, scenarios, output).await?;
+    let work = move |progress: &Progress| judged(&args, scenarios, progress);
+    let done = working::shown(output, work).await?;
     output.data(&match format {
         ReportFormat::Text => simulate_report::text(&done, runs, output.style),
         ReportFormat::Json => simulate_report::json(&done, runs),
@@ -119,38 +115,12 @@ async fn simulate(args: SimulateArgs, output: &mut Output) -> Result<Exit, Fault
     })
 }
 
-async fn judge_all(
-    args: SimulateArgs,
-    scenarios: Vec<Loaded>,
-    output: &mut Output,
-) -> Result<Vec<Done>, Fault> {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
-    let mut work = tokio::task::spawn_blocking(move || judged(&args, scenarios, &progress));
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = ticks.tick() => {
-                let (done, all) = watched.now();
-                if all > 0 {
-                    output.progress(&bar(done, all), false);
-                }
-            }
-        }
-    };
-    done.unwrap_or_else(|fault| Err((Exit::Internal, fault.to_string())))
-}
-
 fn judged(
     args: &SimulateArgs,
     scenarios: Vec<Loaded>,
     progress: &Progress,
 ) -> Result<Vec<Done>, Fault> {
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = working::threads(args.jobs);
     let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
     let runs = usize::try_from(args.runs).unwrap_or(usize::MAX);
     workers.expect(scenarios.len() * runs);

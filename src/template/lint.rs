@@ -385,45 +385,59 @@ fn wide_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
 
 /// C053: `per: pod` with `sum by (track) (…)`: the label is gone before the answer comes.
 fn merged_replicas(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
-    for (idx, metric, query, lexed) in subject.series() {
-        let Some(per) = &metric.per else {
-            continue;
-        };
-        let Some((at, len)) = merged_label(&lexed, per) else {
-            continue;
-        };
-        let message = format!(
-            "metric `{}` keeps replicas apart by `{per}`, but its query merges them",
-            metric.name
-        );
-        let help = format!("keep the label: `by (${{arm_labels}},{per})`, and let `combine` merge");
-        found.push(warn(
-            "C053",
-            subject.in_query(idx, query, at, len),
-            message,
-            &help,
-        ));
-    }
+    merged(subject, found, |metric| {
+        let per = metric.per.as_deref()?;
+        Some(Merged {
+            code: "C053",
+            label: per,
+            does: format!("keeps replicas apart by `{per}`"),
+            then: ", and let `combine` merge",
+        })
+    });
 }
 
 /// C058: `group_by: route` with `sum by (track) (…)`: the label is gone before the answer comes,
 /// and the metric has no data.
 fn merged_values(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
+    merged(subject, found, |metric| {
+        let label = metric.group_by.as_ref()?.label.as_str();
+        Some(Merged {
+            code: "C058",
+            label,
+            does: format!("judges the values of `{label}` on their own"),
+            then: "",
+        })
+    });
+}
+
+/// A label that a metric tells something apart by, and its query must keep.
+struct Merged<'a> {
+    code: &'static str,
+    label: &'a str,
+    does: String,
+    then: &'static str,
+}
+
+fn merged(
+    subject: &Subject<'_>,
+    found: &mut Vec<Diagnostic>,
+    of: impl for<'m> Fn(&'m MetricSpec) -> Option<Merged<'m>>,
+) {
     for (idx, metric, query, lexed) in subject.series() {
-        let Some(group_by) = &metric.group_by else {
+        let Some(kept) = of(metric) else { continue };
+        let Some((at, len)) = merged_label(&lexed, kept.label) else {
             continue;
         };
-        let label = &group_by.label;
-        let Some((at, len)) = merged_label(&lexed, label) else {
-            continue;
-        };
-        let message = format!(
-            "metric `{}` judges the values of `{label}` on their own, but its query merges them",
-            metric.name
-        );
-        let help = format!("keep the label: `by (${{arm_labels}},{label})`");
+        let Merged {
+            code,
+            label,
+            does,
+            then,
+        } = kept;
+        let message = format!("metric `{}` {does}, but its query merges them", metric.name);
+        let help = format!("keep the label: `by (${{arm_labels}},{label})`{then}");
         found.push(warn(
-            "C058",
+            code,
             subject.in_query(idx, query, at, len),
             message,
             &help,

@@ -9,6 +9,7 @@ use crate::cli::client::Fault;
 use crate::cli::evaluate::flags::{Asked, usage};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
+use crate::cli::working;
 use crate::evaluate::judges::Judge;
 use crate::evaluate::labelled::Labelled;
 use crate::evaluate::report::Report;
@@ -20,35 +21,11 @@ use crate::units::trim_number;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
-/// Every so many of those a line is worth it where there is no terminal.
-const LINES_EVERY: u64 = 120;
 
 /// Runs the command.
 pub(crate) async fn run(args: EvaluateArgs, output: &mut Output) -> Exit {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
     let format = args.output;
-    let mut work = tokio::task::spawn_blocking(move || evaluate(&args, &progress));
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let mut count = 0_u64;
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = ticks.tick() => {
-                count += 1;
-                let (done, all) = watched.now();
-                if all > 0 {
-                    output.progress(&bar(done, all), count.is_multiple_of(LINES_EVERY));
-                }
-            }
-        }
-    };
-    let report = done.unwrap_or_else(|fault| Err((Exit::Internal, fault.to_string())));
+    let report = working::shown(output, move |progress| evaluate(&args, progress)).await;
     let done = report.map(|report| {
         output.data(&match format {
             Format::Table => report.text(),
@@ -60,21 +37,9 @@ pub(crate) async fn run(args: EvaluateArgs, output: &mut Output) -> Exit {
     crate::cli::ended(done, output)
 }
 
-/// `[######..............]  31 %  1204 of 3900`
-pub(crate) fn bar(done: usize, all: usize) -> String {
-    const WIDTH: usize = 30;
-    let filled = done * WIDTH / all;
-    let percent = done * 100 / all;
-    let (full, empty) = ("#".repeat(filled), ".".repeat(WIDTH - filled));
-    format!("[{full}{empty}] {percent:>3} %  {done} of {all}")
-}
-
 fn evaluate(args: &EvaluateArgs, progress: &Progress) -> Result<Report, Fault> {
     let asked = Asked::of(args)?;
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = working::threads(args.jobs);
     let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
     let mut report = Report {
         alpha: asked.alpha,

@@ -2,6 +2,7 @@
 //! both arms over the last `deadline`, as if a rollout had just ended, and judged.
 
 use crate::cli::args::LintArgs;
+use crate::cli::asked_source;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::judge::{arm_scope, baseline_scope, bound, inputs};
@@ -13,8 +14,8 @@ use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::serve::clock::Clock;
+use crate::serve::one_shot;
 use crate::serve::source::Source;
-use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
 use crate::template::lint::{kept, with_changes};
 use crate::time::{Span, Timestamp};
@@ -31,13 +32,7 @@ impl Live {
         let Some(url) = &args.prometheus else {
             return Ok(None);
         };
-        let flags = [
-            ("source.url", url.clone()),
-            ("source.kind", "prometheus".to_owned()),
-        ];
-        let usage = |message| (Exit::Usage, message);
-        let config = config::load(args.config.as_deref(), &flags).map_err(usage)?;
-        let source = sources::open(&config.source).map_err(usage)?;
+        let source = asked_source::open(Some(url), args.config.as_deref())?;
         Ok(Some(Self { source }))
     }
 

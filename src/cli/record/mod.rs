@@ -5,6 +5,7 @@ mod list;
 
 pub use crate::cli::record::flags::RecordArgs;
 
+use crate::cli::asked_source;
 use crate::cli::client::{Client, Fault};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
@@ -15,8 +16,8 @@ use crate::plan::bind::bind;
 use crate::recording::{self, EXTENSION};
 use crate::replay::make::{Past, make};
 use crate::serve::clock::Clock;
+use crate::serve::one_shot;
 use crate::serve::source::Source;
-use crate::serve::{config, one_shot, sources};
 use crate::template::parse::parse;
 use crate::time::Timestamp;
 use crate::wire::recording::Recording;
@@ -121,18 +122,7 @@ async fn from_source(args: &RecordArgs, output: &mut Output) -> Result<Exit, Fau
     let all = wanted(args, now)?;
     let several = args.list.is_some();
     let place = Place::of(args.to.as_deref(), several)?;
-    let flags: Vec<(&str, String)> = args
-        .prometheus
-        .iter()
-        .flat_map(|url| {
-            [
-                ("source.url", url.clone()),
-                ("source.kind", "prometheus".to_owned()),
-            ]
-        })
-        .collect();
-    let config = config::load(args.config.as_deref(), &flags).map_err(usage)?;
-    let source = sources::open(&config.source).map_err(usage)?;
+    let source = asked_source::open(args.prometheus.as_deref(), args.config.as_deref())?;
     let count = all.len();
     let mut made = futures_util::stream::iter(all.into_iter().map(|wanted| {
         let source = source.clone();

@@ -11,6 +11,7 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::replay::flags::{Asked, Piece, instant, text_of, usage};
 use crate::cli::replay::show::One;
+use crate::cli::working;
 use crate::engine::guard::guarded;
 use crate::evaluate::work::{Progress, Workers};
 use crate::judge::SEMANTICS;
@@ -27,13 +28,6 @@ use crate::replay::summary::Summary;
 use crate::wire::recording::Recording;
 use std::path::Path;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
-/// Every so many of those a line is worth it where there is no terminal.
-const LINES_EVERY: u64 = 40;
 
 /// Bytes of one part; a longer one is refused. Twice what the most recordings make.
 const PART_BYTES_MAX: u64 = 8 << 30;
@@ -43,27 +37,9 @@ const NOTES_MAX: usize = 3;
 
 /// Runs the command.
 pub(crate) async fn run(args: ReplayArgs, output: &mut Output) -> Exit {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
     let style = output.style;
     let to = args.to.clone();
-    let mut work = tokio::task::spawn_blocking(move || replay(&args, style, &progress));
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let mut count = 0_u64;
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = ticks.tick() => {
-                count += 1;
-                let (done, all) = watched.now();
-                if all > 1 {
-                    let bar = crate::cli::evaluate::bar(done, all);
-                    output.progress(&bar, count.is_multiple_of(LINES_EVERY));
-                }
-            }
-        }
-    };
-    let done = done.unwrap_or_else(|fault| Err((Exit::Internal, fault.to_string())));
+    let done = working::shown(output, move |progress| replay(&args, style, progress)).await;
     let done = done.and_then(|(text, exit)| {
         match to {
             None => output.data(&text),
@@ -91,10 +67,7 @@ fn replay(args: &ReplayArgs, style: crate::cli::style::Style, progress: &Progres
     if let (true, [piece]) = (asked.single, asked.pieces.as_slice()) {
         return single(args, style, &judging, piece);
     }
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = working::threads(args.jobs);
     let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
     workers.expect(asked.pieces.len());
     let lines = workers

@@ -8,12 +8,12 @@ mod show;
 pub use crate::cli::test::flags::{TestArgs, TestFormat};
 
 use crate::cli::client::Fault;
-use crate::cli::evaluate::bar;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::cli::test::flags::{found, usage};
 use crate::cli::test::load::{Suite, suites};
+use crate::cli::working;
 use crate::judge::sequential::{Detail, Tables};
 use crate::rehearse::compare::{Miss, misses};
 use crate::rehearse::read::read;
@@ -24,13 +24,6 @@ use crate::simulate::share::Share;
 use crate::simulate::work::{Progress, Workers};
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
-/// Every so many of those a line is worth it where there is no terminal.
-const LINES_EVERY: u64 = 40;
 
 /// The share of seeds under which a test may fail: the `false_rollback` of a template that does not
 /// name its own. A larger one is broken when the data show it, not when chance could have done it.
@@ -82,25 +75,8 @@ struct Told {
 
 /// Runs the command.
 pub(crate) async fn run(args: TestArgs, output: &mut Output) -> Exit {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
     let style = output.style;
-    let mut work = tokio::task::spawn_blocking(move || tested(&args, style, &progress));
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let mut count = 0_u64;
-    let done = loop {
-        tokio::select! {
-            done = &mut work => break done,
-            _ = ticks.tick() => {
-                count += 1;
-                let (done, all) = watched.now();
-                if all > 1 {
-                    output.progress(&bar(done, all), count.is_multiple_of(LINES_EVERY));
-                }
-            }
-        }
-    };
-    let done = done.unwrap_or_else(|fault| Err((Exit::Internal, fault.to_string())));
+    let done = working::shown(output, move |progress| tested(&args, style, progress)).await;
     let done = done.map(|(text, exit)| {
         output.data(&text);
         exit
@@ -162,10 +138,7 @@ struct Piece {
 
 /// Runs every test under every seed.
 fn all(args: &TestArgs, suites: Vec<Suite>, progress: &Progress) -> Result<Vec<Done>, Fault> {
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = working::threads(args.jobs);
     let workers = Workers::new(jobs, progress).map_err(|why| (Exit::Internal, why))?;
     let tables = Tables::default();
     let pieces = pieces(args, &suites);

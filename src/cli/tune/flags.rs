@@ -3,6 +3,7 @@
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::judge::{arm_scope, inputs, parse_instant};
+use crate::evaluate::limits::share_of;
 use crate::plan::rollout::Deploy;
 use crate::plan::scope::Matcher;
 use crate::template::Template;
@@ -134,20 +135,11 @@ pub(super) fn making(args: &TuneArgs) -> Making {
     }
 }
 
-/// `1%` or `0.01`.
-fn share(text: &str) -> Option<f64> {
-    let number = match text.strip_suffix('%') {
-        Some(percent) => percent.trim().parse().map(|percent: f64| percent / 100.0),
-        None => text.trim().parse(),
-    };
-    number.ok()
-}
-
 /// What is asked of the template.
 pub(super) fn asked(args: &TuneArgs, template: &Template) -> Result<Asked, Fault> {
     let max = match &args.max_false_rollback {
         None => template.judge.false_rollback.get(),
-        Some(text) => share(text)
+        Some(text) => share_of(text)
             .filter(|share| *share > 0.0 && *share < 1.0)
             .ok_or_else(|| {
                 usage(format!(
@@ -157,7 +149,7 @@ pub(super) fn asked(args: &TuneArgs, template: &Template) -> Result<Asked, Fault
             })?,
     };
     let text = &args.max_inconclusive;
-    let max_inconclusive = share(text)
+    let max_inconclusive = share_of(text)
         .filter(|share| (0.0..=1.0).contains(share))
         .ok_or_else(|| {
             usage(format!(

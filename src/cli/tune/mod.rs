@@ -11,6 +11,7 @@ use crate::cli::exit_code::Exit;
 use crate::cli::judge::read_template;
 use crate::cli::output::Output;
 use crate::cli::tune::flags::usage;
+use crate::cli::working;
 use crate::serve::template_files;
 use crate::simulate::work::{Progress, Workers};
 use crate::template::Template;
@@ -21,13 +22,6 @@ use crate::tune::whole::{Ending, Subject, Tuned, tuned};
 use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
-
-/// How often progress is shown.
-const PROGRESS_EVERY: Duration = Duration::from_millis(250);
-
-/// Every so many of those a line is worth it where there is no terminal.
-const LINES_EVERY: u64 = 40;
 
 /// Runs the command.
 pub(crate) async fn run(args: TuneArgs, output: &mut Output) -> Exit {
@@ -74,10 +68,7 @@ async fn tune(args: TuneArgs, output: &mut Output) -> Result<Exit, Fault> {
             ),
         ));
     }
-    let jobs = args.jobs.map_or_else(
-        || std::thread::available_parallelism().map_or(1, usize::from),
-        usize::from,
-    );
+    let jobs = working::threads(args.jobs);
     let work = Work {
         template,
         file: shown,
@@ -87,7 +78,7 @@ async fn tune(args: TuneArgs, output: &mut Output) -> Result<Exit, Fault> {
         cases,
         jobs,
     };
-    let (mut found, text) = worked(work, output).await?;
+    let (mut found, text) = working::shown(output, move |progress| worked(work, progress)).await?;
     found.notes.extend(notes);
     output.data(&match args.output {
         TuneFormat::Text => found.text(),
@@ -104,39 +95,17 @@ async fn tune(args: TuneArgs, output: &mut Output) -> Result<Exit, Fault> {
     })
 }
 
-/// Does the work beside the runtime, and shows how far it is.
-async fn worked(work: Work, output: &mut Output) -> Result<(Tuned, String), Fault> {
-    let progress = Arc::new(Progress::default());
-    let watched = Arc::clone(&progress);
-    let mut done = tokio::task::spawn_blocking(move || {
-        let workers = Workers::new(work.jobs, &progress)?;
-        let subject = Subject {
-            template: &work.template,
-            file: &work.file,
-            text: &work.text,
-            within: &work.within,
-            asked: &work.asked,
-        };
-        let found = tuned(&subject, &work.cases, &workers)?;
-        Ok((found, work.text))
-    });
-    let mut ticks = tokio::time::interval(PROGRESS_EVERY);
-    let mut count = 0_u64;
-    let done: Result<Result<_, String>, _> = loop {
-        tokio::select! {
-            done = &mut done => break done,
-            _ = ticks.tick() => {
-                count += 1;
-                let (done, all) = watched.now();
-                if all > 0 {
-                    let bar = crate::cli::evaluate::bar(done, all);
-                    output.progress(&bar, count.is_multiple_of(LINES_EVERY));
-                }
-            }
-        }
+fn worked(work: Work, progress: &Progress) -> Result<(Tuned, String), Fault> {
+    let workers = Workers::new(work.jobs, progress).map_err(usage)?;
+    let subject = Subject {
+        template: &work.template,
+        file: &work.file,
+        text: &work.text,
+        within: &work.within,
+        asked: &work.asked,
     };
-    done.map_err(|fault| (Exit::Internal, fault.to_string()))?
-        .map_err(usage)
+    let found = tuned(&subject, &work.cases, &workers).map_err(usage)?;
+    Ok((found, work.text))
 }
 
 /// Writes the proposal, if it was shown to do what is asked.

@@ -1,5 +1,6 @@
 //! Windows of the past, read from a source as a live analysis would read them.
 
+use crate::cli::asked_source;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
@@ -9,8 +10,8 @@ use crate::engine::event::SourceFault;
 use crate::judge::windows::Batch;
 use crate::plan::{Part, Plan, Slot};
 use crate::serve::clock::Clock;
+use crate::serve::one_shot;
 use crate::serve::source::Source;
-use crate::serve::{config, one_shot, sources};
 use crate::template::Template;
 use crate::time::Timestamp;
 use crate::tune::calendar::{Spot, Wanted, spots};
@@ -136,23 +137,12 @@ async fn fetched(
 }
 
 fn open(args: &TuneArgs) -> Result<Source, Fault> {
-    let flags: Vec<(&str, String)> = args
-        .prometheus
-        .iter()
-        .flat_map(|url| {
-            [
-                ("source.url", url.clone()),
-                ("source.kind", "prometheus".to_owned()),
-            ]
-        })
-        .collect();
-    if flags.is_empty() && args.config.is_none() {
+    if args.prometheus.is_none() && args.config.is_none() {
         return Err(usage(
             "name a source with --prometheus URL (or --config FILE), or recordings",
         ));
     }
-    let config = config::load(args.config.as_deref(), &flags).map_err(usage)?;
-    sources::open(&config.source).map_err(usage)
+    asked_source::open(args.prometheus.as_deref(), args.config.as_deref())
 }
 
 fn size(batch: &Batch) -> usize {

@@ -46,21 +46,8 @@ impl ReportDocument {
         let mut again = settings::replayed(&verdict.id).to_vec();
         again.push(settings::asked_again(plan, view.judgement.as_deref()));
         Self {
-            id: Some(verdict.id),
-            verdict: verdict.verdict,
-            reason: verdict.reason,
-            row: verdict.row,
-            hold: verdict.hold,
-            author: verdict.author,
-            source_fault: verdict.source_fault,
-            decided_at: verdict.decided_at,
-            metrics: verdict.metrics.unwrap_or_default(),
-            objectives: verdict.objectives.unwrap_or_default(),
-            traffic: verdict.traffic,
-            suspect: verdict.suspect.unwrap_or_default(),
-            deliveries: verdict.deliveries.unwrap_or_default(),
             again,
-            ..out
+            ..out.concluded(verdict)
         }
     }
 
@@ -77,23 +64,11 @@ impl ReportDocument {
         let verdict = standing.document();
         let looks = judgements.iter().map(|(at, said)| look(said, Some(*at)));
         Self {
-            id: Some(verdict.id),
-            verdict: verdict.verdict,
-            reason: verdict.reason,
-            row: verdict.row,
-            hold: verdict.hold,
-            author: verdict.author,
-            source_fault: verdict.source_fault,
             template_text,
-            decided_at: verdict.decided_at,
             looks: looks.collect(),
-            metrics: verdict.metrics.unwrap_or_default(),
             series: series(plan, windows),
-            objectives: verdict.objectives.unwrap_or_default(),
-            traffic: verdict.traffic,
-            suspect: verdict.suspect.unwrap_or_default(),
             again,
-            ..Self::blank(plan, standing.judgement.as_deref())
+            ..Self::blank(plan, standing.judgement.as_deref()).concluded(verdict)
         }
     }
 
@@ -123,6 +98,26 @@ impl ReportDocument {
             suspect: document.suspect,
             again: vec![again],
             ..Self::blank(plan, Some(judgement))
+        }
+    }
+
+    /// With what a verdict says of itself.
+    fn concluded(self, verdict: VerdictDocument) -> Self {
+        Self {
+            id: Some(verdict.id),
+            verdict: verdict.verdict,
+            reason: verdict.reason,
+            row: verdict.row,
+            hold: verdict.hold,
+            author: verdict.author,
+            source_fault: verdict.source_fault,
+            decided_at: verdict.decided_at,
+            metrics: verdict.metrics.unwrap_or_default(),
+            objectives: verdict.objectives.unwrap_or_default(),
+            traffic: verdict.traffic,
+            suspect: verdict.suspect.unwrap_or_default(),
+            deliveries: verdict.deliveries.unwrap_or_default(),
+            ..self
         }
     }
 
