@@ -20,7 +20,6 @@ use crate::evaluate::work::{Progress, Workers};
 use crate::units::trim_number;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 /// Runs the command.
 pub(crate) async fn run(args: EvaluateArgs, output: &mut Output) -> Exit {

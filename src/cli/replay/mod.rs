@@ -27,7 +27,6 @@ use crate::replay::plans::Plans;
 use crate::replay::summary::Summary;
 use crate::wire::recording::Recording;
 use std::path::Path;
-use std::sync::Arc;
 
 /// Bytes of one part; a longer one is refused. Twice what the most recordings make.
 const PART_BYTES_MAX: u64 = 8 << 30;

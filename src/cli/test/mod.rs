@@ -23,7 +23,6 @@ use crate::serve::template_files;
 use crate::simulate::share::Share;
 use crate::simulate::work::{Progress, Workers};
 use std::path::PathBuf;
-use std::sync::Arc;
 
 /// The share of seeds under which a test may fail: the `false_rollback` of a template that does not
 /// name its own. A larger one is broken when the data show it, not when chance could have done it.
