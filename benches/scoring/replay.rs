@@ -1,6 +1,7 @@
 //! What it takes to judge a recording again: ten series metrics of 240 points, sixty looks, none of
-//! which decides before the last. `replay/…` is one of them in memory; `replay_folder/1000` is the
-//! command over a thousand different files on two threads, start to end.
+//! which decides before the last. `replay/…` is one of them in memory; `replay_folder/10000` is the
+//! command over ten thousand files on two threads, start to end: a thousand different ones, each
+//! under ten names.
 
 use crate::look::{METRICS, plan_text, rollout};
 use crate::timing::Runner;
@@ -30,7 +31,7 @@ pub(crate) fn run(runner: &Runner) {
     {
         single(runner);
     }
-    if runner.wants("replay_folder/1000") {
+    if runner.wants("replay_folder/10000") {
         folder(runner);
     }
 }
@@ -57,8 +58,12 @@ fn folder(runner: &Runner) {
             .path()
             .join(format!("{seed:04}{}", recording::EXTENSION));
         recording::write(&path, &recorded(seed)).expect("room on the disk");
+        for copy in 1..10 {
+            let name = format!("{seed:04}-{copy}{}", recording::EXTENSION);
+            std::fs::copy(&path, dir.path().join(name)).expect("room on the disk");
+        }
     }
-    runner.measure("replay_folder/1000", |_| {
+    runner.measure("replay_folder/10000", |_| {
         let status = Command::new(env!("CARGO_BIN_EXE_haldane"))
             .args(["replay", "--jobs", "2", "-o", "json"])
             .arg(dir.path())
