@@ -76,7 +76,7 @@ use crate::template::metric_judge::MetricMethod;
 use crate::units::Score;
 
 /// Raised by every change that can alter a judgement or a verdict; stored in every record (A12).
-pub const SEMANTICS: u32 = 5;
+pub const SEMANTICS: u32 = 6;
 
 /// Everything `windows` says about `plan` at look number `number`.
 ///

@@ -16,7 +16,7 @@
 //! | both, of thousands of pairs? | [`batch`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
-//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`], [`order_limits`] |
+//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`] and `gain`, [`order_limits`] |
 //! | in how large clusters do events come? | [`dispersion`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |
@@ -34,6 +34,7 @@ mod crossings;
 pub mod dispersion;
 pub mod effect_size;
 pub mod exact;
+mod gain;
 pub mod hodges_lehmann;
 mod ladder;
 pub mod mann_whitney;

@@ -24,6 +24,7 @@
 //! instead of with errors.
 
 use super::clustered::{DISPERSIONS, Share, Split};
+use super::gain::Gain;
 use super::wander::{DOUBTED, Doubts, Paths, Side, WANDERS, refuted};
 
 /// What lies beyond one bound in one stretch of time; finite, at least 0, parts at most wholes.
@@ -192,17 +193,17 @@ fn tried(idx: usize) -> f64 {
 }
 
 /// One number for each model and alternative.
-type Gains = [[f64; WORSE.len()]; MODELS];
+type Table<T> = [[T; WORSE.len()]; MODELS];
 
 /// Adds one split at the margin to `at_margin` and calls `put` for each model and alternative with
 /// its log likelihood ratio.
-fn compare(
+fn compare<T>(
     split: &Split,
     odds: f64,
     ratios: [f64; WORSE.len()],
     at_margin: &mut [f64; MODELS],
-    gains: &mut Gains,
-    put: impl Fn(&mut f64, f64),
+    gains: &mut Table<T>,
+    put: impl Fn(&mut T, f64),
 ) {
     let shares = ratios.map(|ratio| Share::of_odds(ratio * odds));
     let bursts = shares.map(|share| libm::log(BURSTS) + split.log_burst(share));
@@ -229,7 +230,7 @@ fn compare(
 pub struct HarmTest {
     margin: Margin,
     at_margin: [f64; MODELS],
-    gains: Gains,
+    gains: Table<Gain>,
     paths: Paths,
     doubts: Doubts,
     wanders: bool,
@@ -238,9 +239,6 @@ pub struct HarmTest {
     started: bool,
     seen: Beyond,
 }
-
-/// A gain is cut here, far above any level; evidence beyond it is as good as certain.
-const GAIN_MAX: f64 = 1e280;
 
 impl HarmTest {
     /// Against "the canary's share is at most `margin` over the baseline's". Harm is expected to
@@ -251,7 +249,7 @@ impl HarmTest {
         Self {
             margin,
             at_margin: of_models(prior),
-            gains: [[0.0; WORSE.len()]; MODELS],
+            gains: [[Gain::NONE; WORSE.len()]; MODELS],
             paths: Paths::new(Side::Above),
             doubts: DOUBTED,
             wanders: true,
@@ -278,7 +276,7 @@ impl HarmTest {
         self.started = true;
         self.unspent -= onset;
         for gain in self.gains.iter_mut().flatten() {
-            *gain += onset;
+            gain.begin(onset);
         }
         if !refuted(self.doubts) {
             self.paths.begin(onset);
@@ -307,9 +305,7 @@ impl HarmTest {
                 WORSE,
                 &mut self.at_margin,
                 &mut self.gains,
-                |gain, log| {
-                    *gain = (*gain * libm::exp(log)).min(GAIN_MAX);
-                },
+                Gain::grow,
             );
         }
     }
@@ -318,10 +314,9 @@ impl HarmTest {
     pub fn log_e(&self) -> f64 {
         let mut logs = [0.0; MODELS];
         for (idx, (log, gains)) in logs.iter_mut().zip(&self.gains).enumerate() {
-            let sum: f64 = alternatives(idx)
-                .map(|alternative| gains[alternative])
-                .sum();
-            *log = libm::log(sum / tried(idx) + self.unspent);
+            let each = alternatives(idx).map(|alternative| gains[alternative].log());
+            let begun = log_sum(each) - libm::log(tried(idx));
+            *log = log_sum([begun, libm::log(self.unspent)].into_iter());
         }
         let wandering = self.paths.logs(self.unspent);
         universal(&self.at_margin, logs, wandering, self.doubts)
@@ -333,7 +328,7 @@ impl HarmTest {
 pub struct SafetyTest {
     margin: Margin,
     at_margin: [f64; MODELS],
-    log_gains: Gains,
+    log_gains: Table<f64>,
     paths: Paths,
     doubts: Doubts,
     wanders: bool,

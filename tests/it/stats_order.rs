@@ -414,6 +414,34 @@ fn calm_tails_pay_nothing_for_those_that_wander() {
     assert!(found >= 5, "{found}");
 }
 
+/// A tail that is thirty times as heavy from one minute on and stays so is harm, however well noise
+/// that went there once would explain it: within a quarter of an hour, and nearly always.
+#[test]
+fn a_lasting_step_is_not_taken_for_noise_that_went_there_once() {
+    for share in [0.1, 0.15, 0.2, 0.3, 0.4, 0.6] {
+        let found = (0..20).filter(|seed| {
+            let mut noise = Noise(seed * 104_729 + 11);
+            let mut wander = Wander::default();
+            let mut test = HarmTest::new(Margin::Difference(0.01), 28, UNKNOWN);
+            (0..24).any(|minute| {
+                let worse = if minute < 8 { 0.01 } else { share };
+                let seen = Beyond {
+                    canary: noise.poisson(600.0 * worse),
+                    canary_all: 600.0,
+                    baseline: noise.poisson(18.0),
+                    baseline_all: 1800.0,
+                };
+                test.observe(seen);
+                wander.observe(seen.baseline, seen.baseline_all);
+                test.doubt(wander.doubts());
+                test.log_e() >= -libm::log(0.025)
+            })
+        });
+        let found = found.count();
+        assert!(found >= 17, "{share}: {found} of 20");
+    }
+}
+
 /// What lies beyond a higher bound wanders at least as much as what lies beyond a lower one.
 #[test]
 fn wandering_is_told_to_higher_bounds() {
