@@ -317,7 +317,10 @@ pub(crate) fn inputs(written: &[String]) -> Result<BTreeMap<String, String>, Fau
 
 /// The scope of one arm, from a flag.
 pub(crate) fn arm_scope(arm: &str, text: Option<&str>) -> Result<scope::Scope, Fault> {
-    let text = text.ok_or_else(|| (Exit::Usage, format!("--{arm} is missing")))?;
+    let text = text.ok_or_else(|| {
+        let way_out = format!("give the matchers that select its series: --{arm} 'track=\"…\"'");
+        (Exit::Usage, format!("--{arm} is missing; {way_out}"))
+    })?;
     scope_text::parse(text).map_err(|fault| (Exit::Usage, format!("--{arm} `{text}`: {fault}")))
 }
 

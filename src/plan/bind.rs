@@ -139,9 +139,10 @@ fn resolve_inputs(
         let message = format!("input `{name}` has no value and no default");
         let help = match input.description.as_str() {
             "" => format!("give `{name}` a value"),
-            description => format!("give `{name}` a value: {description}"),
+            description => format!("give `{name}` a value ({description})"),
         };
-        found.push(Diagnostic::error("C060", message).help(help));
+        let where_to = format!("{help}: `--input {name}=…`, or `inputs` of a submission");
+        found.push(Diagnostic::error("C060", message).help(where_to));
     }
     values
 }

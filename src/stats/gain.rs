@@ -68,7 +68,14 @@ mod tests {
         let mut gain = Gain::NONE;
         gain.begin(0.5);
         let mut log = libm::log(0.5);
-        let rows = [(3.0, 400), (250.0, 20), (-4.0, 900), (700.0, 3), (-90.0, 20), (-250.0, 5)];
+        let rows = [
+            (3.0, 400),
+            (250.0, 20),
+            (-4.0, 900),
+            (700.0, 3),
+            (-90.0, 20),
+            (-250.0, 5),
+        ];
         for (ratio, times) in rows {
             for _ in 0..times {
                 gain.grow(ratio);

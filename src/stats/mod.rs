@@ -16,7 +16,7 @@
 //! | both, of thousands of pairs? | [`batch`] |
 //! | do rates of bad events differ? | [`binomial`], [`poisson`] |
 //! | may I look again and again? | [`sequential`], [`spending`] |
-//! | is a whole distribution shifted? | [`stochastic_order`] over [`clustered`] and `gain`, [`order_limits`] |
+//! | is a whole distribution shifted? | [`stochastic_order`], [`clustered`], [`order_limits`] |
 //! | in how large clusters do events come? | [`dispersion`] |
 //! | may I look at many metrics? | [`multiplicity`] |
 //! | how much is an autocorrelated series worth? | [`autocorrelation`] |

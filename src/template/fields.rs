@@ -100,7 +100,10 @@ impl<'t> Reader<'t> {
                     Some(near) => format!("unknown field `{shown}`, did you mean `{near}`?"),
                     None => format!("unknown field `{shown}`"),
                 };
-                let help = format!("{what} has the fields {}", words(allowed));
+                let help = match (what, JUDGE.contains(&key.as_str())) {
+                    ("`spec`", true) => format!("`{shown}` stands under `judge`"),
+                    _ => format!("{what} has the fields {}", words(allowed)),
+                };
                 self.error("C003", *place, message, &help);
             }
         }
@@ -335,7 +338,14 @@ impl<'t> Reader<'t> {
     ) -> Option<T> {
         if made.is_none() {
             let message = format!("{what} {number} is out of range");
-            self.error("C008", node.place, message, &format!("write {range}"));
+            let bare = matches!(node.value, Value::Number(_));
+            let meant = bare && (1.0..=100.0).contains(&number) && range.starts_with("a share");
+            let help = if meant {
+                format!("write {range}; a number without `%` is a share, was `{number}%` meant?")
+            } else {
+                format!("write {range}")
+            };
+            self.error("C008", node.place, message, &help);
         }
         made
     }
@@ -347,7 +357,7 @@ impl<'t> Reader<'t> {
             Value::Number(_) | Value::Bool(_) if wanted == "text" => {
                 "put quotes around it to make it text"
             }
-            _ => "",
+            _ => way_out(what, &node.value),
         };
         self.error("C005", node.place, message, help);
     }
@@ -355,6 +365,32 @@ impl<'t> Reader<'t> {
     /// [`inside`] the text being read.
     pub(crate) fn inside(&self, node: &Node, value: &str, at: usize, len: usize) -> Place {
         inside(self.text, node, value, at, len)
+    }
+}
+
+/// Fields of `judge` that people write beside it.
+const JUDGE: &[&str] = &[
+    "method",
+    "false_rollback",
+    "false_promote",
+    "accept_no_harm",
+];
+
+/// What people write first, in the words of other tools, and what it is called here.
+fn way_out(what: &str, value: &Value) -> &'static str {
+    let Value::Text(text) = value else {
+        return "";
+    };
+    match what {
+        "`min_effect`" => {
+            "write `{ relative: 10% }` of the baseline's value, or `{ absolute: 5 }` in the \
+             metric's unit"
+        }
+        "`history`" => "write `{ lookback: 1h }`",
+        "`threshold`" if Span::parse(text).is_some() => {
+            "write a number in the unit of the buckets' bounds: `0.25` where they are seconds"
+        }
+        _ => "",
     }
 }
 

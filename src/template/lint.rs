@@ -362,24 +362,26 @@ fn no_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     }
 }
 
+/// Beyond this an absolute limit of a share is none: a quarter of all may fail more than before.
+const SHARE_MARGIN: f64 = 0.25;
+
 /// C052: `min_effect: { relative: 20 }` is 2000 %, where 20 % was meant: nearly everything would be
 /// within the limit, and promoted.
 fn wide_margin(subject: &Subject<'_>, found: &mut Vec<Diagnostic>) {
     for (idx, metric) in subject.template.metrics.iter().enumerate() {
-        let MinEffect::Relative(margin) = metric.min_effect else {
-            continue;
+        let share = !matches!(metric.measure, Measure::Series { .. });
+        let (margin, most, unit) = match metric.min_effect {
+            MinEffect::Relative(margin) => (margin, 1.0, "%"),
+            MinEffect::Absolute(margin) if share => (margin, SHARE_MARGIN, "points"),
+            MinEffect::Absolute(_) => continue,
         };
-        if margin <= 1.0 {
-            continue;
-        }
-        let percent = trim_number(margin * 100.0);
-        let message = format!("metric `{}` may change by {percent} %", metric.name);
+        let (number, percent) = (trim_number(margin), trim_number(margin * 100.0));
+        let message = format!("metric `{}` may change by {percent} {unit}", metric.name);
         let place = subject.place(&["spec", "metrics", &idx.to_string(), "min_effect"]);
-        let help = format!(
-            "a number without `%` is a share; write `{}%`",
-            trim_number(margin)
-        );
-        found.push(warn("C052", place, message, &help));
+        let help = format!("a number without `%` is a share; write `{number}%`");
+        if margin > most {
+            found.push(warn("C052", place, message, &help));
+        }
     }
 }
 

@@ -140,12 +140,32 @@ fn lost_labels(lexed: &Lexed<'_>) -> Option<Fault> {
             return None;
         };
         let name = AGGREGATIONS.iter().find(|name| is_word(first, name))?;
+        let kept = if is_word(second, "by") {
+            kept_labels(lexed, *at)
+        } else {
+            Vec::new()
+        };
         (*second == Token::Sign('(') || is_word(second, "by")).then(|| {
             let message = format!("`{name}` merges the two arms");
-            let help = "keep the labels of the arms: `by (${arm_labels})`";
-            Fault::new("C022", *at, name.len(), message, help)
+            let labels = kept.iter().copied().chain(["${arm_labels}"]);
+            let labels = labels.collect::<Vec<_>>().join(", ");
+            let help = format!("keep the labels of the arms: `by ({labels})`");
+            Fault::new("C022", *at, name.len(), message, &help)
         })
     })
+}
+
+/// The labels that the aggregation at byte `at` keeps.
+fn kept_labels<'a>(lexed: &Lexed<'a>, at: usize) -> Vec<&'a str> {
+    let behind = lexed.tokens.iter().skip_while(|(place, _)| *place <= at);
+    let inside = behind
+        .skip_while(|(_, token)| *token != Token::Sign('('))
+        .take_while(|(_, token)| *token != Token::Sign(')'));
+    let words = inside.filter_map(|(_, token)| match token {
+        Token::Word(text) => Some(*text),
+        _ => None,
+    });
+    words.collect()
 }
 
 /// The first aggregation of a query that certainly drops `label`: one that keeps other labels

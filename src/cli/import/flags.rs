@@ -41,6 +41,9 @@ pub struct ImportArgs {
     /// Where the template goes; a folder for several. Stdout without it
     #[arg(short = 'o', long, value_name = "FILE|FOLDER/")]
     pub out: Option<PathBuf>,
+    /// Replace files that are there
+    #[arg(long)]
+    pub force: bool,
     /// Write the notes to this file, as Markdown, instead of stderr
     #[arg(long, value_name = "FILE")]
     pub notes: Option<PathBuf>,

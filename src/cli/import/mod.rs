@@ -103,6 +103,12 @@ fn store(args: &ImportArgs, path: &Path, text: &str) -> Result<(), Fault> {
             "{shown} is what is imported; write to another file"
         )));
     }
+    if !args.force && path.is_file() {
+        let shown = path.display();
+        return Err(usage(format!(
+            "{shown} is there already; --force replaces it"
+        )));
+    }
     std::fs::write(path, text).map_err(|fault| usage(format!("{}: {fault}", path.display())))
 }
 

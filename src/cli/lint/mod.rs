@@ -40,6 +40,15 @@ pub(crate) async fn run(args: &LintArgs, output: &mut Output) -> Exit {
 
 /// Prints what a code means.
 fn explain(name: &str, output: &mut Output) -> Result<Exit, Fault> {
+    let elsewhere = match name {
+        "T001" => Some("a test file (haldane test); docs/template-tests.md is its reference"),
+        "S001" => Some("a scenario (haldane simulate); docs/simulations.md is its reference"),
+        _ => None,
+    };
+    if let Some(what) = elsewhere {
+        output.data(&format!("{name}: a fault of {what}\n"));
+        return Ok(Exit::Clean);
+    }
     let Some(code) = codes::find(name) else {
         let all: Vec<&str> = codes::codes().map(|code| code.code).collect();
         let message = format!(

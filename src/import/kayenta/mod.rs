@@ -93,6 +93,12 @@ fn other_document(whole: &Fields<'_>) -> Result<(), String> {
             "{file}: a `{kind}` of Kubernetes is no canary config{tool}"
         ));
     }
+    if whole.get("metrics").is_none() && whole.get("canaryConfig").is_none() {
+        return Err(format!(
+            "{file}: it has no `metrics`, so it is no canary config of Kayenta; export one with \
+             its API (GET /canaryConfig/{{id}}) or from Deck"
+        ));
+    }
     if whole.get("canaryConfig").is_some() {
         return Err(format!(
             "{file}: this is a request for a run; import what is under `canaryConfig`"
