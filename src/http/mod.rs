@@ -13,6 +13,7 @@
 //! | `refused` | every way to say no, as problem details |
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
+//! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
@@ -23,10 +24,12 @@
 mod analyses;
 mod auth;
 mod bind;
+mod binding;
 mod body;
 mod decisions;
 mod events;
 mod guard;
+mod join;
 mod judge_once;
 mod office;
 mod openapi;
@@ -41,10 +44,12 @@ mod submit;
 mod templates;
 pub mod wire;
 
+pub use binding::Binding;
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
 
+use crate::dialect::Dialects;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
 use crate::engine::record::{Record, Seq};
@@ -370,4 +375,8 @@ pub struct Desk {
     pub receivers: Arc<[KnownReceiver]>,
     /// Whether a receiver may name no key.
     pub has_default_key: bool,
+    /// What callers that know only a name get.
+    pub bindings: Arc<[Binding]>,
+    /// What callers are told in each state.
+    pub dialects: Arc<Dialects>,
 }

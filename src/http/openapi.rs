@@ -1,6 +1,6 @@
 //! The OpenAPI document, made from the table of endpoints and the shapes themselves.
 
-use super::routes::{Content as Kind, ENDPOINTS, Endpoint, Method};
+use super::routes::{self, Content as Kind, Endpoint, Method};
 use super::wire::{
     AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
     TemplateList, WindowInput,
@@ -24,10 +24,12 @@ use utoipa::{PartialSchema, ToSchema};
 /// The whole document.
 pub(crate) fn document() -> OpenApi {
     let mut paths = Paths::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in routes::all() {
         let method = match endpoint.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Put => HttpMethod::Put,
+            Method::Delete => HttpMethod::Delete,
         };
         paths.add_path_operation(endpoint.path, vec![method], operation(endpoint));
     }
@@ -58,7 +60,7 @@ pub(crate) fn document() -> OpenApi {
 
 fn operation(endpoint: &Endpoint) -> Operation {
     let mut builder = OperationBuilder::new().summary(Some(endpoint.summary));
-    if let Some(name) = variable(endpoint.path) {
+    for name in variables(endpoint.path) {
         builder = builder.parameter(parameter(name, ParameterIn::Path, "the identifier"));
     }
     for (name, meaning) in endpoint.query {
@@ -110,12 +112,10 @@ fn answer(kind: Kind, meaning: &str) -> Response {
         .build()
 }
 
-/// The name between braces.
-fn variable(path: &str) -> Option<&str> {
-    path.split_once('{')?
-        .1
-        .split_once('}')
-        .map(|(name, _)| name)
+/// The names between braces.
+fn variables(path: &str) -> impl Iterator<Item = &str> {
+    let behind = path.split('{').skip(1);
+    behind.filter_map(|text| text.split_once('}').map(|(name, _)| name))
 }
 
 fn parameter(name: &str, place: ParameterIn, meaning: &str) -> ParameterBuilder {

@@ -64,6 +64,8 @@ codes! {
     UnknownAnalysis 404 "unknown_analysis" "there is no such analysis"
     /// No such template.
     UnknownTemplate 404 "unknown_template" "there is no such template"
+    /// No such binding.
+    UnknownBinding 404 "unknown_binding" "there is no such binding"
     /// The path exists, the method does not.
     MethodNotAllowed 405 "method_not_allowed" "the path does not have this method"
     /// The body came too slowly.

@@ -26,6 +26,10 @@ pub struct Config {
     pub source: SourceConfig,
     /// Outbound messages.
     pub webhooks: WebhooksConfig,
+    /// What callers that know only a name get.
+    pub bindings: Vec<BindingConfig>,
+    /// By dialect and state, another word than the default.
+    pub dialects: BTreeMap<String, BTreeMap<String, String>>,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs.
@@ -144,6 +148,33 @@ pub struct ReceiverConfig {
     pub url: String,
     /// A name of `[webhooks.keys]`; the default key without it.
     pub key: Option<String>,
+}
+
+/// `[[bindings]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BindingConfig {
+    /// What callers call it, in addresses.
+    pub name: String,
+    /// The name of a template.
+    pub template: String,
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The kind of change.
+    pub change_type: Option<String>,
+    /// The share of traffic the canary is meant to get, 0 to 1.
+    pub traffic_share: Option<f64>,
+    /// Values for the template's inputs.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Matchers of the baseline; without it, the template compares with another time.
+    pub baseline: Option<String>,
+    /// Matchers of the canary.
+    pub canary: String,
 }
 
 /// `[limits]`

@@ -4,6 +4,7 @@
     reason = "driver: owns the clock, chance, tasks and the file system"
 )]
 
+mod bindings;
 pub mod clock;
 pub mod config;
 mod event_loop;

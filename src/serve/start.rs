@@ -1,9 +1,10 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
+use crate::dialect::Dialects;
 use crate::engine::effect::Effect;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
-use crate::http::{self, Ask, Credential, Desk, Health, Right, Templates};
+use crate::http::{self, Ask, Binding, Credential, Desk, Health, Right, Templates};
 use crate::ids::AnalysisId;
 use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
@@ -12,7 +13,7 @@ use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{keys, sources, templates};
+use crate::serve::{bindings, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -143,6 +144,8 @@ struct Parsed {
     folder: templates::Folder,
     reload: Duration,
     source: Source,
+    bindings: Vec<Binding>,
+    dialects: Dialects,
 }
 
 impl Parsed {
@@ -159,6 +162,8 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
     Ok(Parsed {
         credentials: credentials(config)?,
+        bindings: bindings::read(&config.bindings)?,
+        dialects: Dialects::with(&config.dialects)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
@@ -270,6 +275,8 @@ fn desk(
         key_names: config.webhooks.keys.keys().cloned().collect(),
         receivers: keys::receivers(&config.webhooks).into(),
         has_default_key: !parsed.keys.default.is_empty(),
+        bindings: parsed.bindings.clone().into(),
+        dialects: Arc::new(parsed.dialects.clone()),
     }
 }
 

@@ -90,6 +90,7 @@ pub(crate) struct Setup {
     pub(crate) credentials: Vec<Credential>,
     pub(crate) limits: Limits,
     pub(crate) has_default_key: bool,
+    pub(crate) bindings: Vec<haldane::http::Binding>,
     pub(crate) metrics_panic: bool,
     pub(crate) receivers: Vec<KnownReceiver>,
 }
@@ -101,6 +102,7 @@ impl Default for Setup {
             credentials: Vec::new(),
             limits: Limits::default(),
             has_default_key: true,
+            bindings: Vec::new(),
             metrics_panic: false,
             receivers: Vec::new(),
         }
@@ -155,6 +157,8 @@ pub(crate) async fn open(setup: Setup) -> Door {
         key_names: Arc::new(["argo".to_owned()]),
         receivers: setup.receivers.into(),
         has_default_key: setup.has_default_key,
+        bindings: setup.bindings.into(),
+        dialects: Arc::default(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
