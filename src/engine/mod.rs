@@ -31,6 +31,7 @@ pub mod recover;
 mod requests;
 pub mod schedule;
 mod sending;
+pub mod subscription;
 mod timers;
 pub mod verdict;
 pub mod view;
