@@ -1,6 +1,7 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::moment::Moment;
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -23,12 +24,32 @@ pub struct Receiver {
     pub secret: SecretRef,
     /// The verdicts it hears of; empty for all.
     pub on: Vec<Verdict>,
+    /// The moments it hears of; empty for the verdict alone.
+    pub moments: Vec<Moment>,
 }
 
 impl Receiver {
+    /// One that hears of every verdict and of nothing else.
+    pub fn new(url: impl Into<String>, secret: SecretRef) -> Self {
+        Self {
+            url: url.into(),
+            secret,
+            on: Vec::new(),
+            moments: Vec::new(),
+        }
+    }
+
     /// Whether it hears of this verdict.
     pub fn hears(&self, verdict: Verdict) -> bool {
         self.on.is_empty() || self.on.contains(&verdict)
+    }
+
+    /// Whether it hears of this moment, of whatever verdict.
+    pub fn hears_of(&self, moment: Moment) -> bool {
+        match self.moments.as_slice() {
+            [] => moment == Moment::Verdict,
+            chosen => chosen.contains(&moment),
+        }
     }
 
     /// The same for these verdicts only.
@@ -100,6 +121,13 @@ pub enum Fact {
         /// The conclusion.
         conclusion: Conclusion,
     },
+    /// Somebody is to hear of this moment, which leaves no other record of its own.
+    Announced {
+        /// The moment: a look or a hold.
+        moment: Moment,
+        /// The look it came at.
+        look: u32,
+    },
     /// Something that came too late, or for another look, was ignored (A8).
     Ignored {
         /// What, in a few words.
@@ -162,4 +190,20 @@ pub struct Conclusion {
     pub look: u32,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the sentence begins when a person stopped an analysis.
+pub(super) const CANCELLED: &str = "cancelled";
+
+impl Conclusion {
+    /// The moment this is besides a verdict, when a person made it.
+    pub fn by_person(&self) -> Option<Moment> {
+        self.author.as_ref()?;
+        // The sentence is recorded, so records of any age tell the two apart.
+        Some(if self.sentence.starts_with(CANCELLED) {
+            Moment::Cancelled
+        } else {
+            Moment::Override
+        })
+    }
 }

@@ -1,5 +1,6 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
+use crate::engine::moment::Moment;
 use crate::engine::record::{Conclusion, DeliveryEnd};
 use crate::engine::verdict::Hold;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -35,6 +36,10 @@ impl Status {
 pub struct DeliveryView {
     /// Which message.
     pub delivery: DeliveryId,
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
     /// Where to.
     pub url: String,
     /// Attempts so far.

@@ -96,11 +96,7 @@ pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<KnownReceiver> {
         .iter()
         .map(|written| KnownReceiver {
             name: written.name.as_deref().and_then(ReceiverName::new),
-            receiver: Receiver {
-                url: written.url.clone(),
-                secret: secret(&written.key),
-                on: Vec::new(),
-            },
+            receiver: Receiver::new(&written.url, secret(&written.key)),
         })
         .collect()
 }

@@ -21,11 +21,7 @@ fn name(text: &str) -> ReceiverName {
 fn known(name: Option<&str>, host: &str) -> KnownReceiver {
     KnownReceiver {
         name: name.and_then(ReceiverName::new),
-        receiver: Receiver {
-            url: format!("https://{host}.example/hook"),
-            secret: SecretRef::Default,
-            on: Vec::new(),
-        },
+        receiver: Receiver::new(format!("https://{host}.example/hook"), SecretRef::Default),
     }
 }
 

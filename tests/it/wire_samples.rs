@@ -2,6 +2,7 @@
 //! `tests/recordings/v1` holds: they are as frozen as those files.
 
 use haldane::digest::Digest;
+use haldane::engine::moment::Moment;
 use haldane::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq};
 use haldane::engine::verdict::{Hold, Verdict};
 use haldane::engine::view::{DeliveryView, Status, View};
@@ -249,11 +250,7 @@ pub(crate) fn conclusion() -> Conclusion {
 
 /// Every kind of fact, with the name of its frozen file.
 pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
-    let receiver = |url: &str, secret| Receiver {
-        url: url.to_owned(),
-        secret,
-        on: Vec::new(),
-    };
+    let receiver = |url: &str, secret| Receiver::new(url, secret);
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
         delivery: delivery.clone(),
@@ -438,6 +435,8 @@ pub(crate) fn view(judgement: Judgement) -> View {
         source_fault: None,
         deliveries: vec![DeliveryView {
             delivery: DeliveryId::new("a1-0").unwrap(),
+            moment: Moment::Verdict,
+            look: 7,
             url: "https://a.example/hook".to_owned(),
             attempts: 1,
             end: Some(DeliveryEnd::Delivered { status: 202 }),

@@ -2,6 +2,7 @@
 
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
+use crate::engine::moment::Moment;
 use crate::engine::record::{Fact, Receiver, SecretRef};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
@@ -66,6 +67,9 @@ struct ReceiverShape {
     /// Words of verdicts; left out when it hears of all, so that records without keep their bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     on: Vec<String>,
+    /// Words of moments; left out when it hears of the verdict alone.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moments: Vec<String>,
 }
 
 /// An inline secret stands here in the clear: messages must be signed after a restart too. The
@@ -226,6 +230,11 @@ impl From<&Receiver> for ReceiverShape {
             url: receiver.url.clone(),
             secret,
             on: receiver.on.iter().map(|v| v.word().to_owned()).collect(),
+            moments: receiver
+                .moments
+                .iter()
+                .map(|moment| moment.word().to_owned())
+                .collect(),
         }
     }
 }
@@ -240,10 +249,12 @@ impl TryFrom<ReceiverShape> for Receiver {
             SecretShape::Inline(text) => SecretRef::Inline(Secret::new(&text)),
         };
         let verdict = |word: &String| checked("verdict", word.as_str(), Verdict::from_word);
+        let moment = |word: &String| checked("moment", word.as_str(), Moment::from_word);
         Ok(Self {
             url: shape.url,
             secret,
             on: shape.on.iter().map(verdict).collect::<Result<_, _>>()?,
+            moments: shape.moments.iter().map(moment).collect::<Result<_, _>>()?,
         })
     }
 }

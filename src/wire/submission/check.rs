@@ -256,11 +256,7 @@ impl Faults {
                 self.add(&format!("webhooks[{idx}].url"), message);
             }
             match secret(&input) {
-                Ok(secret) => out.push(Receiver {
-                    url: input.url,
-                    secret,
-                    on: Vec::new(),
-                }),
+                Ok(secret) => out.push(Receiver::new(input.url, secret)),
                 Err(message) => self.add(&format!("webhooks[{idx}].secret"), message),
             }
         }
