@@ -7,9 +7,9 @@
 use crate::engine::conclude::{self, JUDGE_FAILED};
 use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::guard::guarded;
-use crate::engine::moment::Moment;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
 use crate::engine::view::{Status, View};
 use crate::ids::{AnalysisId, DeliveryId};
@@ -131,7 +131,7 @@ impl Analysis {
             lives,
             body: None,
         };
-        new.bear(&birth, |_| true);
+        new.bear(&birth, None);
         new
     }
 
@@ -224,7 +224,7 @@ impl Analysis {
                 lives,
                 body: None,
             };
-            self.bear(&birth, |to| to.hears(conclusion.verdict));
+            self.bear(&birth, Some(conclusion.verdict));
         }
         self.conclusion = Some(conclusion.clone());
         // Nothing is read any more, so nothing fails any more; and a restart, which does not read

@@ -7,7 +7,7 @@ use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
-pub use crate::engine::moment::Moment;
+pub use crate::engine::subscription::Moment;
 
 /// Seconds before each attempt, the last entry again and again. A verdict loses its value in
 /// minutes, so the long tail of the Standard Webhooks example schedule (5 s, 5 min, 30 min, 2 h …)
@@ -21,6 +21,14 @@ pub const JITTER_PERMILLE: i64 = 200;
 /// The last attempt starts this long before the message expires, so that it ends in time: the
 /// shortest request time-out the Standard Webhooks specification suggests.
 const LAST_CALL: Span = Span::from_s(15);
+
+impl Moment {
+    /// Whether its message is worth nothing any more once a newer one of its kind or the verdict
+    /// has come.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Look | Self::Hold)
+    }
+}
 
 /// Hexadecimal digits of a message's name: 104 bits, like the base 62 names of the field.
 const NAME_DIGITS: usize = 26;

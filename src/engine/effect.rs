@@ -2,8 +2,8 @@
 //! record that justifies it is durable (A3).
 
 use crate::engine::event::Ticket;
-use crate::engine::moment::Moment;
 use crate::engine::record::{Receiver, Record, Seq};
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;

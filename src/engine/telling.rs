@@ -7,10 +7,10 @@
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::delivery::{Birth, Delivery};
-use crate::engine::moment::Moment;
-use crate::engine::record::{Fact, Receiver, Seq};
+use crate::engine::record::{Fact, Seq};
 use crate::engine::schedule;
-use crate::engine::verdict::{Situation, Source, decide};
+use crate::engine::subscription::Moment;
+use crate::engine::verdict::{Situation, Source, Verdict, decide};
 use crate::engine::view::{Status, View};
 use crate::ids::AnalysisId;
 use crate::judge::explain::sentence;
@@ -22,12 +22,11 @@ use std::sync::Arc;
 pub const PASSING_KEPT_MAX: usize = 8;
 
 impl Analysis {
-    /// Gives birth to the messages about a moment.
-    pub(super) fn bear(&mut self, birth: &Birth, hears: impl Fn(&Receiver) -> bool) {
-        let heard = |to: &Receiver| to.hears_of(birth.moment) && hears(to);
+    /// Gives birth to the messages about a moment of an analysis with this verdict, if it has one.
+    pub(super) fn bear(&mut self, birth: &Birth, verdict: Option<Verdict>) {
         let receivers = self.receivers.iter().enumerate();
         let born: Vec<_> = receivers
-            .filter(|(_, to)| heard(to))
+            .filter(|(_, to)| to.hears_of(birth.moment, verdict))
             .map(|to| Delivery::born(&self.id, to, birth))
             .collect();
         self.deliveries.extend(born);
@@ -61,7 +60,7 @@ impl Analysis {
             lives,
             body: Some(Arc::new(body)),
         };
-        self.bear(&birth, |_| true);
+        self.bear(&birth, None);
     }
 
     /// Keeps room for one more message of this kind for each receiver; all of them are over.
@@ -115,7 +114,7 @@ impl Analysis {
     }
 
     fn is_heard_of(&self, moment: Moment) -> bool {
-        self.receivers.iter().any(|to| to.hears_of(moment))
+        self.receivers.iter().any(|to| to.hears_of(moment, None))
     }
 }
 

@@ -1,7 +1,7 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
-use crate::engine::moment::Moment;
 use crate::engine::record::{Conclusion, DeliveryEnd};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::Hold;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;

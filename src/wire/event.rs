@@ -1,7 +1,7 @@
 //! The message about a moment: a CloudEvent 1.0 in structured JSON, so that the signature over
 //! the body covers the event's attributes too (Standard Webhooks signs only the body).
 
-use crate::engine::moment::Moment;
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::DeliveryId;
 use crate::time::Timestamp;

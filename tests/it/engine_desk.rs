@@ -9,9 +9,9 @@ use haldane::engine::effect::{
     ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
-use haldane::engine::moment::Moment;
 use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
 use haldane::engine::recover::{Recovery, Unreadable};
+use haldane::engine::subscription::Moment;
 use haldane::engine::view::View;
 use haldane::engine::{Engine, Limits};
 use haldane::ids::{AnalysisId, DeliveryId};
@@ -213,7 +213,7 @@ impl Desk {
 
     fn sent(&mut self, order: SendOrder) {
         assert!(self.is_justified(&order), "A3: sent before durable");
-        assert!(order.receiver.hears_of(order.moment), "told unasked");
+        assert!(order.receiver.hears_of(order.moment, None), "told unasked");
         assert!(self.now < order.expires, "sent when worthless");
         let counted = self.facts(&order.view.id).filter(|record| {
             matches!(&record.fact, Fact::Attempted { delivery, .. } if *delivery == order.delivery)

@@ -6,6 +6,7 @@ use crate::templates::base;
 use haldane::engine::Limits;
 use haldane::engine::event::{Event, Ticket};
 use haldane::engine::record::{Receiver, SecretRef};
+use haldane::engine::subscription::Filter;
 use haldane::engine::verdict::Verdict;
 use haldane::http::KnownReceiver;
 use haldane::ids::ReceiverName;
@@ -22,6 +23,7 @@ fn known(name: Option<&str>, host: &str) -> KnownReceiver {
     KnownReceiver {
         name: name.and_then(ReceiverName::new),
         receiver: Receiver::new(format!("https://{host}.example/hook"), SecretRef::Default),
+        filter: Filter::default(),
     }
 }
 

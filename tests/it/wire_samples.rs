@@ -2,8 +2,8 @@
 //! `tests/recordings/v1` holds: they are as frozen as those files.
 
 use haldane::digest::Digest;
-use haldane::engine::moment::Moment;
 use haldane::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::{Hold, Verdict};
 use haldane::engine::view::{DeliveryView, Status, View};
 use haldane::ids::{
@@ -250,7 +250,7 @@ pub(crate) fn conclusion() -> Conclusion {
 
 /// Every kind of fact, with the name of its frozen file.
 pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
-    let receiver = |url: &str, secret| Receiver::new(url, secret);
+    let receiver = |url: &str, secret| Receiver::new(url.to_owned(), secret);
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
         delivery: delivery.clone(),

@@ -19,8 +19,8 @@ pub(crate) use captured::{part_from_word, part_word};
 pub(in crate::wire) use submitted::RolloutShape;
 
 use crate::digest::Digest;
-use crate::engine::moment::Moment;
 use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::DeliveryId;
 use crate::judge::judgement::Judgement;
