@@ -6,7 +6,7 @@ use crate::engine::record::SecretRef;
 use crate::serve::clock::Clock;
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Disposition, Message, Reply, Sender};
-use crate::wire::event::verdict_event;
+use crate::wire::event::moment_event;
 use std::collections::BTreeMap;
 
 /// Everything needed to send a message.
@@ -41,7 +41,8 @@ impl Outbox {
                 };
             }
         };
-        let body = verdict_event(&order.view, &order.delivery, &self.source, order.born);
+        let at_birth = (&*order.view, order.born);
+        let body = moment_event(order.moment, at_birth, &order.delivery, &self.source);
         let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
         let headers: Vec<_> = traceparent
             .map(|value| ("traceparent", value))
