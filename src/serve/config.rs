@@ -136,6 +136,53 @@ pub struct WebhooksConfig {
     pub ca_file: String,
     /// Who hears of every verdict.
     pub receivers: Vec<ReceiverConfig>,
+    /// Requests of other shapes, by name.
+    pub templates: BTreeMap<String, HookTemplateConfig>,
+}
+
+/// `[webhooks.templates.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookTemplateConfig {
+    /// `POST`, `PUT`, `PATCH`, `GET` or `DELETE`.
+    #[serde(default = "post")]
+    pub method: String,
+    /// Where to, with holes after the host, or a reference to a whole address that is secret;
+    /// empty when the receiver says it.
+    #[serde(default)]
+    pub url: String,
+    /// Headers, with holes.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, with holes.
+    #[serde(default)]
+    pub body: String,
+    /// Its media type.
+    #[serde(default = "json")]
+    pub content_type: String,
+    /// Statuses that mean success; any 2xx without.
+    #[serde(default)]
+    pub success: Vec<String>,
+    /// A JSON pointer into the answer.
+    pub success_json: Option<String>,
+    /// What must stand there.
+    pub success_equals: Option<String>,
+    /// References to secrets, for holes such as `{{ secret.token }}`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretText>,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn json() -> String {
+    "application/json".to_owned()
+}
+
+/// Whether a text refers to a secret rather than being what it says.
+pub(crate) fn is_reference(text: &str) -> bool {
+    text.starts_with("file:") || text.starts_with("env:")
 }
 
 /// `[[webhooks.receivers]]`

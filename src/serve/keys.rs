@@ -1,11 +1,12 @@
 //! Webhook keys and receivers from the configuration.
 
 use crate::engine::record::{Receiver, SecretRef};
-use crate::engine::subscription::{Filter, Pattern};
+use crate::engine::subscription::{Filter, Form, Pattern};
 use crate::http::{CheckReceiver, KnownReceiver};
 use crate::ids::ReceiverName;
 use crate::secret::Secret;
 use crate::serve::config::{self, ReceiverConfig, SecretText, WebhooksConfig};
+use crate::serve::hook_templates::{self, HookTemplates};
 use crate::webhook::address_guard::{Policy, check_url};
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Options, Sender};
@@ -30,14 +31,18 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     }
     for (idx, receiver) in config.receivers.iter().enumerate() {
         let key = format!("webhooks.receivers[{idx}]");
-        let url = url::Url::parse(&receiver.url)
-            .map_err(|fault| format!("{key}.url `{}`: {fault}", receiver.url))?;
-        check_url(&url, &policy(config)).map_err(|fault| format!("{key}.url: {fault}"))?;
+        let templated = is_templated(receiver);
+        if !(templated && receiver.url.is_empty()) {
+            let url = url::Url::parse(&receiver.url)
+                .map_err(|fault| format!("{key}.url `{}`: {fault}", receiver.url))?;
+            check_url(&url, &policy(config)).map_err(|fault| format!("{key}.url: {fault}"))?;
+        }
         match &receiver.key {
             Some(name) if !named.contains_key(name) => {
                 return Err(format!("{key}.key: webhooks.keys has no `{name}`"));
             }
-            None if default.is_empty() => {
+            // Others' interfaces know us by what the template sends along.
+            None if default.is_empty() && !templated => {
                 return Err(format!("{key}: names no key, and webhooks.key is not set"));
             }
             Some(_) | None => {}
@@ -68,7 +73,13 @@ fn list(key: &str, written: &[SecretText]) -> Result<Vec<SigningKey>, String> {
     written.iter().enumerate().map(one).collect()
 }
 
-fn policy(config: &WebhooksConfig) -> Policy {
+fn is_templated(receiver: &ReceiverConfig) -> bool {
+    let form = receiver.form.as_deref().and_then(Form::parse);
+    matches!(form, Some(Form::Templated(_)))
+}
+
+/// Which addresses may be called.
+pub(crate) fn policy(config: &WebhooksConfig) -> Policy {
     Policy {
         allow_private: config.allow_private,
         ..Policy::default()
@@ -89,9 +100,10 @@ pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
 }
 
 /// Refuses an address or a form at submission, so that the submitter hears of it and not a log.
-pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
+pub(crate) fn receiver_check(config: &WebhooksConfig, templates: HookTemplates) -> CheckReceiver {
     let policy = policy(config);
     Arc::new(move |receiver| {
+        hook_templates::check_submitted(&templates, receiver)?;
         if let SecretRef::Inline(secret) = &receiver.secret {
             SigningKey::parse(secret.expose()).map_err(|why| ("secret", why.to_string()))?;
         }
@@ -102,26 +114,38 @@ pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
 }
 
 /// Those who hear of analyses, and of which.
-pub(crate) fn receivers(config: &WebhooksConfig) -> Result<Vec<KnownReceiver>, String> {
+pub(crate) fn receivers(
+    config: &WebhooksConfig,
+    templates: &HookTemplates,
+) -> Result<Vec<KnownReceiver>, String> {
     let written = config.receivers.iter().enumerate();
     written
-        .map(|(idx, written)| known(&format!("webhooks.receivers[{idx}]"), written))
+        .map(|(idx, written)| known(&format!("webhooks.receivers[{idx}]"), written, templates))
         .collect()
 }
 
-fn known(key: &str, written: &ReceiverConfig) -> Result<KnownReceiver, String> {
+fn known(
+    key: &str,
+    written: &ReceiverConfig,
+    templates: &HookTemplates,
+) -> Result<KnownReceiver, String> {
     let at = |field: &'static str| move |why: String| format!("{key}.{field}: {why}");
     let secret = match &written.key {
         Some(name) => SecretRef::Named(name.clone()),
         None => SecretRef::Default,
     };
+    let form = words::form(written.form.as_deref()).map_err(at("form"))?;
+    if let Form::Templated(name) = &form {
+        hook_templates::found(templates, name).map_err(at("form"))?;
+    }
+    let url = hook_templates::shown_url(templates, &form, &written.url).map_err(at("url"))?;
     Ok(KnownReceiver {
         name: written.name.as_deref().and_then(ReceiverName::new),
         receiver: Receiver {
             on: words::verdicts(&written.verdicts).map_err(at("verdicts"))?,
-            form: words::form(written.form.as_deref()).map_err(at("form"))?,
+            form,
             moments: words::moments(&written.moments).map_err(at("moments"))?,
-            ..Receiver::new(written.url.clone(), secret)
+            ..Receiver::new(url, secret)
         },
         filter: Filter {
             services: patterns(&written.services).map_err(at("services"))?,

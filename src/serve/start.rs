@@ -10,10 +10,11 @@ use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
+use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{bindings, keys, sources, templates};
+use crate::serve::{bindings, hook_templates, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -140,6 +141,7 @@ struct Parsed {
     keys: keys::Keys,
     sender: Sender,
     receivers: Vec<KnownReceiver>,
+    hook_templates: HookTemplates,
     drain: Duration,
     templates: Templates,
     folder: templates::Folder,
@@ -161,13 +163,16 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let drain = config::span("limits.drain", &config.limits.drain)?;
     let receivers = config::receiver_names(&config.webhooks)?;
     let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
+    let policy = keys::policy(&config.webhooks);
+    let hook_templates = hook_templates::read(&config.webhooks, &policy)?;
     Ok(Parsed {
         credentials: credentials(config)?,
         bindings: bindings::read(&config.bindings)?,
         dialects: Dialects::with(&config.dialects)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
-        receivers: keys::receivers(&config.webhooks)?,
+        receivers: keys::receivers(&config.webhooks, &hook_templates)?,
+        hook_templates,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
         templates,
         folder,
@@ -249,6 +254,7 @@ fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
         default_keys: parsed.keys.default,
         named_keys: parsed.keys.named,
         source: config.webhooks.source.clone(),
+        templates: parsed.hook_templates,
     }
 }
 
@@ -273,7 +279,7 @@ fn desk(
         metrics,
         now: Arc::new(move || clock.now()),
         next_id: Arc::new(next_id),
-        check_receiver: keys::receiver_check(&config.webhooks),
+        check_receiver: keys::receiver_check(&config.webhooks, parsed.hook_templates.clone()),
         key_names: config.webhooks.keys.keys().cloned().collect(),
         receivers: parsed.receivers.clone().into(),
         has_default_key: !parsed.keys.default.is_empty(),

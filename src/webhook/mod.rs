@@ -14,16 +14,19 @@
 //! | [`resolver`] | the guard between DNS and dialling |
 //! | [`sender`] | one HTTP attempt: time limits, no redirects, no proxy, capped answer |
 //! | [`reply`] | what an attempt came to, and whether another one makes sense |
+//! | [`template`] [`call`] | other shapes than ours: filled templates, and what counts as success |
 //! | [`retry_after`] | the header that asks for patience |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
 pub mod address_guard;
+pub mod call;
 pub mod key;
 pub mod reply;
 pub mod resolver;
 pub mod retry_after;
 pub mod sender;
 pub mod signature;
+pub mod template;
 
 pub use address_guard::{AddressError, HostRule, Network, Policy, check_url};
 pub use key::{KeyError, SigningKey, VerifyingKey};

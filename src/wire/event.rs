@@ -7,6 +7,7 @@ use crate::ids::DeliveryId;
 use crate::time::Timestamp;
 use crate::wire::verdict::VerdictDocument;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The media type of the body (CloudEvents JSON format 1.0, section 3).
@@ -70,4 +71,85 @@ pub fn moment_event(
         data: VerdictDocument::for_message(view),
     };
     serde_json::to_vec(&event).expect("A9: the document has text keys and finite numbers only")
+}
+
+/// What a templated webhook can name: the fields of the verdict document, and `moment`,
+/// `delivery`, `source`, `time` of the message. A field that is absent there is null here, so that
+/// a name is either known or a typo.
+pub fn fields(
+    moment: Moment,
+    (view, born): (&View, Timestamp),
+    delivery: &DeliveryId,
+    source: &str,
+) -> Value {
+    let document = serde_json::to_value(VerdictDocument::for_message(view));
+    let document = document.expect("A9: the document has text keys and finite numbers only");
+    let mut out = complete(&sample(), document);
+    if let Value::Object(out) = &mut out {
+        for (name, text) in [
+            ("moment", moment.word()),
+            ("delivery", delivery.as_str()),
+            ("source", source),
+            ("time", &born.to_string()),
+        ] {
+            out.insert(name.to_owned(), Value::from(text));
+        }
+    }
+    out
+}
+
+/// What templates are tried with before there is anything to tell: a message with every fact, one
+/// that has lists but knows nothing of what is in them, and one without anything.
+pub fn samples() -> [Value; 3] {
+    let sample = sample();
+    let known_nothing_of = complete(&sample, lists_only(&sample));
+    let nothing = complete(&sample, Value::Null);
+    [sample, known_nothing_of, nothing]
+}
+
+/// A message with every field.
+fn sample() -> Value {
+    serde_json::from_str(include_str!("sample.json"))
+        .expect("A9: the sample is part of the program and read by a test")
+}
+
+/// `value` with every key that `shape` has, null where nothing is known; items of a list are
+/// completed after the shape's first.
+fn complete(shape: &Value, value: Value) -> Value {
+    match (shape, value) {
+        (Value::Object(shape), value @ (Value::Object(_) | Value::Null)) => {
+            let mut known = match value {
+                Value::Object(known) => known,
+                _ => serde_json::Map::new(),
+            };
+            for (key, shape) in shape {
+                let value = known.remove(key).unwrap_or(Value::Null);
+                known.insert(key.clone(), complete(shape, value));
+            }
+            Value::Object(known)
+        }
+        (Value::Array(shape), Value::Array(items)) => match shape.first() {
+            Some(first) => items
+                .into_iter()
+                .map(|item| complete(first, item))
+                .collect(),
+            None => Value::Array(items),
+        },
+        (Value::Array(_), Value::Null) => Value::Array(Vec::new()),
+        (_, value) => value,
+    }
+}
+
+/// The same lists with a single item that says nothing.
+fn lists_only(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields
+                .map(|(key, value)| (key.clone(), lists_only(value)))
+                .collect()
+        }
+        Value::Array(items) => items.first().map(lists_only).into_iter().collect(),
+        _ => Value::Null,
+    }
 }
