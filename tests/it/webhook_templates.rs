@@ -1,6 +1,7 @@
 //! Templated webhooks: what can be filled, what is refused at start, what a receiver gets. The
 //! samples of `docs/webhooks.md` are read from there.
 
+use crate::docs::check_block;
 use crate::webhook_receiver::{Receiver, say};
 use crate::wire_samples::{broken_down, judgement, view};
 use haldane::engine::subscription::Moment;
@@ -11,7 +12,8 @@ use haldane::time::Timestamp;
 use haldane::webhook::call::Success;
 use haldane::webhook::template::{Filled, Template, Written};
 use haldane::webhook::{Message, Options, Policy, Reply, Sender};
-use haldane::wire::event::{fields, samples};
+use haldane::wire::cdevents::{Told, suite};
+use haldane::wire::event::{fields, moment_event, samples};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -118,7 +120,7 @@ fn holes_are_filled_and_escaped_for_their_place() {
         (
             "{% for m in metrics if m.label == 'worse' %}{{ m.name }};{% endfor %}",
             "text/plain",
-            "latency_p99;",
+            "latency_p99;requests;",
         ),
         (
             "{% if verdict == 'promote' %}go{% else %}stop{% endif %}",
@@ -419,7 +421,10 @@ fn further_facts() -> Value {
             "revision": "v2.4.1", "commit": "9fceb02", "artifact_digest": "sha256:0a1b",
             "change_type": "code", "actor": "ada", "traffic_share": 0.05
         },
-        "metrics": [{ "judge": "sequential", "no_data": "canary has 3 events, needs 50" }],
+        "metrics": [{
+            "judge": "sequential", "no_data": "canary has 3 events, needs 50",
+            "limit": { "absolute": 0.5 }, "needs": { "count": 47 }
+        }],
     })
 }
 
@@ -562,4 +567,34 @@ async fn started(sample: &str, dir: &Path) -> Result<(), String> {
         Err(haldane::serve::start::StartFault::Config(why)) => Err(why),
         Err(haldane::serve::start::StartFault::World(why)) => Err(why),
     }
+}
+
+/// The examples of the page are messages as they are sent.
+#[test]
+fn the_page_shows_messages_as_they_are_sent() {
+    let delivery = DeliveryId::new("msg_5f0c1d2e3b4a59687766554433").unwrap();
+    let view = view({
+        let mut judgement = judgement();
+        judgement.findings.truncate(1);
+        judgement
+    });
+    let born = Timestamp::from_s(1_767_323_701);
+    let source = "https://haldane.example.org";
+    let event = moment_event(Moment::Verdict, (&view, born), &delivery, source);
+    check_message("cloudevents", &serde_json::from_slice(&event).unwrap());
+    let told = Told {
+        moment: Moment::Verdict,
+        view: &view,
+        delivery: &delivery,
+        source,
+        born,
+    };
+    let mut event: Value = serde_json::from_slice(&suite(&told)).unwrap();
+    event["data"]["customData"] = json!({ "schema": "haldane.verdict/1", "…": "as above" });
+    check_message("cdevents", &event);
+}
+
+fn check_message(form: &str, event: &Value) {
+    let block = format!("```json\n{event:#}\n```\n");
+    check_block("docs/webhooks.md", &format!("message {form}"), &block);
 }
