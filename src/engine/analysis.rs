@@ -4,14 +4,18 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
+use crate::engine::after::Acknowledged;
 use crate::engine::conclude::{self, JUDGE_FAILED};
 use crate::engine::delivery::{Birth, Delivery};
+use crate::engine::good::Good;
 use crate::engine::guard::guarded;
-use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
+use crate::engine::limits::Limits;
+use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
 use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
 use crate::engine::view::{Status, View};
+use crate::engine::watch::Watching;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::explain::{Stand, sentence};
 use crate::judge::judgement::Judgement;
@@ -73,6 +77,12 @@ pub(super) struct Analysis {
     pub(super) told_look: u32,
     /// The hold that was announced, while it lasts.
     pub(super) told_hold: Option<Hold>,
+    /// Who took note of the verdict first.
+    pub(super) acknowledged: Option<Acknowledged>,
+    /// The watch after a rollback.
+    pub(super) watch: Option<Watching>,
+    /// What was promoted last in the same place before this rollback.
+    pub(super) last_good: Option<Arc<Good>>,
 
     pub(super) phase: Phase,
     /// Failed fetches since samples were last read.
@@ -117,6 +127,9 @@ impl Analysis {
             dropped: Vec::new(),
             told_look: 0,
             told_hold: None,
+            acknowledged: None,
+            watch: None,
+            last_good: None,
             phase: Phase::Resting,
             retries: 0,
             history_tries: 0,
@@ -135,9 +148,15 @@ impl Analysis {
         new
     }
 
-    /// Takes in what a record says; messages born with the verdict live for `lives`. Returns
+    /// Takes in what a record says. Returns
     /// whether readers see a difference, or why the record cannot be true of this analysis.
-    pub(super) fn apply(&mut self, seq: Seq, record: &Record, lives: Span) -> Result<bool, String> {
+    pub(super) fn apply(
+        &mut self,
+        seq: Seq,
+        record: &Record,
+        limits: &Limits,
+    ) -> Result<bool, String> {
+        let lives = limits.message_life;
         if self.conclusion.is_some() && !may_follow_the_verdict(&record.fact) {
             return Err(format!(
                 "record {} follows the conclusion and would change it",
@@ -167,7 +186,7 @@ impl Analysis {
             Fact::Announced { moment, look } => {
                 self.announced((*moment, *look), (record.at, seq), lives);
             }
-            Fact::Concluded { conclusion } => self.concluded(seq, conclusion, lives),
+            Fact::Concluded { conclusion } => self.concluded(seq, conclusion, limits),
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
@@ -176,18 +195,30 @@ impl Analysis {
                 delivery,
                 attempt,
                 detail,
+                trip,
             } => self
                 .message(seq, delivery)?
-                .failed(*attempt, detail, record.at),
+                .failed(*attempt, detail, (record.at, *trip)),
             Fact::Settled {
                 delivery,
                 attempts,
                 end,
+                trip,
             } => {
                 let message = self.message(seq, delivery)?;
-                message.attempts = *attempts;
-                message.end = Some(end.clone());
+                message.settled(*attempts, end, (record.at, *trip));
+                let taken = matches!(end, DeliveryEnd::Delivered { .. });
+                let by = origin(&message.receiver.url);
+                if taken && message.moment.is_verdict() {
+                    self.acknowledged(record.at, by);
+                }
             }
+            Fact::Redelivered { delivery, .. } => {
+                self.message(seq, delivery)?.revived(record.at, lives);
+            }
+            Fact::Acknowledged { author } => self.acknowledged(record.at, author.clone()),
+            Fact::Watched { glance } => self.watched(glance),
+            Fact::SeenThrough { ending } => self.seen_through((record.at, seq), ending, lives),
         }
         Ok(true)
     }
@@ -209,7 +240,8 @@ impl Analysis {
         Ok(())
     }
 
-    fn concluded(&mut self, seq: Seq, conclusion: &Conclusion, lives: Span) {
+    fn concluded(&mut self, seq: Seq, conclusion: &Conclusion, limits: &Limits) {
+        let lives = limits.message_life;
         for message in self.deliveries.iter_mut().filter(|m| m.moment.is_passing()) {
             message.overtaken("the verdict has come");
             message.body = None; // a restart, which does not read what it said, has none either
@@ -233,6 +265,7 @@ impl Analysis {
         self.windows = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;
+        self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within);
     }
 
     fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
@@ -339,6 +372,7 @@ impl Analysis {
             conclusion: self.conclusion.clone(),
             source_fault: self.source_fault.clone(),
             deliveries: self.deliveries.iter().map(Delivery::view).collect(),
+            after: self.after(),
         }
     }
 
@@ -356,10 +390,26 @@ impl Analysis {
     }
 }
 
+/// Scheme, host and port of an address: receivers put secrets into what comes behind.
+fn origin(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let behind = url.get(host..).unwrap_or_default();
+    let end = behind
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
+    url.get(..end).unwrap_or_default().to_owned()
+}
+
 /// Only what leaves the verdict alone may come after it (A4).
 fn may_follow_the_verdict(fact: &Fact) -> bool {
     matches!(
         fact,
-        Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. }
+        Fact::Ignored { .. }
+            | Fact::Attempted { .. }
+            | Fact::Settled { .. }
+            | Fact::Redelivered { .. }
+            | Fact::Acknowledged { .. }
+            | Fact::Watched { .. }
+            | Fact::SeenThrough { .. }
     )
 }

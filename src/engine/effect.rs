@@ -2,6 +2,7 @@
 //! record that justifies it is durable (A3).
 
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Receiver, Record, Seq};
 use crate::engine::subscription::Moment;
 use crate::engine::view::View;
@@ -116,6 +117,15 @@ pub enum Refusal {
     },
     /// It has concluded; its verdict stands (A4).
     Concluded,
+    /// There is no verdict yet to take note of.
+    Undecided,
+    /// There is no such message, or it is no longer kept.
+    UnknownMessage,
+    /// The message is not sent once more.
+    NotAgain {
+        /// Why, with the way out.
+        why: &'static str,
+    },
     /// As many analyses are under way as there may be.
     TooMany {
         /// The limit.
@@ -150,6 +160,8 @@ pub enum Effect {
     },
     /// Let readers see this state of an analysis.
     Publish(Arc<View>),
+    /// Let readers know what is the last good artefact of its place now.
+    Good(Arc<Good>),
     /// Let readers forget an analysis that concluded long ago: its records stay in the log, its
     /// state is kept in memory no longer.
     Forget(AnalysisId),

@@ -6,6 +6,7 @@
 //! about which records are owed: all that were not confirmed, offered again with the same places.
 
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Record, Seq};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -42,6 +43,8 @@ pub(super) enum Held {
     Start(AnalysisId),
     /// An attempt to deliver a message.
     Send(DeliveryId),
+    /// A last good artefact.
+    Good(Arc<Good>),
 }
 
 /// The end of the log that is not yet durable, and everything that waits for it.

@@ -13,15 +13,18 @@
 //! * time may stand still or go back: the engine uses the latest instant it has ever been told.
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
-//! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `ledger`
-//! what makes A3 hold, `recover` the way back after a crash.
+//! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `watch`
+//! what follows a rollback, [`good`] what was good before, `ledger` what makes A3 hold, `recover` the way back after a crash.
 
+pub mod after;
 mod analysis;
 pub mod asks;
 pub mod conclude;
 pub mod delivery;
 pub mod effect;
 pub mod event;
+pub mod glance;
+pub mod good;
 pub mod guard;
 mod ledger;
 pub mod limits;
@@ -36,13 +39,15 @@ pub mod telling;
 mod timers;
 pub mod verdict;
 pub mod view;
+mod watch;
 
 use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::effect::{Answer, Effect, Refusal};
 use crate::engine::event::{Event, Ticket};
+use crate::engine::good::Goods;
 use crate::engine::ledger::{Held, Ledger};
 use crate::engine::limits::IGNORED_MAX;
-use crate::engine::record::{Conclusion, Fact, Record, Seq};
+use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record, Seq};
 use crate::engine::timers::{Timers, Waiter};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::Timestamp;
@@ -70,6 +75,9 @@ pub struct Engine {
     judging: BTreeSet<AnalysisId>,
     outbox: VecDeque<DeliveryId>,
     sending: BTreeSet<DeliveryId>,
+    /// Rollbacks under watch.
+    watched: BTreeSet<AnalysisId>,
+    goods: Goods,
     ledger: Ledger,
     timers: Timers,
     out: Vec<Effect>,
@@ -96,6 +104,8 @@ impl Engine {
             judging: BTreeSet::new(),
             outbox: VecDeque::new(),
             sending: BTreeSet::new(),
+            watched: BTreeSet::new(),
+            goods: Goods::default(),
             ledger: Ledger::ending_at(last),
             timers: Timers::default(),
             out: Vec::new(),
@@ -132,7 +142,16 @@ impl Engine {
                 delivery,
                 attempt,
                 reply,
-            } => self.on_sent(&delivery, attempt, reply),
+                trip,
+            } => self.on_sent(&delivery, attempt, (reply, trip)),
+            Event::Redelivered {
+                ticket,
+                delivery,
+                author,
+            } => self.on_redelivered(ticket, &delivery, author),
+            Event::Acknowledged { ticket, id, author } => {
+                self.on_acknowledged(ticket, &id, author);
+            }
         }
         self.settle(effects);
     }
@@ -159,6 +178,7 @@ impl Engine {
             fetching: self.fetching.len(),
             judging: self.judging.len(),
             sending: self.sending.len(),
+            watched: self.watched.len(),
             unacked: self.ledger.unacked(),
             store_fault: self.ledger.fault().is_some(),
             ..Stats::default()
@@ -171,6 +191,9 @@ impl Engine {
             }
             let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
             stats.messages_owed += owed.count();
+            let ends = analysis.deliveries.iter().filter_map(|m| m.end.as_ref());
+            let dead = ends.filter(|end| !matches!(end, DeliveryEnd::Delivered { .. }));
+            stats.messages_dead += dead.count();
         }
         stats
     }
@@ -207,8 +230,14 @@ impl Engine {
             fact,
         };
         let seq = self.ledger.next_seq();
-        match analysis.apply(seq, &record, self.limits.message_life) {
+        match analysis.apply(seq, &record, &self.limits) {
             Ok(shows) => {
+                if let Fact::Concluded { conclusion } = &record.fact {
+                    let good = analysis.compare_with_good(&mut self.goods, conclusion);
+                    let good = good.map(Held::Good);
+                    good.into_iter()
+                        .for_each(|good| self.ledger.hold(seq, good));
+                }
                 self.ledger.write(record);
                 if shows {
                     self.ledger.hold(seq, Held::View(analysis.view().into()));
@@ -225,6 +254,7 @@ impl Engine {
         self.concluded.insert((conclusion.at, id.clone()));
         self.write(id, Fact::Concluded { conclusion });
         self.open = self.open.saturating_sub(1);
+        self.begin_watch(id);
     }
 
     /// Stops whatever an analysis is doing; a late answer will find nobody waiting.
@@ -250,7 +280,8 @@ impl Engine {
             else {
                 return;
             };
-            if !self.ledger.is_durable(analysis.last_seq) || analysis.owes_messages() {
+            let owes = analysis.owes_messages() || analysis.is_watched();
+            if !self.ledger.is_durable(analysis.last_seq) || owes {
                 return;
             }
             if let Some(key) = &analysis.key
@@ -308,6 +339,7 @@ impl Engine {
                 Held::Refused { ticket, refusal } => self.refuse(ticket, refusal),
                 Held::Start(id) => self.rest(&id),
                 Held::Send(name) => self.outbox.push_back(name),
+                Held::Good(good) => self.out.push(Effect::Good(good)),
             }
         }
     }

@@ -1,6 +1,7 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::after::{Ending, Glance};
 use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
@@ -8,7 +9,7 @@ use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::rollout::Rollout;
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
 /// The place of a record in the log, from 1, without holes.
@@ -147,6 +148,8 @@ pub enum Fact {
         attempt: u32,
         /// What happened.
         detail: String,
+        /// What the attempt was like.
+        trip: Trip,
     },
     /// A message needs no further attempt.
     Settled {
@@ -156,7 +159,40 @@ pub enum Fact {
         attempts: u32,
         /// How it ended.
         end: DeliveryEnd,
+        /// What the last attempt was like.
+        trip: Trip,
     },
+    /// Somebody wants a message that has come to its end sent once more.
+    Redelivered {
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+    },
+    /// Somebody took note of the verdict, other than by taking a message.
+    Acknowledged {
+        /// Who.
+        author: String,
+    },
+    /// After a rollback: what the canary's population looks like.
+    Watched {
+        /// What was seen.
+        glance: Glance,
+    },
+    /// After a rollback: whether it helped.
+    SeenThrough {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// What an attempt was like, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trip {
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub took: Option<Span>,
 }
 
 /// How a delivery ended.

@@ -5,6 +5,7 @@
 //! are records anyway; looks and holds get one of their own, and only when somebody hears of them.
 
 use crate::engine::Engine;
+use crate::engine::after::After;
 use crate::engine::analysis::Analysis;
 use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::record::{Fact, Seq};
@@ -88,8 +89,9 @@ impl Analysis {
         }
         Some(Arc::new(match message.moment {
             Moment::Started => self.view_at_submission(),
-            _ => View {
+            moment => View {
                 deliveries: Vec::new(),
+                after: self.after_at_birth(moment),
                 ..self.view()
             },
         }))
@@ -110,6 +112,7 @@ impl Analysis {
             conclusion: None,
             source_fault: None,
             deliveries: Vec::new(),
+            after: After::default(),
         }
     }
 

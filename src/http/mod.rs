@@ -15,22 +15,27 @@
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
+mod acknowledge;
 mod analyses;
 mod auth;
 mod bind;
 mod binding;
 mod body;
 mod decisions;
+mod deliveries;
+pub mod deliveries_wire;
 mod events;
 mod guard;
 mod join;
 mod judge_once;
+mod last_good;
 mod office;
 mod openapi;
 mod query;
@@ -52,10 +57,11 @@ pub use server::serve;
 use crate::dialect::Dialects;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
+use crate::engine::good::{Good, Goods};
 use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
-use crate::ids::{AnalysisId, TemplateName};
+use crate::ids::{AnalysisId, DeliveryId, TemplateName};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
@@ -75,6 +81,7 @@ pub fn openapi_json() -> String {
 #[derive(Clone, Debug)]
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    goods: Arc<RwLock<Goods>>,
     changed: watch::Sender<u64>,
 }
 
@@ -82,6 +89,7 @@ impl Default for Readings {
     fn default() -> Self {
         Self {
             views: Arc::default(),
+            goods: Arc::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -121,6 +129,23 @@ impl Readings {
             .values()
             .cloned()
             .collect()
+    }
+
+    /// Puts a last good artefact in its place.
+    pub fn note_good(&self, good: Arc<Good>) {
+        let mut goods = self.goods.write().unwrap_or_else(PoisonError::into_inner);
+        goods.note(good);
+    }
+
+    /// What was promoted last in a place.
+    pub fn last_good(
+        &self,
+        service: &str,
+        environment: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<Arc<Good>> {
+        let goods = self.goods.read().unwrap_or_else(PoisonError::into_inner);
+        goods.of(service, environment, region)
     }
 
     /// Changes whenever a view is published.
@@ -192,6 +217,24 @@ pub enum Ask {
         author: String,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Send a message once more.
+    Redeliver {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Take note of a verdict.
+    Acknowledge {
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },

@@ -22,8 +22,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// One attempt.
-    pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
+    /// One attempt; `status` is what the receiver answered, if it did.
+    pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
         let keys = match self.keys(&order.receiver.secret) {
             Ok(keys) => keys,
             Err(detail) => {
@@ -57,6 +57,7 @@ impl Outbox {
             headers: &headers,
         };
         let reply = self.sender.send(message).await;
+        *status = reply.status();
         match (reply.disposition(), &reply) {
             (Disposition::Done, Reply::Accepted { status }) => {
                 SendReply::Accepted { status: *status }

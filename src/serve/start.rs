@@ -2,6 +2,7 @@
 
 use crate::dialect::Dialects;
 use crate::engine::effect::Effect;
+use crate::engine::glance::RECOVERY_WITHIN;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
 use crate::http::{self, Ask, Binding, Credential, Desk, Health, KnownReceiver, Right, Templates};
@@ -212,6 +213,7 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> 
 fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effect>) {
     let limits = EngineLimits {
         analyses_max: config.limits.analyses_max,
+        recovery_within: RECOVERY_WITHIN,
         ..EngineLimits::default()
     };
     let mut recovery = Recovery::new(limits);

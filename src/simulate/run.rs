@@ -422,7 +422,7 @@ impl<'a> World<'a> {
                         return Err(format!("the engine refused: {why:?}"));
                     }
                 }
-                Effect::Send(_) | Effect::Forget(_) => {}
+                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) => {}
             }
         }
         Ok(())

@@ -9,9 +9,11 @@ use haldane::engine::effect::{
     ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
-use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::good::Good;
+use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq, Trip};
 use haldane::engine::recover::{Recovery, Unreadable};
 use haldane::engine::subscription::Moment;
+use haldane::engine::verdict::Verdict;
 use haldane::engine::view::View;
 use haldane::engine::{Engine, Limits};
 use haldane::ids::{AnalysisId, DeliveryId};
@@ -74,6 +76,8 @@ pub(crate) struct Desk {
     pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
+    /// The last good artefact by service.
+    pub(crate) good: BTreeMap<String, Arc<Good>>,
     /// Effects of the last event, in short words.
     pub(crate) said: Vec<String>,
 }
@@ -95,6 +99,7 @@ impl Desk {
             wake: None,
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            good: BTreeMap::new(),
             said: Vec::new(),
         }
     }
@@ -116,6 +121,7 @@ impl Desk {
         self.sends.clear();
         self.published.clear();
         self.forgotten.clear();
+        self.good.clear();
         self.wake = None;
         self.told = Seq(self.disk.len() as u64);
         let mut recovery = Recovery::with_binder(self.limits, Box::new(bind));
@@ -138,7 +144,7 @@ impl Desk {
                 Effect::Fetch(order) => self.asked(order),
                 Effect::Judge(order) => {
                     assert!(
-                        self.conclusion(&order.id).is_none(),
+                        self.conclusion(&order.id).is_none() || self.is_watched(&order.id),
                         "judged after the verdict"
                     );
                     self.judges.push(order);
@@ -146,6 +152,11 @@ impl Desk {
                 Effect::Send(order) => self.sent(order),
                 Effect::WakeAt(at) => self.wake = Some(at),
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
+                Effect::Good(good) => {
+                    let promoted = self.conclusion(&good.analysis);
+                    assert_eq!(promoted.map(|c| c.verdict), Some(Verdict::Promote), "A3");
+                    self.good.insert(good.service.clone(), good);
+                }
                 Effect::Forget(id) => {
                     let view = self.published.remove(&id).expect("forgotten unseen");
                     assert!(view.conclusion.is_some(), "forgotten before its verdict");
@@ -173,13 +184,28 @@ impl Desk {
         self.append = Some(records);
     }
 
+    /// Whether it is a rollback that may be looked at again: what is seen then changes nothing.
+    fn is_watched(&self, id: &AnalysisId) -> bool {
+        let rolled_back = |c: &Conclusion| c.verdict == Verdict::Rollback;
+        self.limits.recovery_within > Span::ZERO && self.conclusion(id).is_some_and(rolled_back)
+    }
+
     fn asked(&mut self, order: FetchOrder) {
         assert!(self.submitted(&order.id), "A3: fetched before durable");
+        assert!(order.from < order.to && order.to <= order.plan.timing.deadline);
+        if self.is_watched(&order.id) {
+            let verdict = self.conclusion(&order.id).expect("A3: it was watched");
+            assert!(
+                order.plan.timing.start >= verdict.at,
+                "a glance at the past"
+            );
+            self.fetches.push(order);
+            return;
+        }
         assert!(
             self.conclusion(&order.id).is_none(),
             "fetched after the verdict"
         );
-        assert!(order.from < order.to && order.to <= order.plan.timing.deadline);
         let captured = self
             .facts(&order.id)
             .filter_map(|record| match &record.fact {
@@ -206,6 +232,13 @@ impl Desk {
                 let durable = self.conclusion(&order.view.id);
                 assert_eq!(durable, order.view.conclusion.as_ref(), "A3");
                 let person = durable.and_then(Conclusion::by_person);
+                let ended = self.facts(&order.view.id).find_map(|r| match &r.fact {
+                    Fact::SeenThrough { ending } => Some(ending.outcome.word()),
+                    _ => None,
+                });
+                if matches!(moment, Moment::Recovered | Moment::RollbackIneffective) {
+                    return ended == Some(moment.word());
+                }
                 durable.is_some() && (moment == Moment::Verdict || person == Some(moment))
             }
         }
@@ -215,14 +248,18 @@ impl Desk {
         assert!(self.is_justified(&order), "A3: sent before durable");
         assert!(order.receiver.hears_of(order.moment, None), "told unasked");
         assert!(self.now < order.expires, "sent when worthless");
-        let counted = self.facts(&order.view.id).filter(|record| {
-            matches!(&record.fact, Fact::Attempted { delivery, .. } if *delivery == order.delivery)
+        let counted = self.facts(&order.view.id).filter_map(|r| match &r.fact {
+            Fact::Attempted {
+                delivery, attempt, ..
+            } => Some((delivery, *attempt)),
+            Fact::Settled {
+                delivery, attempts, ..
+            } => Some((delivery, *attempts)),
+            _ => None,
         });
-        assert_eq!(
-            order.attempt as usize,
-            counted.count() + 1,
-            "attempts must go on counting"
-        );
+        let counted = counted.filter(|(delivery, _)| **delivery == order.delivery);
+        let last = counted.map(|(_, attempt)| attempt).max().unwrap_or(0);
+        assert_eq!(order.attempt, last + 1, "attempts must go on counting");
         let body = self
             .bodies
             .entry(order.delivery.clone())
@@ -263,10 +300,18 @@ impl Desk {
         assert_eq!(view.judgement.as_ref(), judged.last().copied());
         assert_eq!(view.next_look_at.is_none(), view.conclusion.is_some());
         for message in &view.deliveries {
-            let settled = self.facts(&view.id).find_map(|record| match &record.fact {
-                Fact::Settled { delivery, end, .. } if *delivery == message.delivery => Some(end),
-                _ => None,
-            });
+            let mut settled = None;
+            for record in self.facts(&view.id) {
+                match &record.fact {
+                    Fact::Settled { delivery, end, .. } if *delivery == message.delivery => {
+                        settled = Some(end);
+                    }
+                    Fact::Redelivered { delivery, .. } if *delivery == message.delivery => {
+                        settled = None;
+                    }
+                    _ => {}
+                }
+            }
             let overtaken = message.moment.is_passing() && settled.is_none();
             assert!(overtaken || message.end.as_ref() == settled, "{message:?}");
         }
@@ -295,7 +340,13 @@ impl Desk {
                     assert!(found.is_none(), "A4: two conclusions");
                     found = Some(conclusion);
                 }
-                Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                Fact::Ignored { .. }
+                | Fact::Attempted { .. }
+                | Fact::Settled { .. }
+                | Fact::Redelivered { .. } => {}
+                Fact::Acknowledged { .. } | Fact::Watched { .. } | Fact::SeenThrough { .. } => {
+                    assert!(found.is_some(), "it follows nothing");
+                }
                 _ => assert!(found.is_none(), "A4: evidence after the verdict"),
             }
         }
@@ -399,6 +450,7 @@ impl Desk {
             delivery: order.delivery.clone(),
             attempt: order.attempt,
             reply,
+            trip: Trip::default(),
         });
     }
 
@@ -452,6 +504,7 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
         Effect::Forget(id) => format!("forget {id}"),
+        Effect::Good(good) => format!("good {}", good.analysis),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion
@@ -471,6 +524,9 @@ fn reply(answer: &Answer) -> String {
         Answer::Refused(Refusal::Unknown) => "unknown".to_owned(),
         Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
         Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
+        Answer::Refused(Refusal::Undecided) => "undecided".to_owned(),
+        Answer::Refused(Refusal::UnknownMessage) => "unknown message".to_owned(),
+        Answer::Refused(Refusal::NotAgain { why }) => format!("not again: {why}"),
         Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
         Answer::Refused(Refusal::StoreFault { message }) => format!("store fault: {message}"),
     }
@@ -492,6 +548,12 @@ fn fact(seq: Seq, record: &Record) -> String {
         Fact::Attempted {
             attempt, detail, ..
         } => format!("#{n} attempt {attempt}: {detail}"),
+        Fact::Redelivered { author, .. } => format!("#{n} redelivered by {author}"),
+        Fact::Acknowledged { author } => format!("#{n} acknowledged by {author}"),
+        Fact::Watched { glance } => {
+            format!("#{n} glance {} {}", glance.number, glance.seen.word())
+        }
+        Fact::SeenThrough { ending } => format!("#{n} {}", ending.outcome.word()),
         Fact::Settled { attempts, end, .. } => format!("#{n} settled after {attempts}: {end:?}"),
     }
 }

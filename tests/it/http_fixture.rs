@@ -1,6 +1,7 @@
 //! A door on loopback with a driver behind it that answers from a script, and a client that sends
 //! exactly the bytes it is given.
 
+use haldane::engine::after::After;
 use haldane::engine::effect::{Answer, Refusal};
 use haldane::engine::event::{SourceFault, Submission};
 use haldane::engine::record::Conclusion;
@@ -235,6 +236,19 @@ impl Driver {
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
+                Ask::Redeliver { reply, .. } => {
+                    let _ = reply.send(Answer::Refused(Refusal::UnknownMessage));
+                }
+                Ask::Acknowledge { id, reply, .. } => {
+                    let known = self.readings.get(&id);
+                    let _ = reply.send(match known.filter(|view| view.conclusion.is_some()) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Undecided),
+                    });
+                }
                 Ask::Recording { id, reply } => {
                     let _ = reply.send(match self.mood {
                         Mood::StoreDown => Err(RecordingFault::Store("disk /secret/place".into())),
@@ -356,6 +370,7 @@ pub(crate) fn waiting(id: &AnalysisId, plan: &Arc<Plan>) -> View {
         conclusion: None,
         source_fault: None,
         deliveries: Vec::new(),
+        after: After::default(),
     }
 }
 

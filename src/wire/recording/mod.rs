@@ -17,6 +17,7 @@ pub use columns::Columns;
 pub use header::{HEADER_FORMAT, decode, encode};
 
 use crate::digest::Digest;
+use crate::engine::after::After;
 use crate::engine::conclude;
 use crate::engine::record::{Conclusion, Fact, Record, Seq};
 use crate::engine::verdict::{Situation, Source, decide};
@@ -259,7 +260,11 @@ fn kept(fact: &Fact) -> Option<Kept> {
         | Fact::Announced { .. }
         | Fact::Ignored { .. }
         | Fact::Attempted { .. }
-        | Fact::Settled { .. } => None,
+        | Fact::Settled { .. }
+        | Fact::Redelivered { .. }
+        | Fact::Acknowledged { .. }
+        | Fact::Watched { .. }
+        | Fact::SeenThrough { .. } => None,
     }
 }
 
@@ -337,6 +342,7 @@ impl Standing {
                 None => self.source_fault.clone(),
             },
             deliveries: Vec::new(),
+            after: After::default(),
         };
         VerdictDocument {
             deliveries: None,

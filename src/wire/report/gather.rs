@@ -39,6 +39,25 @@ impl ReportDocument {
                 Fact::Ignored { what } => {
                     out.events.push(event(record.at, "ignored", what.clone()));
                 }
+                Fact::Redelivered { delivery, author } => out.events.push(event(
+                    record.at,
+                    "redelivered",
+                    format!("{delivery}, by {author}"),
+                )),
+                Fact::Acknowledged { author } => {
+                    out.events
+                        .push(event(record.at, "acknowledged", author.clone()));
+                }
+                Fact::Watched { glance } => out.events.push(event(
+                    record.at,
+                    "watched",
+                    format!("{}: {}", glance.seen.word(), glance.detail),
+                )),
+                Fact::SeenThrough { ending } => out.events.push(event(
+                    record.at,
+                    ending.outcome.word(),
+                    ending.detail.clone(),
+                )),
                 Fact::Announced { .. }
                 | Fact::Concluded { .. }
                 | Fact::Attempted { .. }
