@@ -53,6 +53,13 @@ pub(super) const CANCEL: &str = "\
 Examples:
   haldane cancel 0193c5f0a1b27c3d8e4f5061728394a5 --reason 'rollout abandoned' --author ada";
 
+/// `haldane freeze`
+pub(super) const FREEZE: &str = "\
+Examples:
+  haldane freeze add --environment production --until 2h --reason 'incident 4711' --author ada
+  haldane freeze list
+  haldane freeze lift freeze-0193c5f0a1b27c3d8e4f5061728394a5 --reason resolved --author ada";
+
 /// `haldane override`
 pub(super) const OVERRIDE: &str = "\
 Examples:

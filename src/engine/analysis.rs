@@ -4,7 +4,10 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
+use crate::digest::Digest;
 use crate::engine::conclude::{self, JUDGE_FAILED};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::hold::Held;
 use crate::engine::delivery::Delivery;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
@@ -45,8 +48,17 @@ pub(super) struct Analysis {
     pub(super) plan: Arc<Plan>,
     pub(super) key: Option<String>,
     pub(super) receivers: Vec<Receiver>,
+    pub(super) coordination: Coordination,
+    /// It is queued behind this one; its clock has not started.
+    pub(super) behind: Option<AnalysisId>,
+    /// It was queued, and its clock has started.
+    pub(super) begun: bool,
+    /// What holds its promote back from outside.
+    pub(super) held: Option<Held>,
     pub(super) submitted_at: Timestamp,
     pub(super) submitted_seq: Seq,
+    /// The digest of its plan before its clock started.
+    pub(super) submitted_digest: Digest,
     /// The newest record that changed it.
     pub(super) last_seq: Seq,
     /// Absent once concluded.
@@ -85,16 +97,22 @@ impl Analysis {
         (at, seq): (Timestamp, Seq),
         plan: Arc<Plan>,
         key: Option<String>,
-        receivers: Vec<Receiver>,
+        (receivers, coordination): (Vec<Receiver>, Coordination),
     ) -> Self {
         let windows = Some(Arc::new(Windows::new(&plan)));
+        let submitted_digest = plan.digest;
         Self {
             id,
             plan,
             key,
             receivers,
+            coordination,
+            behind: None,
+            begun: false,
+            held: None,
             submitted_at: at,
             submitted_seq: seq,
+            submitted_digest,
             last_seq: seq,
             windows,
             unabsorbed: Vec::new(),
@@ -145,6 +163,12 @@ impl Analysis {
             }
             Fact::Judged { judgement } => self.judged(seq, judgement)?,
             Fact::Concluded { conclusion } => self.concluded(conclusion, lives),
+            Fact::Queued { behind } => self.behind = Some(behind.clone()),
+            Fact::Begun { at } => self.begin(*at),
+            Fact::Held { held } => self.held.clone_from(held),
+            Fact::Frozen { .. } | Fact::Lifted { .. } => {
+                return Err(format!("record {} is about a freeze", seq.0));
+            }
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
@@ -196,6 +220,7 @@ impl Analysis {
         // the captures of a concluded analysis, could not tell whether it had passed before.
         self.source_fault = None;
         self.windows = None;
+        self.behind = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;
     }
@@ -244,11 +269,20 @@ impl Analysis {
 
     /// What the verdict table says of the newest judgement.
     pub(super) fn decision(&self, source: Source) -> Decision {
-        decide(&Situation::of(
-            &self.plan,
-            self.judgement.as_deref(),
-            source,
-        ))
+        decide(&self.situation(source))
+    }
+
+    /// The same if nothing outside held it.
+    pub(super) fn decision_alone(&self, source: Source) -> Decision {
+        decide(&Situation {
+            outside: None,
+            ..self.situation(source)
+        })
+    }
+
+    fn situation(&self, source: Source) -> Situation {
+        let judgement = self.judgement.as_deref();
+        conclude::situation(&self.plan, judgement, (source, self.held.as_ref()))
     }
 
     /// The sentence for the evidence so far (A10).
@@ -259,7 +293,8 @@ impl Analysis {
     /// The conclusion by the table, if it has a verdict now.
     pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
         let evidence = (&*self.plan, self.judgement.as_deref());
-        conclude::by_table(evidence, source, self.source_fault.as_deref(), at)
+        let so = (source, self.held.as_ref());
+        conclude::by_table_held(evidence, so, self.source_fault.as_deref(), at)
     }
 
     /// The conclusion by a person: row 1 of the table. `deed` is `overridden to promote` or
@@ -297,21 +332,43 @@ impl Analysis {
             status,
             submitted_at: self.submitted_at,
             looks: self.looks,
-            next_look_at: self.conclusion.is_none().then(|| self.next_look_at()),
+            next_look_at: self.looks_again().then(|| self.next_look_at()),
             judgement: self.judgement.clone(),
             sentence,
             hold,
             conclusion: self.conclusion.clone(),
             source_fault: self.source_fault.clone(),
             deliveries: self.deliveries.iter().map(Delivery::view).collect(),
+            coordination: self.coordination.clone(),
+            behind: self.behind.clone(),
         }
+    }
+
+    fn looks_again(&self) -> bool {
+        self.conclusion.is_none() && self.behind.is_none()
     }
 
     fn standing(&self) -> (String, Option<Hold>) {
         if let Some(conclusion) = &self.conclusion {
             return (conclusion.sentence.clone(), conclusion.hold.clone());
         }
+        if let Some(behind) = &self.behind {
+            let service = &self.plan.rollout.deploy.service;
+            let text = format!(
+                "waits for analysis {behind} of {service}, which is not resolved; its clock has \
+                 not started"
+            );
+            return (text, None);
+        }
         let decision = self.decision(Source::Answering);
+        if let (None, Some(held)) = (
+            decision.verdict,
+            conclude::outside(&decision, self.held.as_ref()),
+        ) {
+            let evidence = (&*self.plan, self.judgement.as_deref());
+            let text = conclude::said_held(evidence, &self.situation(Source::Answering), held);
+            return (text, decision.hold);
+        }
         // A verdict of the table whose record is still to be written is not to be seen yet (A3).
         let stand = match decision.verdict {
             Some(_) => Stand::Pending,

@@ -1,5 +1,7 @@
 //! Everything that can happen to the engine.
 
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::record::{Receiver, Seq};
 use crate::engine::verdict::Verdict;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -26,6 +28,8 @@ pub struct Submission {
     pub plan: Arc<Plan>,
     /// Who hears of the verdict.
     pub receivers: Vec<Receiver>,
+    /// How it stands to others.
+    pub coordination: Coordination,
 }
 
 /// What a receiver answered.
@@ -116,6 +120,24 @@ pub enum Event {
         id: AnalysisId,
         /// The verdict.
         verdict: Verdict,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+    },
+    /// Nothing is to be promoted for a while.
+    Frozen {
+        /// To answer.
+        ticket: Ticket,
+        /// What, and how long.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze ends before its time.
+    Lifted {
+        /// To answer.
+        ticket: Ticket,
+        /// Which.
+        id: AnalysisId,
         /// Who.
         author: String,
         /// Why.

@@ -14,11 +14,12 @@
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
 //! `looks` and `sending` its three kinds of work, `ledger` what makes A3 hold, `recover` the way
-//! back after a crash.
+//! back after a crash, `coordination` how analyses stand to one another.
 
 mod analysis;
 pub mod asks;
 pub mod conclude;
+pub mod coordination;
 pub mod delivery;
 pub mod effect;
 pub mod event;
@@ -36,6 +37,8 @@ pub mod verdict;
 pub mod view;
 
 use crate::engine::analysis::{Analysis, Phase};
+use crate::engine::coordination::Peers;
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::effect::{Answer, Effect, Refusal};
 use crate::engine::event::{Event, Ticket};
 use crate::engine::ledger::{Held, Ledger};
@@ -68,6 +71,10 @@ pub struct Engine {
     judging: BTreeSet<AnalysisId>,
     outbox: VecDeque<DeliveryId>,
     sending: BTreeSet<DeliveryId>,
+    /// Who belongs together.
+    peers: Peers,
+    /// Freezes that are not over, by name.
+    freezes: BTreeMap<AnalysisId, Freeze>,
     ledger: Ledger,
     timers: Timers,
     out: Vec<Effect>,
@@ -94,6 +101,8 @@ impl Engine {
             judging: BTreeSet::new(),
             outbox: VecDeque::new(),
             sending: BTreeSet::new(),
+            peers: Peers::default(),
+            freezes: BTreeMap::new(),
             ledger: Ledger::ending_at(last),
             timers: Timers::default(),
             out: Vec::new(),
@@ -119,6 +128,13 @@ impl Engine {
                 author,
                 reason,
             } => self.on_overridden(ticket, &id, verdict, (&author, &reason)),
+            Event::Frozen { ticket, freeze } => self.on_frozen(ticket, *freeze),
+            Event::Lifted {
+                ticket,
+                id,
+                author,
+                reason,
+            } => self.on_lifted(ticket, &id, (author, reason)),
             Event::Woke => self.timers.forget_announcement(),
             Event::Fetched { id, look, batch } => self.on_fetched(&id, look, &batch),
             Event::FetchFailed { id, look, fault } => self.on_fetch_failed(&id, look, &fault),
@@ -182,9 +198,11 @@ impl Engine {
                     self.out.extend(owed.map(Effect::Append));
                 }
                 Waiter::Analysis(id) => self.wake_analysis(&id),
+                Waiter::Freeze(id) => self.freeze_over(&id),
                 Waiter::Delivery(name) => self.wake_delivery(&name),
             }
         }
+        self.settle_peers();
         self.begin_looks();
         self.begin_sends();
         self.forget_oldest();
@@ -230,6 +248,7 @@ impl Engine {
             let send = Held::Send(message.name.clone());
             self.ledger.hold(analysis.last_seq, send);
         }
+        self.resolved(id);
     }
 
     /// Stops whatever an analysis is doing; a late answer will find nobody waiting.
@@ -267,6 +286,7 @@ impl Engine {
                 self.messages.remove(&message.name);
             }
             let id = id.clone();
+            self.peers.forget(analysis);
             self.analyses.remove(&id);
             self.concluded.pop_first();
             self.out.push(Effect::Forget(id));
@@ -312,6 +332,7 @@ impl Engine {
                 } => self.accept(ticket, &id, repeated),
                 Held::Refused { ticket, refusal } => self.refuse(ticket, refusal),
                 Held::Start(id) => self.rest(&id),
+                Held::Freezes { all, answer } => self.freeze_durable(all, answer),
                 Held::Send(name) => self.outbox.push_back(name),
             }
         }

@@ -1,6 +1,9 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::hold::Held;
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -75,6 +78,35 @@ pub enum Fact {
         plan_digest: Digest,
         /// Who hears of the verdict.
         receivers: Vec<Receiver>,
+        /// How it stands to others.
+        coordination: Box<Coordination>,
+    },
+    /// It waits until another analysis is resolved.
+    Queued {
+        /// Which.
+        behind: AnalysisId,
+    },
+    /// The clock of a queued analysis starts: everything planned moves along.
+    Begun {
+        /// When.
+        at: Timestamp,
+    },
+    /// What holds its promote back from outside has changed.
+    Held {
+        /// What, and why; nothing any more without.
+        held: Option<Held>,
+    },
+    /// A freeze began; the record bears its name instead of an analysis'.
+    Frozen {
+        /// The freeze.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze was lifted.
+    Lifted {
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
     },
     /// Samples were read.
     Captured {

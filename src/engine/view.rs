@@ -1,5 +1,6 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
+use crate::engine::coordination::Coordination;
 use crate::engine::record::{Conclusion, DeliveryEnd};
 use crate::engine::verdict::Hold;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -72,4 +73,8 @@ pub struct View {
     pub source_fault: Option<String>,
     /// Messages.
     pub deliveries: Vec<DeliveryView>,
+    /// How it stands to others.
+    pub coordination: Coordination,
+    /// It is queued behind this one.
+    pub behind: Option<AnalysisId>,
 }

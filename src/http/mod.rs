@@ -15,6 +15,7 @@
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `freezes` | what keeps promotes back for a while |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
@@ -28,6 +29,7 @@ mod binding;
 mod body;
 mod decisions;
 mod events;
+mod freezes;
 mod guard;
 mod join;
 mod judge_once;
@@ -50,6 +52,8 @@ pub use routes::{endpoints, router};
 pub use server::serve;
 
 use crate::dialect::Dialects;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
 use crate::engine::record::{Record, Seq};
@@ -75,6 +79,7 @@ pub fn openapi_json() -> String {
 #[derive(Clone, Debug)]
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    freezes: Arc<RwLock<Arc<[Freeze]>>>,
     changed: watch::Sender<u64>,
 }
 
@@ -82,6 +87,7 @@ impl Default for Readings {
     fn default() -> Self {
         Self {
             views: Arc::default(),
+            freezes: Arc::new(RwLock::new(Arc::from([]))),
             changed: watch::Sender::new(0),
         }
     }
@@ -121,6 +127,18 @@ impl Readings {
             .values()
             .cloned()
             .collect()
+    }
+
+    /// Puts other freezes in place of those there were.
+    pub fn freeze(&self, all: Arc<[Freeze]>) {
+        let mut freezes = self.freezes.write().unwrap_or_else(PoisonError::into_inner);
+        *freezes = all;
+    }
+
+    /// The freezes there are.
+    pub fn freezes(&self) -> Arc<[Freeze]> {
+        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&freezes)
     }
 
     /// Changes whenever a view is published.
@@ -188,6 +206,24 @@ pub enum Ask {
         id: AnalysisId,
         /// The verdict.
         verdict: Verdict,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Keep promotes back for a while.
+    Freeze {
+        /// What, and how long.
+        freeze: Box<Freeze>,
+        /// Where the answer goes; it is sent once the freeze is durable (A3).
+        reply: oneshot::Sender<Answer>,
+    },
+    /// End a freeze before its time.
+    Lift {
+        /// Which.
+        id: AnalysisId,
         /// Who.
         author: String,
         /// Why.
@@ -379,4 +415,6 @@ pub struct Desk {
     pub bindings: Arc<[Binding]>,
     /// What callers are told in each state.
     pub dialects: Arc<Dialects>,
+    /// What becomes of concurrent deploys, and who is in shadow.
+    pub coordination: Arc<Policies>,
 }

@@ -5,6 +5,7 @@ use super::wire::{
     AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
     TemplateList, WindowInput,
 };
+use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
@@ -146,6 +147,10 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<TemplateList>(&mut out);
     add::<TemplateItem>(&mut out);
     add::<ReadyDocument>(&mut out);
+    add::<FreezeInput>(&mut out);
+    add::<FreezeDocument>(&mut out);
+    add::<FreezeList>(&mut out);
+    add::<LiftInput>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out

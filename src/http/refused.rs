@@ -66,12 +66,16 @@ codes! {
     UnknownTemplate 404 "unknown_template" "there is no such template"
     /// No such binding.
     UnknownBinding 404 "unknown_binding" "there is no such binding"
+    /// No such freeze.
+    UnknownFreeze 404 "unknown_freeze" "there is no such freeze"
     /// The path exists, the method does not.
     MethodNotAllowed 405 "method_not_allowed" "the path does not have this method"
     /// The body came too slowly.
     BodyTimeout 408 "body_timeout" "the body came too slowly"
     /// The key was used for something else.
     KeyConflict 409 "key_conflict" "the key belongs to another submission"
+    /// Another deploy goes first.
+    DeployUnderWay 409 "deploy_under_way" "another deploy of the same place is not resolved"
     /// The verdict stands (A4).
     Concluded 409 "concluded" "the analysis has concluded"
     /// The body is too large.

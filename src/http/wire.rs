@@ -11,6 +11,8 @@ pub(crate) trait Input: serde::de::DeserializeOwned {}
 
 impl Input for CancelInput {}
 impl Input for OverrideInput {}
+impl Input for crate::wire::coordination::FreezeInput {}
+impl Input for crate::wire::coordination::LiftInput {}
 
 /// The body's shape.
 pub(crate) fn read<T: Input>(bytes: &[u8]) -> Result<T, serde_json::Error> {

@@ -377,6 +377,27 @@ impl Plan {
         (mark == Some(baseline), mark == Some(canary))
     }
 
+    /// The same plan with its clock started at `at`, or with the first grid point after it:
+    /// everything planned moves along by whole steps, so it is the plan that the template gives a
+    /// rollout that began as much later.
+    #[must_use]
+    pub fn starting(&self, at: Timestamp) -> Self {
+        let mut plan = self.clone();
+        let timing = &mut plan.timing;
+        let later = at.align_up(timing.step).since(timing.start);
+        for instant in [
+            &mut timing.start,
+            &mut timing.judged_from,
+            &mut timing.bake_until,
+            &mut timing.deadline,
+            &mut plan.rollout.start,
+        ] {
+            *instant = instant.plus(later);
+        }
+        plan.digest = fingerprint::of(&plan);
+        plan
+    }
+
     /// How much earlier than the canary's the baseline's data are; zero when both are of one time.
     pub fn back(&self) -> Span {
         self.shifted

@@ -150,6 +150,21 @@ impl EventLoop {
                     reason,
                 },
             ),
+            Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
+            Ask::Lift {
+                id,
+                author,
+                reason,
+                reply,
+            } => (
+                reply,
+                Event::Lifted {
+                    ticket,
+                    id,
+                    author,
+                    reason,
+                },
+            ),
             Ask::Judge {
                 plan,
                 samples,

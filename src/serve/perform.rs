@@ -57,6 +57,7 @@ impl Performer {
                 self.readings.publish(view);
             }
             Effect::Forget(id) => self.readings.forget(&id),
+            Effect::Freezes(all) => self.readings.freeze(all),
             // The loop keeps these two for itself.
             Effect::WakeAt(_) | Effect::Answer { .. } => {}
         }
@@ -339,6 +340,21 @@ fn log_record(record: &Record) {
         } => {
             metrics::counter!("haldane_deliveries_settled_total").increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
+        }
+        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
+        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("", |held| &held.why);
+            tracing::info!(analysis = %record.id, why, "held");
+        }
+        Fact::Frozen { freeze } => {
+            tracing::info!(
+                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
+                reason = %freeze.reason, "frozen"
+            );
+        }
+        Fact::Lifted { author, reason } => {
+            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
         }
         Fact::SourceFailed { .. } | Fact::Captured { .. } | Fact::Ignored { .. } => {}
     }

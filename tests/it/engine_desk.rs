@@ -5,6 +5,7 @@
 //! the log says.
 
 use crate::engine_plans::plan;
+use haldane::engine::coordination::freeze::Freeze;
 use haldane::engine::effect::{
     ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
@@ -27,11 +28,14 @@ pub(crate) fn id(name: &str) -> AnalysisId {
 }
 
 /// A template text of these tests is `length:looks:tag`; that is all a plan needs.
-pub(crate) fn bind(text: &str, _: &Rollout) -> Result<Arc<Plan>, String> {
+pub(crate) fn bind(text: &str, rollout: &Rollout) -> Result<Arc<Plan>, String> {
     let mut parts = text.split(':');
     let mut number = || parts.next().and_then(|part| part.parse().ok());
     match (number(), number()) {
-        (Some(length), Some(looks)) => Ok(Arc::new(plan(text, length, looks))),
+        (Some(length), Some(looks)) => Ok(Arc::new(Plan {
+            rollout: rollout.clone(),
+            ..plan(text, length, looks)
+        })),
         _ => Err(format!("no template: {text}")),
     }
 }
@@ -55,6 +59,7 @@ pub(crate) fn submission(
         template_text: text.into(),
         plan: bind(text, &template.rollout).unwrap(),
         receivers: (0..receivers).map(receiver).collect(),
+        coordination: haldane::engine::coordination::Coordination::default(),
     }
 }
 
@@ -77,6 +82,7 @@ pub(crate) struct Desk {
     pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
+    pub(crate) freezes: Arc<[Freeze]>,
     /// Effects of the last event, in short words.
     pub(crate) said: Vec<String>,
 }
@@ -98,6 +104,7 @@ impl Desk {
             wake: None,
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            freezes: Arc::from([]),
             said: Vec::new(),
         }
     }
@@ -148,6 +155,7 @@ impl Desk {
                 }
                 Effect::Send(order) => self.sent(order),
                 Effect::WakeAt(at) => self.wake = Some(at),
+                Effect::Freezes(all) => self.freezes = all,
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
                 Effect::Forget(id) => {
                     let view = self.published.remove(&id).expect("forgotten unseen");
@@ -234,7 +242,7 @@ impl Desk {
                     "A3: refused for what is not durable"
                 );
             }
-            Answer::Refused(_) => {}
+            Answer::Freeze(_) | Answer::Refused(_) => {}
         }
         let before = self.answers.insert(ticket, answer);
         assert!(before.is_none(), "answered twice");
@@ -252,7 +260,8 @@ impl Desk {
         assert_eq!(view.conclusion.as_ref(), self.conclusion(&view.id));
         assert_eq!(view.looks, judged.last().map_or(0, |newest| newest.look));
         assert_eq!(view.judgement.as_ref(), judged.last().copied());
-        assert_eq!(view.next_look_at.is_none(), view.conclusion.is_some());
+        let looks_no_more = view.conclusion.is_some() || view.behind.is_some();
+        assert_eq!(view.next_look_at.is_none(), looks_no_more);
         for message in &view.deliveries {
             let settled = self.facts(&view.id).find_map(|record| match &record.fact {
                 Fact::Settled { delivery, end, .. } if *delivery == message.delivery => Some(end),
@@ -439,6 +448,7 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
         Effect::Forget(id) => format!("forget {id}"),
+        Effect::Freezes(all) => format!("{} freezes", all.len()),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion
@@ -457,6 +467,9 @@ fn reply(answer: &Answer) -> String {
         }
         Answer::Refused(Refusal::Unknown) => "unknown".to_owned(),
         Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
+        Answer::Freeze(freeze) => format!("{} freezes {}", freeze.author, freeze.spoken()),
+        Answer::Refused(Refusal::Busy { holder }) => format!("busy with {holder}"),
+        Answer::Refused(Refusal::UnknownFreeze) => "unknown freeze".to_owned(),
         Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
         Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
         Answer::Refused(Refusal::StoreFault { message }) => format!("store fault: {message}"),
@@ -467,6 +480,16 @@ fn fact(seq: Seq, record: &Record) -> String {
     let n = seq.0;
     match &record.fact {
         Fact::Submitted { .. } => format!("#{n} submitted {}", record.id),
+        Fact::Queued { behind } => format!("#{n} queued behind {behind}"),
+        Fact::Begun { .. } => format!("#{n} begun"),
+        Fact::Held { held } => {
+            let by = held.as_ref().map_or("nothing".to_owned(), |held| {
+                held.by.hold().word().to_owned()
+            });
+            format!("#{n} held by {by}")
+        }
+        Fact::Frozen { freeze } => format!("#{n} frozen {}", freeze.spoken()),
+        Fact::Lifted { author, .. } => format!("#{n} lifted by {author}"),
         Fact::Captured { look, .. } => format!("#{n} captured look {look}"),
         Fact::SourceFailed { message, .. } => format!("#{n} source failed: {message}"),
         Fact::Judged { judgement } => format!("#{n} judged look {}", judgement.look),

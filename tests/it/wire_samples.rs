@@ -273,6 +273,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                 SecretRef::Inline(Secret::new("whsec_aGFsZGFuZQ==")),
             ),
         ],
+        coordination: Box::default(),
     };
     let held = Conclusion {
         verdict: Verdict::Inconclusive,
@@ -443,5 +444,7 @@ pub(crate) fn view(judgement: Judgement) -> View {
             end: Some(DeliveryEnd::Delivered { status: 202 }),
             detail: None,
         }],
+        coordination: haldane::engine::coordination::Coordination::default(),
+        behind: None,
     }
 }

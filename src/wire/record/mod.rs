@@ -7,15 +7,18 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
+//! | `queued` `begun` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
 //! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
 
 mod breakdown;
 mod captured;
+mod coordination;
 mod judged;
 mod objective;
 mod submitted;
 
 pub(crate) use captured::{part_from_word, part_word};
+pub(in crate::wire) use coordination::held;
 pub(in crate::wire) use submitted::RolloutShape;
 
 use crate::digest::Digest;
@@ -66,6 +69,11 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         ),
         Fact::Judged { judgement } => ("judged", judged::encode(judgement)),
         Fact::Concluded { conclusion } => ("concluded", bytes(&Concluded::from(conclusion))),
+        Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Held { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. } => coordination::encode(&record.fact),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
@@ -113,6 +121,7 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
         "concluded" => Ok(Fact::Concluded {
             conclusion: parse::<Concluded>(kind, body)?.try_into()?,
         }),
+        "queued" | "begun" | "held" | "frozen" | "lifted" => coordination::decode(kind, body),
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,
         }),

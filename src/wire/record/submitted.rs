@@ -1,7 +1,9 @@
 //! A submission as recorded: what is needed to make the same plan again.
 
+use super::coordination::CoordinationShape;
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
+use crate::engine::coordination::Coordination;
 use crate::engine::record::{Fact, Receiver, SecretRef};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
@@ -22,6 +24,9 @@ struct SubmittedShape {
     rollout: RolloutShape,
     plan_digest: String,
     receivers: Vec<ReceiverShape>,
+    /// Left out when it stands alone, so that records without keep their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coordination: Option<CoordinationShape>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -86,6 +91,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout,
         plan_digest,
         receivers,
+        coordination,
     } = fact
     else {
         return Vec::new();
@@ -96,6 +102,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout: RolloutShape::from(&**rollout),
         plan_digest: plan_digest.to_string(),
         receivers: receivers.iter().map(ReceiverShape::from).collect(),
+        coordination: CoordinationShape::of(coordination),
     })
 }
 
@@ -111,6 +118,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
             .into_iter()
             .map(Receiver::try_from)
             .collect::<Result<_, _>>()?,
+        coordination: Box::new(match shape.coordination {
+            Some(shape) => shape.try_into()?,
+            None => Coordination::default(),
+        }),
     })
 }
 

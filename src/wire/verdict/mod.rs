@@ -23,6 +23,7 @@ use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::time::Span;
 use crate::units::Score;
+use crate::wire::coordination::CoordinationDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,7 +69,8 @@ pub struct VerdictDocument {
     /// The row of the verdict table that gave the verdict; null while pending.
     pub row: Option<u8>,
     /// What holds a promote back: `environment_degraded`, `traffic_mismatch`, `arm_absent`,
-    /// `data_suspect` or `budget_burning`.
+    /// `data_suspect`, `budget_burning`, `frozen`, `earlier_wave` or `release_group`; `superseded`
+    /// when a newer deploy took its place.
     pub hold: Option<String>,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
     pub on_inconclusive: String,
@@ -77,6 +79,13 @@ pub struct VerdictDocument {
     pub inconclusive_because: Option<String>,
     /// `waiting`, `looking` or `concluded`.
     pub status: String,
+    /// True when it is only watched: every caller that asks in a dialect of its own is told to go
+    /// on, whatever the verdict here says; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// How it stands to other analyses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordination: Option<CoordinationDocument>,
     /// The service.
     pub service: String,
     /// The deploy as it was described.
@@ -187,6 +196,8 @@ impl VerdictDocument {
             on_inconclusive: told(plan, because).word().to_owned(),
             inconclusive_because: shown(plan, because),
             status: view.status.word().to_owned(),
+            shadow: view.coordination.shadow,
+            coordination: CoordinationDocument::of(view),
             service: plan.rollout.deploy.service.clone(),
             deploy: DeployDocument::from(&plan.rollout.deploy),
             template: TemplateDocument::from(&**plan),
