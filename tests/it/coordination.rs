@@ -326,7 +326,7 @@ fn a_release_is_promoted_when_all_of_it_is_shown_healthy() {
     stage.pending("a", held, "waits for cart (v7) in release r1; ");
     stage.shows.insert("b", Label::Within);
     // `b` needs five minutes of its own; `a` has until its deadline.
-    stage.until(13);
+    stage.until(18);
     stage.ended(
         "b",
         Verdict::Inconclusive,
