@@ -165,6 +165,7 @@ impl Analysis {
             Fact::Concluded { conclusion } => self.concluded(conclusion, lives),
             Fact::Queued { behind } => self.behind = Some(behind.clone()),
             Fact::Begun { at } => self.begin(*at),
+            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
             Fact::Held { held } => self.held.clone_from(held),
             Fact::Frozen { .. } | Fact::Lifted { .. } => {
                 return Err(format!("record {} is about a freeze", seq.0));

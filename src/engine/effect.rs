@@ -117,6 +117,11 @@ pub enum Refusal {
         /// The analysis of that deploy.
         holder: AnalysisId,
     },
+    /// As many steps of traffic were announced as there may be, or its clock has not started.
+    NoStep {
+        /// Why.
+        message: String,
+    },
     /// There is no such freeze.
     UnknownFreeze,
     /// It has concluded; its verdict stands (A4).

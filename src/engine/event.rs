@@ -9,6 +9,7 @@ use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::time::Span;
+use crate::units::Probability;
 use std::sync::Arc;
 
 /// Joins a question from outside with its [`crate::engine::effect::Effect::Answer`].
@@ -124,6 +125,15 @@ pub enum Event {
         author: String,
         /// Why.
         reason: String,
+    },
+    /// The canary gets another share of the traffic.
+    Stepped {
+        /// To answer.
+        ticket: Ticket,
+        /// Which analysis.
+        id: AnalysisId,
+        /// The share it is meant to get from now on.
+        share: Probability,
     },
     /// Nothing is to be promoted for a while.
     Frozen {

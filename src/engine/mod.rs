@@ -128,6 +128,7 @@ impl Engine {
                 author,
                 reason,
             } => self.on_overridden(ticket, &id, verdict, (&author, &reason)),
+            Event::Stepped { ticket, id, share } => self.on_stepped(ticket, &id, share),
             Event::Frozen { ticket, freeze } => self.on_frozen(ticket, *freeze),
             Event::Lifted {
                 ticket,

@@ -8,7 +8,7 @@ use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use std::sync::Arc;
@@ -90,6 +90,11 @@ pub enum Fact {
     Begun {
         /// When.
         at: Timestamp,
+    },
+    /// The canary gets another share of the traffic from now on.
+    Stepped {
+        /// Since when, and how much.
+        step: TrafficStep,
     },
     /// What holds its promote back from outside has changed.
     Held {

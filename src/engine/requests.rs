@@ -155,7 +155,13 @@ impl Engine {
     }
 
     /// Accepts once the record at `seq` is durable.
-    fn accept_after(&mut self, seq: Seq, ticket: Ticket, id: &AnalysisId, repeated: bool) {
+    pub(super) fn accept_after(
+        &mut self,
+        seq: Seq,
+        ticket: Ticket,
+        id: &AnalysisId,
+        repeated: bool,
+    ) {
         if self.ledger.is_durable(seq) {
             return self.accept(ticket, id, repeated);
         }
@@ -174,7 +180,7 @@ impl Engine {
     }
 
     /// Refuses once the record at `seq`, which is the reason, is durable (A3).
-    fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
+    pub(super) fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
         if self.ledger.is_durable(seq) {
             return self.refuse(ticket, refusal);
         }

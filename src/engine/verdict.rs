@@ -328,7 +328,7 @@ impl Situation {
             population: population(seen),
             bake_over: seen.covered_to >= timing.bake_until,
             deadline: extension::is_last(plan, seen),
-            all_within: complete && all_within && guarded(seen),
+            all_within: complete && all_within && guarded(seen) && every_step_shown(seen),
             suspect: !seen.suspect.is_empty(),
             budget_burning: seen
                 .objectives
@@ -387,6 +387,12 @@ fn guarded(seen: &Judgement) -> bool {
         && seen
             .traffic
             .is_none_or(|traffic| traffic.observed.is_some())
+}
+
+/// The minimum evidence of every gate is reached within each step of traffic (A5).
+fn every_step_shown(seen: &Judgement) -> bool {
+    let mut metrics = seen.steps.iter().flat_map(|step| &step.metrics);
+    metrics.all(|metric| metric.enough)
 }
 
 /// A test was run on data of both arms (A5), of the whole or of the value that makes it worse: a

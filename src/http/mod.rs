@@ -15,7 +15,7 @@
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
-//! | `freezes` | what keeps promotes back for a while |
+//! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
@@ -42,6 +42,7 @@ mod reports;
 mod routes;
 mod server;
 mod status;
+mod steps;
 mod submit;
 mod templates;
 pub mod wire;
@@ -65,6 +66,7 @@ use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::time::Timestamp;
+use crate::units::Probability;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -210,6 +212,15 @@ pub enum Ask {
         author: String,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Say that the canary gets another share of the traffic.
+    Step {
+        /// Which analysis.
+        id: AnalysisId,
+        /// The share.
+        share: Probability,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },

@@ -134,6 +134,7 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
                  is not resolved; wait for its verdict or cancel it"
             ),
         ),
+        Refusal::NoStep { message } => Refused::new(Code::NoStep, message.clone()),
         Refusal::UnknownFreeze => Refused::new(
             Code::UnknownFreeze,
             format!("there is no freeze {id}; GET /v1/freezes lists those there are"),

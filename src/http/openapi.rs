@@ -5,7 +5,7 @@ use super::wire::{
     AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
     TemplateList, WindowInput,
 };
-use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput};
+use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput, StepInput};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
@@ -151,6 +151,7 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<FreezeDocument>(&mut out);
     add::<FreezeList>(&mut out);
     add::<LiftInput>(&mut out);
+    add::<StepInput>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out

@@ -74,6 +74,8 @@ codes! {
     BodyTimeout 408 "body_timeout" "the body came too slowly"
     /// The key was used for something else.
     KeyConflict 409 "key_conflict" "the key belongs to another submission"
+    /// Another step of traffic cannot be taken.
+    NoStep 409 "no_step" "no further step of traffic can be announced"
     /// Another deploy goes first.
     DeployUnderWay 409 "deploy_under_way" "another deploy of the same place is not resolved"
     /// The verdict stands (A4).

@@ -5,7 +5,7 @@ use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
     Desk, Right, analyses, decisions, events, freezes, judge_once, recordings, reports, status,
-    submit, templates,
+    steps, submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -96,7 +96,9 @@ const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [ENDPOINTS, freezes::ENDPOINTS].into_iter().flatten()
+    [ENDPOINTS, freezes::ENDPOINTS, steps::ENDPOINTS]
+        .into_iter()
+        .flatten()
 }
 
 static ENDPOINTS: &[Endpoint] = &[

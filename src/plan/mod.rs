@@ -8,7 +8,7 @@ pub mod scope;
 
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::series::raw::Labels;
 use crate::slo::objective::Objective;
 use crate::template::baseline::BaselineMode;
@@ -394,6 +394,15 @@ impl Plan {
         ] {
             *instant = instant.plus(later);
         }
+        plan.digest = fingerprint::of(&plan);
+        plan
+    }
+
+    /// The same plan with another share of traffic from `step.at` on.
+    #[must_use]
+    pub fn stepping(&self, step: TrafficStep) -> Self {
+        let mut plan = self.clone();
+        plan.rollout.deploy.traffic_steps.push(step);
         plan.digest = fingerprint::of(&plan);
         plan
     }

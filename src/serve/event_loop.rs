@@ -150,6 +150,7 @@ impl EventLoop {
                     reason,
                 },
             ),
+            Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
             Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
             Ask::Lift {
                 id,

@@ -343,6 +343,9 @@ fn log_record(record: &Record) {
         }
         Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
         Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Stepped { step } => {
+            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
+        }
         Fact::Held { held } => {
             let why = held.as_ref().map_or("", |held| &held.why);
             tracing::info!(analysis = %record.id, why, "held");

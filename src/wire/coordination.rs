@@ -3,6 +3,8 @@
 use crate::engine::coordination::freeze::Freeze;
 use crate::engine::coordination::{Release, Wave};
 use crate::engine::view::View;
+use crate::judge::judgement::{StepFinding, StepMetric};
+use crate::wire::verdict::TrafficDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -162,4 +164,62 @@ pub struct LiftInput {
     /// Who; only where no credentials are configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
+}
+
+/// A step of traffic, as announced.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct StepInput {
+    /// The share of traffic the canary gets from now on, more than 0 and less than 1.
+    pub share: f64,
+}
+
+/// What one step of traffic showed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct StepDocument {
+    /// The declared share; null when the first was not declared.
+    pub share: Option<f64>,
+    /// When it began.
+    pub from: String,
+    /// When the next one began, or how far it has been read.
+    pub to: String,
+    /// Observed against declared traffic; null where it is not measured.
+    pub traffic: Option<TrafficDocument>,
+    /// `shown` when every gate has its minimum evidence within the step, else `lacking`.
+    pub evidence: String,
+    /// How much of each gate was seen.
+    pub metrics: Vec<StepMetricDocument>,
+}
+
+/// How much of one gate was seen within a step.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+pub struct StepMetricDocument {
+    /// Which metric.
+    pub metric: String,
+    /// Values or events of the baseline.
+    pub baseline: u64,
+    /// Values or events of the canary.
+    pub canary: u64,
+    /// How many of each are needed.
+    pub needed: u64,
+}
+
+impl From<&StepFinding> for StepDocument {
+    fn from(step: &StepFinding) -> Self {
+        let metric = |metric: &StepMetric| StepMetricDocument {
+            metric: metric.metric.to_string(),
+            baseline: metric.baseline,
+            canary: metric.canary,
+            needed: metric.needed,
+        };
+        let shown = step.metrics.iter().all(|metric| metric.enough);
+        Self {
+            share: step.share,
+            from: step.from.to_string(),
+            to: step.to.to_string(),
+            traffic: step.traffic.map(Into::into),
+            evidence: if shown { "shown" } else { "lacking" }.to_owned(),
+            metrics: step.metrics.iter().map(metric).collect(),
+        }
+    }
 }

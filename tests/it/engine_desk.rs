@@ -469,6 +469,7 @@ fn reply(answer: &Answer) -> String {
         Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
         Answer::Freeze(freeze) => format!("{} freezes {}", freeze.author, freeze.spoken()),
         Answer::Refused(Refusal::Busy { holder }) => format!("busy with {holder}"),
+        Answer::Refused(Refusal::NoStep { message }) => message.clone(),
         Answer::Refused(Refusal::UnknownFreeze) => "unknown freeze".to_owned(),
         Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
         Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
@@ -480,6 +481,7 @@ fn fact(seq: Seq, record: &Record) -> String {
     let n = seq.0;
     match &record.fact {
         Fact::Submitted { .. } => format!("#{n} submitted {}", record.id),
+        Fact::Stepped { step } => format!("#{n} stepped to {}", step.share.get()),
         Fact::Queued { behind } => format!("#{n} queued behind {behind}"),
         Fact::Begun { .. } => format!("#{n} begun"),
         Fact::Held { held } => {

@@ -234,6 +234,16 @@ impl Driver {
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
+                Ask::Step { id, reply, .. } => {
+                    let answer = match self.readings.get(&id) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Unknown),
+                    };
+                    let _ = reply.send(answer);
+                }
                 Ask::Freeze { freeze, reply } => {
                     self.readings.freeze(Arc::from([(*freeze).clone()]));
                     let _ = reply.send(Answer::Freeze(freeze));
@@ -343,6 +353,7 @@ impl Driver {
                     findings: Vec::new(),
                     objectives: Vec::new(),
                     traffic: None,
+                    steps: Vec::new(),
                     suspect: Vec::new(),
                     score: None,
                     outcome: Outcome::NoData,

@@ -229,6 +229,7 @@ pub(crate) fn judgement() -> Judgement {
             observed: Some(0.047),
             mismatch: false,
         }),
+        steps: Vec::new(),
         suspect: vec!["partial answer".to_owned()],
         score: Score::new(40),
         outcome: Outcome::Fail,

@@ -14,6 +14,7 @@ mod freezes;
 pub mod hold;
 mod peers;
 pub mod policy;
+pub mod steps;
 
 pub(super) use peers::Peers;
 

@@ -1,5 +1,6 @@
 //! How analyses stand to one another, as recorded.
 
+use super::steps::StepShape;
 use super::{Damage, bytes, checked, parse};
 use crate::engine::coordination::freeze::Freeze;
 use crate::engine::coordination::hold::Held;
@@ -131,6 +132,7 @@ pub(super) fn encode(fact: &Fact) -> (&'static str, Vec<u8>) {
             ("queued", bytes(&Queued { behind }))
         }
         Fact::Begun { at } => ("begun", bytes(&Begun { at_ms: at.ms() })),
+        Fact::Stepped { step } => ("stepped", bytes(&StepShape::from(step))),
         Fact::Held { held } => (
             "held",
             bytes(&HeldShape {
@@ -178,6 +180,9 @@ pub(super) fn decode(kind: &str, body: &[u8]) -> Result<Fact, Damage> {
             let at = Timestamp::from_ms(at_ms);
             Ok(Fact::Begun { at })
         }
+        "stepped" => Ok(Fact::Stepped {
+            step: parse::<StepShape>(kind, body)?.try_into()?,
+        }),
         "held" => {
             let HeldShape { by, why } = parse(kind, body)?;
             let held = held(by, why)?;

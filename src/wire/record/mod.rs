@@ -7,7 +7,7 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
-//! | `queued` `begun` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
+//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
 //! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
 
 mod breakdown;
@@ -15,6 +15,7 @@ mod captured;
 mod coordination;
 mod judged;
 mod objective;
+mod steps;
 mod submitted;
 
 pub(crate) use captured::{part_from_word, part_word};
@@ -71,6 +72,7 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         Fact::Concluded { conclusion } => ("concluded", bytes(&Concluded::from(conclusion))),
         Fact::Queued { .. }
         | Fact::Begun { .. }
+        | Fact::Stepped { .. }
         | Fact::Held { .. }
         | Fact::Frozen { .. }
         | Fact::Lifted { .. } => coordination::encode(&record.fact),
@@ -121,7 +123,9 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
         "concluded" => Ok(Fact::Concluded {
             conclusion: parse::<Concluded>(kind, body)?.try_into()?,
         }),
-        "queued" | "begun" | "held" | "frozen" | "lifted" => coordination::decode(kind, body),
+        "queued" | "begun" | "stepped" | "held" | "frozen" | "lifted" => {
+            coordination::decode(kind, body)
+        }
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,
         }),

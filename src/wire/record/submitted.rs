@@ -1,13 +1,14 @@
 //! A submission as recorded: what is needed to make the same plan again.
 
 use super::coordination::CoordinationShape;
+use super::steps::StepShape;
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
 use crate::engine::coordination::Coordination;
 use crate::engine::record::{Fact, Receiver, SecretRef};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
-use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::rollout::{Deploy, Rollout, TrafficStep};
 use crate::plan::scope::{Matcher, Scope};
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
@@ -53,6 +54,8 @@ struct DeployShape {
     change_type: Option<String>,
     actor: Option<String>,
     traffic_share: Option<Exact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    traffic_steps: Vec<StepShape>,
     traceparent: Option<String>,
 }
 
@@ -199,6 +202,7 @@ impl From<&Deploy> for DeployShape {
             change_type: deploy.change_type,
             actor: deploy.actor,
             traffic_share: deploy.traffic_share.map(|share| Exact(share.get())),
+            traffic_steps: deploy.traffic_steps.iter().map(StepShape::from).collect(),
             traceparent: deploy.traceparent,
         }
     }
@@ -209,6 +213,7 @@ impl TryFrom<DeployShape> for Deploy {
 
     fn try_from(shape: DeployShape) -> Result<Self, Damage> {
         let id = |text: String| checked("deploy id", text.as_str(), DeployId::new);
+        let steps = shape.traffic_steps.into_iter().map(TrafficStep::try_from);
         let share = |Exact(v)| checked("traffic share", &v, |v| Probability::new(*v));
         Ok(Self {
             id: shape.id.map(id).transpose()?,
@@ -221,6 +226,7 @@ impl TryFrom<DeployShape> for Deploy {
             change_type: shape.change_type,
             actor: shape.actor,
             traffic_share: shape.traffic_share.map(share).transpose()?,
+            traffic_steps: steps.collect::<Result<_, _>>()?,
             traceparent: shape.traceparent,
         })
     }

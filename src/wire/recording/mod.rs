@@ -195,8 +195,10 @@ impl Recording {
         }
         // A queued analysis began later; it is recorded as one that was submitted then.
         for (_, record) in records {
-            if let Fact::Begun { at } = &record.fact {
-                plan = Arc::new(plan.starting(*at));
+            match &record.fact {
+                Fact::Begun { at } => plan = Arc::new(plan.starting(*at)),
+                Fact::Stepped { step } => plan = Arc::new(plan.stepping(*step)),
+                _ => {}
             }
         }
         let kept = records
@@ -269,6 +271,7 @@ fn kept(fact: &Fact) -> Option<Kept> {
         Fact::Submitted { .. }
         | Fact::Queued { .. }
         | Fact::Begun { .. }
+        | Fact::Stepped { .. }
         | Fact::Frozen { .. }
         | Fact::Lifted { .. }
         | Fact::Ignored { .. }

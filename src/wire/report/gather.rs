@@ -47,6 +47,10 @@ impl ReportDocument {
                     let text = "its clock started".to_owned();
                     out.events.push(event(record.at, "begun", text));
                 }
+                Fact::Stepped { step } => {
+                    let text = format!("traffic share {}", step.share.get());
+                    out.events.push(event(record.at, "stepped", text));
+                }
                 Fact::Held { held } => {
                     let why = held.as_ref().map_or("nothing any more", |held| &held.why);
                     out.events.push(event(record.at, "held", why.to_owned()));

@@ -228,6 +228,7 @@ impl Faults {
             change_type: input.change_type,
             actor: input.actor,
             traffic_share,
+            traffic_steps: Vec::new(),
             traceparent: input.traceparent,
         }
     }

@@ -23,7 +23,7 @@ use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::time::Span;
 use crate::units::Score;
-use crate::wire::coordination::CoordinationDocument;
+use crate::wire::coordination::{CoordinationDocument, StepDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -141,6 +141,9 @@ pub struct VerdictDocument {
     /// Observed against declared traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficDocument>,
+    /// What each step of traffic showed; absent while there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepDocument>,
     /// Warnings of the source that block a promote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Vec<String>>,
@@ -221,6 +224,7 @@ impl VerdictDocument {
             metrics_left_out: None,
             objectives: None,
             traffic: None,
+            steps: Vec::new(),
             suspect: None,
             deliveries: None,
         };
@@ -238,6 +242,7 @@ impl VerdictDocument {
             self.metrics = Some(evidence.metrics);
             self.objectives = Some(evidence.objectives);
             self.traffic = evidence.traffic;
+            self.steps = judgement.steps.iter().map(StepDocument::from).collect();
             self.suspect = Some(judgement.suspect.clone());
             if detail == Detail::Message {
                 self.thin(judgement);
