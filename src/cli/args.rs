@@ -4,6 +4,7 @@ use crate::cli::deliveries::DeliveriesArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::freeze::{FreezeArgs, TogetherArgs};
 use crate::cli::import::ImportArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
@@ -73,6 +74,9 @@ pub enum Command {
     /// Stop an analysis; it concludes inconclusive
     #[command(after_help = examples::CANCEL)]
     Cancel(CancelArgs),
+    /// Keep promotes back for a while; rollbacks go on
+    #[command(after_help = examples::FREEZE)]
+    Freeze(FreezeArgs),
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
@@ -378,6 +382,12 @@ pub struct SubmitArgs {
     /// What the deploy is.
     #[command(flatten)]
     pub deploy: DeployArgs,
+    /// The region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// How it stands to others.
+    #[command(flatten)]
+    pub together: TogetherArgs,
     /// Where the verdict is sent
     #[arg(long = "webhook", value_name = "URL")]
     pub webhooks: Vec<String>,

@@ -14,6 +14,7 @@ mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod freeze;
 pub mod import;
 mod judge;
 mod lint;
@@ -118,6 +119,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Report(args) => report::run(&args, output).await,
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
+        Command::Freeze(args) => freeze::run(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
         Command::Deliveries(args) => deliveries::run(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,

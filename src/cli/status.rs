@@ -75,6 +75,9 @@ fn one(document: &VerdictDocument, now: Timestamp, style: Style) -> String {
     if let Some(author) = &document.author {
         line(&format!("decided by {author}"));
     }
+    if document.shadow {
+        line("in shadow: only watched, every caller is told to go on");
+    }
     if let Some(fault) = &document.source_fault {
         line(&format!("source fault: {fault}"));
     }

@@ -4,8 +4,11 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
+use crate::digest::Digest;
 use crate::engine::after::Acknowledged;
 use crate::engine::conclude::{self, JUDGE_FAILED};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::hold::Held;
 use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::good::Good;
 use crate::engine::guard::guarded;
@@ -50,8 +53,17 @@ pub(super) struct Analysis {
     pub(super) plan: Arc<Plan>,
     pub(super) key: Option<String>,
     pub(super) receivers: Vec<Receiver>,
+    pub(super) coordination: Coordination,
+    /// It is queued behind this one; its clock has not started.
+    pub(super) behind: Option<AnalysisId>,
+    /// It was queued, and its clock has started.
+    pub(super) begun: bool,
+    /// What holds its promote back from outside.
+    pub(super) held: Option<Held>,
     pub(super) submitted_at: Timestamp,
     pub(super) submitted_seq: Seq,
+    /// The digest of its plan before its clock started.
+    pub(super) submitted_digest: Digest,
     /// The newest record that changed it.
     pub(super) last_seq: Seq,
     /// Absent once concluded.
@@ -77,6 +89,8 @@ pub(super) struct Analysis {
     pub(super) told_look: u32,
     /// The hold that was announced, while it lasts.
     pub(super) told_hold: Option<Hold>,
+    /// At which look.
+    pub(super) told_hold_at: Option<u32>,
     /// Who took note of the verdict first.
     pub(super) acknowledged: Option<Acknowledged>,
     /// The watch after a rollback.
@@ -102,16 +116,22 @@ impl Analysis {
         (at, seq, lives): (Timestamp, Seq, Span),
         plan: Arc<Plan>,
         key: Option<String>,
-        receivers: Vec<Receiver>,
+        (receivers, coordination): (Vec<Receiver>, Coordination),
     ) -> Self {
         let windows = Some(Arc::new(Windows::new(&plan)));
+        let submitted_digest = plan.digest;
         let mut new = Self {
             id,
             plan,
             key,
             receivers,
+            coordination,
+            behind: None,
+            begun: false,
+            held: None,
             submitted_at: at,
             submitted_seq: seq,
+            submitted_digest,
             last_seq: seq,
             windows,
             unabsorbed: Vec::new(),
@@ -127,6 +147,7 @@ impl Analysis {
             dropped: Vec::new(),
             told_look: 0,
             told_hold: None,
+            told_hold_at: None,
             acknowledged: None,
             watch: None,
             last_good: None,
@@ -136,15 +157,17 @@ impl Analysis {
             failing_since: None,
             published: None,
         };
-        let birth = Birth {
-            moment: Moment::Started,
-            look: 0,
-            at,
-            seq,
-            lives,
-            body: None,
-        };
-        new.bear(&birth, None);
+        if new.is_heard_of(Moment::Started) {
+            let birth = Birth {
+                moment: Moment::Started,
+                look: 0,
+                at,
+                seq,
+                lives,
+                body: Some(Arc::new(new.view())),
+            };
+            new.bear(&birth, None);
+        }
         new
     }
 
@@ -187,6 +210,16 @@ impl Analysis {
                 self.announced((*moment, *look), (record.at, seq), lives);
             }
             Fact::Concluded { conclusion } => self.concluded(seq, conclusion, limits),
+            Fact::Queued { behind } => self.behind = Some(behind.clone()),
+            Fact::Begun { at } => self.begin(*at),
+            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
+            Fact::Held { held } => {
+                self.held.clone_from(held);
+                self.forget_told_hold();
+            }
+            Fact::Frozen { .. } | Fact::Lifted { .. } => {
+                return Err(format!("record {} is about a freeze", seq.0));
+            }
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
@@ -234,9 +267,7 @@ impl Analysis {
         // Not a count: of a concluded analysis a restart reads the newest judgement only.
         self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
-        if self.decision(Source::Answering).hold.is_none() {
-            self.told_hold = None; // the next one begins anew
-        }
+        self.forget_told_hold();
         Ok(())
     }
 
@@ -263,9 +294,11 @@ impl Analysis {
         // the captures of a concluded analysis, could not tell whether it had passed before.
         self.source_fault = None;
         self.windows = None;
+        self.behind = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;
-        self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within);
+        self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within)
+            .filter(|_| !self.coordination.shadow); // nobody was told to go back
     }
 
     fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
@@ -312,11 +345,20 @@ impl Analysis {
 
     /// What the verdict table says of the newest judgement.
     pub(super) fn decision(&self, source: Source) -> Decision {
-        decide(&Situation::of(
-            &self.plan,
-            self.judgement.as_deref(),
-            source,
-        ))
+        decide(&self.situation(source))
+    }
+
+    /// The same if nothing outside held it.
+    pub(super) fn decision_alone(&self, source: Source) -> Decision {
+        decide(&Situation {
+            outside: None,
+            ..self.situation(source)
+        })
+    }
+
+    fn situation(&self, source: Source) -> Situation {
+        let judgement = self.judgement.as_deref();
+        conclude::situation(&self.plan, judgement, (source, self.held.as_ref()))
     }
 
     /// The sentence for the evidence so far (A10).
@@ -327,7 +369,8 @@ impl Analysis {
     /// The conclusion by the table, if it has a verdict now.
     pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
         let evidence = (&*self.plan, self.judgement.as_deref());
-        conclude::by_table(evidence, source, self.source_fault.as_deref(), at)
+        let so = (source, self.held.as_ref());
+        conclude::by_table_held(evidence, so, self.source_fault.as_deref(), at)
     }
 
     /// The conclusion by a person: row 1 of the table. `deed` is `overridden to promote` or
@@ -365,7 +408,7 @@ impl Analysis {
             status,
             submitted_at: self.submitted_at,
             looks: self.looks,
-            next_look_at: self.conclusion.is_none().then(|| self.next_look_at()),
+            next_look_at: self.looks_again().then(|| self.next_look_at()),
             judgement: self.judgement.clone(),
             sentence,
             hold,
@@ -373,14 +416,36 @@ impl Analysis {
             source_fault: self.source_fault.clone(),
             deliveries: self.deliveries.iter().map(Delivery::view).collect(),
             after: self.after(),
+            coordination: self.coordination.clone(),
+            behind: self.behind.clone(),
         }
+    }
+
+    fn looks_again(&self) -> bool {
+        self.conclusion.is_none() && self.behind.is_none()
     }
 
     fn standing(&self) -> (String, Option<Hold>) {
         if let Some(conclusion) = &self.conclusion {
             return (conclusion.sentence.clone(), conclusion.hold.clone());
         }
+        if let Some(behind) = &self.behind {
+            let service = &self.plan.rollout.deploy.service;
+            let text = format!(
+                "waits for analysis {behind} of {service}, which is not resolved; its clock has \
+                 not started"
+            );
+            return (text, None);
+        }
         let decision = self.decision(Source::Answering);
+        if let (None, Some(held)) = (
+            decision.verdict,
+            conclude::outside(&decision, self.held.as_ref()),
+        ) {
+            let evidence = (&*self.plan, self.judgement.as_deref());
+            let text = conclude::said_held(evidence, &self.situation(Source::Answering), held);
+            return (text, decision.hold);
+        }
         // A verdict of the table whose record is still to be written is not to be seen yet (A3).
         let stand = match decision.verdict {
             Some(_) => Stand::Pending,

@@ -1,6 +1,7 @@
 //! Everything the engine may ask for. Nothing that leaves the process is asked for before the
 //! record that justifies it is durable (A3).
 
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::event::Ticket;
 use crate::engine::good::Good;
 use crate::engine::record::{Receiver, Record, Seq};
@@ -101,6 +102,8 @@ pub enum Answer {
         /// Whether this was a repeat of an earlier submission.
         repeated: bool,
     },
+    /// A freeze began or was lifted, and that is durable.
+    Freeze(Box<Freeze>),
     /// Refused, with the reason.
     Refused(Refusal),
 }
@@ -115,6 +118,18 @@ pub enum Refusal {
         /// The analysis that holds the key.
         holder: AnalysisId,
     },
+    /// Another deploy of the same service is not resolved, and the policy says that it goes first.
+    Busy {
+        /// The analysis of that deploy.
+        holder: AnalysisId,
+    },
+    /// As many steps of traffic were announced as there may be, or its clock has not started.
+    NoStep {
+        /// Why.
+        message: String,
+    },
+    /// There is no such freeze.
+    UnknownFreeze,
     /// It has concluded; its verdict stands (A4).
     Concluded,
     /// There is no verdict yet to take note of.
@@ -165,4 +180,6 @@ pub enum Effect {
     /// Let readers forget an analysis that concluded long ago: its records stay in the log, its
     /// state is kept in memory no longer.
     Forget(AnalysisId),
+    /// Let readers see these freezes: all there are.
+    Freezes(Arc<[Freeze]>),
 }

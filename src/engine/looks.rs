@@ -32,7 +32,7 @@ impl Engine {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        if analysis.phase == Phase::Resting {
+        if analysis.phase == Phase::Resting && analysis.behind.is_none() {
             let at = analysis.next_look_at();
             self.timers.set(Waiter::Analysis(id.clone()), at);
         }
@@ -229,7 +229,9 @@ impl Engine {
         analysis.phase = Phase::Resting;
         self.judging.remove(id);
         self.write(id, Fact::Judged { judgement });
+        self.hold_anew(id, true);
         self.decide(id, Source::Answering);
+        self.stir_peers(id);
     }
 
     /// A judgement could not be computed. The look goes without one; when it was the last, nothing

@@ -14,12 +14,14 @@
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
 //! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `watch`
-//! what follows a rollback, [`good`] what was good before, `ledger` what makes A3 hold, `recover` the way back after a crash.
+//! what follows a rollback, [`good`] what was good before, `ledger` what makes A3 hold, `recover`
+//! the way back after a crash, `coordination` how analyses stand to one another.
 
 pub mod after;
 mod analysis;
 pub mod asks;
 pub mod conclude;
+pub mod coordination;
 pub mod delivery;
 pub mod effect;
 pub mod event;
@@ -42,6 +44,8 @@ pub mod view;
 mod watch;
 
 use crate::engine::analysis::{Analysis, Phase};
+use crate::engine::coordination::Peers;
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::effect::{Answer, Effect, Refusal};
 use crate::engine::event::{Event, Ticket};
 use crate::engine::good::Goods;
@@ -78,6 +82,10 @@ pub struct Engine {
     /// Rollbacks under watch.
     watched: BTreeSet<AnalysisId>,
     goods: Goods,
+    /// Who belongs together.
+    peers: Peers,
+    /// Freezes that are not over, by name.
+    freezes: BTreeMap<AnalysisId, Freeze>,
     ledger: Ledger,
     timers: Timers,
     out: Vec<Effect>,
@@ -106,6 +114,8 @@ impl Engine {
             sending: BTreeSet::new(),
             watched: BTreeSet::new(),
             goods: Goods::default(),
+            peers: Peers::default(),
+            freezes: BTreeMap::new(),
             ledger: Ledger::ending_at(last),
             timers: Timers::default(),
             out: Vec::new(),
@@ -131,6 +141,14 @@ impl Engine {
                 author,
                 reason,
             } => self.on_overridden(ticket, &id, verdict, (&author, &reason)),
+            Event::Stepped { ticket, id, share } => self.on_stepped(ticket, &id, share),
+            Event::Frozen { ticket, freeze } => self.on_frozen(ticket, *freeze),
+            Event::Lifted {
+                ticket,
+                id,
+                author,
+                reason,
+            } => self.on_lifted(ticket, &id, (author, reason)),
             Event::Woke => self.timers.forget_announcement(),
             Event::Fetched { id, look, batch } => self.on_fetched(&id, look, &batch),
             Event::FetchFailed { id, look, fault } => self.on_fetch_failed(&id, look, &fault),
@@ -207,9 +225,11 @@ impl Engine {
                     self.out.extend(owed.map(Effect::Append));
                 }
                 Waiter::Analysis(id) => self.wake_analysis(&id),
+                Waiter::Freeze(id) => self.freeze_over(&id),
                 Waiter::Delivery(name) => self.wake_delivery(&name),
             }
         }
+        self.settle_peers();
         self.begin_looks();
         self.begin_sends();
         self.forget_oldest();
@@ -255,6 +275,7 @@ impl Engine {
         self.write(id, Fact::Concluded { conclusion });
         self.open = self.open.saturating_sub(1);
         self.begin_watch(id);
+        self.resolved(id);
     }
 
     /// Stops whatever an analysis is doing; a late answer will find nobody waiting.
@@ -293,6 +314,7 @@ impl Engine {
                 self.messages.remove(&message.name);
             }
             let id = id.clone();
+            self.peers.forget(analysis);
             self.analyses.remove(&id);
             self.concluded.pop_first();
             self.out.push(Effect::Forget(id));
@@ -338,6 +360,7 @@ impl Engine {
                 } => self.accept(ticket, &id, repeated),
                 Held::Refused { ticket, refusal } => self.refuse(ticket, refusal),
                 Held::Start(id) => self.rest(&id),
+                Held::Freezes { all, answer } => self.freeze_durable(all, answer),
                 Held::Send(name) => self.outbox.push_back(name),
                 Held::Good(good) => self.out.push(Effect::Good(good)),
             }

@@ -2,12 +2,15 @@
 
 use crate::digest::Digest;
 use crate::engine::after::{Ending, Glance};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::hold::Held;
 use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
@@ -103,6 +106,40 @@ pub enum Fact {
         plan_digest: Digest,
         /// Who hears of the verdict.
         receivers: Vec<Receiver>,
+        /// How it stands to others.
+        coordination: Box<Coordination>,
+    },
+    /// It waits until another analysis is resolved.
+    Queued {
+        /// Which.
+        behind: AnalysisId,
+    },
+    /// The clock of a queued analysis starts: everything planned moves along.
+    Begun {
+        /// When.
+        at: Timestamp,
+    },
+    /// The canary gets another share of the traffic from now on.
+    Stepped {
+        /// Since when, and how much.
+        step: TrafficStep,
+    },
+    /// What holds its promote back from outside has changed.
+    Held {
+        /// What, and why; nothing any more without.
+        held: Option<Held>,
+    },
+    /// A freeze began; the record bears its name instead of an analysis'.
+    Frozen {
+        /// The freeze.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze was lifted.
+    Lifted {
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
     },
     /// Samples were read.
     Captured {

@@ -89,6 +89,15 @@ impl<'a> Recovery<'a> {
         let done = match (self.engine.analyses.get_mut(&record.id), &record.fact) {
             (Some(analysis), _) => guarded(|| analysis.apply(seq, record, &limits).map(|_| ())),
             (None, Fact::Submitted { .. }) => guarded(|| self.submitted(seq, record)),
+            (None, Fact::Frozen { freeze }) => {
+                let freezes = &mut self.engine.freezes;
+                freezes.insert(record.id.clone(), (**freeze).clone());
+                Ok(Ok(()))
+            }
+            (None, Fact::Lifted { .. }) => {
+                self.engine.freezes.remove(&record.id);
+                Ok(Ok(()))
+            }
             (None, _) => Ok(Err(format!("record {} precedes its submission", seq.0))),
         };
         if let Fact::Concluded { conclusion } = &record.fact
@@ -122,6 +131,7 @@ impl<'a> Recovery<'a> {
             rollout,
             plan_digest,
             receivers,
+            coordination,
         } = &record.fact
         else {
             return Ok(());
@@ -141,7 +151,7 @@ impl<'a> Recovery<'a> {
             moment,
             plan,
             key.clone(),
-            receivers.clone(),
+            (receivers.clone(), (**coordination).clone()),
         );
         self.engine.analyses.insert(record.id.clone(), analysis);
         Ok(())
@@ -160,6 +170,7 @@ impl<'a> Recovery<'a> {
             clock: read.clock.max(now),
             analyses: read.analyses,
             goods: read.goods,
+            freezes: read.freezes,
             ..Engine::after(read.limits, last)
         };
         let ids: Vec<AnalysisId> = engine.analyses.keys().cloned().collect();
@@ -171,6 +182,11 @@ impl<'a> Recovery<'a> {
         let goods = engine.goods.all().cloned().map(Effect::Good);
         engine.out.extend(goods);
         engine.keys = engine.newest_keys();
+        for id in &ids {
+            engine.resume_messages(id);
+        }
+        engine.resume_freezes();
+        engine.resume_peers();
         for id in &ids {
             engine.resume(id);
         }
@@ -224,13 +240,20 @@ impl Engine {
             .collect()
     }
 
-    /// Takes up the work an analysis still owes.
-    fn resume(&mut self, id: &AnalysisId) {
+    /// Takes up the messages about a verdict that is durable.
+    fn resume_messages(&mut self, id: &AnalysisId) {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
         let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
         self.outbox.extend(owed.map(|m| m.name.clone()));
+    }
+
+    /// Takes up the work an analysis still owes.
+    fn resume(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
         if analysis.phase != Phase::Over {
             // The log may end between a judgement and the conclusion it called for. If it ends
             // between samples and their judgement, the look is still due and is taken again.

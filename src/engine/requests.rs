@@ -2,6 +2,7 @@
 
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
+use crate::engine::coordination::Concurrent;
 use crate::engine::delivery::{REDELIVERIES_MAX, Stage};
 use crate::engine::effect::Refusal;
 use crate::engine::event::{Submission, Ticket};
@@ -18,6 +19,9 @@ impl Engine {
         if let Some(refusal) = self.store_refusal() {
             return self.refuse(ticket, refusal);
         }
+        if let Some((holder, seq)) = self.refusing(&submission) {
+            return self.refuse_after(seq, ticket, Refusal::Busy { holder });
+        }
         let limit = self.limits.analyses_max;
         if self.open >= limit {
             return self.refuse(ticket, Refusal::TooMany { limit });
@@ -28,6 +32,7 @@ impl Engine {
             template_text,
             plan,
             receivers,
+            coordination,
         } = submission;
         let seq = self.ledger.write(Record {
             id: id.clone(),
@@ -38,17 +43,24 @@ impl Engine {
                 rollout: Box::new(plan.rollout.clone()),
                 plan_digest: plan.digest,
                 receivers: receivers.clone(),
+                coordination: Box::new(coordination.clone()),
             },
         });
         let moment = (self.clock, seq, self.limits.message_life);
-        let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), receivers);
+        let with = (receivers, coordination);
+        let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), with);
         self.ledger.hold(seq, Held::View(analysis.view().into()));
+        self.peers.enter(&analysis);
         self.analyses.insert(id.clone(), analysis);
         self.enter_messages(&id, seq);
         self.open += 1;
         if let Some(key) = key {
             self.keys.insert(key, id.clone());
         }
+        self.make_room(&id);
+        self.hold_anew(&id, true);
+        self.stir_peers(&id);
+        let seq = self.ledger.last();
         let repeated = false;
         self.ledger.hold(
             seq,
@@ -59,6 +71,19 @@ impl Engine {
             },
         );
         self.ledger.hold(seq, Held::Start(id));
+    }
+
+    /// The analysis whose deploy goes first, with the place of its submission, where the policy
+    /// refuses a second one.
+    fn refusing(&self, submission: &Submission) -> Option<(AnalysisId, Seq)> {
+        let coordination = &submission.coordination;
+        if coordination.concurrent != Concurrent::Refuse {
+            return None;
+        }
+        let rivals = self.rivals(&submission.plan.rollout.deploy, coordination);
+        rivals
+            .last()
+            .map(|other| (other.id.clone(), other.submitted_seq))
     }
 
     /// The analysis that a submission repeats or collides with.
@@ -77,7 +102,10 @@ impl Engine {
             return self.refuse(ticket, Refusal::Unknown);
         };
         let seq = analysis.submitted_seq;
-        if analysis.plan.digest != submission.plan.digest {
+        // A plan whose clock started later is still the one that was submitted.
+        let same = analysis.submitted_digest == submission.plan.digest
+            && analysis.coordination.repeats(&submission.coordination);
+        if !same {
             let holder = holder.clone();
             return self.refuse_after(seq, ticket, Refusal::KeyConflict { holder });
         }
@@ -180,7 +208,13 @@ impl Engine {
     }
 
     /// Accepts once the record at `seq` is durable.
-    fn accept_after(&mut self, seq: Seq, ticket: Ticket, id: &AnalysisId, repeated: bool) {
+    pub(super) fn accept_after(
+        &mut self,
+        seq: Seq,
+        ticket: Ticket,
+        id: &AnalysisId,
+        repeated: bool,
+    ) {
         if self.ledger.is_durable(seq) {
             return self.accept(ticket, id, repeated);
         }
@@ -199,7 +233,7 @@ impl Engine {
     }
 
     /// Refuses once the record at `seq`, which is the reason, is durable (A3).
-    fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
+    pub(super) fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
         if self.ledger.is_durable(seq) {
             return self.refuse(ticket, refusal);
         }
@@ -210,7 +244,7 @@ impl Engine {
     }
 
     /// Why nothing can be recorded at present.
-    fn store_refusal(&self) -> Option<Refusal> {
+    pub(super) fn store_refusal(&self) -> Option<Refusal> {
         let message = match self.ledger.fault() {
             Some(fault) => fault.to_owned(),
             None if self.is_paused() => format!(

@@ -1,6 +1,7 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
 use crate::engine::after::After;
+use crate::engine::coordination::Coordination;
 use crate::engine::record::{Conclusion, DeliveryEnd, Trip};
 use crate::engine::subscription::Moment;
 use crate::engine::verdict::Hold;
@@ -111,4 +112,8 @@ pub struct View {
     pub deliveries: Vec<DeliveryView>,
     /// What has followed the verdict.
     pub after: After,
+    /// How it stands to others.
+    pub coordination: Coordination,
+    /// It is queued behind this one.
+    pub behind: Option<AnalysisId>,
 }

@@ -124,7 +124,7 @@ pub(super) fn author(
 }
 
 /// The reason stands in the decision log and in sentences, so it is one line that says something.
-fn reason(text: &str, faults: &mut Vec<FieldProblem>) -> String {
+pub(super) fn reason(text: &str, faults: &mut Vec<FieldProblem>) -> String {
     let text = text.trim();
     let why = if text.is_empty() {
         "it is missing; say why, for those who read the decision log"

@@ -16,6 +16,7 @@
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
+//! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
@@ -32,6 +33,7 @@ mod decisions;
 mod deliveries;
 pub mod deliveries_wire;
 mod events;
+mod freezes;
 mod guard;
 mod join;
 mod judge_once;
@@ -45,6 +47,7 @@ mod reports;
 mod routes;
 mod server;
 mod status;
+mod steps;
 mod submit;
 mod templates;
 pub mod wire;
@@ -55,6 +58,8 @@ pub use routes::{endpoints, router};
 pub use server::serve;
 
 use crate::dialect::Dialects;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
 use crate::engine::good::{Good, Goods};
@@ -67,6 +72,7 @@ use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::time::Timestamp;
+use crate::units::Probability;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -82,6 +88,7 @@ pub fn openapi_json() -> String {
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
     goods: Arc<RwLock<Goods>>,
+    freezes: Arc<RwLock<Arc<[Freeze]>>>,
     changed: watch::Sender<u64>,
 }
 
@@ -90,6 +97,7 @@ impl Default for Readings {
         Self {
             views: Arc::default(),
             goods: Arc::default(),
+            freezes: Arc::new(RwLock::new(Arc::from([]))),
             changed: watch::Sender::new(0),
         }
     }
@@ -146,6 +154,18 @@ impl Readings {
     ) -> Option<Arc<Good>> {
         let goods = self.goods.read().unwrap_or_else(PoisonError::into_inner);
         goods.of(service, environment, region)
+    }
+
+    /// Puts other freezes in place of those there were.
+    pub fn freeze(&self, all: Arc<[Freeze]>) {
+        let mut freezes = self.freezes.write().unwrap_or_else(PoisonError::into_inner);
+        *freezes = all;
+    }
+
+    /// The freezes there are.
+    pub fn freezes(&self) -> Arc<[Freeze]> {
+        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&freezes)
     }
 
     /// Changes whenever a view is published.
@@ -235,6 +255,33 @@ pub enum Ask {
         id: AnalysisId,
         /// Who.
         author: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Say that the canary gets another share of the traffic.
+    Step {
+        /// Which analysis.
+        id: AnalysisId,
+        /// The share.
+        share: Probability,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Keep promotes back for a while.
+    Freeze {
+        /// What, and how long.
+        freeze: Box<Freeze>,
+        /// Where the answer goes; it is sent once the freeze is durable (A3).
+        reply: oneshot::Sender<Answer>,
+    },
+    /// End a freeze before its time.
+    Lift {
+        /// Which.
+        id: AnalysisId,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },
@@ -427,4 +474,6 @@ pub struct Desk {
     pub bindings: Arc<[Binding]>,
     /// What callers are told in each state.
     pub dialects: Arc<Dialects>,
+    /// What becomes of concurrent deploys, and who is in shadow.
+    pub coordination: Arc<Policies>,
 }

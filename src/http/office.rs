@@ -71,7 +71,8 @@ impl Office {
         tokio::pin!(end);
         loop {
             let view = self.view(id)?;
-            if view.status == Status::Concluded {
+            // Nobody waits for what is only watched.
+            if view.status == Status::Concluded || view.coordination.shadow {
                 return Ok(view);
             }
             tokio::select! {
@@ -135,6 +136,18 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
                  Idempotency-Key or deploy.id, or the same template, scopes and inputs"
             ),
         ),
+        Refusal::Busy { holder } => Refused::new(
+            Code::DeployUnderWay,
+            format!(
+                "analysis {holder} of another deploy of the same service, environment and region \
+                 is not resolved; wait for its verdict or cancel it"
+            ),
+        ),
+        Refusal::NoStep { message } => Refused::new(Code::NoStep, message.clone()),
+        Refusal::UnknownFreeze => Refused::new(
+            Code::UnknownFreeze,
+            format!("there is no freeze {id}; GET /v1/freezes lists those there are"),
+        ),
         Refusal::Concluded => Refused::new(
             Code::Concluded,
             format!("analysis {id} has concluded and its verdict stands; submit a new one"),
@@ -163,6 +176,7 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
 pub(crate) fn accepted(id: &AnalysisId, answer: Answer) -> Result<(Arc<View>, bool), Refused> {
     match answer {
         Answer::Accepted { view, repeated } => Ok((view, repeated)),
+        Answer::Freeze(_) => Err(unknown(id)),
         Answer::Refused(why) => Err(refusal(id, &why)),
     }
 }

@@ -6,6 +6,7 @@ use super::wire::{
     AnalysisList, CancelInput, NoteInput, OverrideInput, ReadyDocument, SubmittedDocument,
     TemplateItem, TemplateList, WindowInput,
 };
+use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput, StepInput};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
@@ -150,6 +151,11 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<TemplateList>(&mut out);
     add::<TemplateItem>(&mut out);
     add::<ReadyDocument>(&mut out);
+    add::<FreezeInput>(&mut out);
+    add::<FreezeDocument>(&mut out);
+    add::<FreezeList>(&mut out);
+    add::<LiftInput>(&mut out);
+    add::<StepInput>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out

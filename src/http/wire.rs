@@ -12,6 +12,9 @@ pub(crate) trait Input: serde::de::DeserializeOwned {}
 impl Input for CancelInput {}
 impl Input for OverrideInput {}
 impl Input for NoteInput {}
+impl Input for crate::wire::coordination::FreezeInput {}
+impl Input for crate::wire::coordination::LiftInput {}
+impl Input for crate::wire::coordination::StepInput {}
 
 /// The body's shape.
 pub(crate) fn read<T: Input>(bytes: &[u8]) -> Result<T, serde_json::Error> {

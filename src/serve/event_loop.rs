@@ -165,6 +165,22 @@ impl EventLoop {
             Ask::Acknowledge { id, author, reply } => {
                 (reply, Event::Acknowledged { ticket, id, author })
             }
+            Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
+            Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
+            Ask::Lift {
+                id,
+                author,
+                reason,
+                reply,
+            } => (
+                reply,
+                Event::Lifted {
+                    ticket,
+                    id,
+                    author,
+                    reason,
+                },
+            ),
             Ask::Judge {
                 plan,
                 samples,

@@ -62,6 +62,7 @@ impl Performer {
             }
             Effect::Good(good) => self.readings.note_good(good),
             Effect::Forget(id) => self.readings.forget(&id),
+            Effect::Freezes(all) => self.readings.freeze(all),
             // The loop keeps these two for itself.
             Effect::WakeAt(_) | Effect::Answer { .. } => {}
         }
@@ -412,5 +413,23 @@ fn log_record(record: &Record) {
         | Fact::Captured { .. }
         | Fact::Announced { .. }
         | Fact::Ignored { .. } => {}
+        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
+        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Stepped { step } => {
+            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
+        }
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("", |held| &held.why);
+            tracing::info!(analysis = %record.id, why, "held");
+        }
+        Fact::Frozen { freeze } => {
+            tracing::info!(
+                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
+                reason = %freeze.reason, "frozen"
+            );
+        }
+        Fact::Lifted { author, reason } => {
+            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
 use crate::dialect::Dialects;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Effect;
 use crate::engine::glance::RECOVERY_WITHIN;
 use crate::engine::recover::Recovery;
@@ -14,7 +15,7 @@ use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{bindings, keys, sources, templates};
+use crate::serve::{bindings, coordination, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -148,6 +149,7 @@ struct Parsed {
     source: Source,
     bindings: Vec<Binding>,
     dialects: Dialects,
+    coordination: Policies,
 }
 
 impl Parsed {
@@ -166,6 +168,7 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
         credentials: credentials(config)?,
         bindings: bindings::read(&config.bindings)?,
         dialects: Dialects::with(&config.dialects)?,
+        coordination: coordination::read(&config.coordination)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         receivers: keys::receivers(&config.webhooks)?,
@@ -281,6 +284,7 @@ fn desk(
         has_default_key: !parsed.keys.default.is_empty(),
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),
+        coordination: Arc::new(parsed.coordination.clone()),
     }
 }
 

@@ -2,6 +2,7 @@
 //! table, on a source, a store and a clock that are made up. Nothing waits: the clock goes from one
 //! thing to do to the next.
 
+use crate::engine::coordination::Coordination;
 use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::{Event, Submission, Ticket};
 use crate::engine::guard::guarded;
@@ -335,6 +336,7 @@ impl<'a> World<'a> {
             template_text: Arc::clone(text),
             plan: Arc::clone(plan),
             receivers: Vec::new(),
+            coordination: Coordination::default(),
         });
         let ticket = self.ticket();
         self.tell(now, Event::Submitted { ticket, submission })
@@ -422,7 +424,7 @@ impl<'a> World<'a> {
                         return Err(format!("the engine refused: {why:?}"));
                     }
                 }
-                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) => {}
+                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
             }
         }
         Ok(())

@@ -6,6 +6,7 @@
 //! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows; [`submission`]
 //! is what others send us.
 
+pub mod coordination;
 pub mod event;
 mod number;
 pub mod problem;

@@ -5,6 +5,7 @@
 //! the log says.
 
 use crate::engine_plans::plan;
+use haldane::engine::coordination::freeze::Freeze;
 use haldane::engine::effect::{
     ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
@@ -30,11 +31,14 @@ pub(crate) fn id(name: &str) -> AnalysisId {
 }
 
 /// A template text of these tests is `length:looks:tag`; that is all a plan needs.
-pub(crate) fn bind(text: &str, _: &Rollout) -> Result<Arc<Plan>, String> {
+pub(crate) fn bind(text: &str, rollout: &Rollout) -> Result<Arc<Plan>, String> {
     let mut parts = text.split(':');
     let mut number = || parts.next().and_then(|part| part.parse().ok());
     match (number(), number()) {
-        (Some(length), Some(looks)) => Ok(Arc::new(plan(text, length, looks))),
+        (Some(length), Some(looks)) => Ok(Arc::new(Plan {
+            rollout: rollout.clone(),
+            ..plan(text, length, looks)
+        })),
         _ => Err(format!("no template: {text}")),
     }
 }
@@ -54,6 +58,7 @@ pub(crate) fn submission(
         template_text: text.into(),
         plan: bind(text, &template.rollout).unwrap(),
         receivers: (0..receivers).map(receiver).collect(),
+        coordination: haldane::engine::coordination::Coordination::default(),
     }
 }
 
@@ -78,6 +83,7 @@ pub(crate) struct Desk {
     bodies: BTreeMap<DeliveryId, Arc<View>>,
     /// The last good artefact by service.
     pub(crate) good: BTreeMap<String, Arc<Good>>,
+    pub(crate) freezes: Arc<[Freeze]>,
     /// Effects of the last event, in short words.
     pub(crate) said: Vec<String>,
 }
@@ -100,6 +106,7 @@ impl Desk {
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
             good: BTreeMap::new(),
+            freezes: Arc::from([]),
             said: Vec::new(),
         }
     }
@@ -151,6 +158,7 @@ impl Desk {
                 }
                 Effect::Send(order) => self.sent(order),
                 Effect::WakeAt(at) => self.wake = Some(at),
+                Effect::Freezes(all) => self.freezes = all,
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
                 Effect::Good(good) => {
                     let promoted = self.conclusion(&good.analysis);
@@ -280,7 +288,7 @@ impl Desk {
                     "A3: refused for what is not durable"
                 );
             }
-            Answer::Refused(_) => {}
+            Answer::Freeze(_) | Answer::Refused(_) => {}
         }
         let before = self.answers.insert(ticket, answer);
         assert!(before.is_none(), "answered twice");
@@ -298,7 +306,8 @@ impl Desk {
         assert_eq!(view.conclusion.as_ref(), self.conclusion(&view.id));
         assert_eq!(view.looks, judged.last().map_or(0, |newest| newest.look));
         assert_eq!(view.judgement.as_ref(), judged.last().copied());
-        assert_eq!(view.next_look_at.is_none(), view.conclusion.is_some());
+        let looks_no_more = view.conclusion.is_some() || view.behind.is_some();
+        assert_eq!(view.next_look_at.is_none(), looks_no_more);
         for message in &view.deliveries {
             let mut settled = None;
             for record in self.facts(&view.id) {
@@ -505,6 +514,7 @@ fn words(effect: &Effect) -> String {
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
         Effect::Forget(id) => format!("forget {id}"),
         Effect::Good(good) => format!("good {}", good.analysis),
+        Effect::Freezes(all) => format!("{} freezes", all.len()),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion
@@ -523,6 +533,10 @@ fn reply(answer: &Answer) -> String {
         }
         Answer::Refused(Refusal::Unknown) => "unknown".to_owned(),
         Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
+        Answer::Freeze(freeze) => format!("{} freezes {}", freeze.author, freeze.spoken()),
+        Answer::Refused(Refusal::Busy { holder }) => format!("busy with {holder}"),
+        Answer::Refused(Refusal::NoStep { message }) => message.clone(),
+        Answer::Refused(Refusal::UnknownFreeze) => "unknown freeze".to_owned(),
         Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
         Answer::Refused(Refusal::Undecided) => "undecided".to_owned(),
         Answer::Refused(Refusal::UnknownMessage) => "unknown message".to_owned(),
@@ -536,6 +550,17 @@ fn fact(seq: Seq, record: &Record) -> String {
     let n = seq.0;
     match &record.fact {
         Fact::Submitted { .. } => format!("#{n} submitted {}", record.id),
+        Fact::Stepped { step } => format!("#{n} stepped to {}", step.share.get()),
+        Fact::Queued { behind } => format!("#{n} queued behind {behind}"),
+        Fact::Begun { .. } => format!("#{n} begun"),
+        Fact::Held { held } => {
+            let by = held.as_ref().map_or("nothing".to_owned(), |held| {
+                held.by.hold().word().to_owned()
+            });
+            format!("#{n} held by {by}")
+        }
+        Fact::Frozen { freeze } => format!("#{n} frozen {}", freeze.spoken()),
+        Fact::Lifted { author, .. } => format!("#{n} lifted by {author}"),
         Fact::Captured { look, .. } => format!("#{n} captured look {look}"),
         Fact::SourceFailed { message, .. } => format!("#{n} source failed: {message}"),
         Fact::Judged { judgement } => format!("#{n} judged look {}", judgement.look),

@@ -163,6 +163,7 @@ pub(crate) fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
             .collect(),
         objectives: Vec::new(),
         traffic: None,
+        steps: Vec::new(),
         suspect: Vec::new(),
         score: None,
         outcome: match label {

@@ -233,6 +233,7 @@ pub(crate) fn judgement() -> Judgement {
             observed: Some(0.047),
             mismatch: false,
         }),
+        steps: Vec::new(),
         suspect: vec!["partial answer".to_owned()],
         score: Score::new(40),
         outcome: Outcome::Fail,
@@ -274,6 +275,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                 SecretRef::Inline(Secret::new("whsec_aGFsZGFuZQ==")),
             ),
         ],
+        coordination: Box::default(),
     };
     let held = Conclusion {
         verdict: Verdict::Inconclusive,
@@ -506,5 +508,7 @@ pub(crate) fn view(judgement: Judgement) -> View {
             end: Some(DeliveryEnd::Delivered { status: 202 }),
             detail: None,
         }],
+        coordination: haldane::engine::coordination::Coordination::default(),
+        behind: None,
     }
 }

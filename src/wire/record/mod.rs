@@ -9,15 +9,19 @@
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
 //! | `source_failed` `announced` `concluded` `ignored` `attempted` `settled` | below |
 //! | `redelivered` `acknowledged` `watched` `seen_through` | what follows a verdict (`after.rs`) |
+//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
 
 mod after;
 mod breakdown;
 mod captured;
+mod coordination;
 mod judged;
 mod objective;
+mod steps;
 mod submitted;
 
 pub(crate) use captured::{part_from_word, part_word};
+pub(in crate::wire) use coordination::held;
 pub(in crate::wire) use submitted::RolloutShape;
 
 use crate::digest::Digest;
@@ -76,6 +80,12 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
                 look: *look,
             }),
         ),
+        Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Stepped { .. }
+        | Fact::Held { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. } => coordination::encode(&record.fact),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
@@ -137,6 +147,9 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
             let Announced { moment, look } = parse(kind, body)?;
             let moment = checked("moment", moment.as_str(), Moment::from_word)?;
             Ok(Fact::Announced { moment, look })
+        }
+        "queued" | "begun" | "stepped" | "held" | "frozen" | "lifted" => {
+            coordination::decode(kind, body)
         }
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,

@@ -25,6 +25,7 @@ use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::time::Span;
 use crate::units::Score;
+use crate::wire::coordination::{CoordinationDocument, StepDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -70,7 +71,8 @@ pub struct VerdictDocument {
     /// The row of the verdict table that gave the verdict; null while pending.
     pub row: Option<u8>,
     /// What holds a promote back: `environment_degraded`, `traffic_mismatch`, `arm_absent`,
-    /// `data_suspect` or `budget_burning`.
+    /// `data_suspect`, `budget_burning`, `frozen`, `earlier_wave` or `release_group`; `superseded`
+    /// when a newer deploy took its place.
     pub hold: Option<String>,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
     pub on_inconclusive: String,
@@ -79,6 +81,13 @@ pub struct VerdictDocument {
     pub inconclusive_because: Option<String>,
     /// `waiting`, `looking` or `concluded`.
     pub status: String,
+    /// True when it is only watched: every caller that asks in a dialect of its own is told to go
+    /// on, whatever the verdict here says; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// How it stands to other analyses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordination: Option<CoordinationDocument>,
     /// The service.
     pub service: String,
     /// The deploy as it was described.
@@ -134,6 +143,9 @@ pub struct VerdictDocument {
     /// Observed against declared traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficDocument>,
+    /// What each step of traffic showed; absent while there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepDocument>,
     /// Warnings of the source that block a promote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Vec<String>>,
@@ -202,6 +214,8 @@ impl VerdictDocument {
             on_inconclusive: told(plan, because).word().to_owned(),
             inconclusive_because: shown(plan, because),
             status: view.status.word().to_owned(),
+            shadow: view.coordination.shadow,
+            coordination: CoordinationDocument::of(view),
             service: plan.rollout.deploy.service.clone(),
             deploy: DeployDocument::from(&plan.rollout.deploy),
             template: TemplateDocument::from(&**plan),
@@ -225,6 +239,7 @@ impl VerdictDocument {
             metrics_left_out: None,
             objectives: None,
             traffic: None,
+            steps: Vec::new(),
             suspect: None,
             acknowledged_at: after.acknowledged.as_ref().map(|a| a.at.to_string()),
             acknowledged_by: after.acknowledged.as_ref().map(|a| a.by.clone()),
@@ -246,6 +261,7 @@ impl VerdictDocument {
             self.metrics = Some(evidence.metrics);
             self.objectives = Some(evidence.objectives);
             self.traffic = evidence.traffic;
+            self.steps = judgement.steps.iter().map(StepDocument::from).collect();
             self.suspect = Some(judgement.suspect.clone());
             if detail == Detail::Message {
                 self.thin(judgement);
