@@ -7,7 +7,7 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
-//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
+//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | `coordination.rs`, `steps.rs` |
 //! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
 
 mod breakdown;
