@@ -1,5 +1,6 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::deliveries::DeliveriesArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
@@ -79,6 +80,9 @@ pub enum Command {
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
+    /// Show whom a daemon told of what, and send a message once more
+    #[command(after_help = examples::DELIVERIES)]
+    Deliveries(DeliveriesArgs),
     /// Record a past rollout from Prometheus, or fetch recordings from a daemon
     #[command(after_help = examples::RECORD)]
     Record(RecordArgs),

@@ -60,6 +60,13 @@ Examples:
   haldane freeze list
   haldane freeze lift freeze-0193c5f0a1b27c3d8e4f5061728394a5 --reason resolved --author ada";
 
+/// `haldane deliveries`
+pub(super) const DELIVERIES: &str = "\
+Examples:
+  haldane deliveries list --state dead
+  haldane deliveries list 0193c5f0a1b27c3d8e4f5061728394a5
+  haldane deliveries redeliver msg_2f1a90c3b7d84e5f6071829304 --author ada";
+
 /// `haldane override`
 pub(super) const OVERRIDE: &str = "\
 Examples:

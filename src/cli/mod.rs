@@ -7,6 +7,7 @@ mod asked_source;
 mod card;
 mod client;
 mod decide;
+pub mod deliveries;
 mod demo;
 pub mod evaluate;
 mod examples;
@@ -120,6 +121,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Cancel(args) => decide::cancel(&args, output).await,
         Command::Freeze(args) => freeze::run(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Deliveries(args) => deliveries::run(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
         Command::Test(args) => test::run(args, output).await,

@@ -3,7 +3,9 @@
 
 use crate::engine::coordination::freeze::Freeze;
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Receiver, Record, Seq};
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
@@ -78,7 +80,11 @@ pub struct SendOrder {
     pub attempt: u32,
     /// To whom.
     pub receiver: Receiver,
-    /// The concluded analysis as it was when the message was born.
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
+    /// The analysis as it was when the message was born, without its messages.
     pub view: Arc<View>,
     /// When the message was born: the `time` of the event.
     pub born: Timestamp,
@@ -126,6 +132,15 @@ pub enum Refusal {
     UnknownFreeze,
     /// It has concluded; its verdict stands (A4).
     Concluded,
+    /// There is no verdict yet to take note of.
+    Undecided,
+    /// There is no such message, or it is no longer kept.
+    UnknownMessage,
+    /// The message is not sent once more.
+    NotAgain {
+        /// Why, with the way out.
+        why: &'static str,
+    },
     /// As many analyses are under way as there may be.
     TooMany {
         /// The limit.
@@ -160,6 +175,8 @@ pub enum Effect {
     },
     /// Let readers see this state of an analysis.
     Publish(Arc<View>),
+    /// Let readers know what is the last good artefact of its place now.
+    Good(Arc<Good>),
     /// Let readers forget an analysis that concluded long ago: its records stay in the log, its
     /// state is kept in memory no longer.
     Forget(AnalysisId),

@@ -2,7 +2,7 @@
 
 use crate::engine::coordination::Coordination;
 use crate::engine::coordination::freeze::Freeze;
-use crate::engine::record::{Receiver, Seq};
+use crate::engine::record::{Receiver, Seq, Trip};
 use crate::engine::verdict::Verdict;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -207,5 +207,25 @@ pub enum Event {
         attempt: u32,
         /// What came back.
         reply: SendReply,
+        /// What the attempt was like.
+        trip: Trip,
+    },
+    /// Somebody wants a message sent once more.
+    Redelivered {
+        /// To answer.
+        ticket: Ticket,
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+    },
+    /// Somebody takes note of a verdict.
+    Acknowledged {
+        /// To answer.
+        ticket: Ticket,
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
     },
 }

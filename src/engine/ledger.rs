@@ -7,6 +7,7 @@
 
 use crate::engine::coordination::freeze::Freeze;
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Record, Seq};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -48,6 +49,8 @@ pub(super) enum Held {
     },
     /// An attempt to deliver a message.
     Send(DeliveryId),
+    /// A last good artefact.
+    Good(Arc<Good>),
 }
 
 /// The end of the log that is not yet durable, and everything that waits for it.

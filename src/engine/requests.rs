@@ -3,12 +3,13 @@
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::coordination::Concurrent;
+use crate::engine::delivery::{REDELIVERIES_MAX, Stage};
 use crate::engine::effect::Refusal;
 use crate::engine::event::{Submission, Ticket};
 use crate::engine::ledger::Held;
-use crate::engine::record::{Fact, Record, Seq};
+use crate::engine::record::{CANCELLED, Fact, Record, Seq};
 use crate::engine::verdict::Verdict;
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeliveryId};
 
 impl Engine {
     pub(super) fn on_submitted(&mut self, ticket: Ticket, submission: Submission) {
@@ -45,12 +46,13 @@ impl Engine {
                 coordination: Box::new(coordination.clone()),
             },
         });
-        let moment = (self.clock, seq);
+        let moment = (self.clock, seq, self.limits.message_life);
         let with = (receivers, coordination);
         let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), with);
         self.ledger.hold(seq, Held::View(analysis.view().into()));
         self.peers.enter(&analysis);
         self.analyses.insert(id.clone(), analysis);
+        self.enter_messages(&id, seq);
         self.open += 1;
         if let Some(key) = key {
             self.keys.insert(key, id.clone());
@@ -101,7 +103,7 @@ impl Engine {
         };
         let seq = analysis.submitted_seq;
         // A plan whose clock started later is still the one that was submitted.
-        let same = analysis.submitted_digest == submission.plan.digest
+        let same = analysis.submitted_plan.digest == submission.plan.digest
             && analysis.coordination.repeats(&submission.coordination);
         if !same {
             let holder = holder.clone();
@@ -117,7 +119,7 @@ impl Engine {
         author: &str,
         reason: &str,
     ) {
-        let how = (Verdict::Inconclusive, "cancelled");
+        let how = (Verdict::Inconclusive, CANCELLED);
         self.decide_by_person(ticket, id, how, (author, reason));
     }
 
@@ -130,6 +132,57 @@ impl Engine {
     ) {
         let deed = format!("overridden to {}", verdict.word());
         self.decide_by_person(ticket, id, (verdict, &deed), (author, reason));
+    }
+
+    /// A message is sent once more, with its name and its bytes.
+    pub(super) fn on_redelivered(&mut self, ticket: Ticket, name: &DeliveryId, author: String) {
+        let id = self.messages.get(name).cloned();
+        let Some(analysis) = id.as_ref().and_then(|id| self.analyses.get(id)) else {
+            return self.refuse(ticket, Refusal::UnknownMessage);
+        };
+        let id = analysis.id.clone();
+        let Some(message) = analysis.deliveries.iter().find(|m| m.name == *name) else {
+            return self.refuse(ticket, Refusal::UnknownMessage);
+        };
+        let why = if message.end.is_none() {
+            "it is being delivered; wait for its end"
+        } else if message.redelivered >= REDELIVERIES_MAX {
+            "it was sent once more as often as it may be; read what it said from the analysis"
+        } else if matches!(message.stage, Stage::OnItsWay(_)) {
+            "its last attempt has not ended; ask again in a minute"
+        } else if analysis.body_of(message).is_none() {
+            "the verdict has come since; ask for the message about the verdict instead"
+        } else {
+            if let Some(refusal) = self.store_refusal() {
+                return self.refuse(ticket, refusal);
+            }
+            let delivery = name.clone();
+            self.write(&id, Fact::Redelivered { delivery, author });
+            let seq = self.analyses.get(&id).map_or(Seq(0), |a| a.last_seq);
+            self.ledger.hold(seq, Held::Send(name.clone()));
+            return self.accept_after(seq, ticket, &id, false);
+        };
+        self.refuse(ticket, Refusal::NotAgain { why });
+    }
+
+    /// Somebody takes note of a verdict; the first one counts.
+    pub(super) fn on_acknowledged(&mut self, ticket: Ticket, id: &AnalysisId, author: String) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return self.refuse(ticket, Refusal::Unknown);
+        };
+        let seq = analysis.last_seq;
+        if analysis.conclusion.is_none() {
+            return self.refuse_after(seq, ticket, Refusal::Undecided);
+        }
+        if analysis.acknowledged.is_some() {
+            return self.accept_after(seq, ticket, id, true);
+        }
+        if let Some(refusal) = self.store_refusal() {
+            return self.refuse(ticket, refusal);
+        }
+        self.write(id, Fact::Acknowledged { author });
+        let seq = self.analyses.get(id).map_or(Seq(0), |a| a.last_seq);
+        self.accept_after(seq, ticket, id, false);
     }
 
     fn decide_by_person(

@@ -16,23 +16,28 @@
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
+//! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
+mod acknowledge;
 mod analyses;
 mod auth;
 mod bind;
 mod binding;
 mod body;
 mod decisions;
+mod deliveries;
+pub mod deliveries_wire;
 mod events;
 mod freezes;
 mod guard;
 mod join;
 mod judge_once;
+mod last_good;
 mod office;
 mod openapi;
 mod query;
@@ -57,10 +62,11 @@ use crate::engine::coordination::freeze::Freeze;
 use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
+use crate::engine::good::{Good, Goods};
 use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
-use crate::ids::{AnalysisId, TemplateName};
+use crate::ids::{AnalysisId, DeliveryId, TemplateName};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
@@ -82,6 +88,7 @@ pub fn openapi_json() -> String {
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
     freezes: Arc<RwLock<Arc<[Freeze]>>>,
+    goods: Arc<RwLock<Goods>>,
     changed: watch::Sender<u64>,
 }
 
@@ -90,6 +97,7 @@ impl Default for Readings {
         Self {
             views: Arc::default(),
             freezes: Arc::new(RwLock::new(Arc::from([]))),
+            goods: Arc::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -141,6 +149,23 @@ impl Readings {
     pub fn freezes(&self) -> Arc<[Freeze]> {
         let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
         Arc::clone(&freezes)
+    }
+
+    /// Puts a last good artefact in its place.
+    pub fn note_good(&self, good: Arc<Good>) {
+        let mut goods = self.goods.write().unwrap_or_else(PoisonError::into_inner);
+        goods.note(good);
+    }
+
+    /// What was promoted last in a place.
+    pub fn last_good(
+        &self,
+        service: &str,
+        environment: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<Arc<Good>> {
+        let goods = self.goods.read().unwrap_or_else(PoisonError::into_inner);
+        goods.of(service, environment, region)
     }
 
     /// Changes whenever a view is published.
@@ -239,6 +264,24 @@ pub enum Ask {
         author: String,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Send a message once more.
+    Redeliver {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Take note of a verdict.
+    Acknowledge {
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },
@@ -381,8 +424,11 @@ impl Default for Limits {
     }
 }
 
-/// Refuses a webhook's address: `Err` says why.
-pub type CheckReceiver = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+/// Refuses a receiver that came with a submission, for its address or its form: `Err` names the
+/// field and says why.
+pub type CheckReceiver = Arc<
+    dyn Fn(&crate::engine::record::Receiver) -> Result<(), (&'static str, String)> + Send + Sync,
+>;
 
 /// A receiver of the configuration.
 #[derive(Clone, Debug)]
@@ -391,6 +437,8 @@ pub struct KnownReceiver {
     pub name: Option<crate::ids::ReceiverName>,
     /// Who it is.
     pub receiver: crate::engine::record::Receiver,
+    /// Whose analyses it hears of.
+    pub filter: crate::engine::subscription::Filter,
 }
 
 /// Everything a handler sees.
@@ -414,7 +462,7 @@ pub struct Desk {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Makes the next analysis id.
     pub next_id: Arc<dyn Fn() -> AnalysisId + Send + Sync>,
-    /// Refuses webhook addresses at submission: `Err` says why.
+    /// Refuses receivers at submission.
     pub check_receiver: CheckReceiver,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,

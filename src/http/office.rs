@@ -110,6 +110,15 @@ pub(crate) fn unknown(id: &AnalysisId) -> Refused {
     Refused::new(Code::UnknownAnalysis, detail)
 }
 
+/// There is no such message.
+pub(crate) fn unknown_message(name: &str) -> Refused {
+    let detail = format!(
+        "there is no message {}; GET /v1/deliveries lists those there are",
+        super::query::shown(name)
+    );
+    Refused::new(Code::UnknownDelivery, detail)
+}
+
 fn stopping() -> Refused {
     let detail = "the daemon is stopping or has just stopped deciding; what was asked may still \
                   have been recorded; ask again, a submission with the same key";
@@ -143,6 +152,12 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
             Code::Concluded,
             format!("analysis {id} has concluded and its verdict stands; submit a new one"),
         ),
+        Refusal::Undecided => Refused::new(
+            Code::Undecided,
+            format!("analysis {id} has no verdict yet; there is nothing to take note of"),
+        ),
+        Refusal::UnknownMessage => unknown_message(id.as_str()),
+        Refusal::NotAgain { why } => Refused::new(Code::NotAgain, *why),
         Refusal::TooMany { limit } => Refused::new(
             Code::TooManyAnalyses,
             format!("{limit} analyses are under way, the limit is {limit}; wait or cancel some"),

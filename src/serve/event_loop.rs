@@ -166,6 +166,21 @@ impl EventLoop {
                     reason,
                 },
             ),
+            Ask::Redeliver {
+                delivery,
+                author,
+                reply,
+            } => (
+                reply,
+                Event::Redelivered {
+                    ticket,
+                    delivery,
+                    author,
+                },
+            ),
+            Ask::Acknowledge { id, author, reply } => {
+                (reply, Event::Acknowledged { ticket, id, author })
+            }
             Ask::Judge {
                 plan,
                 samples,

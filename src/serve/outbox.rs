@@ -6,7 +6,7 @@ use crate::engine::record::SecretRef;
 use crate::serve::clock::Clock;
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Disposition, Message, Reply, Sender};
-use crate::wire::event::verdict_event;
+use crate::wire::event::moment_event;
 use std::collections::BTreeMap;
 
 /// Everything needed to send a message.
@@ -22,8 +22,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// One attempt.
-    pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
+    /// One attempt; `status` is what the receiver answered, if it did.
+    pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
         let keys = match self.keys(&order.receiver.secret) {
             Ok(keys) => keys,
             Err(detail) => {
@@ -41,7 +41,8 @@ impl Outbox {
                 };
             }
         };
-        let body = verdict_event(&order.view, &order.delivery, &self.source, order.born);
+        let at_birth = (&*order.view, order.born);
+        let body = moment_event(order.moment, at_birth, &order.delivery, &self.source);
         let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
         let headers: Vec<_> = traceparent
             .map(|value| ("traceparent", value))
@@ -56,6 +57,7 @@ impl Outbox {
             headers: &headers,
         };
         let reply = self.sender.send(message).await;
+        *status = reply.status();
         match (reply.disposition(), &reply) {
             (Disposition::Done, Reply::Accepted { status }) => {
                 SendReply::Accepted { status: *status }

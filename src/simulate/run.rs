@@ -490,7 +490,7 @@ impl<'a> World<'a> {
                         return Err(format!("the engine refused: {why:?}"));
                     }
                 }
-                Effect::Send(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
+                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
             }
         }
         Ok(())

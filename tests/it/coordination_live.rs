@@ -139,9 +139,11 @@ impl Live {
                 self.views.insert(view.id.clone(), view);
                 None
             }
-            Effect::Answer { .. } | Effect::Send(_) | Effect::Forget(_) | Effect::Freezes(_) => {
-                None
-            }
+            Effect::Good(_)
+            | Effect::Answer { .. }
+            | Effect::Send(_)
+            | Effect::Forget(_)
+            | Effect::Freezes(_) => None,
         }
     }
 

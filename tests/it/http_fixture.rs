@@ -1,6 +1,7 @@
 //! A door on loopback with a driver behind it that answers from a script, and a client that sends
 //! exactly the bytes it is given.
 
+use haldane::engine::after::After;
 use haldane::engine::effect::{Answer, Refusal};
 use haldane::engine::event::{SourceFault, Submission};
 use haldane::engine::record::Conclusion;
@@ -151,10 +152,14 @@ pub(crate) async fn open(setup: Setup) -> Door {
         }),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
-        check_receiver: Arc::new(|url| {
-            let private = url.contains("10.0.0.1");
+        check_receiver: Arc::new(|receiver| {
+            let private = receiver.url.contains("10.0.0.1");
             let why = "10.0.0.1 is a private address; ask for webhooks.allow_private";
-            if private { Err(why.to_owned()) } else { Ok(()) }
+            if private {
+                Err(("url", why.to_owned()))
+            } else {
+                Ok(())
+            }
         }),
         key_names: Arc::new(["argo".to_owned()]),
         receivers: setup.receivers.into(),
@@ -233,6 +238,19 @@ impl Driver {
                     let asked = Asked::Override(id, verdict, author, reason);
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
+                }
+                Ask::Redeliver { reply, .. } => {
+                    let _ = reply.send(Answer::Refused(Refusal::UnknownMessage));
+                }
+                Ask::Acknowledge { id, reply, .. } => {
+                    let known = self.readings.get(&id);
+                    let _ = reply.send(match known.filter(|view| view.conclusion.is_some()) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Undecided),
+                    });
                 }
                 Ask::Step { id, reply, .. } => {
                     let answer = match self.readings.get(&id) {
@@ -383,6 +401,7 @@ pub(crate) fn waiting(id: &AnalysisId, plan: &Arc<Plan>) -> View {
         deliveries: Vec::new(),
         coordination: haldane::engine::coordination::Coordination::default(),
         behind: None,
+        after: After::default(),
     }
 }
 

@@ -17,6 +17,7 @@ pub use columns::Columns;
 pub use header::{HEADER_FORMAT, decode, encode};
 
 use crate::digest::Digest;
+use crate::engine::after::After;
 use crate::engine::conclude;
 use crate::engine::coordination::Coordination;
 use crate::engine::coordination::hold::Held;
@@ -274,9 +275,14 @@ fn kept(fact: &Fact) -> Option<Kept> {
         | Fact::Stepped { .. }
         | Fact::Frozen { .. }
         | Fact::Lifted { .. }
+        | Fact::Announced { .. }
         | Fact::Ignored { .. }
         | Fact::Attempted { .. }
-        | Fact::Settled { .. } => None,
+        | Fact::Settled { .. }
+        | Fact::Redelivered { .. }
+        | Fact::Acknowledged { .. }
+        | Fact::Watched { .. }
+        | Fact::SeenThrough { .. } => None,
     }
 }
 
@@ -363,6 +369,7 @@ impl Standing {
             deliveries: Vec::new(),
             coordination: Coordination::default(),
             behind: None,
+            after: After::default(),
         };
         VerdictDocument {
             deliveries: None,

@@ -56,7 +56,29 @@ impl ReportDocument {
                     out.events.push(event(record.at, "held", why.to_owned()));
                 }
                 Fact::Frozen { .. } | Fact::Lifted { .. } => {}
-                Fact::Concluded { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                Fact::Redelivered { delivery, author } => out.events.push(event(
+                    record.at,
+                    "redelivered",
+                    format!("{delivery}, by {author}"),
+                )),
+                Fact::Acknowledged { author } => {
+                    out.events
+                        .push(event(record.at, "acknowledged", author.clone()));
+                }
+                Fact::Watched { glance } => out.events.push(event(
+                    record.at,
+                    "watched",
+                    format!("{}: {}", glance.seen.word(), glance.detail),
+                )),
+                Fact::SeenThrough { ending } => out.events.push(event(
+                    record.at,
+                    ending.outcome.word(),
+                    ending.detail.clone(),
+                )),
+                Fact::Announced { .. }
+                | Fact::Concluded { .. }
+                | Fact::Attempted { .. }
+                | Fact::Settled { .. } => {}
             }
         }
         out.series = series(plan, &windows);

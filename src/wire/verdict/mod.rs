@@ -2,11 +2,13 @@
 //! `--output json` prints. All decisions are words; only `final` is a boolean, because every
 //! client asks exactly that. Times are RFC 3339, lengths whole milliseconds, numbers finite.
 
+mod after;
 mod breakdown;
 mod context;
 mod metric;
 mod objective;
 
+pub use after::{GoodDocument, RecoveryDocument};
 pub use breakdown::{BreakdownDocument, ValueDocument};
 pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
@@ -147,6 +149,18 @@ pub struct VerdictDocument {
     /// Warnings of the source that block a promote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Vec<String>>,
+    /// When somebody took note of the verdict first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<String>,
+    /// Who that was: a person, or the receiver that took the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
+    /// Whether a rollback helped; absent for other verdicts, and where it is not watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryDocument>,
+    /// What was promoted last in the same place before a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<GoodDocument>,
     /// Who was told; only in the full document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliveries: Option<Vec<DeliveryDocument>>,
@@ -185,6 +199,7 @@ impl VerdictDocument {
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
         let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
+        let after = &view.after;
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
@@ -226,6 +241,10 @@ impl VerdictDocument {
             traffic: None,
             steps: Vec::new(),
             suspect: None,
+            acknowledged_at: after.acknowledged.as_ref().map(|a| a.at.to_string()),
+            acknowledged_by: after.acknowledged.as_ref().map(|a| a.by.clone()),
+            recovery: after.watch.as_ref().map(RecoveryDocument::from),
+            last_good: after.last_good.as_deref().map(GoodDocument::from),
             deliveries: None,
         };
         document.with_evidence(view, detail)
