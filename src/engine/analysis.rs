@@ -4,7 +4,6 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
-use crate::digest::Digest;
 use crate::engine::after::Acknowledged;
 use crate::engine::conclude::{self, JUDGE_FAILED};
 use crate::engine::coordination::Coordination;
@@ -62,8 +61,8 @@ pub(super) struct Analysis {
     pub(super) held: Option<Held>,
     pub(super) submitted_at: Timestamp,
     pub(super) submitted_seq: Seq,
-    /// The digest of its plan before its clock started.
-    pub(super) submitted_digest: Digest,
+    /// Its plan as it was submitted: later its clock may start, or traffic take a step.
+    pub(super) submitted_plan: Arc<Plan>,
     /// The newest record that changed it.
     pub(super) last_seq: Seq,
     /// Absent once concluded.
@@ -119,7 +118,7 @@ impl Analysis {
         (receivers, coordination): (Vec<Receiver>, Coordination),
     ) -> Self {
         let windows = Some(Arc::new(Windows::new(&plan)));
-        let submitted_digest = plan.digest;
+        let submitted_plan = Arc::clone(&plan);
         let mut new = Self {
             id,
             plan,
@@ -131,7 +130,7 @@ impl Analysis {
             held: None,
             submitted_at: at,
             submitted_seq: seq,
-            submitted_digest,
+            submitted_plan,
             last_seq: seq,
             windows,
             unabsorbed: Vec::new(),
@@ -297,8 +296,10 @@ impl Analysis {
         self.behind = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;
-        self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within)
-            .filter(|_| !self.coordination.shadow); // nobody was told to go back
+        // What was only watched was not rolled back, so nothing can come of it.
+        if !self.coordination.shadow {
+            self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within);
+        }
     }
 
     fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
@@ -415,9 +416,9 @@ impl Analysis {
             conclusion: self.conclusion.clone(),
             source_fault: self.source_fault.clone(),
             deliveries: self.deliveries.iter().map(Delivery::view).collect(),
-            after: self.after(),
             coordination: self.coordination.clone(),
             behind: self.behind.clone(),
+            after: self.after(),
         }
     }
 

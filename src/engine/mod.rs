@@ -14,8 +14,8 @@
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
 //! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `watch`
-//! what follows a rollback, [`good`] what was good before, `ledger` what makes A3 hold, `recover`
-//! the way back after a crash, `coordination` how analyses stand to one another.
+//! what follows a rollback, [`good`] what was good before, [`coordination`] how analyses stand to
+//! one another, `ledger` what makes A3 hold, `recover` the way back after a crash.
 
 pub mod after;
 mod analysis;
@@ -79,13 +79,13 @@ pub struct Engine {
     judging: BTreeSet<AnalysisId>,
     outbox: VecDeque<DeliveryId>,
     sending: BTreeSet<DeliveryId>,
-    /// Rollbacks under watch.
-    watched: BTreeSet<AnalysisId>,
-    goods: Goods,
     /// Who belongs together.
     peers: Peers,
     /// Freezes that are not over, by name.
     freezes: BTreeMap<AnalysisId, Freeze>,
+    /// Rollbacks under watch.
+    watched: BTreeSet<AnalysisId>,
+    goods: Goods,
     ledger: Ledger,
     timers: Timers,
     out: Vec<Effect>,
@@ -112,10 +112,10 @@ impl Engine {
             judging: BTreeSet::new(),
             outbox: VecDeque::new(),
             sending: BTreeSet::new(),
-            watched: BTreeSet::new(),
-            goods: Goods::default(),
             peers: Peers::default(),
             freezes: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            goods: Goods::default(),
             ledger: Ledger::ending_at(last),
             timers: Timers::default(),
             out: Vec::new(),

@@ -169,8 +169,8 @@ impl<'a> Recovery<'a> {
         let mut engine = Engine {
             clock: read.clock.max(now),
             analyses: read.analyses,
-            goods: read.goods,
             freezes: read.freezes,
+            goods: read.goods,
             ..Engine::after(read.limits, last)
         };
         let ids: Vec<AnalysisId> = engine.analyses.keys().cloned().collect();

@@ -103,7 +103,7 @@ impl Engine {
         };
         let seq = analysis.submitted_seq;
         // A plan whose clock started later is still the one that was submitted.
-        let same = analysis.submitted_digest == submission.plan.digest
+        let same = analysis.submitted_plan.digest == submission.plan.digest
             && analysis.coordination.repeats(&submission.coordination);
         if !same {
             let holder = holder.clone();

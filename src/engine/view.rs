@@ -110,10 +110,10 @@ pub struct View {
     pub source_fault: Option<String>,
     /// Messages.
     pub deliveries: Vec<DeliveryView>,
-    /// What has followed the verdict.
-    pub after: After,
     /// How it stands to others.
     pub coordination: Coordination,
     /// It is queued behind this one.
     pub behind: Option<AnalysisId>,
+    /// What has followed the verdict.
+    pub after: After,
 }

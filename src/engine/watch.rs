@@ -122,6 +122,10 @@ impl Analysis {
         goods: &mut Goods,
         conclusion: &Conclusion,
     ) -> Option<Arc<Good>> {
+        // What was only watched decided nothing: it may have gone out whatever it showed.
+        if self.coordination.shadow {
+            return None;
+        }
         let deploy = &self.plan.rollout.deploy;
         if conclusion.verdict == Verdict::Rollback {
             self.last_good = goods.before(deploy);

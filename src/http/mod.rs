@@ -15,8 +15,8 @@
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
-//! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
+//! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
@@ -87,8 +87,8 @@ pub fn openapi_json() -> String {
 #[derive(Clone, Debug)]
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
-    goods: Arc<RwLock<Goods>>,
     freezes: Arc<RwLock<Arc<[Freeze]>>>,
+    goods: Arc<RwLock<Goods>>,
     changed: watch::Sender<u64>,
 }
 
@@ -96,8 +96,8 @@ impl Default for Readings {
     fn default() -> Self {
         Self {
             views: Arc::default(),
-            goods: Arc::default(),
             freezes: Arc::new(RwLock::new(Arc::from([]))),
+            goods: Arc::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -139,6 +139,18 @@ impl Readings {
             .collect()
     }
 
+    /// Puts other freezes in place of those there were.
+    pub fn freeze(&self, all: Arc<[Freeze]>) {
+        let mut freezes = self.freezes.write().unwrap_or_else(PoisonError::into_inner);
+        *freezes = all;
+    }
+
+    /// The freezes there are.
+    pub fn freezes(&self) -> Arc<[Freeze]> {
+        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&freezes)
+    }
+
     /// Puts a last good artefact in its place.
     pub fn note_good(&self, good: Arc<Good>) {
         let mut goods = self.goods.write().unwrap_or_else(PoisonError::into_inner);
@@ -154,18 +166,6 @@ impl Readings {
     ) -> Option<Arc<Good>> {
         let goods = self.goods.read().unwrap_or_else(PoisonError::into_inner);
         goods.of(service, environment, region)
-    }
-
-    /// Puts other freezes in place of those there were.
-    pub fn freeze(&self, all: Arc<[Freeze]>) {
-        let mut freezes = self.freezes.write().unwrap_or_else(PoisonError::into_inner);
-        *freezes = all;
-    }
-
-    /// The freezes there are.
-    pub fn freezes(&self) -> Arc<[Freeze]> {
-        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
-        Arc::clone(&freezes)
     }
 
     /// Changes whenever a view is published.
@@ -240,24 +240,6 @@ pub enum Ask {
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },
-    /// Send a message once more.
-    Redeliver {
-        /// Which.
-        delivery: DeliveryId,
-        /// Who.
-        author: String,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Answer>,
-    },
-    /// Take note of a verdict.
-    Acknowledge {
-        /// Of which analysis.
-        id: AnalysisId,
-        /// Who.
-        author: String,
-        /// Where the answer goes.
-        reply: oneshot::Sender<Answer>,
-    },
     /// Say that the canary gets another share of the traffic.
     Step {
         /// Which analysis.
@@ -282,6 +264,24 @@ pub enum Ask {
         author: String,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Send a message once more.
+    Redeliver {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Take note of a verdict.
+    Acknowledge {
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },

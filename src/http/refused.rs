@@ -66,12 +66,12 @@ codes! {
     UnknownTemplate 404 "unknown_template" "there is no such template"
     /// No such binding.
     UnknownBinding 404 "unknown_binding" "there is no such binding"
+    /// No such freeze.
+    UnknownFreeze 404 "unknown_freeze" "there is no such freeze"
     /// No such message.
     UnknownDelivery 404 "unknown_delivery" "there is no such message"
     /// Nothing was ever promoted there.
     NoLastGood 404 "no_last_good" "nothing was promoted there"
-    /// No such freeze.
-    UnknownFreeze 404 "unknown_freeze" "there is no such freeze"
     /// The path exists, the method does not.
     MethodNotAllowed 405 "method_not_allowed" "the path does not have this method"
     /// The body came too slowly.

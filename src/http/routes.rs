@@ -98,9 +98,9 @@ const TEXT: Content = Content::Text("text/plain");
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
     [
         ENDPOINTS,
+        deliveries::ENDPOINTS,
         freezes::ENDPOINTS,
         steps::ENDPOINTS,
-        deliveries::ENDPOINTS,
     ]
     .into_iter()
     .flatten()

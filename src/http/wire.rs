@@ -11,10 +11,10 @@ pub(crate) trait Input: serde::de::DeserializeOwned {}
 
 impl Input for CancelInput {}
 impl Input for OverrideInput {}
-impl Input for NoteInput {}
 impl Input for crate::wire::coordination::FreezeInput {}
 impl Input for crate::wire::coordination::LiftInput {}
 impl Input for crate::wire::coordination::StepInput {}
+impl Input for NoteInput {}
 
 /// The body's shape.
 pub(crate) fn read<T: Input>(bytes: &[u8]) -> Result<T, serde_json::Error> {

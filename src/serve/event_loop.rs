@@ -150,21 +150,6 @@ impl EventLoop {
                     reason,
                 },
             ),
-            Ask::Redeliver {
-                delivery,
-                author,
-                reply,
-            } => (
-                reply,
-                Event::Redelivered {
-                    ticket,
-                    delivery,
-                    author,
-                },
-            ),
-            Ask::Acknowledge { id, author, reply } => {
-                (reply, Event::Acknowledged { ticket, id, author })
-            }
             Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
             Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
             Ask::Lift {
@@ -181,6 +166,21 @@ impl EventLoop {
                     reason,
                 },
             ),
+            Ask::Redeliver {
+                delivery,
+                author,
+                reply,
+            } => (
+                reply,
+                Event::Redelivered {
+                    ticket,
+                    delivery,
+                    author,
+                },
+            ),
+            Ask::Acknowledge { id, author, reply } => {
+                (reply, Event::Acknowledged { ticket, id, author })
+            }
             Ask::Judge {
                 plan,
                 samples,

@@ -388,6 +388,24 @@ fn log_record(record: &Record) {
             metrics::counter!("haldane_deliveries_total", "end" => word).increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
         }
+        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
+        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Stepped { step } => {
+            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
+        }
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("", |held| &held.why);
+            tracing::info!(analysis = %record.id, why, "held");
+        }
+        Fact::Frozen { freeze } => {
+            tracing::info!(
+                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
+                reason = %freeze.reason, "frozen"
+            );
+        }
+        Fact::Lifted { author, reason } => {
+            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
+        }
         Fact::Redelivered { delivery, author } => {
             metrics::counter!("haldane_redeliveries_total").increment(1);
             tracing::info!(analysis = %record.id, %delivery, %author, "to be delivered once more");
@@ -413,23 +431,5 @@ fn log_record(record: &Record) {
         | Fact::Captured { .. }
         | Fact::Announced { .. }
         | Fact::Ignored { .. } => {}
-        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
-        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
-        Fact::Stepped { step } => {
-            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
-        }
-        Fact::Held { held } => {
-            let why = held.as_ref().map_or("", |held| &held.why);
-            tracing::info!(analysis = %record.id, why, "held");
-        }
-        Fact::Frozen { freeze } => {
-            tracing::info!(
-                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
-                reason = %freeze.reason, "frozen"
-            );
-        }
-        Fact::Lifted { author, reason } => {
-            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
-        }
     }
 }

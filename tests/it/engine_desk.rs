@@ -81,9 +81,9 @@ pub(crate) struct Desk {
     pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
+    pub(crate) freezes: Arc<[Freeze]>,
     /// The last good artefact by service.
     pub(crate) good: BTreeMap<String, Arc<Good>>,
-    pub(crate) freezes: Arc<[Freeze]>,
     /// Effects of the last event, in short words.
     pub(crate) said: Vec<String>,
 }
@@ -105,8 +105,8 @@ impl Desk {
             wake: None,
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
-            good: BTreeMap::new(),
             freezes: Arc::from([]),
+            good: BTreeMap::new(),
             said: Vec::new(),
         }
     }
@@ -513,8 +513,8 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
         Effect::Forget(id) => format!("forget {id}"),
-        Effect::Good(good) => format!("good {}", good.analysis),
         Effect::Freezes(all) => format!("{} freezes", all.len()),
+        Effect::Good(good) => format!("good {}", good.analysis),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion

@@ -399,9 +399,9 @@ pub(crate) fn waiting(id: &AnalysisId, plan: &Arc<Plan>) -> View {
         conclusion: None,
         source_fault: None,
         deliveries: Vec::new(),
-        after: After::default(),
         coordination: haldane::engine::coordination::Coordination::default(),
         behind: None,
+        after: After::default(),
     }
 }
 

@@ -50,6 +50,8 @@ mod burn;
 mod cases;
 mod cli;
 mod coordination;
+mod coordination_http;
+mod coordination_live;
 mod counts_offset_rates;
 mod deliveries;
 mod deploy;

@@ -249,6 +249,7 @@ impl Engine {
                 continue;
             }
             self.hold_anew(&id, false);
+            self.announce(&id);
             let Some(analysis) = self.analyses.get(&id) else {
                 continue;
             };

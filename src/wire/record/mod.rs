@@ -7,9 +7,9 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
+//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | `coordination.rs`, `steps.rs` |
 //! | `source_failed` `announced` `concluded` `ignored` `attempted` `settled` | below |
 //! | `redelivered` `acknowledged` `watched` `seen_through` | what follows a verdict (`after.rs`) |
-//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | how analyses stand to one another (`coordination.rs`) |
 
 mod after;
 mod breakdown;
@@ -73,6 +73,12 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         ),
         Fact::Judged { judgement } => ("judged", judged::encode(judgement)),
         Fact::Concluded { conclusion } => ("concluded", bytes(&Concluded::from(conclusion))),
+        Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Stepped { .. }
+        | Fact::Held { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. } => coordination::encode(&record.fact),
         Fact::Announced { moment, look } => (
             "announced",
             bytes(&Announced {
@@ -80,12 +86,6 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
                 look: *look,
             }),
         ),
-        Fact::Queued { .. }
-        | Fact::Begun { .. }
-        | Fact::Stepped { .. }
-        | Fact::Held { .. }
-        | Fact::Frozen { .. }
-        | Fact::Lifted { .. } => coordination::encode(&record.fact),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
@@ -143,13 +143,13 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
         "concluded" => Ok(Fact::Concluded {
             conclusion: parse::<Concluded>(kind, body)?.try_into()?,
         }),
+        "queued" | "begun" | "stepped" | "held" | "frozen" | "lifted" => {
+            coordination::decode(kind, body)
+        }
         "announced" => {
             let Announced { moment, look } = parse(kind, body)?;
             let moment = checked("moment", moment.as_str(), Moment::from_word)?;
             Ok(Fact::Announced { moment, look })
-        }
-        "queued" | "begun" | "stepped" | "held" | "frozen" | "lifted" => {
-            coordination::decode(kind, body)
         }
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,

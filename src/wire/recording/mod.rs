@@ -270,12 +270,12 @@ fn kept(fact: &Fact) -> Option<Kept> {
         Fact::Concluded { conclusion } => Some(Kept::Concluded(conclusion.clone())),
         Fact::Held { held } => Some(Kept::Held(held.clone())),
         Fact::Submitted { .. }
-        | Fact::Announced { .. }
         | Fact::Queued { .. }
         | Fact::Begun { .. }
         | Fact::Stepped { .. }
         | Fact::Frozen { .. }
         | Fact::Lifted { .. }
+        | Fact::Announced { .. }
         | Fact::Ignored { .. }
         | Fact::Attempted { .. }
         | Fact::Settled { .. }
@@ -367,9 +367,9 @@ impl Standing {
                 None => self.source_fault.clone(),
             },
             deliveries: Vec::new(),
-            after: After::default(),
             coordination: Coordination::default(),
             behind: None,
+            after: After::default(),
         };
         VerdictDocument {
             deliveries: None,
