@@ -1,8 +1,10 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::deliveries::DeliveriesArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::freeze::{FreezeArgs, TogetherArgs};
 use crate::cli::hook_verify::HookVerifyArgs;
 use crate::cli::import::ImportArgs;
 use crate::cli::keys::KeysArgs;
@@ -74,9 +76,15 @@ pub enum Command {
     /// Stop an analysis; it concludes inconclusive
     #[command(after_help = examples::CANCEL)]
     Cancel(CancelArgs),
+    /// Keep promotes back for a while; rollbacks go on
+    #[command(after_help = examples::FREEZE)]
+    Freeze(FreezeArgs),
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
+    /// Show whom a daemon told of what, and send a message once more
+    #[command(after_help = examples::DELIVERIES)]
+    Deliveries(DeliveriesArgs),
     /// Record a past rollout from Prometheus, or fetch recordings from a daemon
     #[command(after_help = examples::RECORD)]
     Record(RecordArgs),
@@ -382,6 +390,12 @@ pub struct SubmitArgs {
     /// What the deploy is.
     #[command(flatten)]
     pub deploy: DeployArgs,
+    /// The region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// How it stands to others.
+    #[command(flatten)]
+    pub together: TogetherArgs,
     /// Where the verdict is sent
     #[arg(long = "webhook", value_name = "URL")]
     pub webhooks: Vec<String>,

@@ -53,6 +53,20 @@ pub(super) const CANCEL: &str = "\
 Examples:
   haldane cancel 0193c5f0a1b27c3d8e4f5061728394a5 --reason 'rollout abandoned' --author ada";
 
+/// `haldane freeze`
+pub(super) const FREEZE: &str = "\
+Examples:
+  haldane freeze add --environment production --until 2h --reason 'incident 4711' --author ada
+  haldane freeze list
+  haldane freeze lift freeze-0193c5f0a1b27c3d8e4f5061728394a5 --reason resolved --author ada";
+
+/// `haldane deliveries`
+pub(super) const DELIVERIES: &str = "\
+Examples:
+  haldane deliveries list --state dead
+  haldane deliveries list 0193c5f0a1b27c3d8e4f5061728394a5
+  haldane deliveries redeliver msg_2f1a90c3b7d84e5f6071829304 --author ada";
+
 /// `haldane override`
 pub(super) const OVERRIDE: &str = "\
 Examples:

@@ -7,12 +7,14 @@ mod asked_source;
 mod card;
 mod client;
 mod decide;
+pub mod deliveries;
 mod demo;
 pub mod evaluate;
 mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod freeze;
 pub mod hook_verify;
 pub mod import;
 mod judge;
@@ -119,7 +121,9 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Report(args) => report::run(&args, output).await,
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
+        Command::Freeze(args) => freeze::run(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Deliveries(args) => deliveries::run(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
         Command::Test(args) => test::run(args, output).await,

@@ -51,7 +51,13 @@ impl State {
 
     /// The state of an analysis. An inconclusive verdict is a rollback where its template says so;
     /// one for want of a source is an error.
+    ///
+    /// One in shadow is a promote to everybody who asks, from the start and whatever its verdict:
+    /// it is only watched, and at the gate that asks the opposite question nothing happens.
     pub fn of(view: &View) -> Self {
+        if view.coordination.shadow {
+            return Self::Promote;
+        }
         let Some(end) = &view.conclusion else {
             return if view.hold.is_some() {
                 Self::Held

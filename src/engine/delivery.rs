@@ -1,8 +1,8 @@
 //! One message on its way to one receiver: its name, its schedule and its end.
 
 use crate::digest::Canonical;
-use crate::engine::record::{DeliveryEnd, Receiver, Seq};
-use crate::engine::view::{DeliveryView, View};
+use crate::engine::record::{DeliveryEnd, Receiver, Seq, Trip};
+use crate::engine::view::{AttemptView, DeliveryView, View};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
@@ -27,6 +27,11 @@ impl Moment {
     /// has come.
     pub const fn is_passing(self) -> bool {
         matches!(self, Self::Look | Self::Hold)
+    }
+
+    /// Whether its message tells the verdict: who takes it has taken note.
+    pub const fn is_verdict(self) -> bool {
+        matches!(self, Self::Verdict | Self::Override | Self::Cancelled)
     }
 }
 
@@ -73,6 +78,14 @@ pub fn name_of(id: &AnalysisId, receiver_idx: usize, (moment, look): (Moment, u3
     DeliveryId::new(&format!("msg_{digits}")).expect("hexadecimal digits and `_` are legal")
 }
 
+/// Attempts of one message that are kept for readers; older ones are in the decision log only. An
+/// hour has about thirty.
+pub const ATTEMPTS_KEPT_MAX: usize = 40;
+
+/// How often one message may be sent once more by hand; after that the receiver has had it as often
+/// as anybody can want.
+pub const REDELIVERIES_MAX: u32 = 20;
+
 /// Where a message is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Stage {
@@ -109,8 +122,13 @@ pub(super) struct Delivery {
     pub(super) body: Option<Arc<View>>,
     pub(super) born: Timestamp,
     pub(super) expires: Timestamp,
-    /// Attempts that ended without success.
+    /// Attempts that ended.
     pub(super) attempts: u32,
+    /// Of these, attempts before it was sent once more.
+    pub(super) attempts_before: u32,
+    pub(super) redelivered: u32,
+    /// The newest attempts, the oldest first.
+    pub(super) log: Vec<AttemptView>,
     pub(super) end: Option<DeliveryEnd>,
     /// The last failure.
     pub(super) detail: Option<String>,
@@ -132,6 +150,9 @@ impl Delivery {
             born: birth.at,
             expires: birth.at.plus(birth.lives),
             attempts: 0,
+            attempts_before: 0,
+            redelivered: 0,
+            log: Vec::new(),
             end: None,
             detail: None,
             due: birth.at,
@@ -153,11 +174,47 @@ impl Delivery {
     }
 
     /// An attempt ended without success at `at`: one more counted, the next one due.
-    pub(super) fn failed(&mut self, attempt: u32, detail: &str, at: Timestamp) {
+    pub(super) fn failed(&mut self, attempt: u32, detail: &str, (at, trip): (Timestamp, Trip)) {
         self.attempts = self.attempts.max(attempt);
         self.detail = Some(detail.to_owned());
-        let due = at.plus(wait_before(&self.name, self.next_attempt()));
+        self.keep(attempt, (at, trip), Some(detail));
+        let now = self.next_attempt().saturating_sub(self.attempts_before);
+        let due = at.plus(wait_before(&self.name, now));
         self.due = due.min(self.last_call());
+        self.stage = Stage::Waiting;
+    }
+
+    /// It came to its end after so many attempts.
+    pub(super) fn settled(&mut self, attempts: u32, end: &DeliveryEnd, at: (Timestamp, Trip)) {
+        self.attempts = attempts;
+        match end {
+            DeliveryEnd::Delivered { .. } => self.keep(attempts, at, None),
+            DeliveryEnd::Refused { detail } => self.keep(attempts, at, Some(detail)),
+            DeliveryEnd::Expired { .. } => {}
+        }
+        self.end = Some(end.clone());
+    }
+
+    fn keep(&mut self, attempt: u32, (at, trip): (Timestamp, Trip), detail: Option<&str>) {
+        if self.log.len() >= ATTEMPTS_KEPT_MAX {
+            self.log.remove(0);
+        }
+        self.log.push(AttemptView {
+            attempt,
+            at,
+            trip,
+            detail: detail.map(str::to_owned),
+        });
+    }
+
+    /// It is to be sent once more: its name and its bytes stay, its life begins anew.
+    pub(super) fn revived(&mut self, at: Timestamp, lives: Span) {
+        self.redelivered = self.redelivered.saturating_add(1);
+        self.attempts_before = self.attempts;
+        self.end = None;
+        self.detail = None;
+        self.due = at;
+        self.expires = at.plus(lives);
         self.stage = Stage::Waiting;
     }
 
@@ -182,7 +239,11 @@ impl Delivery {
             moment: self.moment,
             look: self.look,
             url: self.receiver.url.clone(),
+            born: self.born,
+            expires: self.expires,
             attempts: self.attempts,
+            log: self.log.clone(),
+            redelivered: self.redelivered,
             end: self.end.clone(),
             detail: self.detail.clone(),
         }

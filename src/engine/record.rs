@@ -1,14 +1,18 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::after::{Ending, Glance};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::hold::Held;
 use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
 /// The place of a record in the log, from 1, without holes.
@@ -102,6 +106,40 @@ pub enum Fact {
         plan_digest: Digest,
         /// Who hears of the verdict.
         receivers: Vec<Receiver>,
+        /// How it stands to others.
+        coordination: Box<Coordination>,
+    },
+    /// It waits until another analysis is resolved.
+    Queued {
+        /// Which.
+        behind: AnalysisId,
+    },
+    /// The clock of a queued analysis starts: everything planned moves along.
+    Begun {
+        /// When.
+        at: Timestamp,
+    },
+    /// The canary gets another share of the traffic from now on.
+    Stepped {
+        /// Since when, and how much.
+        step: TrafficStep,
+    },
+    /// What holds its promote back from outside has changed.
+    Held {
+        /// What, and why; nothing any more without.
+        held: Option<Held>,
+    },
+    /// A freeze began; the record bears its name instead of an analysis'.
+    Frozen {
+        /// The freeze.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze was lifted.
+    Lifted {
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
     },
     /// Samples were read.
     Captured {
@@ -147,6 +185,8 @@ pub enum Fact {
         attempt: u32,
         /// What happened.
         detail: String,
+        /// What the attempt was like.
+        trip: Trip,
     },
     /// A message needs no further attempt.
     Settled {
@@ -156,7 +196,40 @@ pub enum Fact {
         attempts: u32,
         /// How it ended.
         end: DeliveryEnd,
+        /// What the last attempt was like.
+        trip: Trip,
     },
+    /// Somebody wants a message that has come to its end sent once more.
+    Redelivered {
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+    },
+    /// Somebody took note of the verdict, other than by taking a message.
+    Acknowledged {
+        /// Who.
+        author: String,
+    },
+    /// After a rollback: what the canary's population looks like.
+    Watched {
+        /// What was seen.
+        glance: Glance,
+    },
+    /// After a rollback: whether it helped.
+    SeenThrough {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// What an attempt was like, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trip {
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub took: Option<Span>,
 }
 
 /// How a delivery ended.

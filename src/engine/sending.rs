@@ -5,7 +5,7 @@ use crate::engine::delivery::{Delivery, Stage};
 use crate::engine::effect::{Effect, SendOrder};
 use crate::engine::event::SendReply;
 use crate::engine::ledger::Held;
-use crate::engine::record::{DeliveryEnd, Fact};
+use crate::engine::record::{DeliveryEnd, Fact, Trip};
 use crate::engine::timers::Waiter;
 use crate::ids::DeliveryId;
 
@@ -30,7 +30,7 @@ impl Engine {
                     after: None,
                     detail,
                 };
-                self.on_sent(&name.clone(), attempt, reply);
+                self.on_sent(name, attempt, (reply, Trip::default()));
             }
         }
     }
@@ -71,7 +71,8 @@ impl Engine {
         if !message.is_worth_sending(now) {
             let last = message.detail.clone();
             let detail = last.unwrap_or_else(|| "never sent: the daemon was away".to_owned());
-            return self.settle_message(name, DeliveryEnd::Expired { detail });
+            let end = DeliveryEnd::Expired { detail };
+            return self.settle_message(name, end, Trip::default());
         }
         if message.due > now {
             let at = message.due;
@@ -98,7 +99,12 @@ impl Engine {
 
     /// An attempt ended. A success counts whenever it comes, a failure only for the attempt that
     /// is under way.
-    pub(super) fn on_sent(&mut self, name: &DeliveryId, attempt: u32, reply: SendReply) {
+    pub(super) fn on_sent(
+        &mut self,
+        name: &DeliveryId,
+        attempt: u32,
+        (reply, trip): (SendReply, Trip),
+    ) {
         let Some(message) = self.message(name) else {
             self.sending.remove(name); // dropped while it was on its way
             return self.timers.clear(&Waiter::Delivery(name.clone()));
@@ -118,13 +124,13 @@ impl Engine {
             _ if overtaken && !late_success => {}
             SendReply::Accepted { status } => {
                 self.count_attempt(name, attempt);
-                self.settle_message(name, DeliveryEnd::Delivered { status });
+                self.settle_message(name, DeliveryEnd::Delivered { status }, trip);
             }
             SendReply::GiveUp { detail } => {
                 self.count_attempt(name, attempt);
-                self.settle_message(name, DeliveryEnd::Refused { detail });
+                self.settle_message(name, DeliveryEnd::Refused { detail }, trip);
             }
-            SendReply::Retry { after, detail } => self.retry(name, attempt, after, detail),
+            SendReply::Retry { after, detail } => self.retry(name, attempt, (after, detail), trip),
         }
     }
 
@@ -140,8 +146,8 @@ impl Engine {
         &mut self,
         name: &DeliveryId,
         attempt: u32,
-        after: Option<crate::time::Span>,
-        detail: String,
+        (after, detail): (Option<crate::time::Span>, String),
+        trip: Trip,
     ) {
         let now = self.clock;
         let Some(id) = self.messages.get(name).cloned() else {
@@ -153,6 +159,7 @@ impl Engine {
                 delivery: name.clone(),
                 attempt,
                 detail: detail.clone(),
+                trip,
             },
         );
         let Some(message) = self.message(name) else {
@@ -162,7 +169,8 @@ impl Engine {
             message.not_before(now.plus(after));
         }
         if message.due <= now {
-            return self.settle_message(name, DeliveryEnd::Expired { detail });
+            let end = DeliveryEnd::Expired { detail };
+            return self.settle_message(name, end, Trip::default());
         }
         let seq = self.analyses.get(&id).map(|a| a.last_seq);
         if let Some(seq) = seq {
@@ -170,7 +178,7 @@ impl Engine {
         }
     }
 
-    fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd) {
+    fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd, trip: Trip) {
         let attempts = self.message(name).map_or(0, |message| message.attempts);
         let Some(id) = self.messages.get(name).cloned() else {
             return;
@@ -181,6 +189,7 @@ impl Engine {
                 delivery: name.clone(),
                 attempts,
                 end,
+                trip,
             },
         );
     }

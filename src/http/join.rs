@@ -48,6 +48,11 @@ pub(crate) async fn join(office: &Office, wish: Wish) -> Result<(Arc<View>, bool
     let change = checked.deploy.change_type.as_deref();
     let notify = chosen.template.for_change(change).notify.as_deref();
     let receivers = bind::receivers(office, &checked.receivers, &plan, notify)?;
+    let policies = &office.desk.coordination;
+    let template = plan.template.as_str();
+    let mut coordination = checked.coordination.clone();
+    coordination.concurrent = policies.concurrent(template);
+    coordination.shadow = checked.shadow.unwrap_or(policies.shadow(template));
     let id = (office.desk.next_id)();
     let submission = Box::new(Submission {
         id: id.clone(),
@@ -55,6 +60,7 @@ pub(crate) async fn join(office: &Office, wish: Wish) -> Result<(Arc<View>, bool
         template_text: chosen.text,
         plan,
         receivers,
+        coordination: coordination.clone(),
     });
     let answer = office
         .ask(|reply| Ask::Submit { submission, reply })
@@ -62,6 +68,7 @@ pub(crate) async fn join(office: &Office, wish: Wish) -> Result<(Arc<View>, bool
     if let Answer::Refused(Refusal::KeyConflict { holder }) = &answer
         && let Some(view) = published(office, holder).await
         && repeats(&checked, own_trace, &chosen.template, &view)
+        && view.coordination.repeats(&coordination)
     {
         return Ok((view, true));
     }

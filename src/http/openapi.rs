@@ -1,14 +1,16 @@
 //! The OpenAPI document, made from the table of endpoints and the shapes themselves.
 
+use super::deliveries_wire::DeliveryLog;
 use super::routes::{self, Content as Kind, Endpoint, Method};
 use super::wire::{
-    AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
-    TemplateList, WindowInput,
+    AnalysisList, CancelInput, NoteInput, OverrideInput, ReadyDocument, SubmittedDocument,
+    TemplateItem, TemplateList, WindowInput,
 };
+use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput, StepInput};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
-use crate::wire::verdict::{JudgeDocument, VerdictDocument};
+use crate::wire::verdict::{GoodDocument, JudgeDocument, VerdictDocument};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -142,10 +144,18 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<AnalysisList>(&mut out);
     add::<CancelInput>(&mut out);
     add::<OverrideInput>(&mut out);
+    add::<NoteInput>(&mut out);
+    add::<DeliveryLog>(&mut out);
+    add::<GoodDocument>(&mut out);
     WindowInput::schemas(&mut out);
     add::<TemplateList>(&mut out);
     add::<TemplateItem>(&mut out);
     add::<ReadyDocument>(&mut out);
+    add::<FreezeInput>(&mut out);
+    add::<FreezeDocument>(&mut out);
+    add::<FreezeList>(&mut out);
+    add::<LiftInput>(&mut out);
+    add::<StepInput>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
-    templates,
+    Desk, Right, analyses, decisions, deliveries, events, freezes, judge_once, recordings, reports,
+    status, steps, submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -96,7 +96,14 @@ const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [ENDPOINTS].into_iter().flatten()
+    [
+        ENDPOINTS,
+        deliveries::ENDPOINTS,
+        freezes::ENDPOINTS,
+        steps::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 static ENDPOINTS: &[Endpoint] = &[

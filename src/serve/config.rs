@@ -30,6 +30,8 @@ pub struct Config {
     pub bindings: Vec<BindingConfig>,
     /// By dialect and state, another word than the default.
     pub dialects: BTreeMap<String, BTreeMap<String, String>>,
+    /// How analyses stand to one another.
+    pub coordination: CoordinationConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs.
@@ -213,6 +215,29 @@ pub struct ReceiverConfig {
     /// The same by the environment.
     #[serde(default)]
     pub environments: Vec<String>,
+}
+
+/// `[coordination]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinationConfig {
+    /// `allow`, `queue`, `supersede` or `refuse`.
+    pub concurrent: String,
+    /// Whether every analysis is only watched.
+    pub shadow: bool,
+    /// What is another for some templates, by name.
+    #[serde(default)]
+    pub templates: BTreeMap<String, CoordinationOverride>,
+}
+
+/// `[coordination.templates.<name>]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinationOverride {
+    /// `allow`, `queue`, `supersede` or `refuse`.
+    pub concurrent: Option<String>,
+    /// Whether its analyses are only watched.
+    pub shadow: Option<bool>,
 }
 
 /// `[[bindings]]`

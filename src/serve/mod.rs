@@ -7,6 +7,7 @@
 mod bindings;
 pub mod clock;
 pub mod config;
+mod coordination;
 mod event_loop;
 mod hook_templates;
 mod keys;

@@ -28,8 +28,8 @@ pub(crate) struct Outbox {
 }
 
 impl Outbox {
-    /// One attempt.
-    pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
+    /// One attempt; `status` is what the receiver answered, if it did.
+    pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
         let keys = match self.keys(&order.receiver) {
             Ok(keys) => keys,
             Err(detail) => {
@@ -43,6 +43,7 @@ impl Outbox {
             Ok(reply) => reply,
             Err(detail) => return SendReply::GiveUp { detail },
         };
+        *status = reply.status();
         match (reply.disposition(), &reply) {
             (Disposition::Done, Reply::Accepted { status }) => {
                 SendReply::Accepted { status: *status }

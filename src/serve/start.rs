@@ -1,7 +1,9 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
 use crate::dialect::Dialects;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Effect;
+use crate::engine::glance::RECOVERY_WITHIN;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
 use crate::http::{self, Ask, Binding, Credential, Desk, Health, KnownReceiver, Right, Templates};
@@ -14,7 +16,7 @@ use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{bindings, hook_templates, keys, sources, templates};
+use crate::serve::{bindings, coordination, hook_templates, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -149,6 +151,7 @@ struct Parsed {
     source: Source,
     bindings: Vec<Binding>,
     dialects: Dialects,
+    coordination: Policies,
 }
 
 impl Parsed {
@@ -169,6 +172,7 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
         credentials: credentials(config)?,
         bindings: bindings::read(&config.bindings)?,
         dialects: Dialects::with(&config.dialects)?,
+        coordination: coordination::read(&config.coordination)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         receivers: keys::receivers(&config.webhooks, &hook_templates)?,
@@ -217,6 +221,7 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> 
 fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effect>) {
     let limits = EngineLimits {
         analyses_max: config.limits.analyses_max,
+        recovery_within: RECOVERY_WITHIN,
         ..EngineLimits::default()
     };
     let mut recovery = Recovery::new(limits);
@@ -285,6 +290,7 @@ fn desk(
         has_default_key: !parsed.keys.default.is_empty(),
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),
+        coordination: Arc::new(parsed.coordination.clone()),
     }
 }
 

@@ -7,6 +7,7 @@
 //! is what others send us.
 
 pub mod cdevents;
+pub mod coordination;
 pub mod event;
 mod number;
 pub mod problem;

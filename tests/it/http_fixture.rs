@@ -1,6 +1,7 @@
 //! A door on loopback with a driver behind it that answers from a script, and a client that sends
 //! exactly the bytes it is given.
 
+use haldane::engine::after::After;
 use haldane::engine::effect::{Answer, Refusal};
 use haldane::engine::event::{SourceFault, Submission};
 use haldane::engine::record::Conclusion;
@@ -93,6 +94,7 @@ pub(crate) struct Setup {
     pub(crate) bindings: Vec<haldane::http::Binding>,
     pub(crate) metrics_panic: bool,
     pub(crate) receivers: Vec<KnownReceiver>,
+    pub(crate) coordination: haldane::engine::coordination::policy::Policies,
 }
 
 impl Default for Setup {
@@ -105,6 +107,7 @@ impl Default for Setup {
             bindings: Vec::new(),
             metrics_panic: false,
             receivers: Vec::new(),
+            coordination: haldane::engine::coordination::policy::Policies::default(),
         }
     }
 }
@@ -163,6 +166,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         has_default_key: setup.has_default_key,
         bindings: setup.bindings.into(),
         dialects: Arc::default(),
+        coordination: setup.coordination.into(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
@@ -235,6 +239,41 @@ impl Driver {
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
+                Ask::Redeliver { reply, .. } => {
+                    let _ = reply.send(Answer::Refused(Refusal::UnknownMessage));
+                }
+                Ask::Acknowledge { id, reply, .. } => {
+                    let known = self.readings.get(&id);
+                    let _ = reply.send(match known.filter(|view| view.conclusion.is_some()) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Undecided),
+                    });
+                }
+                Ask::Step { id, reply, .. } => {
+                    let answer = match self.readings.get(&id) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Unknown),
+                    };
+                    let _ = reply.send(answer);
+                }
+                Ask::Freeze { freeze, reply } => {
+                    self.readings.freeze(Arc::from([(*freeze).clone()]));
+                    let _ = reply.send(Answer::Freeze(freeze));
+                }
+                Ask::Lift { id, reply, .. } => {
+                    let all = self.readings.freezes();
+                    let found = all.iter().find(|freeze| freeze.id == id).cloned();
+                    self.readings.freeze(Arc::from([]));
+                    let unknown = Answer::Refused(Refusal::UnknownFreeze);
+                    let freeze = |freeze| Answer::Freeze(Box::new(freeze));
+                    let _ = reply.send(found.map_or(unknown, freeze));
+                }
                 Ask::Recording { id, reply } => {
                     let _ = reply.send(match self.mood {
                         Mood::StoreDown => Err(RecordingFault::Store("disk /secret/place".into())),
@@ -287,7 +326,10 @@ impl Driver {
             }
             self.keys.insert(key.clone(), submission.id.clone());
         }
-        let view = Arc::new(waiting(&submission.id, &submission.plan));
+        let view = Arc::new(View {
+            coordination: submission.coordination.clone(),
+            ..waiting(&submission.id, &submission.plan)
+        });
         self.readings.publish(view.clone());
         Answer::Accepted {
             view,
@@ -329,6 +371,7 @@ impl Driver {
                     findings: Vec::new(),
                     objectives: Vec::new(),
                     traffic: None,
+                    steps: Vec::new(),
                     suspect: Vec::new(),
                     score: None,
                     outcome: Outcome::NoData,
@@ -356,6 +399,9 @@ pub(crate) fn waiting(id: &AnalysisId, plan: &Arc<Plan>) -> View {
         conclusion: None,
         source_fault: None,
         deliveries: Vec::new(),
+        coordination: haldane::engine::coordination::Coordination::default(),
+        behind: None,
+        after: After::default(),
     }
 }
 

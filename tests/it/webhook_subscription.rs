@@ -63,6 +63,7 @@ fn the_log_keeps_form_and_moments_and_reads_what_has_none() {
         rollout,
         plan_digest,
         receivers,
+        coordination,
     } = fact
     else {
         panic!("the first fact is a submission");
@@ -77,6 +78,7 @@ fn the_log_keeps_form_and_moments_and_reads_what_has_none() {
         rollout: rollout.clone(),
         plan_digest,
         receivers,
+        coordination: coordination.clone(),
     };
     for receivers in [receivers, changed] {
         let (kind, body) = encode(&record("a1", fact(receivers.clone())));

@@ -1,12 +1,15 @@
 //! A submission as recorded: what is needed to make the same plan again.
 
+use super::coordination::CoordinationShape;
+use super::steps::StepShape;
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
+use crate::engine::coordination::Coordination;
 use crate::engine::record::{Fact, Receiver, SecretRef};
 use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
-use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::rollout::{Deploy, Rollout, TrafficStep};
 use crate::plan::scope::{Matcher, Scope};
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
@@ -23,6 +26,9 @@ struct SubmittedShape {
     rollout: RolloutShape,
     plan_digest: String,
     receivers: Vec<ReceiverShape>,
+    /// Left out when it stands alone, so that records without keep their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coordination: Option<CoordinationShape>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -49,6 +55,8 @@ struct DeployShape {
     change_type: Option<String>,
     actor: Option<String>,
     traffic_share: Option<Exact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    traffic_steps: Vec<StepShape>,
     traceparent: Option<String>,
 }
 
@@ -93,6 +101,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout,
         plan_digest,
         receivers,
+        coordination,
     } = fact
     else {
         return Vec::new();
@@ -103,6 +112,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout: RolloutShape::from(&**rollout),
         plan_digest: plan_digest.to_string(),
         receivers: receivers.iter().map(ReceiverShape::from).collect(),
+        coordination: CoordinationShape::of(coordination),
     })
 }
 
@@ -118,6 +128,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
             .into_iter()
             .map(Receiver::try_from)
             .collect::<Result<_, _>>()?,
+        coordination: Box::new(match shape.coordination {
+            Some(shape) => shape.try_into()?,
+            None => Coordination::default(),
+        }),
     })
 }
 
@@ -195,6 +209,7 @@ impl From<&Deploy> for DeployShape {
             change_type: deploy.change_type,
             actor: deploy.actor,
             traffic_share: deploy.traffic_share.map(|share| Exact(share.get())),
+            traffic_steps: deploy.traffic_steps.iter().map(StepShape::from).collect(),
             traceparent: deploy.traceparent,
         }
     }
@@ -205,6 +220,7 @@ impl TryFrom<DeployShape> for Deploy {
 
     fn try_from(shape: DeployShape) -> Result<Self, Damage> {
         let id = |text: String| checked("deploy id", text.as_str(), DeployId::new);
+        let steps = shape.traffic_steps.into_iter().map(TrafficStep::try_from);
         let share = |Exact(v)| checked("traffic share", &v, |v| Probability::new(*v));
         Ok(Self {
             id: shape.id.map(id).transpose()?,
@@ -217,6 +233,7 @@ impl TryFrom<DeployShape> for Deploy {
             change_type: shape.change_type,
             actor: shape.actor,
             traffic_share: shape.traffic_share.map(share).transpose()?,
+            traffic_steps: steps.collect::<Result<_, _>>()?,
             traceparent: shape.traceparent,
         })
     }

@@ -1,9 +1,10 @@
 //! From a submission as sent to one that holds: every field, every fault.
 
 use super::{
-    CheckedSubmission, DeployInput, INPUTS_MAX, ScopeInput, SubmissionDocument, TEXT_LEN_MAX,
-    TemplateChoice, WEBHOOKS_MAX, WebhookInput,
+    CheckedSubmission, DeployInput, INPUTS_MAX, MEMBERS_MAX, ScopeInput, SubmissionDocument,
+    TEXT_LEN_MAX, TemplateChoice, WAVE_MAX, WEBHOOKS_MAX, WebhookInput,
 };
+use crate::engine::coordination::{Coordination, Release, Wave};
 use crate::engine::record::{Receiver, SecretRef};
 use crate::ids::{DeployId, NAME_LEN_MAX, TemplateName};
 use crate::plan::rollout::Deploy;
@@ -11,6 +12,7 @@ use crate::plan::scope::Scope;
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
+use crate::wire::coordination::{ReleaseInput, WaveInput};
 use crate::wire::problem::FieldProblem;
 use crate::wire::subscription as words;
 use base64::Engine as _;
@@ -36,6 +38,11 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
     let start = document.start.and_then(|text| faults.start(&text));
     let duration = document.duration.and_then(|text| faults.duration(&text));
     let receivers = faults.receivers(document.webhooks);
+    let coordination = Coordination {
+        release: document.release.map(|input| faults.release(input)),
+        wave: document.wave.map(|input| faults.wave(input)),
+        ..Coordination::default()
+    };
     match (template, canary) {
         (Some(template), Some(canary)) if faults.0.is_empty() => Ok(CheckedSubmission {
             template,
@@ -47,6 +54,8 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
             start,
             duration,
             receivers,
+            coordination,
+            shadow: document.shadow,
         }),
         // What else is wrong is said all at once; which template it would be is not known.
         _ => {
@@ -223,6 +232,7 @@ impl Faults {
             change_type: input.change_type,
             actor: input.actor,
             traffic_share,
+            traffic_steps: Vec::new(),
             traceparent: input.traceparent,
         }
     }
@@ -247,6 +257,48 @@ impl Faults {
             );
         }
         span
+    }
+
+    fn name(&mut self, field: &str, text: &str) {
+        if text.trim().is_empty() || text.len() > NAME_LEN_MAX || text.chars().any(char::is_control)
+        {
+            let why = format!("it must have 1 to {NAME_LEN_MAX} bytes and no control characters");
+            self.add(field, why);
+        }
+    }
+
+    fn release(&mut self, input: ReleaseInput) -> Release {
+        self.name("release.group", &input.group);
+        if input.members.len() > MEMBERS_MAX {
+            let message = format!(
+                "there are {}, the limit is {MEMBERS_MAX}",
+                input.members.len()
+            );
+            self.add("release.members", message);
+        }
+        for (idx, member) in input.members.iter().enumerate() {
+            self.name(&format!("release.members[{idx}]"), member);
+        }
+        Release {
+            group: input.group,
+            members: input.members,
+            order: input.order,
+        }
+    }
+
+    fn wave(&mut self, input: WaveInput) -> Wave {
+        self.name("wave.name", &input.name);
+        if !(1..=WAVE_MAX).contains(&input.index) {
+            let message = format!(
+                "{} is no wave; the first is 1, the limit {WAVE_MAX}",
+                input.index
+            );
+            self.add("wave.index", message);
+        }
+        Wave {
+            name: input.name,
+            index: input.index,
+        }
     }
 
     fn receivers(&mut self, inputs: Vec<WebhookInput>) -> Vec<Receiver> {
