@@ -14,6 +14,7 @@
 //! | 5 judgement | [`judge`] | windows in, judgement out |
 //! | 6 engine | [`engine`] | events in, effects out; the verdict table |
 //! | 7 wire | [`wire`] [`chart`] | the JSON shapes of the above; series as pictures |
+//! | 7 wire | [`dialect`] | what callers are told in each state of an analysis |
 //! | 8 doors | [`prometheus`] [`store`] [`webhook`] [`http`] [`telemetry`] [`recording`] | I/O |
 //! | 8 pages | [`report`] | what an analysis said, for people; pure |
 //! | 9 drivers | [`serve`] [`simulate`] | the engine run live, and traffic with known truth |
@@ -28,6 +29,7 @@
 pub mod chart;
 pub mod cli;
 pub mod diagnostic;
+pub mod dialect;
 pub mod digest;
 pub mod engine;
 pub mod evaluate;

@@ -96,6 +96,28 @@ fn describe() {
         "delivery attempts that failed"
     );
     describe_counter!("haldane_deliveries_settled_total", "deliveries that ended");
+    describe_counter!("haldane_deliveries_total", "deliveries by how they ended");
+    describe_counter!(
+        "haldane_redeliveries_total",
+        "messages sent once more by hand"
+    );
+    describe_gauge!(
+        "haldane_deliveries_dead",
+        "messages that were refused or expired, of analyses in memory"
+    );
+    describe_gauge!("haldane_rollbacks_watched", "rollbacks under watch");
+    describe_counter!(
+        "haldane_rollbacks_seen_through_total",
+        "watches of rollbacks that ended, by outcome"
+    );
+    describe_histogram!(
+        "haldane_acknowledge_seconds",
+        "time from a verdict until somebody took note of it"
+    );
+    describe_histogram!(
+        "haldane_recovery_seconds",
+        "time from a rollback verdict until what was wrong was right"
+    );
     describe_counter!(
         "haldane_http_requests_total",
         "requests answered, by route and status"

@@ -1,9 +1,13 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::deliveries::DeliveriesArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::freeze::{FreezeArgs, TogetherArgs};
+use crate::cli::hook_verify::HookVerifyArgs;
 use crate::cli::import::ImportArgs;
+use crate::cli::keys::KeysArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
@@ -72,9 +76,15 @@ pub enum Command {
     /// Stop an analysis; it concludes inconclusive
     #[command(after_help = examples::CANCEL)]
     Cancel(CancelArgs),
+    /// Keep promotes back for a while; rollbacks go on
+    #[command(after_help = examples::FREEZE)]
+    Freeze(FreezeArgs),
     /// Decide an analysis by hand; the log keeps who and why
     #[command(after_help = examples::OVERRIDE)]
     Override(OverrideArgs),
+    /// Show whom a daemon told of what, and send a message once more
+    #[command(after_help = examples::DELIVERIES)]
+    Deliveries(DeliveriesArgs),
     /// Record a past rollout from Prometheus, or fetch recordings from a daemon
     #[command(after_help = examples::RECORD)]
     Record(RecordArgs),
@@ -99,6 +109,12 @@ pub enum Command {
     /// Measure how often a template is wrong, and propose a better one
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
+    /// Make a key that signs webhooks, or print the public half of one
+    #[command(after_help = examples::KEYS)]
+    Keys(KeysArgs),
+    /// Check the signature of a webhook that was received, and say what is wrong with it
+    #[command(after_help = examples::HOOK_VERIFY)]
+    HookVerify(HookVerifyArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,
@@ -374,6 +390,12 @@ pub struct SubmitArgs {
     /// What the deploy is.
     #[command(flatten)]
     pub deploy: DeployArgs,
+    /// The region
+    #[arg(long)]
+    pub region: Option<String>,
+    /// How it stands to others.
+    #[command(flatten)]
+    pub together: TogetherArgs,
     /// Where the verdict is sent
     #[arg(long = "webhook", value_name = "URL")]
     pub webhooks: Vec<String>,

@@ -53,6 +53,20 @@ pub(super) const CANCEL: &str = "\
 Examples:
   haldane cancel 0193c5f0a1b27c3d8e4f5061728394a5 --reason 'rollout abandoned' --author ada";
 
+/// `haldane freeze`
+pub(super) const FREEZE: &str = "\
+Examples:
+  haldane freeze add --environment production --until 2h --reason 'incident 4711' --author ada
+  haldane freeze list
+  haldane freeze lift freeze-0193c5f0a1b27c3d8e4f5061728394a5 --reason resolved --author ada";
+
+/// `haldane deliveries`
+pub(super) const DELIVERIES: &str = "\
+Examples:
+  haldane deliveries list --state dead
+  haldane deliveries list 0193c5f0a1b27c3d8e4f5061728394a5
+  haldane deliveries redeliver msg_2f1a90c3b7d84e5f6071829304 --author ada";
+
 /// `haldane override`
 pub(super) const OVERRIDE: &str = "\
 Examples:
@@ -152,6 +166,22 @@ Examples:
 
 Exit codes: 0 the template or the proposal is shown to do what is asked, 1 nothing that was tried
 does, 2 the question is wrong, 3 too few windows to show it, 4 the server cannot be reached";
+
+/// `haldane keys`
+pub(super) const KEYS: &str = "\
+Examples:
+  haldane keys > argo.whsec
+  haldane keys ed25519 --out /etc/haldane/hooks.whsk > hooks.whpk
+  haldane keys --public-of file:/etc/haldane/hooks.whsk";
+
+/// `haldane hook-verify`
+pub(super) const HOOK_VERIFY: &str = "\
+Examples:
+  haldane hook-verify body.json --headers-file headers.txt --key file:argo.whsec
+  haldane hook-verify body.json --key whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg= \\
+    -H 'webhook-id: msg_1' -H 'webhook-timestamp: 1767323045' -H 'webhook-signature: v1a,…'
+
+Exit codes: 0 believed, 1 not believed, 2 nothing could be checked";
 
 /// `haldane config`
 pub(super) const CONFIG: &str = "\

@@ -7,14 +7,18 @@ mod asked_source;
 mod card;
 mod client;
 mod decide;
+pub mod deliveries;
 mod demo;
 pub mod evaluate;
 mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod freeze;
+pub mod hook_verify;
 pub mod import;
 mod judge;
+pub mod keys;
 mod lint;
 mod markdown;
 mod output;
@@ -117,7 +121,9 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Report(args) => report::run(&args, output).await,
         Command::Wait(args) => wait::run(&args, output).await,
         Command::Cancel(args) => decide::cancel(&args, output).await,
+        Command::Freeze(args) => freeze::run(&args, output).await,
         Command::Override(args) => decide::decide(&args, output).await,
+        Command::Deliveries(args) => deliveries::run(&args, output).await,
         Command::Record(args) => record::run(&args, output).await,
         Command::Replay(args) => replay::run(args, output).await,
         Command::Test(args) => test::run(args, output).await,
@@ -126,6 +132,8 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Tune(args) => tune::run(args, output).await,
+        Command::Keys(args) => keys::run(&args, output),
+        Command::HookVerify(args) => hook_verify::run(&args, output),
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

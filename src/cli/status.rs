@@ -75,14 +75,42 @@ fn one(document: &VerdictDocument, now: Timestamp, style: Style) -> String {
     if let Some(author) = &document.author {
         line(&format!("decided by {author}"));
     }
+    if document.shadow {
+        line("in shadow: only watched, every caller is told to go on");
+    }
     if let Some(fault) = &document.source_fault {
         line(&format!("source fault: {fault}"));
     }
     if let Some(wait) = next_look(document, now) {
         line(&format!("next look {wait}"));
     }
+    if let (Some(at), Some(by)) = (&document.acknowledged_at, &document.acknowledged_by) {
+        line(&format!("acknowledged by {by} at {at}"));
+    }
+    if let Some(recovery) = &document.recovery {
+        let detail = recovery.detail.as_deref().unwrap_or("not looked at yet");
+        line(&format!("after the rollback: {}, {detail}", recovery.state));
+    }
+    if let Some(good) = &document.last_good {
+        let names = [
+            &good.revision,
+            &good.commit,
+            &good.artifact_digest,
+            &good.deploy,
+        ];
+        let names: Vec<&str> = names.into_iter().flatten().map(String::as_str).collect();
+        line(&format!(
+            "last good: {} ({})",
+            names.join(", "),
+            good.promoted_at
+        ));
+    }
     for delivery in document.deliveries.as_deref().unwrap_or_default() {
-        let mut text = format!("told {}: {}", delivery.url, delivery.state);
+        let about = match delivery.moment.as_str() {
+            "" | "verdict" => String::new(),
+            moment => format!(" of {moment}"),
+        };
+        let mut text = format!("told {}{about}: {}", delivery.url, delivery.state);
         if let Some(status) = delivery.status {
             let _ = write!(text, " ({status})");
         }

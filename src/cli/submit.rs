@@ -70,6 +70,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         url: url.clone(),
         secret: None,
         secret_name: args.webhook_key.clone(),
+        ..WebhookInput::default()
     };
     let deploy = &args.deploy;
     Ok(SubmissionDocument {
@@ -82,6 +83,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
             id: deploy.deploy_id.clone(),
             service: args.service.clone(),
             environment: deploy.environment.clone(),
+            region: args.region.clone(),
             revision: deploy.revision.clone(),
             commit: deploy.commit.clone(),
             change_type: deploy.change_type.clone(),
@@ -91,6 +93,9 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         start: args.start.clone(),
         duration: args.duration.clone(),
         webhooks: args.webhooks.iter().map(webhook).collect(),
+        shadow: args.together.shadow.then_some(true),
+        release: args.together.release(),
+        wave: args.together.wave()?,
     })
 }
 

@@ -75,7 +75,7 @@ pub(crate) async fn until_final(
         match client.get(&query).await {
             Ok(reply) => {
                 let document: VerdictDocument = reply.read()?;
-                if document.is_final {
+                if document.is_final || document.shadow {
                     return concluded(client, &path, (&reply, &document), waiting, output).await;
                 }
                 watch.answered(&document, output);
@@ -106,6 +106,10 @@ async fn concluded(
         output.data(&reply.0);
     } else {
         show(&client.get(path).await?, waiting.format, output)?;
+    }
+    if document.shadow {
+        output.note("it is in shadow: only watched, so nobody waits for its verdict");
+        return Ok(Exit::Clean);
     }
     Ok(exit_of(document, waiting.inconclusive_as))
 }

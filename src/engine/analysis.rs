@@ -4,13 +4,20 @@
 //! Live and after a restart the same `apply` runs over the same records; there is no second way
 //! for a fact to get in here.
 
+use crate::engine::after::Acknowledged;
 use crate::engine::conclude::{self, JUDGE_FAILED};
-use crate::engine::delivery::Delivery;
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::hold::Held;
+use crate::engine::delivery::{Birth, Delivery};
+use crate::engine::good::Good;
 use crate::engine::guard::guarded;
-use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
+use crate::engine::limits::Limits;
+use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
 use crate::engine::view::{Status, View};
+use crate::engine::watch::Watching;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::explain::{Stand, sentence};
 use crate::judge::judgement::Judgement;
@@ -45,8 +52,17 @@ pub(super) struct Analysis {
     pub(super) plan: Arc<Plan>,
     pub(super) key: Option<String>,
     pub(super) receivers: Vec<Receiver>,
+    pub(super) coordination: Coordination,
+    /// It is queued behind this one; its clock has not started.
+    pub(super) behind: Option<AnalysisId>,
+    /// It was queued, and its clock has started.
+    pub(super) begun: bool,
+    /// What holds its promote back from outside.
+    pub(super) held: Option<Held>,
     pub(super) submitted_at: Timestamp,
     pub(super) submitted_seq: Seq,
+    /// Its plan as it was submitted: later its clock may start, or traffic take a step.
+    pub(super) submitted_plan: Arc<Plan>,
     /// The newest record that changed it.
     pub(super) last_seq: Seq,
     /// Absent once concluded.
@@ -66,6 +82,20 @@ pub(super) struct Analysis {
     /// Stale events recorded as ignored.
     pub(super) ignored: u32,
     pub(super) deliveries: Vec<Delivery>,
+    /// Messages that are over and no longer kept; taken away by the engine.
+    pub(super) dropped: Vec<DeliveryId>,
+    /// The newest look that was announced; 0 before the first.
+    pub(super) told_look: u32,
+    /// The hold that was announced, while it lasts.
+    pub(super) told_hold: Option<Hold>,
+    /// At which look.
+    pub(super) told_hold_at: Option<u32>,
+    /// Who took note of the verdict first.
+    pub(super) acknowledged: Option<Acknowledged>,
+    /// The watch after a rollback.
+    pub(super) watch: Option<Watching>,
+    /// What was promoted last in the same place before this rollback.
+    pub(super) last_good: Option<Arc<Good>>,
 
     pub(super) phase: Phase,
     /// Failed fetches since samples were last read.
@@ -79,22 +109,28 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
-    /// An analysis of which only the submission is known.
+    /// An analysis of which only the submission is known; its first messages live for `lives`.
     pub(super) fn submitted(
         id: AnalysisId,
-        (at, seq): (Timestamp, Seq),
+        (at, seq, lives): (Timestamp, Seq, Span),
         plan: Arc<Plan>,
         key: Option<String>,
-        receivers: Vec<Receiver>,
+        (receivers, coordination): (Vec<Receiver>, Coordination),
     ) -> Self {
         let windows = Some(Arc::new(Windows::new(&plan)));
-        Self {
+        let submitted_plan = Arc::clone(&plan);
+        let mut new = Self {
             id,
             plan,
             key,
             receivers,
+            coordination,
+            behind: None,
+            begun: false,
+            held: None,
             submitted_at: at,
             submitted_seq: seq,
+            submitted_plan,
             last_seq: seq,
             windows,
             unabsorbed: Vec::new(),
@@ -107,17 +143,42 @@ impl Analysis {
             source_notes: 0,
             ignored: 0,
             deliveries: Vec::new(),
+            dropped: Vec::new(),
+            told_look: 0,
+            told_hold: None,
+            told_hold_at: None,
+            acknowledged: None,
+            watch: None,
+            last_good: None,
             phase: Phase::Resting,
             retries: 0,
             history_tries: 0,
             failing_since: None,
             published: None,
+        };
+        if new.is_heard_of(Moment::Started) {
+            let birth = Birth {
+                moment: Moment::Started,
+                look: 0,
+                at,
+                seq,
+                lives,
+                body: Some(Arc::new(new.view())),
+            };
+            new.bear(&birth, None);
         }
+        new
     }
 
-    /// Takes in what a record says; messages born with the verdict live for `lives`. Returns
+    /// Takes in what a record says. Returns
     /// whether readers see a difference, or why the record cannot be true of this analysis.
-    pub(super) fn apply(&mut self, seq: Seq, record: &Record, lives: Span) -> Result<bool, String> {
+    pub(super) fn apply(
+        &mut self,
+        seq: Seq,
+        record: &Record,
+        limits: &Limits,
+    ) -> Result<bool, String> {
+        let lives = limits.message_life;
         if self.conclusion.is_some() && !may_follow_the_verdict(&record.fact) {
             return Err(format!(
                 "record {} follows the conclusion and would change it",
@@ -144,7 +205,20 @@ impl Analysis {
                 self.source_fault = Some(message.clone());
             }
             Fact::Judged { judgement } => self.judged(seq, judgement)?,
-            Fact::Concluded { conclusion } => self.concluded(conclusion, lives),
+            Fact::Announced { moment, look } => {
+                self.announced((*moment, *look), (record.at, seq), lives);
+            }
+            Fact::Concluded { conclusion } => self.concluded(seq, conclusion, limits),
+            Fact::Queued { behind } => self.behind = Some(behind.clone()),
+            Fact::Begun { at } => self.begin(*at),
+            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
+            Fact::Held { held } => {
+                self.held.clone_from(held);
+                self.forget_told_hold();
+            }
+            Fact::Frozen { .. } | Fact::Lifted { .. } => {
+                return Err(format!("record {} is about a freeze", seq.0));
+            }
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
@@ -153,18 +227,30 @@ impl Analysis {
                 delivery,
                 attempt,
                 detail,
+                trip,
             } => self
                 .message(seq, delivery)?
-                .failed(*attempt, detail, record.at),
+                .failed(*attempt, detail, (record.at, *trip)),
             Fact::Settled {
                 delivery,
                 attempts,
                 end,
+                trip,
             } => {
                 let message = self.message(seq, delivery)?;
-                message.attempts = *attempts;
-                message.end = Some(end.clone());
+                message.settled(*attempts, end, (record.at, *trip));
+                let taken = matches!(end, DeliveryEnd::Delivered { .. });
+                let by = origin(&message.receiver.url);
+                if taken && message.moment.is_verdict() {
+                    self.acknowledged(record.at, by);
+                }
             }
+            Fact::Redelivered { delivery, .. } => {
+                self.message(seq, delivery)?.revived(record.at, lives);
+            }
+            Fact::Acknowledged { author } => self.acknowledged(record.at, author.clone()),
+            Fact::Watched { glance } => self.watched(glance),
+            Fact::SeenThrough { ending } => self.seen_through((record.at, seq), ending, lives),
         }
         Ok(true)
     }
@@ -180,24 +266,40 @@ impl Analysis {
         // Not a count: of a concluded analysis a restart reads the newest judgement only.
         self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
+        self.forget_told_hold();
         Ok(())
     }
 
-    fn concluded(&mut self, conclusion: &Conclusion, lives: Span) {
-        self.deliveries = self
-            .receivers
-            .iter()
-            .enumerate()
-            .filter(|(_, to)| to.hears(conclusion.verdict))
-            .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
-            .collect();
+    fn concluded(&mut self, seq: Seq, conclusion: &Conclusion, limits: &Limits) {
+        let lives = limits.message_life;
+        for message in self.deliveries.iter_mut().filter(|m| m.moment.is_passing()) {
+            message.overtaken("the verdict has come");
+            message.body = None; // a restart, which does not read what it said, has none either
+        }
+        let moments = conclusion.by_person().into_iter();
+        for moment in moments.chain([Moment::Verdict]) {
+            let birth = Birth {
+                moment,
+                look: conclusion.look,
+                at: conclusion.at,
+                seq,
+                lives,
+                body: None,
+            };
+            self.bear(&birth, Some(conclusion.verdict));
+        }
         self.conclusion = Some(conclusion.clone());
         // Nothing is read any more, so nothing fails any more; and a restart, which does not read
         // the captures of a concluded analysis, could not tell whether it had passed before.
         self.source_fault = None;
         self.windows = None;
+        self.behind = None;
         self.unabsorbed.clear();
         self.phase = Phase::Over;
+        // What was only watched was not rolled back, so nothing can come of it.
+        if !self.coordination.shadow {
+            self.watch = Watching::after(&self.plan, conclusion, limits.recovery_within);
+        }
     }
 
     fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
@@ -244,11 +346,20 @@ impl Analysis {
 
     /// What the verdict table says of the newest judgement.
     pub(super) fn decision(&self, source: Source) -> Decision {
-        decide(&Situation::of(
-            &self.plan,
-            self.judgement.as_deref(),
-            source,
-        ))
+        decide(&self.situation(source))
+    }
+
+    /// The same if nothing outside held it.
+    pub(super) fn decision_alone(&self, source: Source) -> Decision {
+        decide(&Situation {
+            outside: None,
+            ..self.situation(source)
+        })
+    }
+
+    fn situation(&self, source: Source) -> Situation {
+        let judgement = self.judgement.as_deref();
+        conclude::situation(&self.plan, judgement, (source, self.held.as_ref()))
     }
 
     /// The sentence for the evidence so far (A10).
@@ -259,7 +370,8 @@ impl Analysis {
     /// The conclusion by the table, if it has a verdict now.
     pub(super) fn conclusion_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
         let evidence = (&*self.plan, self.judgement.as_deref());
-        conclude::by_table(evidence, source, self.source_fault.as_deref(), at)
+        let so = (source, self.held.as_ref());
+        conclude::by_table_held(evidence, so, self.source_fault.as_deref(), at)
     }
 
     /// The conclusion by a person: row 1 of the table. `deed` is `overridden to promote` or
@@ -297,21 +409,44 @@ impl Analysis {
             status,
             submitted_at: self.submitted_at,
             looks: self.looks,
-            next_look_at: self.conclusion.is_none().then(|| self.next_look_at()),
+            next_look_at: self.looks_again().then(|| self.next_look_at()),
             judgement: self.judgement.clone(),
             sentence,
             hold,
             conclusion: self.conclusion.clone(),
             source_fault: self.source_fault.clone(),
             deliveries: self.deliveries.iter().map(Delivery::view).collect(),
+            coordination: self.coordination.clone(),
+            behind: self.behind.clone(),
+            after: self.after(),
         }
+    }
+
+    fn looks_again(&self) -> bool {
+        self.conclusion.is_none() && self.behind.is_none()
     }
 
     fn standing(&self) -> (String, Option<Hold>) {
         if let Some(conclusion) = &self.conclusion {
             return (conclusion.sentence.clone(), conclusion.hold.clone());
         }
+        if let Some(behind) = &self.behind {
+            let service = &self.plan.rollout.deploy.service;
+            let text = format!(
+                "waits for analysis {behind} of {service}, which is not resolved; its clock has \
+                 not started"
+            );
+            return (text, None);
+        }
         let decision = self.decision(Source::Answering);
+        if let (None, Some(held)) = (
+            decision.verdict,
+            conclude::outside(&decision, self.held.as_ref()),
+        ) {
+            let evidence = (&*self.plan, self.judgement.as_deref());
+            let text = conclude::said_held(evidence, &self.situation(Source::Answering), held);
+            return (text, decision.hold);
+        }
         // A verdict of the table whose record is still to be written is not to be seen yet (A3).
         let stand = match decision.verdict {
             Some(_) => Stand::Pending,
@@ -319,25 +454,28 @@ impl Analysis {
         };
         (self.sentence(stand), decision.hold)
     }
+}
 
-    /// The concluded analysis as it was when its messages were born: all bodies are rendered from
-    /// this, so every attempt, before and after a restart, carries the same bytes.
-    pub(super) fn view_at_birth(&self) -> View {
-        View {
-            deliveries: self
-                .deliveries
-                .iter()
-                .map(Delivery::view_at_birth)
-                .collect(),
-            ..self.view()
-        }
-    }
+/// Scheme, host and port of an address: receivers put secrets into what comes behind.
+fn origin(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let behind = url.get(host..).unwrap_or_default();
+    let end = behind
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
+    url.get(..end).unwrap_or_default().to_owned()
 }
 
 /// Only what leaves the verdict alone may come after it (A4).
 fn may_follow_the_verdict(fact: &Fact) -> bool {
     matches!(
         fact,
-        Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. }
+        Fact::Ignored { .. }
+            | Fact::Attempted { .. }
+            | Fact::Settled { .. }
+            | Fact::Redelivered { .. }
+            | Fact::Acknowledged { .. }
+            | Fact::Watched { .. }
+            | Fact::SeenThrough { .. }
     )
 }

@@ -1,7 +1,8 @@
 //! The conclusion that the evidence of one analysis leads to: live, and when it is judged again.
 
+use crate::engine::coordination::hold::Held;
 use crate::engine::record::Conclusion;
-use crate::engine::verdict::{Situation, Source, decide};
+use crate::engine::verdict::{Decision, Situation, Source, decide};
 use crate::judge::explain::{Stand, sentence};
 use crate::judge::judgement::Judgement;
 use crate::plan::Plan;
@@ -19,14 +20,28 @@ pub fn by_table(
     fault: Option<&str>,
     at: Timestamp,
 ) -> Option<Conclusion> {
-    let decision = decide(&Situation::of(plan, judgement, source));
+    by_table_held((plan, judgement), (source, None), fault, at)
+}
+
+/// The same with what holds a promote back from outside the evidence.
+pub fn by_table_held(
+    (plan, judgement): (&Plan, Option<&Judgement>),
+    (source, held): (Source, Option<&Held>),
+    fault: Option<&str>,
+    at: Timestamp,
+) -> Option<Conclusion> {
+    let situation = situation(plan, judgement, (source, held));
+    let decision = decide(&situation);
     let verdict = decision.verdict?;
     // A source that is lost ends an analysis before its time is up.
     let stand = match (decision.row, decision.stand()) {
         (6, Stand::Inconclusive) => Stand::Pending,
         (_, stand) => stand,
     };
-    let mut text = sentence(plan, judgement, stand);
+    let mut text = match outside(&decision, held) {
+        Some(held) => said_held((plan, judgement), &situation, held),
+        None => sentence(plan, judgement, stand),
+    };
     if let (Source::Lost, Some(fault)) = (source, fault) {
         let judge = fault.starts_with(JUDGE_FAILED);
         text = match judgement {
@@ -45,4 +60,37 @@ pub fn by_table(
         look: judgement.map_or(0, |judgement| judgement.look),
         at,
     })
+}
+
+/// What the table reads, with what holds a promote back from outside.
+pub fn situation(
+    plan: &Plan,
+    judgement: Option<&Judgement>,
+    (source, held): (Source, Option<&Held>),
+) -> Situation {
+    Situation {
+        outside: held.map(|held| held.by),
+        ..Situation::of(plan, judgement, source)
+    }
+}
+
+/// The hold from outside, when it is the one that is named.
+pub fn outside<'a>(decision: &Decision, held: Option<&'a Held>) -> Option<&'a Held> {
+    let named = decision.hold.as_ref();
+    held.filter(|held| named == Some(&held.by.hold()))
+}
+
+/// The sentence of an analysis that is held from outside: why, and what its own evidence shows.
+pub fn said_held(
+    (plan, judgement): (&Plan, Option<&Judgement>),
+    situation: &Situation,
+    held: &Held,
+) -> String {
+    let stand = match (situation.shown_healthy(), situation.deadline) {
+        (true, _) => Stand::Promote,
+        (false, true) => Stand::Inconclusive,
+        (false, false) => Stand::Pending,
+    };
+    let evidence = sentence(plan, judgement, stand);
+    format!("{}; {evidence}", held.why)
 }

@@ -1,8 +1,11 @@
 //! Everything the engine may ask for. Nothing that leaves the process is asked for before the
 //! record that justifies it is durable (A3).
 
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Receiver, Record, Seq};
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
@@ -77,7 +80,11 @@ pub struct SendOrder {
     pub attempt: u32,
     /// To whom.
     pub receiver: Receiver,
-    /// The concluded analysis as it was when the message was born.
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
+    /// The analysis as it was when the message was born, without its messages.
     pub view: Arc<View>,
     /// When the message was born: the `time` of the event.
     pub born: Timestamp,
@@ -95,6 +102,8 @@ pub enum Answer {
         /// Whether this was a repeat of an earlier submission.
         repeated: bool,
     },
+    /// A freeze began or was lifted, and that is durable.
+    Freeze(Box<Freeze>),
     /// Refused, with the reason.
     Refused(Refusal),
 }
@@ -109,8 +118,29 @@ pub enum Refusal {
         /// The analysis that holds the key.
         holder: AnalysisId,
     },
+    /// Another deploy of the same service is not resolved, and the policy says that it goes first.
+    Busy {
+        /// The analysis of that deploy.
+        holder: AnalysisId,
+    },
+    /// As many steps of traffic were announced as there may be, or its clock has not started.
+    NoStep {
+        /// Why.
+        message: String,
+    },
+    /// There is no such freeze.
+    UnknownFreeze,
     /// It has concluded; its verdict stands (A4).
     Concluded,
+    /// There is no verdict yet to take note of.
+    Undecided,
+    /// There is no such message, or it is no longer kept.
+    UnknownMessage,
+    /// The message is not sent once more.
+    NotAgain {
+        /// Why, with the way out.
+        why: &'static str,
+    },
     /// As many analyses are under way as there may be.
     TooMany {
         /// The limit.
@@ -145,7 +175,11 @@ pub enum Effect {
     },
     /// Let readers see this state of an analysis.
     Publish(Arc<View>),
+    /// Let readers know what is the last good artefact of its place now.
+    Good(Arc<Good>),
     /// Let readers forget an analysis that concluded long ago: its records stay in the log, its
     /// state is kept in memory no longer.
     Forget(AnalysisId),
+    /// Let readers see these freezes: all there are.
+    Freezes(Arc<[Freeze]>),
 }

@@ -1,12 +1,15 @@
 //! Everything that can happen to the engine.
 
-use crate::engine::record::{Receiver, Seq};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::record::{Receiver, Seq, Trip};
 use crate::engine::verdict::Verdict;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::time::Span;
+use crate::units::Probability;
 use std::sync::Arc;
 
 /// Joins a question from outside with its [`crate::engine::effect::Effect::Answer`].
@@ -26,6 +29,8 @@ pub struct Submission {
     pub plan: Arc<Plan>,
     /// Who hears of the verdict.
     pub receivers: Vec<Receiver>,
+    /// How it stands to others.
+    pub coordination: Coordination,
 }
 
 /// What a receiver answered.
@@ -121,6 +126,33 @@ pub enum Event {
         /// Why.
         reason: String,
     },
+    /// The canary gets another share of the traffic.
+    Stepped {
+        /// To answer.
+        ticket: Ticket,
+        /// Which analysis.
+        id: AnalysisId,
+        /// The share it is meant to get from now on.
+        share: Probability,
+    },
+    /// Nothing is to be promoted for a while.
+    Frozen {
+        /// To answer.
+        ticket: Ticket,
+        /// What, and how long.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze ends before its time.
+    Lifted {
+        /// To answer.
+        ticket: Ticket,
+        /// Which.
+        id: AnalysisId,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+    },
     /// Time has passed.
     Woke,
     /// The samples asked for are here.
@@ -175,5 +207,25 @@ pub enum Event {
         attempt: u32,
         /// What came back.
         reply: SendReply,
+        /// What the attempt was like.
+        trip: Trip,
+    },
+    /// Somebody wants a message sent once more.
+    Redelivered {
+        /// To answer.
+        ticket: Ticket,
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+    },
+    /// Somebody takes note of a verdict.
+    Acknowledged {
+        /// To answer.
+        ticket: Ticket,
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
     },
 }

@@ -5,7 +5,9 @@
 //! so a slow disk gets larger batches instead of a longer queue, and a failure leaves no doubt
 //! about which records are owed: all that were not confirmed, offered again with the same places.
 
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::event::Ticket;
+use crate::engine::good::Good;
 use crate::engine::record::{Record, Seq};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
@@ -40,8 +42,15 @@ pub(super) enum Held {
     },
     /// The first look of an analysis.
     Start(AnalysisId),
+    /// The freezes there are then, and the answer about one of them.
+    Freezes {
+        all: Arc<[Freeze]>,
+        answer: Option<(Ticket, Box<Freeze>)>,
+    },
     /// An attempt to deliver a message.
     Send(DeliveryId),
+    /// A last good artefact.
+    Good(Arc<Good>),
 }
 
 /// The end of the log that is not yet durable, and everything that waits for it.
@@ -100,6 +109,11 @@ impl Ledger {
     /// Why records cannot be made durable at present.
     pub(super) fn fault(&self) -> Option<&str> {
         self.fault.as_deref()
+    }
+
+    /// The place of the newest record.
+    pub(super) fn last(&self) -> Seq {
+        self.last
     }
 
     /// Everything written is durable, and nothing waits.

@@ -28,6 +28,12 @@ pub const IGNORED_MAX: u32 = 8;
 /// Source failures recorded between two successes; further ones are retried without a record.
 pub const SOURCE_NOTES_MAX: u32 = 4;
 
+/// Rollbacks watched at a time; a further one is not watched. A thousand rollbacks within a quarter
+/// of an hour are an incident of another kind, and the source has better things to answer then.
+pub const WATCHED_MAX: usize = 1_000;
+/// How late the watch of a rollback may go on after a restart; what is older is not looked at.
+pub const WATCH_LATE_MAX: Span = Span::from_s(3_600);
+
 /// What the engine may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
@@ -45,6 +51,10 @@ pub struct Limits {
     pub message_life: Span,
     /// See [`PATIENCE`].
     pub patience: Span,
+    /// See [`WATCHED_MAX`].
+    pub watched_max: usize,
+    /// How long a rollback is watched; zero for not at all, which is what simulated time wants.
+    pub recovery_within: Span,
 }
 
 impl Default for Limits {
@@ -57,6 +67,8 @@ impl Default for Limits {
             sends_max: SENDS_MAX,
             message_life: MESSAGE_LIFE,
             patience: PATIENCE,
+            watched_max: WATCHED_MAX,
+            recovery_within: Span::ZERO,
         }
     }
 }
@@ -78,6 +90,10 @@ pub struct Stats {
     pub judging: usize,
     /// Messages without an end.
     pub messages_owed: usize,
+    /// Messages that were refused or expired.
+    pub messages_dead: usize,
+    /// Rollbacks under watch.
+    pub watched: usize,
     /// Attempts under way.
     pub sending: usize,
     /// Records that are not yet durable.

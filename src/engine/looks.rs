@@ -32,7 +32,7 @@ impl Engine {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        if analysis.phase == Phase::Resting {
+        if analysis.phase == Phase::Resting && analysis.behind.is_none() {
             let at = analysis.next_look_at();
             self.timers.set(Waiter::Analysis(id.clone()), at);
         }
@@ -53,7 +53,8 @@ impl Engine {
                 self.on_fetch_failed(id, look, &SourceFault::passing(message));
             }
             Phase::Judging { look } => self.order_judgement(id, look),
-            Phase::Queued(_) | Phase::Over => {}
+            Phase::Over => self.wake_watch(id),
+            Phase::Queued(_) => {}
         }
     }
 
@@ -114,6 +115,9 @@ impl Engine {
 
     /// Samples have come.
     pub(super) fn on_fetched(&mut self, id: &AnalysisId, look: u32, batch: &Arc<Batch>) {
+        if self.is_glance_fetched(id, look, batch) {
+            return;
+        }
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
@@ -159,6 +163,9 @@ impl Engine {
     /// once (its queries are wrong); one that had answers keeps the grace (somebody may be changing
     /// the source's rules), and so does every other fault (somebody may be mending the source).
     pub(super) fn on_fetch_failed(&mut self, id: &AnalysisId, look: u32, fault: &SourceFault) {
+        if self.is_glance_unfetched(id, look, &fault.message) {
+            return;
+        }
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
@@ -209,6 +216,9 @@ impl Engine {
 
     /// A judgement has come.
     pub(super) fn on_judged(&mut self, id: &AnalysisId, judgement: Arc<Judgement>) {
+        if self.is_glance_judged(id, &judgement) {
+            return;
+        }
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
@@ -219,12 +229,17 @@ impl Engine {
         analysis.phase = Phase::Resting;
         self.judging.remove(id);
         self.write(id, Fact::Judged { judgement });
+        self.hold_anew(id, true);
         self.decide(id, Source::Answering);
+        self.stir_peers(id);
     }
 
     /// A judgement could not be computed. The look goes without one; when it was the last, nothing
     /// is left that could show anything, and the analysis ends inconclusive (A5, A11).
     pub(super) fn on_judge_failed(&mut self, id: &AnalysisId, look: u32, why: &str) {
+        if self.is_glance_unjudged(id, why) {
+            return;
+        }
         let Some(analysis) = self.analyses.get_mut(id) else {
             return;
         };
@@ -260,7 +275,10 @@ impl Engine {
         };
         match analysis.conclusion_by_table(source, self.clock) {
             Some(conclusion) => self.conclude(id, conclusion),
-            None => self.rest(id),
+            None => {
+                self.announce(id);
+                self.rest(id);
+            }
         }
     }
 }

@@ -13,15 +13,20 @@
 //! * time may stand still or go back: the engine uses the latest instant it has ever been told.
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
-//! `looks` and `sending` its three kinds of work, `ledger` what makes A3 hold, `recover` the way
-//! back after a crash.
+//! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `watch`
+//! what follows a rollback, [`good`] what was good before, [`coordination`] how analyses stand to
+//! one another, `ledger` what makes A3 hold, `recover` the way back after a crash.
 
+pub mod after;
 mod analysis;
 pub mod asks;
 pub mod conclude;
+pub mod coordination;
 pub mod delivery;
 pub mod effect;
 pub mod event;
+pub mod glance;
+pub mod good;
 pub mod guard;
 mod ledger;
 pub mod limits;
@@ -31,16 +36,22 @@ pub mod recover;
 mod requests;
 pub mod schedule;
 mod sending;
+pub mod subscription;
+pub mod telling;
 mod timers;
 pub mod verdict;
 pub mod view;
+mod watch;
 
 use crate::engine::analysis::{Analysis, Phase};
+use crate::engine::coordination::Peers;
+use crate::engine::coordination::freeze::Freeze;
 use crate::engine::effect::{Answer, Effect, Refusal};
 use crate::engine::event::{Event, Ticket};
+use crate::engine::good::Goods;
 use crate::engine::ledger::{Held, Ledger};
 use crate::engine::limits::IGNORED_MAX;
-use crate::engine::record::{Conclusion, Fact, Record, Seq};
+use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record, Seq};
 use crate::engine::timers::{Timers, Waiter};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::Timestamp;
@@ -68,6 +79,13 @@ pub struct Engine {
     judging: BTreeSet<AnalysisId>,
     outbox: VecDeque<DeliveryId>,
     sending: BTreeSet<DeliveryId>,
+    /// Who belongs together.
+    peers: Peers,
+    /// Freezes that are not over, by name.
+    freezes: BTreeMap<AnalysisId, Freeze>,
+    /// Rollbacks under watch.
+    watched: BTreeSet<AnalysisId>,
+    goods: Goods,
     ledger: Ledger,
     timers: Timers,
     out: Vec<Effect>,
@@ -94,6 +112,10 @@ impl Engine {
             judging: BTreeSet::new(),
             outbox: VecDeque::new(),
             sending: BTreeSet::new(),
+            peers: Peers::default(),
+            freezes: BTreeMap::new(),
+            watched: BTreeSet::new(),
+            goods: Goods::default(),
             ledger: Ledger::ending_at(last),
             timers: Timers::default(),
             out: Vec::new(),
@@ -119,6 +141,14 @@ impl Engine {
                 author,
                 reason,
             } => self.on_overridden(ticket, &id, verdict, (&author, &reason)),
+            Event::Stepped { ticket, id, share } => self.on_stepped(ticket, &id, share),
+            Event::Frozen { ticket, freeze } => self.on_frozen(ticket, *freeze),
+            Event::Lifted {
+                ticket,
+                id,
+                author,
+                reason,
+            } => self.on_lifted(ticket, &id, (author, reason)),
             Event::Woke => self.timers.forget_announcement(),
             Event::Fetched { id, look, batch } => self.on_fetched(&id, look, &batch),
             Event::FetchFailed { id, look, fault } => self.on_fetch_failed(&id, look, &fault),
@@ -130,7 +160,16 @@ impl Engine {
                 delivery,
                 attempt,
                 reply,
-            } => self.on_sent(&delivery, attempt, reply),
+                trip,
+            } => self.on_sent(&delivery, attempt, (reply, trip)),
+            Event::Redelivered {
+                ticket,
+                delivery,
+                author,
+            } => self.on_redelivered(ticket, &delivery, author),
+            Event::Acknowledged { ticket, id, author } => {
+                self.on_acknowledged(ticket, &id, author);
+            }
         }
         self.settle(effects);
     }
@@ -157,6 +196,7 @@ impl Engine {
             fetching: self.fetching.len(),
             judging: self.judging.len(),
             sending: self.sending.len(),
+            watched: self.watched.len(),
             unacked: self.ledger.unacked(),
             store_fault: self.ledger.fault().is_some(),
             ..Stats::default()
@@ -169,6 +209,9 @@ impl Engine {
             }
             let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
             stats.messages_owed += owed.count();
+            let ends = analysis.deliveries.iter().filter_map(|m| m.end.as_ref());
+            let dead = ends.filter(|end| !matches!(end, DeliveryEnd::Delivered { .. }));
+            stats.messages_dead += dead.count();
         }
         stats
     }
@@ -182,9 +225,11 @@ impl Engine {
                     self.out.extend(owed.map(Effect::Append));
                 }
                 Waiter::Analysis(id) => self.wake_analysis(&id),
+                Waiter::Freeze(id) => self.freeze_over(&id),
                 Waiter::Delivery(name) => self.wake_delivery(&name),
             }
         }
+        self.settle_peers();
         self.begin_looks();
         self.begin_sends();
         self.forget_oldest();
@@ -205,12 +250,19 @@ impl Engine {
             fact,
         };
         let seq = self.ledger.next_seq();
-        match analysis.apply(seq, &record, self.limits.message_life) {
+        match analysis.apply(seq, &record, &self.limits) {
             Ok(shows) => {
+                if let Fact::Concluded { conclusion } = &record.fact {
+                    let good = analysis.compare_with_good(&mut self.goods, conclusion);
+                    let good = good.map(Held::Good);
+                    good.into_iter()
+                        .for_each(|good| self.ledger.hold(seq, good));
+                }
                 self.ledger.write(record);
                 if shows {
                     self.ledger.hold(seq, Held::View(analysis.view().into()));
                 }
+                self.enter_messages(id, seq);
             }
             Err(why) => debug_assert!(false, "the engine contradicts itself: {why}"),
         }
@@ -222,14 +274,8 @@ impl Engine {
         self.concluded.insert((conclusion.at, id.clone()));
         self.write(id, Fact::Concluded { conclusion });
         self.open = self.open.saturating_sub(1);
-        let Some(analysis) = self.analyses.get(id) else {
-            return;
-        };
-        for message in &analysis.deliveries {
-            self.messages.insert(message.name.clone(), id.clone());
-            let send = Held::Send(message.name.clone());
-            self.ledger.hold(analysis.last_seq, send);
-        }
+        self.begin_watch(id);
+        self.resolved(id);
     }
 
     /// Stops whatever an analysis is doing; a late answer will find nobody waiting.
@@ -255,7 +301,8 @@ impl Engine {
             else {
                 return;
             };
-            if !self.ledger.is_durable(analysis.last_seq) || analysis.owes_messages() {
+            let owes = analysis.owes_messages() || analysis.is_watched();
+            if !self.ledger.is_durable(analysis.last_seq) || owes {
                 return;
             }
             if let Some(key) = &analysis.key
@@ -267,6 +314,7 @@ impl Engine {
                 self.messages.remove(&message.name);
             }
             let id = id.clone();
+            self.peers.forget(analysis);
             self.analyses.remove(&id);
             self.concluded.pop_first();
             self.out.push(Effect::Forget(id));
@@ -312,7 +360,9 @@ impl Engine {
                 } => self.accept(ticket, &id, repeated),
                 Held::Refused { ticket, refusal } => self.refuse(ticket, refusal),
                 Held::Start(id) => self.rest(&id),
+                Held::Freezes { all, answer } => self.freeze_durable(all, answer),
                 Held::Send(name) => self.outbox.push_back(name),
+                Held::Good(good) => self.out.push(Effect::Good(good)),
             }
         }
     }

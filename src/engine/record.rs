@@ -1,13 +1,18 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::after::{Ending, Glance};
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::hold::Held;
+use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::secret::Secret;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
 /// The place of a record in the log, from 1, without holes.
@@ -23,9 +28,35 @@ pub struct Receiver {
     pub secret: SecretRef,
     /// The verdicts it hears of; empty for all.
     pub on: Vec<Verdict>,
+    /// What the message looks like.
+    pub form: Form,
+    /// The moments it hears of; empty for those that are usual in its form.
+    pub moments: Vec<Moment>,
 }
 
 impl Receiver {
+    /// One that hears of every verdict in the usual form.
+    pub const fn new(url: String, secret: SecretRef) -> Self {
+        Self {
+            url,
+            secret,
+            on: Vec::new(),
+            form: Form::CloudEvents,
+            moments: Vec::new(),
+        }
+    }
+
+    /// Whether it hears of this moment of an analysis that has, or has not yet, this verdict.
+    pub fn hears_of(&self, moment: Moment, verdict: Option<Verdict>) -> bool {
+        let usual = self.form.usual_moments();
+        let wanted = if self.moments.is_empty() {
+            usual
+        } else {
+            &self.moments
+        };
+        wanted.contains(&moment) && verdict.is_none_or(|verdict| self.hears(verdict))
+    }
+
     /// Whether it hears of this verdict.
     pub fn hears(&self, verdict: Verdict) -> bool {
         self.on.is_empty() || self.on.contains(&verdict)
@@ -75,6 +106,40 @@ pub enum Fact {
         plan_digest: Digest,
         /// Who hears of the verdict.
         receivers: Vec<Receiver>,
+        /// How it stands to others.
+        coordination: Box<Coordination>,
+    },
+    /// It waits until another analysis is resolved.
+    Queued {
+        /// Which.
+        behind: AnalysisId,
+    },
+    /// The clock of a queued analysis starts: everything planned moves along.
+    Begun {
+        /// When.
+        at: Timestamp,
+    },
+    /// The canary gets another share of the traffic from now on.
+    Stepped {
+        /// Since when, and how much.
+        step: TrafficStep,
+    },
+    /// What holds its promote back from outside has changed.
+    Held {
+        /// What, and why; nothing any more without.
+        held: Option<Held>,
+    },
+    /// A freeze began; the record bears its name instead of an analysis'.
+    Frozen {
+        /// The freeze.
+        freeze: Box<Freeze>,
+    },
+    /// A freeze was lifted.
+    Lifted {
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
     },
     /// Samples were read.
     Captured {
@@ -100,6 +165,13 @@ pub enum Fact {
         /// The conclusion.
         conclusion: Conclusion,
     },
+    /// Somebody is to hear of this moment, which leaves no other record of its own.
+    Announced {
+        /// The moment: a look or a hold.
+        moment: Moment,
+        /// The look it came at.
+        look: u32,
+    },
     /// Something that came too late, or for another look, was ignored (A8).
     Ignored {
         /// What, in a few words.
@@ -113,6 +185,8 @@ pub enum Fact {
         attempt: u32,
         /// What happened.
         detail: String,
+        /// What the attempt was like.
+        trip: Trip,
     },
     /// A message needs no further attempt.
     Settled {
@@ -122,7 +196,40 @@ pub enum Fact {
         attempts: u32,
         /// How it ended.
         end: DeliveryEnd,
+        /// What the last attempt was like.
+        trip: Trip,
     },
+    /// Somebody wants a message that has come to its end sent once more.
+    Redelivered {
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+    },
+    /// Somebody took note of the verdict, other than by taking a message.
+    Acknowledged {
+        /// Who.
+        author: String,
+    },
+    /// After a rollback: what the canary's population looks like.
+    Watched {
+        /// What was seen.
+        glance: Glance,
+    },
+    /// After a rollback: whether it helped.
+    SeenThrough {
+        /// How it ended.
+        ending: Ending,
+    },
+}
+
+/// What an attempt was like, as far as it is known.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Trip {
+    /// The HTTP status, when there was an answer.
+    pub status: Option<u16>,
+    /// How long it took.
+    pub took: Option<Span>,
 }
 
 /// How a delivery ended.
@@ -162,4 +269,20 @@ pub struct Conclusion {
     pub look: u32,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the sentence begins when a person stopped an analysis.
+pub(super) const CANCELLED: &str = "cancelled";
+
+impl Conclusion {
+    /// The moment this is besides a verdict, when a person made it.
+    pub fn by_person(&self) -> Option<Moment> {
+        self.author.as_ref()?;
+        // The sentence is recorded, so records of any age tell the two apart.
+        Some(if self.sentence.starts_with(CANCELLED) {
+            Moment::Cancelled
+        } else {
+            Moment::Override
+        })
+    }
 }

@@ -85,12 +85,27 @@ impl<'a> Recovery<'a> {
         if self.unreadable.contains_key(&record.id) {
             return;
         }
-        let lives = self.engine.limits.message_life;
+        let limits = self.engine.limits;
         let done = match (self.engine.analyses.get_mut(&record.id), &record.fact) {
-            (Some(analysis), _) => guarded(|| analysis.apply(seq, record, lives).map(|_| ())),
+            (Some(analysis), _) => guarded(|| analysis.apply(seq, record, &limits).map(|_| ())),
             (None, Fact::Submitted { .. }) => guarded(|| self.submitted(seq, record)),
+            (None, Fact::Frozen { freeze }) => {
+                let freezes = &mut self.engine.freezes;
+                freezes.insert(record.id.clone(), (**freeze).clone());
+                Ok(Ok(()))
+            }
+            (None, Fact::Lifted { .. }) => {
+                self.engine.freezes.remove(&record.id);
+                Ok(Ok(()))
+            }
             (None, _) => Ok(Err(format!("record {} precedes its submission", seq.0))),
         };
+        if let Fact::Concluded { conclusion } = &record.fact
+            && done == Ok(Ok(()))
+            && let Some(analysis) = self.engine.analyses.get_mut(&record.id)
+        {
+            drop(analysis.compare_with_good(&mut self.engine.goods, conclusion));
+        }
         // A panic on one analysis' records is that analysis' damage (A11).
         if let Err(why) = done.flatten() {
             self.damaged(seq, &record.id, why);
@@ -116,6 +131,7 @@ impl<'a> Recovery<'a> {
             rollout,
             plan_digest,
             receivers,
+            coordination,
         } = &record.fact
         else {
             return Ok(());
@@ -129,13 +145,13 @@ impl<'a> Recovery<'a> {
                 plan_digest.short()
             ));
         }
-        let moment = (record.at, seq);
+        let moment = (record.at, seq, self.engine.limits.message_life);
         let analysis = Analysis::submitted(
             record.id.clone(),
             moment,
             plan,
             key.clone(),
-            receivers.clone(),
+            (receivers.clone(), (**coordination).clone()),
         );
         self.engine.analyses.insert(record.id.clone(), analysis);
         Ok(())
@@ -153,6 +169,8 @@ impl<'a> Recovery<'a> {
         let mut engine = Engine {
             clock: read.clock.max(now),
             analyses: read.analyses,
+            freezes: read.freezes,
+            goods: read.goods,
             ..Engine::after(read.limits, last)
         };
         let ids: Vec<AnalysisId> = engine.analyses.keys().cloned().collect();
@@ -161,7 +179,14 @@ impl<'a> Recovery<'a> {
                 unreadable.insert(id.clone(), why);
             }
         }
+        let goods = engine.goods.all().cloned().map(Effect::Good);
+        engine.out.extend(goods);
         engine.keys = engine.newest_keys();
+        for id in &ids {
+            engine.resume_messages(id);
+        }
+        engine.resume_freezes();
+        engine.resume_peers();
         for id in &ids {
             engine.resume(id);
         }
@@ -181,6 +206,7 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return Ok(());
         };
+        analysis.give_up_late_watch(self.clock);
         let taken_in = analysis.absorb().and_then(|()| guarded(|| analysis.view()));
         let view = match taken_in {
             Ok(view) => Arc::new(view),
@@ -190,6 +216,7 @@ impl Engine {
             }
         };
         analysis.published = Some(Arc::clone(&view));
+        analysis.dropped.clear();
         match &analysis.conclusion {
             None => self.open += 1,
             Some(conclusion) => {
@@ -213,18 +240,27 @@ impl Engine {
             .collect()
     }
 
+    /// Takes up the messages about a verdict that is durable.
+    fn resume_messages(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
+        self.outbox.extend(owed.map(|m| m.name.clone()));
+    }
+
     /// Takes up the work an analysis still owes.
     fn resume(&mut self, id: &AnalysisId) {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        if analysis.phase == Phase::Over {
-            let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
-            self.outbox.extend(owed.map(|m| m.name.clone()));
-        } else {
+        if analysis.phase != Phase::Over {
             // The log may end between a judgement and the conclusion it called for. If it ends
             // between samples and their judgement, the look is still due and is taken again.
             self.decide_after_failure(id);
+        } else if analysis.is_watched() {
+            self.begin_watch(id);
+            self.end_watch(id);
         }
     }
 }

@@ -2,12 +2,14 @@
 
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
+use crate::engine::coordination::Concurrent;
+use crate::engine::delivery::{REDELIVERIES_MAX, Stage};
 use crate::engine::effect::Refusal;
 use crate::engine::event::{Submission, Ticket};
 use crate::engine::ledger::Held;
-use crate::engine::record::{Fact, Record, Seq};
+use crate::engine::record::{CANCELLED, Fact, Record, Seq};
 use crate::engine::verdict::Verdict;
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeliveryId};
 
 impl Engine {
     pub(super) fn on_submitted(&mut self, ticket: Ticket, submission: Submission) {
@@ -16,6 +18,9 @@ impl Engine {
         }
         if let Some(refusal) = self.store_refusal() {
             return self.refuse(ticket, refusal);
+        }
+        if let Some((holder, seq)) = self.refusing(&submission) {
+            return self.refuse_after(seq, ticket, Refusal::Busy { holder });
         }
         let limit = self.limits.analyses_max;
         if self.open >= limit {
@@ -27,6 +32,7 @@ impl Engine {
             template_text,
             plan,
             receivers,
+            coordination,
         } = submission;
         let seq = self.ledger.write(Record {
             id: id.clone(),
@@ -37,16 +43,24 @@ impl Engine {
                 rollout: Box::new(plan.rollout.clone()),
                 plan_digest: plan.digest,
                 receivers: receivers.clone(),
+                coordination: Box::new(coordination.clone()),
             },
         });
-        let moment = (self.clock, seq);
-        let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), receivers);
+        let moment = (self.clock, seq, self.limits.message_life);
+        let with = (receivers, coordination);
+        let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), with);
         self.ledger.hold(seq, Held::View(analysis.view().into()));
+        self.peers.enter(&analysis);
         self.analyses.insert(id.clone(), analysis);
+        self.enter_messages(&id, seq);
         self.open += 1;
         if let Some(key) = key {
             self.keys.insert(key, id.clone());
         }
+        self.make_room(&id);
+        self.hold_anew(&id, true);
+        self.stir_peers(&id);
+        let seq = self.ledger.last();
         let repeated = false;
         self.ledger.hold(
             seq,
@@ -57,6 +71,19 @@ impl Engine {
             },
         );
         self.ledger.hold(seq, Held::Start(id));
+    }
+
+    /// The analysis whose deploy goes first, with the place of its submission, where the policy
+    /// refuses a second one.
+    fn refusing(&self, submission: &Submission) -> Option<(AnalysisId, Seq)> {
+        let coordination = &submission.coordination;
+        if coordination.concurrent != Concurrent::Refuse {
+            return None;
+        }
+        let rivals = self.rivals(&submission.plan.rollout.deploy, coordination);
+        rivals
+            .last()
+            .map(|other| (other.id.clone(), other.submitted_seq))
     }
 
     /// The analysis that a submission repeats or collides with.
@@ -75,7 +102,10 @@ impl Engine {
             return self.refuse(ticket, Refusal::Unknown);
         };
         let seq = analysis.submitted_seq;
-        if analysis.plan.digest != submission.plan.digest {
+        // A plan whose clock started later is still the one that was submitted.
+        let same = analysis.submitted_plan.digest == submission.plan.digest
+            && analysis.coordination.repeats(&submission.coordination);
+        if !same {
             let holder = holder.clone();
             return self.refuse_after(seq, ticket, Refusal::KeyConflict { holder });
         }
@@ -89,7 +119,7 @@ impl Engine {
         author: &str,
         reason: &str,
     ) {
-        let how = (Verdict::Inconclusive, "cancelled");
+        let how = (Verdict::Inconclusive, CANCELLED);
         self.decide_by_person(ticket, id, how, (author, reason));
     }
 
@@ -102,6 +132,57 @@ impl Engine {
     ) {
         let deed = format!("overridden to {}", verdict.word());
         self.decide_by_person(ticket, id, (verdict, &deed), (author, reason));
+    }
+
+    /// A message is sent once more, with its name and its bytes.
+    pub(super) fn on_redelivered(&mut self, ticket: Ticket, name: &DeliveryId, author: String) {
+        let id = self.messages.get(name).cloned();
+        let Some(analysis) = id.as_ref().and_then(|id| self.analyses.get(id)) else {
+            return self.refuse(ticket, Refusal::UnknownMessage);
+        };
+        let id = analysis.id.clone();
+        let Some(message) = analysis.deliveries.iter().find(|m| m.name == *name) else {
+            return self.refuse(ticket, Refusal::UnknownMessage);
+        };
+        let why = if message.end.is_none() {
+            "it is being delivered; wait for its end"
+        } else if message.redelivered >= REDELIVERIES_MAX {
+            "it was sent once more as often as it may be; read what it said from the analysis"
+        } else if matches!(message.stage, Stage::OnItsWay(_)) {
+            "its last attempt has not ended; ask again in a minute"
+        } else if analysis.body_of(message).is_none() {
+            "the verdict has come since; ask for the message about the verdict instead"
+        } else {
+            if let Some(refusal) = self.store_refusal() {
+                return self.refuse(ticket, refusal);
+            }
+            let delivery = name.clone();
+            self.write(&id, Fact::Redelivered { delivery, author });
+            let seq = self.analyses.get(&id).map_or(Seq(0), |a| a.last_seq);
+            self.ledger.hold(seq, Held::Send(name.clone()));
+            return self.accept_after(seq, ticket, &id, false);
+        };
+        self.refuse(ticket, Refusal::NotAgain { why });
+    }
+
+    /// Somebody takes note of a verdict; the first one counts.
+    pub(super) fn on_acknowledged(&mut self, ticket: Ticket, id: &AnalysisId, author: String) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return self.refuse(ticket, Refusal::Unknown);
+        };
+        let seq = analysis.last_seq;
+        if analysis.conclusion.is_none() {
+            return self.refuse_after(seq, ticket, Refusal::Undecided);
+        }
+        if analysis.acknowledged.is_some() {
+            return self.accept_after(seq, ticket, id, true);
+        }
+        if let Some(refusal) = self.store_refusal() {
+            return self.refuse(ticket, refusal);
+        }
+        self.write(id, Fact::Acknowledged { author });
+        let seq = self.analyses.get(id).map_or(Seq(0), |a| a.last_seq);
+        self.accept_after(seq, ticket, id, false);
     }
 
     fn decide_by_person(
@@ -127,7 +208,13 @@ impl Engine {
     }
 
     /// Accepts once the record at `seq` is durable.
-    fn accept_after(&mut self, seq: Seq, ticket: Ticket, id: &AnalysisId, repeated: bool) {
+    pub(super) fn accept_after(
+        &mut self,
+        seq: Seq,
+        ticket: Ticket,
+        id: &AnalysisId,
+        repeated: bool,
+    ) {
         if self.ledger.is_durable(seq) {
             return self.accept(ticket, id, repeated);
         }
@@ -146,7 +233,7 @@ impl Engine {
     }
 
     /// Refuses once the record at `seq`, which is the reason, is durable (A3).
-    fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
+    pub(super) fn refuse_after(&mut self, seq: Seq, ticket: Ticket, refusal: Refusal) {
         if self.ledger.is_durable(seq) {
             return self.refuse(ticket, refusal);
         }
@@ -157,7 +244,7 @@ impl Engine {
     }
 
     /// Why nothing can be recorded at present.
-    fn store_refusal(&self) -> Option<Refusal> {
+    pub(super) fn store_refusal(&self) -> Option<Refusal> {
         let message = match self.ledger.fault() {
             Some(fault) => fault.to_owned(),
             None if self.is_paused() => format!(

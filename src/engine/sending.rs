@@ -5,10 +5,9 @@ use crate::engine::delivery::{Delivery, Stage};
 use crate::engine::effect::{Effect, SendOrder};
 use crate::engine::event::SendReply;
 use crate::engine::ledger::Held;
-use crate::engine::record::{DeliveryEnd, Fact};
+use crate::engine::record::{DeliveryEnd, Fact, Trip};
 use crate::engine::timers::Waiter;
 use crate::ids::DeliveryId;
-use std::sync::Arc;
 
 impl Engine {
     fn message(&mut self, name: &DeliveryId) -> Option<&mut Delivery> {
@@ -20,6 +19,7 @@ impl Engine {
     /// The timer of a message has come.
     pub(super) fn wake_delivery(&mut self, name: &DeliveryId) {
         let Some(message) = self.message(name) else {
+            self.sending.remove(name); // dropped while it was on its way
             return;
         };
         match message.stage {
@@ -30,7 +30,7 @@ impl Engine {
                     after: None,
                     detail,
                 };
-                self.on_sent(&name.clone(), attempt, reply);
+                self.on_sent(name, attempt, (reply, Trip::default()));
             }
         }
     }
@@ -55,17 +55,24 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(&id) else {
             return;
         };
-        let view = Arc::new(analysis.view_at_birth());
-        let Some(message) = analysis.deliveries.iter_mut().find(|m| m.name == *name) else {
+        let Some(message) = analysis.deliveries.iter().find(|m| m.name == *name) else {
             return;
         };
         if message.end.is_some() || message.stage != Stage::Waiting {
             return;
         }
+        let body = analysis.body_of(message);
+        let Some(message) = analysis.deliveries.iter_mut().find(|m| m.name == *name) else {
+            return;
+        };
+        let Some(view) = body else {
+            return; // overtaken, and then it has an end
+        };
         if !message.is_worth_sending(now) {
             let last = message.detail.clone();
             let detail = last.unwrap_or_else(|| "never sent: the daemon was away".to_owned());
-            return self.settle_message(name, DeliveryEnd::Expired { detail });
+            let end = DeliveryEnd::Expired { detail };
+            return self.settle_message(name, end, Trip::default());
         }
         if message.due > now {
             let at = message.due;
@@ -77,6 +84,8 @@ impl Engine {
             delivery: name.clone(),
             attempt,
             receiver: message.receiver.clone(),
+            moment: message.moment,
+            look: message.look,
             view,
             born: message.born,
             expires: message.expires,
@@ -90,28 +99,38 @@ impl Engine {
 
     /// An attempt ended. A success counts whenever it comes, a failure only for the attempt that
     /// is under way.
-    pub(super) fn on_sent(&mut self, name: &DeliveryId, attempt: u32, reply: SendReply) {
+    pub(super) fn on_sent(
+        &mut self,
+        name: &DeliveryId,
+        attempt: u32,
+        (reply, trip): (SendReply, Trip),
+    ) {
         let Some(message) = self.message(name) else {
-            return;
+            self.sending.remove(name); // dropped while it was on its way
+            return self.timers.clear(&Waiter::Delivery(name.clone()));
         };
         let known = attempt <= message.next_attempt();
         let late_success = known && matches!(reply, SendReply::Accepted { .. });
-        let fits = message.stage == Stage::OnItsWay(attempt) || late_success;
-        if message.end.is_some() || !fits {
+        let awaited = message.stage == Stage::OnItsWay(attempt);
+        // Overtaken while it was on its way: that it arrived all the same is worth a record.
+        let overtaken = message.end.is_some() && awaited;
+        if (message.end.is_some() && !awaited) || !(awaited || late_success) {
             return self.ignore_reply(name, attempt);
         }
+        message.stage = Stage::Waiting;
         self.sending.remove(name);
         self.timers.clear(&Waiter::Delivery(name.clone()));
         match reply {
+            _ if overtaken && !late_success => {}
             SendReply::Accepted { status } => {
                 self.count_attempt(name, attempt);
-                self.settle_message(name, DeliveryEnd::Delivered { status });
+                self.settle_message(name, DeliveryEnd::Delivered { status }, trip);
             }
             SendReply::GiveUp { detail } => {
                 self.count_attempt(name, attempt);
-                self.settle_message(name, DeliveryEnd::Refused { detail });
+                self.settle_message(name, DeliveryEnd::Refused { detail }, trip);
             }
-            SendReply::Retry { after, detail } => self.retry(name, attempt, after, detail),
+            SendReply::Retry { after, detail } => self.retry(name, attempt, (after, detail), trip),
         }
     }
 
@@ -127,8 +146,8 @@ impl Engine {
         &mut self,
         name: &DeliveryId,
         attempt: u32,
-        after: Option<crate::time::Span>,
-        detail: String,
+        (after, detail): (Option<crate::time::Span>, String),
+        trip: Trip,
     ) {
         let now = self.clock;
         let Some(id) = self.messages.get(name).cloned() else {
@@ -140,6 +159,7 @@ impl Engine {
                 delivery: name.clone(),
                 attempt,
                 detail: detail.clone(),
+                trip,
             },
         );
         let Some(message) = self.message(name) else {
@@ -149,7 +169,8 @@ impl Engine {
             message.not_before(now.plus(after));
         }
         if message.due <= now {
-            return self.settle_message(name, DeliveryEnd::Expired { detail });
+            let end = DeliveryEnd::Expired { detail };
+            return self.settle_message(name, end, Trip::default());
         }
         let seq = self.analyses.get(&id).map(|a| a.last_seq);
         if let Some(seq) = seq {
@@ -157,7 +178,7 @@ impl Engine {
         }
     }
 
-    fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd) {
+    fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd, trip: Trip) {
         let attempts = self.message(name).map_or(0, |message| message.attempts);
         let Some(id) = self.messages.get(name).cloned() else {
             return;
@@ -168,6 +189,7 @@ impl Engine {
                 delivery: name.clone(),
                 attempts,
                 end,
+                trip,
             },
         );
     }

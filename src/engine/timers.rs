@@ -12,6 +12,8 @@ pub(super) enum Waiter {
     Ledger,
     /// An analysis: a look, a retry, or the end of the patience with an answer.
     Analysis(AnalysisId),
+    /// A freeze: its end.
+    Freeze(AnalysisId),
     /// A message: the next attempt, or the end of the patience with a reply.
     Delivery(DeliveryId),
 }

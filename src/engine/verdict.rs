@@ -55,9 +55,30 @@ pub enum Hold {
     DataSuspect,
     /// A hold rung of an objective is proven.
     BudgetBurning,
+    /// A freeze lasts.
+    Frozen,
+    /// An earlier wave of the deploy is not promoted.
+    Wave,
+    /// The rest of the release is not shown healthy, or comes first.
+    Release,
+    /// A newer deploy took its place; only in conclusions.
+    Superseded,
 }
 
 impl Hold {
+    /// Every hold.
+    pub const ALL: [Self; 9] = [
+        Self::EnvironmentDegraded,
+        Self::TrafficMismatch,
+        Self::ArmAbsent,
+        Self::DataSuspect,
+        Self::BudgetBurning,
+        Self::Frozen,
+        Self::Wave,
+        Self::Release,
+        Self::Superseded,
+    ];
+
     /// The word in answers.
     pub const fn word(&self) -> &'static str {
         match self {
@@ -66,20 +87,24 @@ impl Hold {
             Self::ArmAbsent => "arm_absent",
             Self::DataSuspect => "data_suspect",
             Self::BudgetBurning => "budget_burning",
+            Self::Frozen => "frozen",
+            Self::Wave => "earlier_wave",
+            Self::Release => "release_group",
+            Self::Superseded => "superseded",
         }
     }
 
     /// The reverse of [`Hold::word`].
     pub fn from_word(word: &str) -> Option<Self> {
-        [
-            Self::EnvironmentDegraded,
-            Self::TrafficMismatch,
-            Self::ArmAbsent,
-            Self::DataSuspect,
-            Self::BudgetBurning,
-        ]
-        .into_iter()
-        .find(|hold| hold.word() == word)
+        Self::ALL.into_iter().find(|hold| hold.word() == word)
+    }
+
+    /// Whether it comes from outside the evidence of the analysis.
+    pub const fn is_outside(&self) -> bool {
+        matches!(
+            self,
+            Self::Frozen | Self::Wave | Self::Release | Self::Superseded
+        )
     }
 
     /// As what a sentence about this hold is said.
@@ -90,6 +115,8 @@ impl Hold {
             Self::ArmAbsent => Stand::ArmAbsent,
             Self::DataSuspect => Stand::DataSuspect,
             Self::BudgetBurning => Stand::BudgetBurning,
+            // Their reason is not in the evidence: it is said beside it.
+            Self::Frozen | Self::Wave | Self::Release | Self::Superseded => Stand::Pending,
         }
     }
 }
@@ -112,6 +139,31 @@ pub enum Source {
     Answering,
     /// Not for longer than the grace.
     Lost,
+}
+
+/// What holds a promote back from outside the evidence (`engine::coordination`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Outside {
+    /// A freeze lasts.
+    Frozen,
+    /// An earlier wave of the deploy is not promoted.
+    Wave,
+    /// The rest of the release is not shown healthy, or comes first.
+    Release,
+}
+
+impl Outside {
+    /// Every one.
+    pub const ALL: [Self; 3] = [Self::Frozen, Self::Wave, Self::Release];
+
+    /// As a hold.
+    pub const fn hold(self) -> Hold {
+        match self {
+            Self::Frozen => Hold::Frozen,
+            Self::Wave => Hold::Wave,
+            Self::Release => Hold::Release,
+        }
+    }
 }
 
 /// Everything the verdict table reads.
@@ -143,6 +195,8 @@ pub struct Situation {
     pub suspect: bool,
     /// A rung is proven (of any kind: an abort rung that rows 3 and 4 left over holds as well).
     pub budget_burning: bool,
+    /// What holds it back from outside.
+    pub outside: Option<Outside>,
 }
 
 /// What the table says.
@@ -177,7 +231,7 @@ pub fn decide(s: &Situation) -> Decision {
     let answering = s.source == Source::Answering;
     let time_left = !s.deadline;
     let undeclared = s.population != Population::AsDeclared;
-    let shown_healthy = s.bake_over && s.all_within;
+    let shown_healthy = s.shown_healthy();
 
     let (pending, inconclusive) = (None, Some(Verdict::Inconclusive));
     let (rollback, promote) = (Some(Verdict::Rollback), Some(Verdict::Promote));
@@ -210,11 +264,19 @@ const fn holding(s: &Situation) -> Option<Hold> {
         Population::TrafficMismatch => Some(Hold::TrafficMismatch),
         Population::AsDeclared if s.suspect => Some(Hold::DataSuspect),
         Population::AsDeclared if s.budget_burning => Some(Hold::BudgetBurning),
-        Population::AsDeclared => None,
+        Population::AsDeclared => match s.outside {
+            Some(outside) => Some(outside.hold()),
+            None => None,
+        },
     }
 }
 
 impl Situation {
+    /// The bake time is over and every gate is shown within its limit.
+    pub const fn shown_healthy(&self) -> bool {
+        self.bake_over && self.all_within
+    }
+
     /// Reads the situation off the newest judgement. Time is that of the judged data, not of the
     /// clock, so that the same records decide the same at any later time (A6).
     pub fn of(plan: &Plan, judgement: Option<&Judgement>, source: Source) -> Self {
@@ -230,6 +292,7 @@ impl Situation {
             all_within: false,
             suspect: false,
             budget_burning: false,
+            outside: None,
         };
         let Some(seen) = judgement else {
             return nothing_seen;
@@ -265,7 +328,7 @@ impl Situation {
             population: population(seen),
             bake_over: seen.covered_to >= timing.bake_until,
             deadline: extension::is_last(plan, seen),
-            all_within: complete && all_within && guarded(seen),
+            all_within: complete && all_within && guarded(seen) && every_step_shown(seen),
             suspect: !seen.suspect.is_empty(),
             budget_burning: seen
                 .objectives
@@ -280,13 +343,15 @@ impl Situation {
 /// `None` when a person decided.
 pub fn because(row: u8, hold: Option<&Hold>, judgement: Option<&Judgement>) -> Option<Reason> {
     let reason = match (row, hold) {
-        (1, _) => return None,
         (6, _) => Reason::SourceFault,
+        (_, Some(hold)) if hold.is_outside() => Reason::Coordination,
+        (1, _) => return None,
         (_, Some(Hold::EnvironmentDegraded)) => Reason::EnvironmentDegraded,
         (_, Some(Hold::TrafficMismatch)) => Reason::TrafficMismatch,
         (_, Some(Hold::ArmAbsent)) => Reason::NoData,
         (_, Some(Hold::DataSuspect)) => Reason::DataSuspect,
         (_, Some(Hold::BudgetBurning)) => Reason::BudgetBurning,
+        (_, Some(_)) => Reason::Coordination,
         (_, None) => match judgement {
             Some(seen) if has_data(seen) => Reason::Undecided,
             Some(_) | None => Reason::NoData,
@@ -295,8 +360,12 @@ pub fn because(row: u8, hold: Option<&Hold>, judgement: Option<&Judgement>) -> O
     Some(reason)
 }
 
-/// What the controller is told when the verdict is inconclusive for that reason.
+/// What the controller is told when the verdict is inconclusive for that reason. What others held
+/// back is never rolled back for it, whatever the template says.
 pub fn told(plan: &Plan, because: Option<Reason>) -> OnInconclusive {
+    if because == Some(Reason::Coordination) {
+        return OnInconclusive::Hold;
+    }
     let exception = because.and_then(|reason| plan.exceptions.get(reason));
     exception.unwrap_or(plan.on_inconclusive)
 }
@@ -318,6 +387,12 @@ fn guarded(seen: &Judgement) -> bool {
         && seen
             .traffic
             .is_none_or(|traffic| traffic.observed.is_some())
+}
+
+/// The minimum evidence of every gate is reached within each step of traffic (A5).
+fn every_step_shown(seen: &Judgement) -> bool {
+    let mut metrics = seen.steps.iter().flat_map(|step| &step.metrics);
+    metrics.all(|metric| metric.enough)
 }
 
 /// A test was run on data of both arms (A5), of the whole or of the value that makes it worse: a

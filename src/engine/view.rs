@@ -1,6 +1,9 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
-use crate::engine::record::{Conclusion, DeliveryEnd};
+use crate::engine::after::After;
+use crate::engine::coordination::Coordination;
+use crate::engine::record::{Conclusion, DeliveryEnd, Trip};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::Hold;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -35,14 +38,49 @@ impl Status {
 pub struct DeliveryView {
     /// Which message.
     pub delivery: DeliveryId,
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
     /// Where to.
     pub url: String,
+    /// When it was born: the `time` of its event.
+    pub born: Timestamp,
+    /// When it becomes worthless.
+    pub expires: Timestamp,
     /// Attempts so far.
     pub attempts: u32,
+    /// The newest attempts, the oldest first.
+    pub log: Vec<AttemptView>,
+    /// How often it was sent once more by hand.
+    pub redelivered: u32,
     /// How it ended, once it has.
     pub end: Option<DeliveryEnd>,
     /// The last failure, if any.
     pub detail: Option<String>,
+}
+
+/// One attempt to deliver a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptView {
+    /// Which, from 1.
+    pub attempt: u32,
+    /// When it ended.
+    pub at: Timestamp,
+    /// What it was like.
+    pub trip: Trip,
+    /// What went wrong; absent when it was taken.
+    pub detail: Option<String>,
+}
+
+impl DeliveryView {
+    /// Whether it will not arrive by itself.
+    pub const fn is_dead(&self) -> bool {
+        matches!(
+            self.end,
+            Some(DeliveryEnd::Refused { .. } | DeliveryEnd::Expired { .. })
+        )
+    }
 }
 
 /// What readers see of an analysis.
@@ -72,4 +110,10 @@ pub struct View {
     pub source_fault: Option<String>,
     /// Messages.
     pub deliveries: Vec<DeliveryView>,
+    /// How it stands to others.
+    pub coordination: Coordination,
+    /// It is queued behind this one.
+    pub behind: Option<AnalysisId>,
+    /// What has followed the verdict.
+    pub after: After,
 }

@@ -19,7 +19,7 @@ use axum::http::Response;
 use std::sync::Arc;
 
 /// The author when nobody has to show a credential and a cancellation names none.
-const NOBODY: &str = "anonymous";
+pub(super) const NOBODY: &str = "anonymous";
 
 /// Bytes of a decision's body; a larger one is refused.
 const DECISION_LEN_MAX: usize = 16 * 1024;
@@ -87,13 +87,13 @@ pub(crate) async fn instead(
     Ok(ok(&VerdictDocument::from_view(&view, false)))
 }
 
-async fn read(office: &Office, request: Request) -> Result<Bytes, Refused> {
+pub(super) async fn read(office: &Office, request: Request) -> Result<Bytes, Refused> {
     let (parts, body) = request.into_parts();
     let limit = DECISION_LEN_MAX.min(office.desk.limits.body_bytes_max);
     json_bytes(&parts.headers, body, limit).await
 }
 
-fn refuse(faults: Vec<FieldProblem>) -> Result<(), Refused> {
+pub(super) fn refuse(faults: Vec<FieldProblem>) -> Result<(), Refused> {
     if faults.is_empty() {
         Ok(())
     } else {
@@ -102,7 +102,7 @@ fn refuse(faults: Vec<FieldProblem>) -> Result<(), Refused> {
 }
 
 /// The credential's author; the body's where there are no credentials.
-fn author(
+pub(super) fn author(
     caller: &Caller,
     written: Option<&str>,
     faults: &mut Vec<FieldProblem>,
@@ -124,7 +124,7 @@ fn author(
 }
 
 /// The reason stands in the decision log and in sentences, so it is one line that says something.
-fn reason(text: &str, faults: &mut Vec<FieldProblem>) -> String {
+pub(super) fn reason(text: &str, faults: &mut Vec<FieldProblem>) -> String {
     let text = text.trim();
     let why = if text.is_empty() {
         "it is missing; say why, for those who read the decision log"

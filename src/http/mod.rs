@@ -13,21 +13,31 @@
 //! | `refused` | every way to say no, as problem details |
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
+//! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
+//! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
+//! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
+mod acknowledge;
 mod analyses;
 mod auth;
 mod bind;
+mod binding;
 mod body;
 mod decisions;
+mod deliveries;
+pub mod deliveries_wire;
 mod events;
+mod freezes;
 mod guard;
+mod join;
 mod judge_once;
+mod last_good;
 mod office;
 mod openapi;
 mod query;
@@ -37,25 +47,32 @@ mod reports;
 mod routes;
 mod server;
 mod status;
+mod steps;
 mod submit;
 mod templates;
 pub mod wire;
 
+pub use binding::Binding;
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
 
+use crate::dialect::Dialects;
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Answer;
 use crate::engine::event::{SourceFault, Submission};
+use crate::engine::good::{Good, Goods};
 use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
-use crate::ids::{AnalysisId, TemplateName};
+use crate::ids::{AnalysisId, DeliveryId, TemplateName};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::time::Timestamp;
+use crate::units::Probability;
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
@@ -70,6 +87,8 @@ pub fn openapi_json() -> String {
 #[derive(Clone, Debug)]
 pub struct Readings {
     views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    freezes: Arc<RwLock<Arc<[Freeze]>>>,
+    goods: Arc<RwLock<Goods>>,
     changed: watch::Sender<u64>,
 }
 
@@ -77,6 +96,8 @@ impl Default for Readings {
     fn default() -> Self {
         Self {
             views: Arc::default(),
+            freezes: Arc::new(RwLock::new(Arc::from([]))),
+            goods: Arc::default(),
             changed: watch::Sender::new(0),
         }
     }
@@ -116,6 +137,35 @@ impl Readings {
             .values()
             .cloned()
             .collect()
+    }
+
+    /// Puts other freezes in place of those there were.
+    pub fn freeze(&self, all: Arc<[Freeze]>) {
+        let mut freezes = self.freezes.write().unwrap_or_else(PoisonError::into_inner);
+        *freezes = all;
+    }
+
+    /// The freezes there are.
+    pub fn freezes(&self) -> Arc<[Freeze]> {
+        let freezes = self.freezes.read().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(&freezes)
+    }
+
+    /// Puts a last good artefact in its place.
+    pub fn note_good(&self, good: Arc<Good>) {
+        let mut goods = self.goods.write().unwrap_or_else(PoisonError::into_inner);
+        goods.note(good);
+    }
+
+    /// What was promoted last in a place.
+    pub fn last_good(
+        &self,
+        service: &str,
+        environment: Option<&str>,
+        region: Option<&str>,
+    ) -> Option<Arc<Good>> {
+        let goods = self.goods.read().unwrap_or_else(PoisonError::into_inner);
+        goods.of(service, environment, region)
     }
 
     /// Changes whenever a view is published.
@@ -187,6 +237,51 @@ pub enum Ask {
         author: String,
         /// Why.
         reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Say that the canary gets another share of the traffic.
+    Step {
+        /// Which analysis.
+        id: AnalysisId,
+        /// The share.
+        share: Probability,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Keep promotes back for a while.
+    Freeze {
+        /// What, and how long.
+        freeze: Box<Freeze>,
+        /// Where the answer goes; it is sent once the freeze is durable (A3).
+        reply: oneshot::Sender<Answer>,
+    },
+    /// End a freeze before its time.
+    Lift {
+        /// Which.
+        id: AnalysisId,
+        /// Who.
+        author: String,
+        /// Why.
+        reason: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Send a message once more.
+    Redeliver {
+        /// Which.
+        delivery: DeliveryId,
+        /// Who.
+        author: String,
+        /// Where the answer goes.
+        reply: oneshot::Sender<Answer>,
+    },
+    /// Take note of a verdict.
+    Acknowledge {
+        /// Of which analysis.
+        id: AnalysisId,
+        /// Who.
+        author: String,
         /// Where the answer goes.
         reply: oneshot::Sender<Answer>,
     },
@@ -329,8 +424,11 @@ impl Default for Limits {
     }
 }
 
-/// Refuses a webhook's address: `Err` says why.
-pub type CheckReceiver = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+/// Refuses a receiver that came with a submission, for its address or its form: `Err` names the
+/// field and says why.
+pub type CheckReceiver = Arc<
+    dyn Fn(&crate::engine::record::Receiver) -> Result<(), (&'static str, String)> + Send + Sync,
+>;
 
 /// A receiver of the configuration.
 #[derive(Clone, Debug)]
@@ -339,6 +437,8 @@ pub struct KnownReceiver {
     pub name: Option<crate::ids::ReceiverName>,
     /// Who it is.
     pub receiver: crate::engine::record::Receiver,
+    /// Whose analyses it hears of.
+    pub filter: crate::engine::subscription::Filter,
 }
 
 /// Everything a handler sees.
@@ -362,7 +462,7 @@ pub struct Desk {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Makes the next analysis id.
     pub next_id: Arc<dyn Fn() -> AnalysisId + Send + Sync>,
-    /// Refuses webhook addresses at submission: `Err` says why.
+    /// Refuses receivers at submission.
     pub check_receiver: CheckReceiver,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,
@@ -370,4 +470,10 @@ pub struct Desk {
     pub receivers: Arc<[KnownReceiver]>,
     /// Whether a receiver may name no key.
     pub has_default_key: bool,
+    /// What callers that know only a name get.
+    pub bindings: Arc<[Binding]>,
+    /// What callers are told in each state.
+    pub dialects: Arc<Dialects>,
+    /// What becomes of concurrent deploys, and who is in shadow.
+    pub coordination: Arc<Policies>,
 }

@@ -71,7 +71,8 @@ impl Office {
         tokio::pin!(end);
         loop {
             let view = self.view(id)?;
-            if view.status == Status::Concluded {
+            // Nobody waits for what is only watched.
+            if view.status == Status::Concluded || view.coordination.shadow {
                 return Ok(view);
             }
             tokio::select! {
@@ -109,6 +110,15 @@ pub(crate) fn unknown(id: &AnalysisId) -> Refused {
     Refused::new(Code::UnknownAnalysis, detail)
 }
 
+/// There is no such message.
+pub(crate) fn unknown_message(name: &str) -> Refused {
+    let detail = format!(
+        "there is no message {}; GET /v1/deliveries lists those there are",
+        super::query::shown(name)
+    );
+    Refused::new(Code::UnknownDelivery, detail)
+}
+
 fn stopping() -> Refused {
     let detail = "the daemon is stopping or has just stopped deciding; what was asked may still \
                   have been recorded; ask again, a submission with the same key";
@@ -126,10 +136,28 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
                  Idempotency-Key or deploy.id, or the same template, scopes and inputs"
             ),
         ),
+        Refusal::Busy { holder } => Refused::new(
+            Code::DeployUnderWay,
+            format!(
+                "analysis {holder} of another deploy of the same service, environment and region \
+                 is not resolved; wait for its verdict or cancel it"
+            ),
+        ),
+        Refusal::NoStep { message } => Refused::new(Code::NoStep, message.clone()),
+        Refusal::UnknownFreeze => Refused::new(
+            Code::UnknownFreeze,
+            format!("there is no freeze {id}; GET /v1/freezes lists those there are"),
+        ),
         Refusal::Concluded => Refused::new(
             Code::Concluded,
             format!("analysis {id} has concluded and its verdict stands; submit a new one"),
         ),
+        Refusal::Undecided => Refused::new(
+            Code::Undecided,
+            format!("analysis {id} has no verdict yet; there is nothing to take note of"),
+        ),
+        Refusal::UnknownMessage => unknown_message(id.as_str()),
+        Refusal::NotAgain { why } => Refused::new(Code::NotAgain, *why),
         Refusal::TooMany { limit } => Refused::new(
             Code::TooManyAnalyses,
             format!("{limit} analyses are under way, the limit is {limit}; wait or cancel some"),
@@ -148,6 +176,7 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
 pub(crate) fn accepted(id: &AnalysisId, answer: Answer) -> Result<(Arc<View>, bool), Refused> {
     match answer {
         Answer::Accepted { view, repeated } => Ok((view, repeated)),
+        Answer::Freeze(_) => Err(unknown(id)),
         Answer::Refused(why) => Err(refusal(id, &why)),
     }
 }

@@ -1,14 +1,16 @@
 //! The OpenAPI document, made from the table of endpoints and the shapes themselves.
 
-use super::routes::{Content as Kind, ENDPOINTS, Endpoint, Method};
+use super::deliveries_wire::DeliveryLog;
+use super::routes::{self, Content as Kind, Endpoint, Method};
 use super::wire::{
-    AnalysisList, CancelInput, OverrideInput, ReadyDocument, SubmittedDocument, TemplateItem,
-    TemplateList, WindowInput,
+    AnalysisList, CancelInput, NoteInput, OverrideInput, ReadyDocument, SubmittedDocument,
+    TemplateItem, TemplateList, WindowInput,
 };
+use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput, StepInput};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
-use crate::wire::verdict::{JudgeDocument, VerdictDocument};
+use crate::wire::verdict::{GoodDocument, JudgeDocument, VerdictDocument};
 use utoipa::openapi::path::{HttpMethod, Operation, OperationBuilder};
 use utoipa::openapi::path::{ParameterBuilder, ParameterIn};
 use utoipa::openapi::request_body::RequestBodyBuilder;
@@ -24,10 +26,12 @@ use utoipa::{PartialSchema, ToSchema};
 /// The whole document.
 pub(crate) fn document() -> OpenApi {
     let mut paths = Paths::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in routes::all() {
         let method = match endpoint.method {
             Method::Get => HttpMethod::Get,
             Method::Post => HttpMethod::Post,
+            Method::Put => HttpMethod::Put,
+            Method::Delete => HttpMethod::Delete,
         };
         paths.add_path_operation(endpoint.path, vec![method], operation(endpoint));
     }
@@ -58,7 +62,7 @@ pub(crate) fn document() -> OpenApi {
 
 fn operation(endpoint: &Endpoint) -> Operation {
     let mut builder = OperationBuilder::new().summary(Some(endpoint.summary));
-    if let Some(name) = variable(endpoint.path) {
+    for name in variables(endpoint.path) {
         builder = builder.parameter(parameter(name, ParameterIn::Path, "the identifier"));
     }
     for (name, meaning) in endpoint.query {
@@ -110,12 +114,10 @@ fn answer(kind: Kind, meaning: &str) -> Response {
         .build()
 }
 
-/// The name between braces.
-fn variable(path: &str) -> Option<&str> {
-    path.split_once('{')?
-        .1
-        .split_once('}')
-        .map(|(name, _)| name)
+/// The names between braces.
+fn variables(path: &str) -> impl Iterator<Item = &str> {
+    let behind = path.split('{').skip(1);
+    behind.filter_map(|text| text.split_once('}').map(|(name, _)| name))
 }
 
 fn parameter(name: &str, place: ParameterIn, meaning: &str) -> ParameterBuilder {
@@ -142,10 +144,18 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<AnalysisList>(&mut out);
     add::<CancelInput>(&mut out);
     add::<OverrideInput>(&mut out);
+    add::<NoteInput>(&mut out);
+    add::<DeliveryLog>(&mut out);
+    add::<GoodDocument>(&mut out);
     WindowInput::schemas(&mut out);
     add::<TemplateList>(&mut out);
     add::<TemplateItem>(&mut out);
     add::<ReadyDocument>(&mut out);
+    add::<FreezeInput>(&mut out);
+    add::<FreezeDocument>(&mut out);
+    add::<FreezeList>(&mut out);
+    add::<LiftInput>(&mut out);
+    add::<StepInput>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out

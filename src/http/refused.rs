@@ -64,14 +64,30 @@ codes! {
     UnknownAnalysis 404 "unknown_analysis" "there is no such analysis"
     /// No such template.
     UnknownTemplate 404 "unknown_template" "there is no such template"
+    /// No such binding.
+    UnknownBinding 404 "unknown_binding" "there is no such binding"
+    /// No such freeze.
+    UnknownFreeze 404 "unknown_freeze" "there is no such freeze"
+    /// No such message.
+    UnknownDelivery 404 "unknown_delivery" "there is no such message"
+    /// Nothing was ever promoted there.
+    NoLastGood 404 "no_last_good" "nothing was promoted there"
     /// The path exists, the method does not.
     MethodNotAllowed 405 "method_not_allowed" "the path does not have this method"
     /// The body came too slowly.
     BodyTimeout 408 "body_timeout" "the body came too slowly"
     /// The key was used for something else.
     KeyConflict 409 "key_conflict" "the key belongs to another submission"
+    /// Another step of traffic cannot be taken.
+    NoStep 409 "no_step" "no further step of traffic can be announced"
+    /// Another deploy goes first.
+    DeployUnderWay 409 "deploy_under_way" "another deploy of the same place is not resolved"
     /// The verdict stands (A4).
     Concluded 409 "concluded" "the analysis has concluded"
+    /// There is no verdict yet.
+    Undecided 409 "undecided" "the analysis has no verdict yet"
+    /// A message is not sent once more.
+    NotAgain 409 "not_again" "the message is not sent once more"
     /// The body is too large.
     BodyTooLarge 413 "body_too_large" "the body is too large"
     /// The body is not declared as JSON.

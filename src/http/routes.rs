@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
-    templates,
+    Desk, Right, analyses, decisions, deliveries, events, freezes, judge_once, recordings, reports,
+    status, steps, submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -24,11 +24,24 @@ pub(crate) enum Patience {
     Judge,
 }
 
-/// The two methods there are.
+/// The methods there are.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Method {
     Get,
     Post,
+    Put,
+    Delete,
+}
+
+impl Method {
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Get => "GET",
+            Self::Post => "POST",
+            Self::Put => "PUT",
+            Self::Delete => "DELETE",
+        }
+    }
 }
 
 /// What an endpoint takes or answers.
@@ -59,7 +72,7 @@ pub(crate) struct Endpoint {
 }
 
 /// A `GET` that readers may ask and that is answered from memory: what most lines are.
-const READ: Endpoint = Endpoint {
+pub(super) const READ: Endpoint = Endpoint {
     method: Method::Get,
     path: "",
     right: Some(Right::Read),
@@ -73,7 +86,7 @@ const READ: Endpoint = Endpoint {
 };
 
 /// The same as a `POST`.
-const WRITE: Endpoint = Endpoint {
+pub(super) const WRITE: Endpoint = Endpoint {
     method: Method::Post,
     right: Some(Right::Submit),
     ..READ
@@ -81,7 +94,19 @@ const WRITE: Endpoint = Endpoint {
 
 const TEXT: Content = Content::Text("text/plain");
 
-pub(crate) static ENDPOINTS: &[Endpoint] = &[
+/// Every endpoint: our own, then those in the dialects of callers.
+pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
+    [
+        ENDPOINTS,
+        deliveries::ENDPOINTS,
+        freezes::ENDPOINTS,
+        steps::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
+}
+
+static ENDPOINTS: &[Endpoint] = &[
     Endpoint {
         path: "/v1/analyses",
         summary: "Submit a rollout; with the same Idempotency-Key or deploy id, the same analysis",
@@ -250,13 +275,7 @@ pub(crate) static ENDPOINTS: &[Endpoint] = &[
 
 /// Method, path and needed right of every endpoint.
 pub fn endpoints() -> impl Iterator<Item = (&'static str, &'static str, Option<Right>)> {
-    ENDPOINTS.iter().map(|endpoint| {
-        let method = match endpoint.method {
-            Method::Get => "GET",
-            Method::Post => "POST",
-        };
-        (method, endpoint.path, endpoint.right)
-    })
+    all().map(|endpoint| (endpoint.method.word(), endpoint.path, endpoint.right))
 }
 
 /// Every endpoint over `desk`, for a server of one's own; [`super::serve`] is the daemon's.
@@ -267,7 +286,7 @@ pub fn router(desk: Desk) -> Router {
 /// Every endpoint over `office`.
 pub(crate) fn build(office: &Arc<Office>) -> Router {
     let mut router = Router::new();
-    for endpoint in ENDPOINTS {
+    for endpoint in all() {
         let post = Post {
             office: office.clone(),
             endpoint,

@@ -6,7 +6,7 @@ use super::analyses::ok;
 use super::office::Office;
 use super::query::shown;
 use super::refused::{Code, Refused};
-use super::routes::ENDPOINTS;
+use super::routes;
 use super::wire::{ReadyDocument, Reason};
 use crate::diagnostic::closest;
 use axum::body::Body;
@@ -106,7 +106,7 @@ fn reason(code: &str, detail: Option<String>) -> Reason {
 /// Where there is nothing: never a redirect, never a page that a controller takes for a yes.
 pub(crate) async fn nothing_here(uri: Uri) -> Refused {
     let path = uri.path();
-    let near = closest(path, ENDPOINTS.iter().map(|endpoint| endpoint.path));
+    let near = closest(path, routes::all().map(|endpoint| endpoint.path));
     let way_out = match near {
         Some(near) => format!("did you mean {near}?"),
         None => "GET /openapi.json describes what there is".to_owned(),

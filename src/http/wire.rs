@@ -11,6 +11,10 @@ pub(crate) trait Input: serde::de::DeserializeOwned {}
 
 impl Input for CancelInput {}
 impl Input for OverrideInput {}
+impl Input for crate::wire::coordination::FreezeInput {}
+impl Input for crate::wire::coordination::LiftInput {}
+impl Input for crate::wire::coordination::StepInput {}
+impl Input for NoteInput {}
 
 /// The body's shape.
 pub(crate) fn read<T: Input>(bytes: &[u8]) -> Result<T, serde_json::Error> {
@@ -99,6 +103,15 @@ pub struct OverrideInput {
     pub reason: String,
     /// Who; required where no credentials are configured, refused elsewhere unless it is the
     /// credential's own.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub author: Option<String>,
+}
+
+/// Who takes note of a verdict, or wants a message sent once more.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct NoteInput {
+    /// Who; only where no credentials are configured.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub author: Option<String>,
 }

@@ -4,7 +4,8 @@ use crate::judge::counts::{self, sums};
 use crate::judge::dispersion::{Block, dispersion};
 use crate::judge::judgement::{Finding, Label, ObjectiveFinding, TrafficFinding};
 use crate::judge::mann_whitney;
-use crate::judge::windows::Windows;
+use crate::judge::steps;
+use crate::judge::windows::{EventInterval, Windows};
 use crate::plan::Plan;
 use crate::stats::beta;
 
@@ -57,16 +58,34 @@ const EVENTS_MIN: u64 = 50;
 pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
     let traffic = plan.traffic?;
     windows.metrics.get(traffic.metric_idx)?.data.counts()?;
-    let judged = windows.judged_events(plan, traffic.metric_idx);
+    let mut judged = windows.judged_events(plan, traffic.metric_idx);
+    let mut declared = traffic.declared;
+    // With several steps of traffic it is the newest that is declared now.
+    if let Some((share, from)) = steps::declared(plan, windows.covered_to) {
+        declared = share;
+        judged.retain(|interval| interval.at.minus(plan.timing.step.span()) >= from);
+    }
+    Some(traffic_of(
+        &judged,
+        declared.get(),
+        traffic.tolerance_factor,
+    ))
+}
+
+/// The same of these intervals.
+pub(crate) fn traffic_of(
+    judged: &[EventInterval],
+    declared: f64,
+    tolerance_factor: f64,
+) -> TrafficFinding {
     let canary = sums(judged.iter().filter_map(|i| i.canary)).total;
     let all = canary + sums(judged.iter().filter_map(|i| i.baseline)).total;
-    let declared = traffic.declared.get();
     if all <= 0.0 {
-        return Some(TrafficFinding {
+        return TrafficFinding {
             declared,
             observed: None,
             mismatch: false,
-        });
+        };
     }
     let observed = canary / all;
     let blocks: Vec<Block> = judged
@@ -83,7 +102,7 @@ pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
         .collect();
     let phi = dispersion(&blocks);
     let (k, n) = (canary / phi, all / phi);
-    let factor = traffic.tolerance_factor.max(1.0);
+    let factor = tolerance_factor.max(1.0);
     let (low, high) = (declared / factor, (declared * factor).min(1.0));
     let p = if observed > high {
         if high > 0.0 {
@@ -100,9 +119,9 @@ pub fn traffic(plan: &Plan, windows: &Windows) -> Option<TrafficFinding> {
     } else {
         1.0
     };
-    Some(TrafficFinding {
+    TrafficFinding {
         declared,
         observed: Some(observed),
         mismatch: p <= TRAFFIC_LEVEL,
-    })
+    }
 }

@@ -11,6 +11,7 @@ use crate::judge::judgement::{
 use crate::judge::kayenta;
 use crate::judge::phrase::{base, bounds, estimate, moved, needs, percent, rounded, shown};
 use crate::judge::sequential::combine::TOGETHER;
+use crate::judge::steps;
 use crate::plan::Plan;
 use crate::template::Method;
 use crate::units::{Harm, trim_number};
@@ -239,6 +240,9 @@ fn pending(judgement: &Judgement) -> String {
     if let Some(empty) = gates(judgement).find(|f| f.label == Label::NoData) {
         return format!("{} has no data yet: {}", empty.metric, headline(empty));
     }
+    if let Some(step) = steps::lacking(judgement) {
+        return format!("nothing is worse so far, and {step}");
+    }
     match closest(gates(judgement)) {
         Some(closest) => format!(
             "nothing is worse so far and the bake time is not over; closest is {} at {}",
@@ -262,6 +266,7 @@ fn inconclusive(judgement: &Judgement) -> String {
             needs(open.needs)
         ),
         None => unguarded(judgement)
+            .or_else(|| Some(format!("time is up and {}", steps::lacking(judgement)?)))
             .unwrap_or_else(|| "time is up and neither harm nor its absence is shown".to_owned()),
     }
 }

@@ -310,6 +310,36 @@ impl Outcome {
     }
 }
 
+/// What one step of traffic showed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StepFinding {
+    /// The declared share; of the first step it may not have been said.
+    pub share: Option<f64>,
+    /// When it began.
+    pub from: Timestamp,
+    /// When the next one began, or how far it has been read.
+    pub to: Timestamp,
+    /// Observed traffic against that share, where the template measures it.
+    pub traffic: Option<TrafficFinding>,
+    /// The gates, in the plan's order.
+    pub metrics: Vec<StepMetric>,
+}
+
+/// How much of one gate was seen within a step.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StepMetric {
+    /// Which metric.
+    pub metric: MetricName,
+    /// Values or events of the baseline.
+    pub baseline: u64,
+    /// Values or events of the canary.
+    pub canary: u64,
+    /// How many of each are needed.
+    pub needed: u64,
+    /// Whether there are as many.
+    pub enough: bool,
+}
+
 /// All findings of one look.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Judgement {
@@ -323,6 +353,8 @@ pub struct Judgement {
     pub objectives: Vec<ObjectiveFinding>,
     /// Observed traffic, when the template measures it and the rollout declares a share.
     pub traffic: Option<TrafficFinding>,
+    /// What each step of traffic showed, the first one included; empty while there was only one.
+    pub steps: Vec<StepFinding>,
     /// Source warnings that block a promote.
     pub suspect: Vec<String>,
     /// 0 ..= 100 over the counted metrics; `None` when none of them has data.

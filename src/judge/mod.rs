@@ -56,6 +56,7 @@ pub mod sequential_counts;
 pub mod sequential_distribution;
 pub mod shapes;
 mod slots;
+mod steps;
 mod tally;
 mod widths;
 pub mod windows;
@@ -136,6 +137,7 @@ fn conclude(
         findings,
         objectives,
         traffic: environment::traffic(plan, windows),
+        steps: steps::findings(plan, windows),
         suspect: windows.suspect.clone(),
         score,
         outcome,

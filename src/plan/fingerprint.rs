@@ -171,6 +171,7 @@ fn add_deploy(out: Canonical, deploy: &Deploy) -> Canonical {
         change_type,
         actor,
         traffic_share,
+        traffic_steps,
         traceparent,
     } = deploy;
     let mut out = maybe(out, id.as_ref().map(crate::ids::DeployId::as_str)).text(service);
@@ -186,10 +187,14 @@ fn add_deploy(out: Canonical, deploy: &Deploy) -> Canonical {
     ] {
         out = maybe(out, text.as_deref());
     }
-    match traffic_share {
+    let out = match traffic_share {
         None => out.int(0),
         Some(share) => out.int(1).bits(share.get()),
-    }
+    };
+    // Only what is there is added: plans of one step keep the digest they had.
+    traffic_steps.iter().fold(out, |out, step| {
+        out.text("step").int(step.at.ms()).bits(step.share.get())
+    })
 }
 
 fn add_timing(out: Canonical, timing: &Timing) -> Canonical {

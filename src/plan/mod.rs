@@ -8,7 +8,7 @@ pub mod scope;
 
 use crate::digest::Digest;
 use crate::ids::{GroupName, MetricName, ObjectiveName, TemplateName};
-use crate::plan::rollout::Rollout;
+use crate::plan::rollout::{Rollout, TrafficStep};
 use crate::series::raw::Labels;
 use crate::slo::objective::Objective;
 use crate::template::baseline::BaselineMode;
@@ -375,6 +375,36 @@ impl Plan {
         let mark = labels.get(ARM_MARK).map(String::as_str);
         let [baseline, canary] = ARM_MARKS;
         (mark == Some(baseline), mark == Some(canary))
+    }
+
+    /// The same plan with its clock started at `at`, or with the first grid point after it:
+    /// everything planned moves along by whole steps, so it is the plan that the template gives a
+    /// rollout that began as much later.
+    #[must_use]
+    pub fn starting(&self, at: Timestamp) -> Self {
+        let mut plan = self.clone();
+        let timing = &mut plan.timing;
+        let later = at.align_up(timing.step).since(timing.start);
+        for instant in [
+            &mut timing.start,
+            &mut timing.judged_from,
+            &mut timing.bake_until,
+            &mut timing.deadline,
+            &mut plan.rollout.start,
+        ] {
+            *instant = instant.plus(later);
+        }
+        plan.digest = fingerprint::of(&plan);
+        plan
+    }
+
+    /// The same plan with another share of traffic from `step.at` on.
+    #[must_use]
+    pub fn stepping(&self, step: TrafficStep) -> Self {
+        let mut plan = self.clone();
+        plan.rollout.deploy.traffic_steps.push(step);
+        plan.digest = fingerprint::of(&plan);
+        plan
     }
 
     /// How much earlier than the canary's the baseline's data are; zero when both are of one time.

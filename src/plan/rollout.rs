@@ -46,6 +46,17 @@ pub struct Deploy {
     pub actor: Option<String>,
     /// The share of traffic the canary is meant to get.
     pub traffic_share: Option<Probability>,
+    /// Further steps of traffic, as they were announced, in the order of time.
+    pub traffic_steps: Vec<TrafficStep>,
     /// The W3C trace context it came with (`traceparent`).
     pub traceparent: Option<String>,
+}
+
+/// A step of traffic: from an instant on the canary is meant to get another share.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct TrafficStep {
+    /// Since when.
+    pub at: Timestamp,
+    /// The share it is meant to get.
+    pub share: Probability,
 }

@@ -191,6 +191,7 @@ impl Prepared {
                     start: self.plan.timing.start,
                     faults: &self.faults,
                     events: &[],
+                    coordination: &[],
                     detail,
                     tables,
                 };

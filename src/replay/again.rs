@@ -1,7 +1,7 @@
 //! The same again: the samples of each look, judged as they were, decided as they were.
 
 use crate::engine::guard::guarded;
-use crate::engine::verdict::Source;
+use crate::engine::verdict::{Hold, Source, Verdict};
 use crate::judge::sequential::Tables;
 use crate::plan::Plan;
 use crate::replay::course::{Course, Depth, Replayed};
@@ -38,7 +38,8 @@ fn walk(
     let last_look = kept().filter_map(judged).max();
     // Failures of the source since the newest judgement end an analysis in another way.
     let mut failing = false;
-    for (at, fact) in kept() {
+    let mut facts = kept().peekable();
+    while let Some((at, fact)) = facts.next() {
         match fact {
             Kept::Captured { batch, .. } => {
                 course.absorb(batch);
@@ -50,6 +51,10 @@ fn walk(
             }
             Kept::Judged(look) => {
                 failing = false;
+                // What held it at this look was written down right after it.
+                if let Some((_, Kept::Held(held))) = facts.peek() {
+                    course.standing.held.clone_from(held);
+                }
                 // The record of a conclusion may have been written after a restart.
                 let at = recording
                     .conclusion()
@@ -60,9 +65,21 @@ fn walk(
                     break;
                 }
             }
+            Kept::Held(held) => {
+                course.standing.held.clone_from(held);
+                // A promote that others let go of is decided between two looks.
+                let next = facts.peek().map(|(_, next)| next);
+                if let Some(Kept::Concluded(conclusion)) = next
+                    && conclusion.verdict == Verdict::Promote
+                    && course.conclude(Source::Answering, conclusion.at)
+                {
+                    break;
+                }
+            }
             Kept::Concluded(conclusion) => {
-                if conclusion.author.is_some() {
-                    // What a person decided is no computation.
+                let superseded = conclusion.hold == Some(Hold::Superseded);
+                if conclusion.author.is_some() || superseded {
+                    // What a person or a newer deploy decided is no computation.
                     course.concluded(conclusion.clone());
                 } else if failing {
                     course.conclude(Source::Lost, *at);
@@ -77,6 +94,6 @@ fn walk(
 fn judged((_, fact): &(Timestamp, Kept)) -> Option<u32> {
     match fact {
         Kept::Judged(look) => Some(look.look),
-        Kept::Captured { .. } | Kept::SourceFailed { .. } | Kept::Concluded(_) => None,
+        _ => None,
     }
 }

@@ -123,6 +123,7 @@ impl Course {
             judgement: None,
             source_fault: None,
             conclusion: None,
+            held: None,
         };
         Self::standing(standing, depth, tables)
     }

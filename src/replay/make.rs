@@ -45,6 +45,7 @@ fn made(past: &Past<'_>, mut slices: Slices, covered: Timestamp) -> Result<Recor
     let name = format!("recorded-{}", digest.get(..16).unwrap_or(&digest));
     let analysis = AnalysisId::new(&name).ok_or_else(|| format!("{name} is no identifier"))?;
     let standing = Standing {
+        held: None,
         analysis: analysis.clone(),
         plan: Arc::clone(plan),
         submitted_at: plan.rollout.start,

@@ -26,6 +26,12 @@ pub struct Config {
     pub source: SourceConfig,
     /// Outbound messages.
     pub webhooks: WebhooksConfig,
+    /// What callers that know only a name get.
+    pub bindings: Vec<BindingConfig>,
+    /// By dialect and state, another word than the default.
+    pub dialects: BTreeMap<String, BTreeMap<String, String>>,
+    /// How analyses stand to one another.
+    pub coordination: CoordinationConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs.
@@ -118,8 +124,8 @@ pub struct SourceConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhooksConfig {
-    /// The default key, a reference.
-    pub key: SecretText,
+    /// The default keys: a reference, or a list of them.
+    pub key: SecretTexts,
     /// Named keys, each a list of references.
     pub keys: BTreeMap<String, Vec<SecretText>>,
     /// Whether private addresses may be dialled.
@@ -132,6 +138,53 @@ pub struct WebhooksConfig {
     pub ca_file: String,
     /// Who hears of every verdict.
     pub receivers: Vec<ReceiverConfig>,
+    /// Requests of other shapes, by name.
+    pub templates: BTreeMap<String, HookTemplateConfig>,
+}
+
+/// `[webhooks.templates.NAME]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct HookTemplateConfig {
+    /// `POST`, `PUT`, `PATCH`, `GET` or `DELETE`.
+    #[serde(default = "post")]
+    pub method: String,
+    /// Where to, with holes after the host, or a reference to a whole address that is secret;
+    /// empty when the receiver says it.
+    #[serde(default)]
+    pub url: String,
+    /// Headers, with holes.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The body, with holes.
+    #[serde(default)]
+    pub body: String,
+    /// Its media type.
+    #[serde(default = "json")]
+    pub content_type: String,
+    /// Statuses that mean success; any 2xx without.
+    #[serde(default)]
+    pub success: Vec<String>,
+    /// A JSON pointer into the answer.
+    pub success_json: Option<String>,
+    /// What must stand there.
+    pub success_equals: Option<String>,
+    /// References to secrets, for holes such as `{{ secret.token }}`.
+    #[serde(default)]
+    pub secrets: BTreeMap<String, SecretText>,
+}
+
+fn post() -> String {
+    "POST".to_owned()
+}
+
+fn json() -> String {
+    "application/json".to_owned()
+}
+
+/// Whether a text refers to a secret rather than being what it says.
+pub(crate) fn is_reference(text: &str) -> bool {
+    text.starts_with("file:") || text.starts_with("env:")
 }
 
 /// `[[webhooks.receivers]]`
@@ -140,10 +193,78 @@ pub struct WebhooksConfig {
 pub struct ReceiverConfig {
     /// What templates call it in `notify`; without one it hears of every verdict.
     pub name: Option<String>,
-    /// Where to.
+    /// Where to; may be absent when the form is a template with an address of its own.
+    #[serde(default)]
     pub url: String,
     /// A name of `[webhooks.keys]`; the default key without it.
     pub key: Option<String>,
+    /// What messages look like; CloudEvents without it.
+    pub form: Option<String>,
+    /// The moments it hears of; those usual in its form without it.
+    #[serde(default)]
+    pub moments: Vec<String>,
+    /// The verdicts it hears of; all without it.
+    #[serde(default)]
+    pub verdicts: Vec<String>,
+    /// The services it hears of, `*` for any run of characters; all without it.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The same by the name of the template.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// The same by the environment.
+    #[serde(default)]
+    pub environments: Vec<String>,
+}
+
+/// `[coordination]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinationConfig {
+    /// `allow`, `queue`, `supersede` or `refuse`.
+    pub concurrent: String,
+    /// Whether every analysis is only watched.
+    pub shadow: bool,
+    /// What is another for some templates, by name.
+    #[serde(default)]
+    pub templates: BTreeMap<String, CoordinationOverride>,
+}
+
+/// `[coordination.templates.<name>]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CoordinationOverride {
+    /// `allow`, `queue`, `supersede` or `refuse`.
+    pub concurrent: Option<String>,
+    /// Whether its analyses are only watched.
+    pub shadow: Option<bool>,
+}
+
+/// `[[bindings]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct BindingConfig {
+    /// What callers call it, in addresses.
+    pub name: String,
+    /// The name of a template.
+    pub template: String,
+    /// The service.
+    pub service: String,
+    /// The environment.
+    pub environment: Option<String>,
+    /// The region.
+    pub region: Option<String>,
+    /// The kind of change.
+    pub change_type: Option<String>,
+    /// The share of traffic the canary is meant to get, 0 to 1.
+    pub traffic_share: Option<f64>,
+    /// Values for the template's inputs.
+    #[serde(default)]
+    pub inputs: BTreeMap<String, String>,
+    /// Matchers of the baseline; without it, the template compares with another time.
+    pub baseline: Option<String>,
+    /// Matchers of the canary.
+    pub canary: String,
 }
 
 /// `[limits]`
@@ -178,7 +299,55 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
+/// References to secrets: one text, or a list while they are exchanged.
+#[derive(Clone, Debug, Default)]
+pub struct SecretTexts(Vec<SecretText>);
+
+impl<'de> Deserialize<'de> for SecretTexts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> serde::de::Visitor<'de> for OneOrMany {
+            type Value = SecretTexts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("file:/path or env:NAME, or a list of them")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                let one = SecretText(text.to_owned());
+                Ok(SecretTexts(Vec::from_iter(
+                    (!text.is_empty()).then_some(one),
+                )))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    out.push(item);
+                }
+                Ok(SecretTexts(out))
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl SecretTexts {
+    /// What was written, in order.
+    pub fn as_slice(&self) -> &[SecretText] {
+        &self.0
+    }
+}
+
 impl SecretText {
+    /// A reference as somebody wrote it elsewhere, to be read like one of a configuration.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Reads the secret; `None` when nothing is written. `key` is the name for the message.
     pub fn read(&self, key: &str) -> Result<Option<Secret>, String> {
         if self.0.is_empty() {
@@ -329,7 +498,9 @@ mod tests {
     #[test]
     fn an_inline_secret_is_refused_and_never_printed() {
         let config = loaded("[webhooks]\nkey = \"whsec_hunter2hunter2\"\n").unwrap();
-        let message = config.webhooks.key.read("webhooks.key").unwrap_err();
+        let message = config.webhooks.key.as_slice()[0]
+            .read("webhooks.key")
+            .unwrap_err();
         assert!(message.contains("file:/path"));
         assert!(!message.contains("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));

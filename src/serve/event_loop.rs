@@ -150,6 +150,37 @@ impl EventLoop {
                     reason,
                 },
             ),
+            Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
+            Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
+            Ask::Lift {
+                id,
+                author,
+                reason,
+                reply,
+            } => (
+                reply,
+                Event::Lifted {
+                    ticket,
+                    id,
+                    author,
+                    reason,
+                },
+            ),
+            Ask::Redeliver {
+                delivery,
+                author,
+                reply,
+            } => (
+                reply,
+                Event::Redelivered {
+                    ticket,
+                    delivery,
+                    author,
+                },
+            ),
+            Ask::Acknowledge { id, author, reply } => {
+                (reply, Event::Acknowledged { ticket, id, author })
+            }
             Ask::Judge {
                 plan,
                 samples,

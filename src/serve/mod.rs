@@ -4,9 +4,12 @@
     reason = "driver: owns the clock, chance, tasks and the file system"
 )]
 
+mod bindings;
 pub mod clock;
 pub mod config;
+mod coordination;
 mod event_loop;
+mod hook_templates;
 mod keys;
 pub mod one_shot;
 mod outbox;

@@ -2,11 +2,15 @@
 
 use crate::engine::effect::SendOrder;
 use crate::engine::event::SendReply;
-use crate::engine::record::SecretRef;
+use crate::engine::record::{Receiver, SecretRef};
+use crate::engine::subscription::Form;
 use crate::serve::clock::Clock;
+use crate::serve::hook_templates::{HookTemplates, found};
+use crate::webhook::call::Call;
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Disposition, Message, Reply, Sender};
-use crate::wire::event::verdict_event;
+use crate::wire::cdevents::{self, Told};
+use crate::wire::event::{fields, moment_event};
 use std::collections::BTreeMap;
 
 /// Everything needed to send a message.
@@ -19,12 +23,14 @@ pub(crate) struct Outbox {
     pub(crate) named_keys: BTreeMap<String, Vec<SigningKey>>,
     /// The CloudEvents source.
     pub(crate) source: String,
+    /// Requests of other shapes.
+    pub(crate) templates: HookTemplates,
 }
 
 impl Outbox {
-    /// One attempt.
-    pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
-        let keys = match self.keys(&order.receiver.secret) {
+    /// One attempt; `status` is what the receiver answered, if it did.
+    pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
+        let keys = match self.keys(&order.receiver) {
             Ok(keys) => keys,
             Err(detail) => {
                 return SendReply::Retry {
@@ -33,29 +39,11 @@ impl Outbox {
                 };
             }
         };
-        let url = match url::Url::parse(&order.receiver.url) {
-            Ok(url) => url,
-            Err(fault) => {
-                return SendReply::GiveUp {
-                    detail: format!("receiver url: {fault}"),
-                };
-            }
+        let reply = match self.attempt(order, &keys).await {
+            Ok(reply) => reply,
+            Err(detail) => return SendReply::GiveUp { detail },
         };
-        let body = verdict_event(&order.view, &order.delivery, &self.source, order.born);
-        let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
-        let headers: Vec<_> = traceparent
-            .map(|value| ("traceparent", value))
-            .into_iter()
-            .collect();
-        let message = Message {
-            url: &url,
-            id: order.delivery.as_str(),
-            at: self.clock.now(),
-            body: &body,
-            secrets: &keys,
-            headers: &headers,
-        };
-        let reply = self.sender.send(message).await;
+        *status = reply.status();
         match (reply.disposition(), &reply) {
             (Disposition::Done, Reply::Accepted { status }) => {
                 SendReply::Accepted { status: *status }
@@ -70,8 +58,62 @@ impl Outbox {
         }
     }
 
-    fn keys(&self, secret: &SecretRef) -> Result<Vec<SigningKey>, String> {
-        match secret {
+    /// Makes the message in the receiver's form and sends it.
+    async fn attempt(&self, order: &SendOrder, keys: &[SigningKey]) -> Result<Reply, String> {
+        let told = Told {
+            moment: order.moment,
+            view: &order.view,
+            delivery: &order.delivery,
+            source: &self.source,
+            born: order.born,
+        };
+        let at_birth = (&*order.view, order.born);
+        let delivery = &order.delivery;
+        let mut calls = None;
+        let mut address = order.receiver.url.clone();
+        let body = match &order.receiver.form {
+            Form::CloudEvents => moment_event(order.moment, at_birth, delivery, &self.source),
+            Form::CdEvents => cdevents::suite(&told),
+            Form::CdEventsCases => {
+                calls = Some(Call::post(cdevents::BATCH_TYPE)?);
+                cdevents::suite_and_cases(&told)
+            }
+            Form::CdEventsApproval => cdevents::approval(&told),
+            Form::Templated(name) => {
+                let template = found(&self.templates, name)?;
+                let known = fields(order.moment, at_birth, delivery, &self.source);
+                let filled = template.fill(&known)?;
+                calls = Some(filled.call);
+                address = filled.url.unwrap_or(address);
+                filled.body
+            }
+        };
+        // The address may be a secret itself, so it is not shown.
+        let url = url::Url::parse(&address).map_err(|fault| format!("receiver url: {fault}"))?;
+        let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
+        let headers: Vec<_> = traceparent
+            .map(|value| ("traceparent", value))
+            .into_iter()
+            .collect();
+        let message = Message {
+            url: &url,
+            id: order.delivery.as_str(),
+            at: self.clock.now(),
+            body: &body,
+            secrets: keys,
+            headers: &headers,
+        };
+        Ok(match &calls {
+            Some(call) => self.sender.call(message, call).await,
+            None => self.sender.send(message).await,
+        })
+    }
+
+    fn keys(&self, receiver: &Receiver) -> Result<Vec<SigningKey>, String> {
+        match &receiver.secret {
+            SecretRef::Default if matches!(receiver.form, Form::Templated(_)) => {
+                Ok(self.default_keys.clone())
+            }
             SecretRef::Default if self.default_keys.is_empty() => {
                 Err("webhooks.key is not configured and the receiver names no key".to_owned())
             }

@@ -1,11 +1,13 @@
 //! Effect → the door it goes through → event.
 
 use crate::engine::Engine;
+use crate::engine::after::Outcome;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
 use crate::engine::event::Event;
 use crate::engine::guard::guarded;
-use crate::engine::record::{Record, Seq};
+use crate::engine::record::{DeliveryEnd, Record, Seq, Trip};
 use crate::engine::recover::bind_text;
+use crate::engine::view::View;
 use crate::http::{Health, OnceFault, OneShot, Readings, RecordingFault};
 use crate::ids::AnalysisId;
 use crate::judge::judge_again;
@@ -19,6 +21,7 @@ use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
 use crate::serve::source::Source;
 use crate::store::Store;
+use crate::time::{Span, Timestamp};
 use crate::wire::recording::{Made, Maker, Recording};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -54,9 +57,12 @@ impl Performer {
                 if let Some(conclusion) = &view.conclusion {
                     tracing::debug!(analysis = %view.id, verdict = conclusion.verdict.word());
                 }
+                note_aftermath(self.readings.get(&view.id).as_deref(), &view);
                 self.readings.publish(view);
             }
+            Effect::Good(good) => self.readings.note_good(good),
             Effect::Forget(id) => self.readings.forget(&id),
+            Effect::Freezes(all) => self.readings.freeze(all),
             // The loop keeps these two for itself.
             Effect::WakeAt(_) | Effect::Answer { .. } => {}
         }
@@ -149,13 +155,20 @@ impl Performer {
     fn send(&self, order: SendOrder) {
         let (outbox, events) = (self.outbox.clone(), self.events.clone());
         self.tasks.spawn(async move {
-            let reply = outbox.send(&order).await;
+            let (begun, mut status) = (std::time::Instant::now(), None);
+            let reply = outbox.send(&order, &mut status).await;
             let (delivery, attempt) = (order.delivery, order.attempt);
+            let took = i64::try_from(begun.elapsed().as_millis()).unwrap_or(i64::MAX);
+            let trip = Trip {
+                status,
+                took: Some(Span::from_ms(took)),
+            };
             let _ = events
                 .send(Event::Sent {
                     delivery,
                     attempt,
                     reply,
+                    trip,
                 })
                 .await;
         });
@@ -232,6 +245,8 @@ impl Performer {
         metrics::gauge!("haldane_analyses", "status" => "looking").set(counts.looking as f64);
         metrics::gauge!("haldane_analyses", "status" => "concluded").set(counts.concluded as f64);
         metrics::gauge!("haldane_deliveries_owed").set(counts.messages_owed as f64);
+        metrics::gauge!("haldane_deliveries_dead").set(counts.messages_dead as f64);
+        metrics::gauge!("haldane_rollbacks_watched").set(counts.watched as f64);
         metrics::gauge!("haldane_records_unacknowledged").set(counts.unacked as f64);
     }
 
@@ -286,6 +301,31 @@ fn judged(order: JudgeOrder, judge: impl FnOnce(&Plan, &Windows, u32) -> Judgeme
     }
 }
 
+/// How long it took until somebody took note of a verdict, and until a rollback helped. Only what
+/// this process has seen happen is counted: the first state after a restart is not news.
+fn note_aftermath(before: Option<&View>, now: &View) {
+    let (Some(before), Some(conclusion)) = (before, &now.conclusion) else {
+        return;
+    };
+    let since = |at: Timestamp| at.since(conclusion.at).seconds().max(0.0);
+    let word = conclusion.verdict.word();
+    if let (None, Some(noted)) = (&before.after.acknowledged, &now.after.acknowledged) {
+        metrics::histogram!("haldane_acknowledge_seconds", "verdict" => word)
+            .record(since(noted.at));
+    }
+    let ending = |view: &View| {
+        view.after
+            .watch
+            .as_ref()
+            .and_then(|watch| watch.ending.clone())
+    };
+    if let (None, Some(ending)) = (ending(before), ending(now))
+        && ending.outcome == Outcome::Recovered
+    {
+        metrics::histogram!("haldane_recovery_seconds").record(since(ending.at));
+    }
+}
+
 fn set(cell: &std::sync::RwLock<Option<String>>, value: Option<String>) {
     *cell.write().unwrap_or_else(PoisonError::into_inner) = value;
 }
@@ -328,6 +368,7 @@ fn log_record(record: &Record) {
             delivery,
             attempt,
             detail,
+            ..
         } => {
             metrics::counter!("haldane_delivery_attempts_failed_total").increment(1);
             tracing::warn!(analysis = %record.id, %delivery, attempt, %detail, "not delivered yet");
@@ -336,10 +377,59 @@ fn log_record(record: &Record) {
             delivery,
             attempts,
             end,
+            ..
         } => {
             metrics::counter!("haldane_deliveries_settled_total").increment(1);
+            let word = match end {
+                DeliveryEnd::Delivered { .. } => "delivered",
+                DeliveryEnd::Refused { .. } => "refused",
+                DeliveryEnd::Expired { .. } => "expired",
+            };
+            metrics::counter!("haldane_deliveries_total", "end" => word).increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
         }
-        Fact::SourceFailed { .. } | Fact::Captured { .. } | Fact::Ignored { .. } => {}
+        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
+        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Stepped { step } => {
+            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
+        }
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("", |held| &held.why);
+            tracing::info!(analysis = %record.id, why, "held");
+        }
+        Fact::Frozen { freeze } => {
+            tracing::info!(
+                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
+                reason = %freeze.reason, "frozen"
+            );
+        }
+        Fact::Lifted { author, reason } => {
+            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
+        }
+        Fact::Redelivered { delivery, author } => {
+            metrics::counter!("haldane_redeliveries_total").increment(1);
+            tracing::info!(analysis = %record.id, %delivery, %author, "to be delivered once more");
+        }
+        Fact::Acknowledged { author } => {
+            tracing::info!(analysis = %record.id, %author, "acknowledged");
+        }
+        Fact::Watched { glance } => {
+            tracing::info!(
+                analysis = %record.id, number = glance.number, seen = glance.seen.word(),
+                detail = %glance.detail, "looked at after the rollback"
+            );
+        }
+        Fact::SeenThrough { ending } => {
+            let outcome = ending.outcome.word();
+            metrics::counter!("haldane_rollbacks_seen_through_total", "outcome" => outcome)
+                .increment(1);
+            tracing::info!(
+                analysis = %record.id, outcome, detail = %ending.detail, "rollback seen through"
+            );
+        }
+        Fact::SourceFailed { .. }
+        | Fact::Captured { .. }
+        | Fact::Announced { .. }
+        | Fact::Ignored { .. } => {}
     }
 }

@@ -1,18 +1,22 @@
 //! Start: configuration in, running daemon out. Four visible stages: parse, open, recover, run.
 
+use crate::dialect::Dialects;
+use crate::engine::coordination::policy::Policies;
 use crate::engine::effect::Effect;
+use crate::engine::glance::RECOVERY_WITHIN;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
-use crate::http::{self, Ask, Credential, Desk, Health, Right, Templates};
+use crate::http::{self, Ask, Binding, Credential, Desk, Health, KnownReceiver, Right, Templates};
 use crate::ids::AnalysisId;
 use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
 use crate::serve::config::{self, Config};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
+use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{keys, sources, templates};
+use crate::serve::{bindings, coordination, hook_templates, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -138,11 +142,16 @@ struct Parsed {
     credentials: Vec<Credential>,
     keys: keys::Keys,
     sender: Sender,
+    receivers: Vec<KnownReceiver>,
+    hook_templates: HookTemplates,
     drain: Duration,
     templates: Templates,
     folder: templates::Folder,
     reload: Duration,
     source: Source,
+    bindings: Vec<Binding>,
+    dialects: Dialects,
+    coordination: Policies,
 }
 
 impl Parsed {
@@ -157,10 +166,17 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let drain = config::span("limits.drain", &config.limits.drain)?;
     let receivers = config::receiver_names(&config.webhooks)?;
     let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
+    let policy = keys::policy(&config.webhooks);
+    let hook_templates = hook_templates::read(&config.webhooks, &policy)?;
     Ok(Parsed {
         credentials: credentials(config)?,
+        bindings: bindings::read(&config.bindings)?,
+        dialects: Dialects::with(&config.dialects)?,
+        coordination: coordination::read(&config.coordination)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
+        receivers: keys::receivers(&config.webhooks, &hook_templates)?,
+        hook_templates,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
         templates,
         folder,
@@ -205,6 +221,7 @@ async fn listen(address: &str) -> Result<(TcpListener, SocketAddr), StartFault> 
 fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effect>) {
     let limits = EngineLimits {
         analyses_max: config.limits.analyses_max,
+        recovery_within: RECOVERY_WITHIN,
         ..EngineLimits::default()
     };
     let mut recovery = Recovery::new(limits);
@@ -242,6 +259,7 @@ fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
         default_keys: parsed.keys.default,
         named_keys: parsed.keys.named,
         source: config.webhooks.source.clone(),
+        templates: parsed.hook_templates,
     }
 }
 
@@ -266,10 +284,13 @@ fn desk(
         metrics,
         now: Arc::new(move || clock.now()),
         next_id: Arc::new(next_id),
-        check_receiver: keys::receiver_check(&config.webhooks),
+        check_receiver: keys::receiver_check(&config.webhooks, parsed.hook_templates.clone()),
         key_names: config.webhooks.keys.keys().cloned().collect(),
-        receivers: keys::receivers(&config.webhooks).into(),
+        receivers: parsed.receivers.clone().into(),
         has_default_key: !parsed.keys.default.is_empty(),
+        bindings: parsed.bindings.clone().into(),
+        dialects: Arc::new(parsed.dialects.clone()),
+        coordination: Arc::new(parsed.coordination.clone()),
     }
 }
 

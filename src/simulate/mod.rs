@@ -19,4 +19,5 @@ pub mod selector;
 pub mod share;
 pub mod source;
 pub mod traffic;
+mod words;
 pub mod work;

@@ -320,5 +320,13 @@ fn check_places(scenario: &Scenario, found: &mut Vec<Diagnostic>) {
             let message = "`verdict` belongs to `what: override` and to nothing else".to_owned();
             found.push(fault(message, "add or remove it"));
         }
+        if (event.what == Deed::Step) != event.share.is_some() {
+            let message = "`share` belongs to `what: step` and to nothing else".to_owned();
+            found.push(fault(message, "add or remove it"));
+        }
+        if event.what != Deed::Freeze && (event.service.is_some() || event.lasts.is_some()) {
+            let message = "`service` and `lasts` belong to `what: freeze`".to_owned();
+            found.push(fault(message, "remove them"));
+        }
     }
 }

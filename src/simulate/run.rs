@@ -2,6 +2,8 @@
 //! table, on a source, a store and a clock that are made up. Nothing waits: the clock goes from one
 //! thing to do to the next.
 
+use crate::engine::coordination::freeze::Freeze;
+use crate::engine::coordination::{Concurrent, Coordination, Release, Wave};
 use crate::engine::effect::{Answer, Effect, FetchOrder, JudgeOrder, first_from};
 use crate::engine::event::{Event, Submission, Ticket};
 use crate::engine::guard::guarded;
@@ -29,6 +31,9 @@ use std::sync::Arc;
 
 /// Things done in one run; a run that does more is ended as a fault of ours: it would never end.
 const STEPS_MAX: usize = 1_000_000;
+
+/// The deploy that all waves of a scenario belong to.
+const DEPLOY: &str = "simulated";
 
 /// What a person of the scenario is called in the log.
 const AUTHOR: &str = "scenario";
@@ -130,10 +135,12 @@ impl Ready {
     pub fn play(&self, seed: u64, detail: Detail, tables: &Tables) -> Result<Vec<Played>, String> {
         let traffic = self.traffic(seed);
         let spec = &self.scenario.spec;
+        let coordination: Vec<_> = spec.rollouts.iter().map(coordination).collect();
         let stage = Stage {
             start: self.start,
             faults: &spec.faults,
             events: &spec.events,
+            coordination: &coordination,
             detail,
             tables,
         };
@@ -162,6 +169,8 @@ pub struct Stage<'a> {
     pub faults: &'a [Fault],
     /// What people and machines do meanwhile.
     pub events: &'a [Happening],
+    /// How the analyses stand to one another; those beyond stand alone.
+    pub coordination: &'a [Coordination],
     /// How much of a sentence anybody will read.
     pub detail: Detail,
     /// What judgements share.
@@ -202,6 +211,25 @@ fn name(idx: usize) -> AnalysisId {
     AnalysisId::new(&format!("simulated-{idx}")).expect("letters and digits make a name")
 }
 
+fn coordination(spec: &RolloutSpec) -> Coordination {
+    Coordination {
+        shadow: spec.shadow,
+        concurrent: match spec.supersedes {
+            true => Concurrent::Supersede,
+            false => Concurrent::Allow,
+        },
+        release: spec.release.clone().map(|group| Release {
+            group,
+            members: Vec::new(),
+            order: None,
+        }),
+        wave: spec.wave.map(|index| Wave {
+            name: DEPLOY.to_owned(),
+            index,
+        }),
+    }
+}
+
 /// What the controller of a scenario would submit.
 fn rollout(
     scenario: &Scenario,
@@ -221,6 +249,13 @@ fn rollout(
     let share = spec
         .traffic_share
         .and_then(|share| Probability::new(share.0));
+    let same = |other: &&RolloutSpec| other.service.value == spec.service.value;
+    let before = scenario
+        .spec
+        .rollouts
+        .iter()
+        .take_while(|other| !std::ptr::eq(*other, spec));
+    let nth = before.filter(same).count() + 1;
     // A baseline of another time is the canary's own past.
     let baseline = match template.baseline {
         BaselineMode::Concurrent => &service.baseline,
@@ -228,7 +263,7 @@ fn rollout(
     };
     Ok(Rollout {
         deploy: Deploy {
-            id: DeployId::new(&format!("{}-1", service.name)),
+            id: DeployId::new(&format!("{}-{nth}", service.name)),
             service: service.name.clone(),
             traffic_share: share,
             ..Deploy::default()
@@ -335,22 +370,39 @@ impl<'a> World<'a> {
             template_text: Arc::clone(text),
             plan: Arc::clone(plan),
             receivers: Vec::new(),
+            coordination: self
+                .stage
+                .coordination
+                .get(idx)
+                .cloned()
+                .unwrap_or_default(),
         });
         let ticket = self.ticket();
         self.tell(now, Event::Submitted { ticket, submission })
     }
 
     fn deed(&mut self, now: Timestamp, deed: &Happening) -> Result<(), String> {
-        if deed.what == Deed::Kill {
-            return self.kill(now);
+        match deed.what {
+            Deed::Kill => return self.kill(now),
+            Deed::Freeze => return self.freeze(now, deed),
+            Deed::Override | Deed::Cancel | Deed::Step => {}
         }
         for idx in 0..self.plans.len() {
             let id = name(idx);
-            if self.ended.contains_key(&id) {
+            let to_come = |(_, coming): &(Timestamp, Coming<'_>)| match coming {
+                Coming::Submission(other) => *other == idx,
+                Coming::Deed(_) => false,
+            };
+            if self.ended.contains_key(&id) || self.coming.iter().any(to_come) {
                 continue;
             }
             let (author, reason) = (AUTHOR.to_owned(), deed.reason.clone());
             let ticket = self.ticket();
+            let share = deed.share.and_then(|share| Probability::new(share.0));
+            if let Some(share) = share {
+                self.tell(now, Event::Stepped { ticket, id, share })?;
+                continue;
+            }
             let event = match deed.verdict {
                 Some(verdict) => Event::Overridden {
                     ticket,
@@ -369,6 +421,22 @@ impl<'a> World<'a> {
             self.tell(now, event)?;
         }
         Ok(())
+    }
+
+    fn freeze(&mut self, now: Timestamp, deed: &Happening) -> Result<(), String> {
+        let ticket = self.ticket();
+        let freeze = Box::new(Freeze {
+            id: AnalysisId::new(&format!("freeze-{}", ticket.0))
+                .expect("letters and digits make a name"),
+            service: deed.service.as_ref().map(|service| service.value.clone()),
+            environment: None,
+            region: None,
+            from: now,
+            until: deed.lasts.map(|lasts| now.plus(lasts.0)),
+            author: AUTHOR.to_owned(),
+            reason: deed.reason.clone(),
+        });
+        self.tell(now, Event::Frozen { ticket, freeze })
     }
 
     /// All that is left of the daemon is its log.
@@ -422,7 +490,7 @@ impl<'a> World<'a> {
                         return Err(format!("the engine refused: {why:?}"));
                     }
                 }
-                Effect::Send(_) | Effect::Forget(_) => {}
+                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
             }
         }
         Ok(())

@@ -1,7 +1,7 @@
 //! Scenario files (`simulations/*.yaml`): services, their metrics, what goes wrong with them and
 //! when, and which verdicts are required. Every key is explained in `docs/simulations.md`.
 
-use crate::engine::verdict::{Hold, Verdict};
+pub use crate::simulate::words::{HoldWord, VerdictWord, Verdicts};
 use crate::time::{Span, Timestamp};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _, Visitor};
@@ -323,9 +323,18 @@ pub struct Happening {
     /// With `override`: the verdict.
     #[serde(default)]
     pub verdict: Option<VerdictWord>,
-    /// With `override` and `cancel`: why.
+    /// With `override`, `cancel` and `freeze`: why.
     #[serde(default)]
     pub reason: String,
+    /// With `freeze`: of which service; of all without.
+    #[serde(default)]
+    pub service: Option<Spanned<String>>,
+    /// With `freeze`: how long; to the end without.
+    #[serde(default)]
+    pub lasts: Option<Positive>,
+    /// With `step`: the share of traffic that is announced.
+    #[serde(default)]
+    pub share: Option<Share>,
 }
 
 /// What can be done to the daemon.
@@ -338,6 +347,10 @@ pub enum Deed {
     Override,
     /// A person stops the analysis.
     Cancel,
+    /// A freeze begins.
+    Freeze,
+    /// The controller announces another share of traffic.
+    Step,
 }
 
 /// One analysis, and what is required of it.
@@ -363,6 +376,18 @@ pub struct RolloutSpec {
     /// Overrides the template's deadline.
     #[serde(default)]
     pub duration: Option<Positive>,
+    /// It is only watched.
+    #[serde(default)]
+    pub shadow: bool,
+    /// It supersedes deploys of the same service that are not resolved.
+    #[serde(default)]
+    pub supersedes: bool,
+    /// The release it belongs to.
+    #[serde(default)]
+    pub release: Option<String>,
+    /// Which wave of a deploy it is, from 1.
+    #[serde(default)]
+    pub wave: Option<u32>,
     /// What is required.
     pub expect: Expect,
 }
@@ -511,56 +536,6 @@ impl Visitor<'_> for ShareVisitor {
 
     fn visit_i64<E: serde::de::Error>(self, value: i64) -> Result<Share, E> {
         self.visit_str(&value.to_string())
-    }
-}
-
-/// One verdict as written.
-#[derive(Clone, Copy, Debug)]
-pub struct VerdictWord(pub Verdict);
-
-impl<'de> Deserialize<'de> for VerdictWord {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Verdict::from_word(&text).map(Self).ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no verdict, write `promote`, `rollback` or `inconclusive`"
-            ))
-        })
-    }
-}
-
-/// A hold as written.
-#[derive(Clone, Debug)]
-pub struct HoldWord(pub Hold);
-
-impl<'de> Deserialize<'de> for HoldWord {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        Hold::from_word(&text).map(Self).ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no hold, write `environment_degraded`, `traffic_mismatch`, \
-                 `arm_absent`, `data_suspect` or `budget_burning`"
-            ))
-        })
-    }
-}
-
-/// One verdict or several, separated by `or`.
-#[derive(Clone, Debug)]
-pub struct Verdicts(pub Vec<Verdict>);
-
-impl<'de> Deserialize<'de> for Verdicts {
-    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        let words = text
-            .split(" or ")
-            .map(|word| Verdict::from_word(word.trim()));
-        words.collect::<Option<_>>().map(Self).ok_or_else(|| {
-            D::Error::custom(format!(
-                "`{text}` is no verdict, write `promote`, `rollback`, `inconclusive`, or several \
-                 as `rollback or inconclusive`"
-            ))
-        })
     }
 }
 

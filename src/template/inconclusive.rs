@@ -25,10 +25,13 @@ pub enum Reason {
     DataSuspect,
     /// Nothing is worse than the baseline, but an objective burns its error budget.
     BudgetBurning,
+    /// Something outside the evidence held it back. Templates have no word on it: it is never
+    /// taken for harm.
+    Coordination,
 }
 
 impl Reason {
-    /// Every reason, in the order of the reference.
+    /// Every reason a template may tell apart, in the order of the reference.
     pub const ALL: [Self; 7] = [
         Self::Undecided,
         Self::NoData,
@@ -49,6 +52,7 @@ impl Reason {
             Self::TrafficMismatch => "traffic_mismatch",
             Self::DataSuspect => "data_suspect",
             Self::BudgetBurning => "budget_burning",
+            Self::Coordination => "coordination",
         }
     }
 }

@@ -108,6 +108,14 @@ impl fmt::Display for Reply {
 }
 
 impl Reply {
+    /// The HTTP status, when there was an answer.
+    pub const fn status(&self) -> Option<u16> {
+        match self {
+            Self::Accepted { status } | Self::Refused { status, .. } => Some(*status),
+            Self::Failed { .. } => None,
+        }
+    }
+
     /// Whether another attempt makes sense.
     pub const fn disposition(&self) -> Disposition {
         match self {

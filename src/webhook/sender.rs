@@ -1,6 +1,7 @@
 //! One HTTP attempt: signed, guarded, limited in time and size, never redirected, never proxied.
 
 use super::address_guard::{AddressError, Policy, check_url};
+use super::call::{Call, Success};
 use super::reply::{FailedKind, Refusal, Reply, one_line};
 use super::resolver::{GuardedResolver, Lookup, SystemLookup};
 use super::retry_after;
@@ -28,7 +29,7 @@ const EVENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
 const AGENT: &str = concat!("haldane/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that a message cannot set itself.
-const RESERVED: [&str; 9] = [
+pub(super) const RESERVED: [&str; 9] = [
     HEADER_ID,
     HEADER_TIMESTAMP,
     HEADER_SIGNATURE,
@@ -165,12 +166,43 @@ impl Sender {
             Err(detail) => return Reply::failed(FailedKind::Message, &detail),
         };
         match self.client.execute(request).await {
-            Ok(response) => self.sort_response(response, message.at).await,
+            Ok(response) => {
+                let usual = Success::default();
+                self.sort_response(response, message.at, &usual).await
+            }
             Err(error) => sort_failure(&error, message.url, self.timeout),
         }
     }
 
-    async fn sort_response(&self, mut response: Response, at: Timestamp) -> Reply {
+    /// Makes one attempt at somebody else's interface: the same guard and limits, another method,
+    /// body and rule of success. Signed as well when there are keys.
+    pub async fn call(&self, message: Message<'_>, call: &Call) -> Reply {
+        if let Err(error) = check_url(message.url, &self.policy) {
+            return Reply::failed(FailedKind::AddressForbidden, &error.to_string());
+        }
+        let mut request = match build_request(&message) {
+            Ok(request) => request,
+            Err(detail) => return Reply::failed(FailedKind::Message, &detail),
+        };
+        *request.method_mut() = call.method.clone();
+        for (name, value) in &call.headers {
+            request.headers_mut().insert(name, value.clone());
+        }
+        match self.client.execute(request).await {
+            Ok(response) => {
+                self.sort_response(response, message.at, &call.success)
+                    .await
+            }
+            Err(error) => sort_failure(&error, message.url, self.timeout),
+        }
+    }
+
+    async fn sort_response(
+        &self,
+        mut response: Response,
+        at: Timestamp,
+        success: &Success,
+    ) -> Reply {
         let status = response.status().as_u16();
         let retry_after = response
             .headers()
@@ -181,8 +213,17 @@ impl Sender {
         let reading = read_start(&mut response, &mut body, self.response_bytes_max);
         // Too slow is no failure: the status has been said, and what was read is kept.
         let _too_slow = tokio::time::timeout(self.body_wait, reading).await;
-        if (200..300).contains(&status) {
-            return Reply::Accepted { status };
+        if success.takes(status) {
+            let Some(lack) = success.lacks(&body) else {
+                return Reply::Accepted { status };
+            };
+            // The status alone does not say whether it is worth another attempt; the lack may pass.
+            return Reply::Refused {
+                status,
+                retry_after,
+                kind: Refusal::Server,
+                detail: one_line(&lack),
+            };
         }
         let detail = if (300..400).contains(&status) {
             "redirects are never followed; give the final url".to_owned()

@@ -1,11 +1,13 @@
-//! The message about a verdict: a CloudEvent 1.0 in structured JSON, so that the signature over
+//! The message about a moment: a CloudEvent 1.0 in structured JSON, so that the signature over
 //! the body covers the event's attributes too (Standard Webhooks signs only the body).
 
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::DeliveryId;
 use crate::time::Timestamp;
 use crate::wire::verdict::VerdictDocument;
 use serde::{Deserialize, Serialize};
+use serde_json::Value;
 use utoipa::ToSchema;
 
 /// The media type of the body (CloudEvents JSON format 1.0, section 3).
@@ -13,6 +15,11 @@ pub const CONTENT_TYPE: &str = "application/cloudevents+json";
 
 /// The `type` of a final verdict.
 pub const VERDICT_TYPE: &str = "haldane.verdict.v1";
+
+/// The `type` of the message about a moment; of the verdict it is [`VERDICT_TYPE`].
+pub fn type_of(moment: Moment) -> String {
+    format!("haldane.{}.v1", moment.word())
+}
 
 /// A CloudEvent whose data is a verdict.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
@@ -23,7 +30,7 @@ pub struct VerdictEvent {
     pub id: String,
     /// Which daemon sent it.
     pub source: String,
-    /// `haldane.verdict.v1`
+    /// `haldane.verdict.v1`, or the same of another moment.
     #[serde(rename = "type")]
     pub kind: String,
     /// When the message was born.
@@ -39,14 +46,24 @@ pub struct VerdictEvent {
     pub data: VerdictDocument,
 }
 
-/// The bytes of the message `delivery` about `view`, born at `born`. The same arguments give the
-/// same bytes, so every attempt carries the same body and signature input.
+/// The bytes of the message `delivery` about the verdict of `view`, born at `born`.
 pub fn verdict_event(view: &View, delivery: &DeliveryId, source: &str, born: Timestamp) -> Vec<u8> {
+    moment_event(Moment::Verdict, (view, born), delivery, source)
+}
+
+/// The bytes of the message `delivery` about a moment of `view`, born at `born`. The same arguments
+/// give the same bytes, so every attempt carries the same body and signature input.
+pub fn moment_event(
+    moment: Moment,
+    (view, born): (&View, Timestamp),
+    delivery: &DeliveryId,
+    source: &str,
+) -> Vec<u8> {
     let event = VerdictEvent {
         specversion: "1.0".to_owned(),
         id: delivery.to_string(),
         source: source.to_owned(),
-        kind: VERDICT_TYPE.to_owned(),
+        kind: type_of(moment),
         time: born.to_string(),
         subject: view.id.to_string(),
         datacontenttype: "application/json".to_owned(),
@@ -54,4 +71,85 @@ pub fn verdict_event(view: &View, delivery: &DeliveryId, source: &str, born: Tim
         data: VerdictDocument::for_message(view),
     };
     serde_json::to_vec(&event).expect("A9: the document has text keys and finite numbers only")
+}
+
+/// What a templated webhook can name: the fields of the verdict document, and `moment`,
+/// `delivery`, `source`, `time` of the message. A field that is absent there is null here, so that
+/// a name is either known or a typo.
+pub fn fields(
+    moment: Moment,
+    (view, born): (&View, Timestamp),
+    delivery: &DeliveryId,
+    source: &str,
+) -> Value {
+    let document = serde_json::to_value(VerdictDocument::for_message(view));
+    let document = document.expect("A9: the document has text keys and finite numbers only");
+    let mut out = complete(&sample(), document);
+    if let Value::Object(out) = &mut out {
+        for (name, text) in [
+            ("moment", moment.word()),
+            ("delivery", delivery.as_str()),
+            ("source", source),
+            ("time", &born.to_string()),
+        ] {
+            out.insert(name.to_owned(), Value::from(text));
+        }
+    }
+    out
+}
+
+/// What templates are tried with before there is anything to tell: a message with every fact, one
+/// that has lists but knows nothing of what is in them, and one without anything.
+pub fn samples() -> [Value; 3] {
+    let sample = sample();
+    let known_nothing_of = complete(&sample, lists_only(&sample));
+    let nothing = complete(&sample, Value::Null);
+    [sample, known_nothing_of, nothing]
+}
+
+/// A message with every field.
+fn sample() -> Value {
+    serde_json::from_str(include_str!("sample.json"))
+        .expect("A9: the sample is part of the program and read by a test")
+}
+
+/// `value` with every key that `shape` has, null where nothing is known; items of a list are
+/// completed after the shape's first.
+fn complete(shape: &Value, value: Value) -> Value {
+    match (shape, value) {
+        (Value::Object(shape), value @ (Value::Object(_) | Value::Null)) => {
+            let mut known = match value {
+                Value::Object(known) => known,
+                _ => serde_json::Map::new(),
+            };
+            for (key, shape) in shape {
+                let value = known.remove(key).unwrap_or(Value::Null);
+                known.insert(key.clone(), complete(shape, value));
+            }
+            Value::Object(known)
+        }
+        (Value::Array(shape), Value::Array(items)) => match shape.first() {
+            Some(first) => items
+                .into_iter()
+                .map(|item| complete(first, item))
+                .collect(),
+            None => Value::Array(items),
+        },
+        (Value::Array(_), Value::Null) => Value::Array(Vec::new()),
+        (_, value) => value,
+    }
+}
+
+/// The same lists with a single item that says nothing.
+fn lists_only(value: &Value) -> Value {
+    match value {
+        Value::Object(fields) => {
+            let fields = fields.iter();
+            fields
+                .map(|(key, value)| (key.clone(), lists_only(value)))
+                .collect()
+        }
+        Value::Array(items) => items.first().map(lists_only).into_iter().collect(),
+        _ => Value::Null,
+    }
 }

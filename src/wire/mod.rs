@@ -6,6 +6,8 @@
 //! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows; [`submission`]
 //! is what others send us.
 
+pub mod cdevents;
+pub mod coordination;
 pub mod event;
 mod number;
 pub mod problem;
@@ -14,4 +16,5 @@ pub mod recording;
 pub mod report;
 pub mod scope_text;
 pub mod submission;
+pub mod subscription;
 pub mod verdict;

@@ -5,12 +5,16 @@
 //! the log says.
 
 use crate::engine_plans::plan;
+use haldane::engine::coordination::freeze::Freeze;
 use haldane::engine::effect::{
     ANCHOR_LOOKBACK, Answer, Effect, FetchOrder, JudgeOrder, Refusal, SendOrder, first_from,
 };
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
-use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::good::Good;
+use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq, Trip};
 use haldane::engine::recover::{Recovery, Unreadable};
+use haldane::engine::subscription::Moment;
+use haldane::engine::verdict::Verdict;
 use haldane::engine::view::View;
 use haldane::engine::{Engine, Limits};
 use haldane::ids::{AnalysisId, DeliveryId};
@@ -27,11 +31,14 @@ pub(crate) fn id(name: &str) -> AnalysisId {
 }
 
 /// A template text of these tests is `length:looks:tag`; that is all a plan needs.
-pub(crate) fn bind(text: &str, _: &Rollout) -> Result<Arc<Plan>, String> {
+pub(crate) fn bind(text: &str, rollout: &Rollout) -> Result<Arc<Plan>, String> {
     let mut parts = text.split(':');
     let mut number = || parts.next().and_then(|part| part.parse().ok());
     match (number(), number()) {
-        (Some(length), Some(looks)) => Ok(Arc::new(plan(text, length, looks))),
+        (Some(length), Some(looks)) => Ok(Arc::new(Plan {
+            rollout: rollout.clone(),
+            ..plan(text, length, looks)
+        })),
         _ => Err(format!("no template: {text}")),
     }
 }
@@ -43,11 +50,7 @@ pub(crate) fn submission(
     receivers: usize,
 ) -> Submission {
     let url = |n| format!("https://receiver-{n}.example/hook");
-    let receiver = |n| Receiver {
-        url: url(n),
-        secret: SecretRef::Default,
-        on: Vec::new(),
-    };
+    let receiver = |n| Receiver::new(url(n), SecretRef::Default);
     let template = plan(text, 600, 10);
     Submission {
         id: id(name),
@@ -55,6 +58,7 @@ pub(crate) fn submission(
         template_text: text.into(),
         plan: bind(text, &template.rollout).unwrap(),
         receivers: (0..receivers).map(receiver).collect(),
+        coordination: haldane::engine::coordination::Coordination::default(),
     }
 }
 
@@ -77,6 +81,9 @@ pub(crate) struct Desk {
     pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
+    pub(crate) freezes: Arc<[Freeze]>,
+    /// The last good artefact by service.
+    pub(crate) good: BTreeMap<String, Arc<Good>>,
     /// Effects of the last event, in short words.
     pub(crate) said: Vec<String>,
 }
@@ -98,6 +105,8 @@ impl Desk {
             wake: None,
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            freezes: Arc::from([]),
+            good: BTreeMap::new(),
             said: Vec::new(),
         }
     }
@@ -119,6 +128,7 @@ impl Desk {
         self.sends.clear();
         self.published.clear();
         self.forgotten.clear();
+        self.good.clear();
         self.wake = None;
         self.told = Seq(self.disk.len() as u64);
         let mut recovery = Recovery::with_binder(self.limits, Box::new(bind));
@@ -141,14 +151,20 @@ impl Desk {
                 Effect::Fetch(order) => self.asked(order),
                 Effect::Judge(order) => {
                     assert!(
-                        self.conclusion(&order.id).is_none(),
+                        self.conclusion(&order.id).is_none() || self.is_watched(&order.id),
                         "judged after the verdict"
                     );
                     self.judges.push(order);
                 }
                 Effect::Send(order) => self.sent(order),
                 Effect::WakeAt(at) => self.wake = Some(at),
+                Effect::Freezes(all) => self.freezes = all,
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
+                Effect::Good(good) => {
+                    let promoted = self.conclusion(&good.analysis);
+                    assert_eq!(promoted.map(|c| c.verdict), Some(Verdict::Promote), "A3");
+                    self.good.insert(good.service.clone(), good);
+                }
                 Effect::Forget(id) => {
                     let view = self.published.remove(&id).expect("forgotten unseen");
                     assert!(view.conclusion.is_some(), "forgotten before its verdict");
@@ -176,13 +192,28 @@ impl Desk {
         self.append = Some(records);
     }
 
+    /// Whether it is a rollback that may be looked at again: what is seen then changes nothing.
+    fn is_watched(&self, id: &AnalysisId) -> bool {
+        let rolled_back = |c: &Conclusion| c.verdict == Verdict::Rollback;
+        self.limits.recovery_within > Span::ZERO && self.conclusion(id).is_some_and(rolled_back)
+    }
+
     fn asked(&mut self, order: FetchOrder) {
         assert!(self.submitted(&order.id), "A3: fetched before durable");
+        assert!(order.from < order.to && order.to <= order.plan.timing.deadline);
+        if self.is_watched(&order.id) {
+            let verdict = self.conclusion(&order.id).expect("A3: it was watched");
+            assert!(
+                order.plan.timing.start >= verdict.at,
+                "a glance at the past"
+            );
+            self.fetches.push(order);
+            return;
+        }
         assert!(
             self.conclusion(&order.id).is_none(),
             "fetched after the verdict"
         );
-        assert!(order.from < order.to && order.to <= order.plan.timing.deadline);
         let captured = self
             .facts(&order.id)
             .filter_map(|record| match &record.fact {
@@ -197,23 +228,46 @@ impl Desk {
         self.fetches.push(order);
     }
 
+    /// Whether the record that a message is born of is durable.
+    fn is_justified(&self, order: &SendOrder) -> bool {
+        let (moment, look) = (order.moment, order.look);
+        match moment {
+            Moment::Started => self.submitted(&order.view.id),
+            Moment::Look | Moment::Hold => self
+                .facts(&order.view.id)
+                .any(|record| record.fact == Fact::Announced { moment, look }),
+            _ => {
+                let durable = self.conclusion(&order.view.id);
+                assert_eq!(durable, order.view.conclusion.as_ref(), "A3");
+                let person = durable.and_then(Conclusion::by_person);
+                let ended = self.facts(&order.view.id).find_map(|r| match &r.fact {
+                    Fact::SeenThrough { ending } => Some(ending.outcome.word()),
+                    _ => None,
+                });
+                if matches!(moment, Moment::Recovered | Moment::RollbackIneffective) {
+                    return ended == Some(moment.word());
+                }
+                durable.is_some() && (moment == Moment::Verdict || person == Some(moment))
+            }
+        }
+    }
+
     fn sent(&mut self, order: SendOrder) {
-        let durable = self.conclusion(&order.view.id);
-        assert_eq!(
-            durable,
-            order.view.conclusion.as_ref(),
-            "A3: sent before durable"
-        );
-        assert!(durable.is_some(), "a message without a verdict");
+        assert!(self.is_justified(&order), "A3: sent before durable");
+        assert!(order.receiver.hears_of(order.moment, None), "told unasked");
         assert!(self.now < order.expires, "sent when worthless");
-        let counted = self.facts(&order.view.id).filter(|record| {
-            matches!(&record.fact, Fact::Attempted { delivery, .. } if *delivery == order.delivery)
+        let counted = self.facts(&order.view.id).filter_map(|r| match &r.fact {
+            Fact::Attempted {
+                delivery, attempt, ..
+            } => Some((delivery, *attempt)),
+            Fact::Settled {
+                delivery, attempts, ..
+            } => Some((delivery, *attempts)),
+            _ => None,
         });
-        assert_eq!(
-            order.attempt as usize,
-            counted.count() + 1,
-            "attempts must go on counting"
-        );
+        let counted = counted.filter(|(delivery, _)| **delivery == order.delivery);
+        let last = counted.map(|(_, attempt)| attempt).max().unwrap_or(0);
+        assert_eq!(order.attempt, last + 1, "attempts must go on counting");
         let body = self
             .bodies
             .entry(order.delivery.clone())
@@ -234,7 +288,7 @@ impl Desk {
                     "A3: refused for what is not durable"
                 );
             }
-            Answer::Refused(_) => {}
+            Answer::Freeze(_) | Answer::Refused(_) => {}
         }
         let before = self.answers.insert(ticket, answer);
         assert!(before.is_none(), "answered twice");
@@ -252,13 +306,23 @@ impl Desk {
         assert_eq!(view.conclusion.as_ref(), self.conclusion(&view.id));
         assert_eq!(view.looks, judged.last().map_or(0, |newest| newest.look));
         assert_eq!(view.judgement.as_ref(), judged.last().copied());
-        assert_eq!(view.next_look_at.is_none(), view.conclusion.is_some());
+        let looks_no_more = view.conclusion.is_some() || view.behind.is_some();
+        assert_eq!(view.next_look_at.is_none(), looks_no_more);
         for message in &view.deliveries {
-            let settled = self.facts(&view.id).find_map(|record| match &record.fact {
-                Fact::Settled { delivery, end, .. } if *delivery == message.delivery => Some(end),
-                _ => None,
-            });
-            assert_eq!(message.end.as_ref(), settled);
+            let mut settled = None;
+            for record in self.facts(&view.id) {
+                match &record.fact {
+                    Fact::Settled { delivery, end, .. } if *delivery == message.delivery => {
+                        settled = Some(end);
+                    }
+                    Fact::Redelivered { delivery, .. } if *delivery == message.delivery => {
+                        settled = None;
+                    }
+                    _ => {}
+                }
+            }
+            let overtaken = message.moment.is_passing() && settled.is_none();
+            assert!(overtaken || message.end.as_ref() == settled, "{message:?}");
         }
     }
 
@@ -285,7 +349,13 @@ impl Desk {
                     assert!(found.is_none(), "A4: two conclusions");
                     found = Some(conclusion);
                 }
-                Fact::Ignored { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                Fact::Ignored { .. }
+                | Fact::Attempted { .. }
+                | Fact::Settled { .. }
+                | Fact::Redelivered { .. } => {}
+                Fact::Acknowledged { .. } | Fact::Watched { .. } | Fact::SeenThrough { .. } => {
+                    assert!(found.is_some(), "it follows nothing");
+                }
                 _ => assert!(found.is_none(), "A4: evidence after the verdict"),
             }
         }
@@ -389,6 +459,7 @@ impl Desk {
             delivery: order.delivery.clone(),
             attempt: order.attempt,
             reply,
+            trip: Trip::default(),
         });
     }
 
@@ -428,7 +499,10 @@ fn words(effect: &Effect) -> String {
         Effect::Judge(order) => format!("judge {} look {}", order.id, order.look),
         Effect::Send(order) => {
             let verdict = order.view.conclusion.as_ref().map(|c| c.verdict.word());
-            let verdict = verdict.unwrap_or("nothing");
+            let verdict = match order.moment {
+                Moment::Verdict => verdict.unwrap_or("nothing"),
+                other => other.word(),
+            };
             format!(
                 "send {verdict} of {} attempt {}",
                 order.view.id, order.attempt
@@ -439,6 +513,8 @@ fn words(effect: &Effect) -> String {
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
         Effect::Forget(id) => format!("forget {id}"),
+        Effect::Freezes(all) => format!("{} freezes", all.len()),
+        Effect::Good(good) => format!("good {}", good.analysis),
         Effect::Publish(view) => {
             let verdict = view
                 .conclusion
@@ -457,7 +533,14 @@ fn reply(answer: &Answer) -> String {
         }
         Answer::Refused(Refusal::Unknown) => "unknown".to_owned(),
         Answer::Refused(Refusal::KeyConflict { holder }) => format!("key held by {holder}"),
+        Answer::Freeze(freeze) => format!("{} freezes {}", freeze.author, freeze.spoken()),
+        Answer::Refused(Refusal::Busy { holder }) => format!("busy with {holder}"),
+        Answer::Refused(Refusal::NoStep { message }) => message.clone(),
+        Answer::Refused(Refusal::UnknownFreeze) => "unknown freeze".to_owned(),
         Answer::Refused(Refusal::Concluded) => "concluded".to_owned(),
+        Answer::Refused(Refusal::Undecided) => "undecided".to_owned(),
+        Answer::Refused(Refusal::UnknownMessage) => "unknown message".to_owned(),
+        Answer::Refused(Refusal::NotAgain { why }) => format!("not again: {why}"),
         Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
         Answer::Refused(Refusal::StoreFault { message }) => format!("store fault: {message}"),
     }
@@ -467,6 +550,17 @@ fn fact(seq: Seq, record: &Record) -> String {
     let n = seq.0;
     match &record.fact {
         Fact::Submitted { .. } => format!("#{n} submitted {}", record.id),
+        Fact::Stepped { step } => format!("#{n} stepped to {}", step.share.get()),
+        Fact::Queued { behind } => format!("#{n} queued behind {behind}"),
+        Fact::Begun { .. } => format!("#{n} begun"),
+        Fact::Held { held } => {
+            let by = held.as_ref().map_or("nothing".to_owned(), |held| {
+                held.by.hold().word().to_owned()
+            });
+            format!("#{n} held by {by}")
+        }
+        Fact::Frozen { freeze } => format!("#{n} frozen {}", freeze.spoken()),
+        Fact::Lifted { author, .. } => format!("#{n} lifted by {author}"),
         Fact::Captured { look, .. } => format!("#{n} captured look {look}"),
         Fact::SourceFailed { message, .. } => format!("#{n} source failed: {message}"),
         Fact::Judged { judgement } => format!("#{n} judged look {}", judgement.look),
@@ -474,10 +568,17 @@ fn fact(seq: Seq, record: &Record) -> String {
             let verdict = conclusion.verdict.word();
             format!("#{n} concluded {verdict} row {}", conclusion.row)
         }
+        Fact::Announced { moment, look } => format!("#{n} announced {} at {look}", moment.word()),
         Fact::Ignored { what } => format!("#{n} ignored {what}"),
         Fact::Attempted {
             attempt, detail, ..
         } => format!("#{n} attempt {attempt}: {detail}"),
+        Fact::Redelivered { author, .. } => format!("#{n} redelivered by {author}"),
+        Fact::Acknowledged { author } => format!("#{n} acknowledged by {author}"),
+        Fact::Watched { glance } => {
+            format!("#{n} glance {} {}", glance.number, glance.seen.word())
+        }
+        Fact::SeenThrough { ending } => format!("#{n} {}", ending.outcome.word()),
         Fact::Settled { attempts, end, .. } => format!("#{n} settled after {attempts}: {end:?}"),
     }
 }

@@ -47,7 +47,11 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         template: TemplateName::new("web").unwrap(),
         template_digest: Digest::of(text.as_bytes()),
         rollout: Rollout {
-            deploy: Deploy::default(),
+            deploy: Deploy {
+                service: "web".to_owned(),
+                revision: Some(text.to_owned()),
+                ..Deploy::default()
+            },
             inputs: BTreeMap::new(),
             baseline: arm("v1"),
             canary: arm("v2"),
@@ -159,6 +163,7 @@ pub(crate) fn judgement(plan: &Plan, look: u32, label: Label) -> Judgement {
             .collect(),
         objectives: Vec::new(),
         traffic: None,
+        steps: Vec::new(),
         suspect: Vec::new(),
         score: None,
         outcome: match label {

@@ -255,6 +255,7 @@ fn a_real_template_gives_its_plan_again() {
         template_text: text,
         plan: Arc::new(bound),
         receivers: Vec::new(),
+        coordination: haldane::engine::coordination::Coordination::default(),
     };
     let mut engine = Engine::new(Limits::default());
     let mut effects = Vec::new();

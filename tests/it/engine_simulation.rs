@@ -8,9 +8,10 @@ use crate::engine_desk::{Desk, id, submission};
 use crate::engine_plans::{START, objective, rung};
 use haldane::engine::Limits;
 use haldane::engine::event::{Event, SendReply, Ticket};
-use haldane::engine::record::{DeliveryEnd, Fact, Seq};
+use haldane::engine::record::{DeliveryEnd, Fact, Seq, Trip};
+use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::Verdict;
-use haldane::ids::DeliveryId;
+use haldane::ids::{AnalysisId, DeliveryId};
 use haldane::judge::judgement::Label;
 use haldane::time::Span;
 use std::collections::{BTreeMap, BTreeSet};
@@ -80,6 +81,12 @@ impl World {
             unacked_max: 24,
             fetches_max: 3,
             sends_max: 3,
+            // A third of the seeds sees rollbacks through.
+            recovery_within: if seed.is_multiple_of(3) {
+                Span::from_s(300)
+            } else {
+                Span::ZERO
+            },
             ..Limits::default()
         };
         Self {
@@ -129,7 +136,15 @@ impl World {
         if self.desk.forgotten.contains(&id(&name)) {
             return; // the shell never makes a name twice
         }
-        let submission = Box::new(submission(&name, key, text, receivers));
+        let mut submission = submission(&name, key, text, receivers);
+        for receiver in &mut submission.receivers {
+            // Half of them hear of verdicts alone, the others of any moments.
+            let wants = Moment::ALL.into_iter();
+            if self.chance.one_in(2) {
+                receiver.moments = wants.filter(|_| self.chance.one_in(2)).collect();
+            }
+        }
+        let submission = Box::new(submission);
         let ticket = self.ticket();
         self.desk.tell(Event::Submitted { ticket, submission });
     }
@@ -138,6 +153,21 @@ impl World {
         let id = id(&format!("a{}", self.chance.below(self.submitted + 2)));
         let (author, reason) = ("ada".to_owned(), "because".to_owned());
         let ticket = self.ticket();
+        if self.chance.one_in(3) {
+            return self.desk.tell(Event::Acknowledged { ticket, id, author });
+        }
+        if let Some(view) = self.desk.published.get(&id)
+            && self.chance.one_in(2)
+            && !view.deliveries.is_empty()
+        {
+            let one = self.chance.below(view.deliveries.len());
+            let delivery = view.deliveries[one].delivery.clone();
+            return self.desk.tell(Event::Redelivered {
+                ticket,
+                delivery,
+                author,
+            });
+        }
         let verdicts = [Verdict::Promote, Verdict::Rollback, Verdict::Inconclusive];
         let verdict = verdicts[self.chance.below(3)];
         self.desk.tell(if self.chance.one_in(2) {
@@ -212,7 +242,11 @@ impl World {
         }
         if !self.chance.one_in(20) {
             let label = LABELS[self.chance.below(LABELS.len())];
-            let flaw = self.chance.below(12);
+            let flaw = match self.desk.conclusion(&order.id) {
+                None => self.chance.below(12),
+                // After a rollback the canary is gone, burns, or nothing can be told.
+                Some(_) => [2, 3, 3, 5][self.chance.below(4)],
+            };
             self.desk.judged_but(&order, label, |seen| match flaw {
                 0 => seen.suspect.push("partial answer".to_owned()),
                 1 => seen.findings[0].both_degraded = true,
@@ -223,6 +257,10 @@ impl World {
                 4 => seen
                     .objectives
                     .push(objective(false, false, vec![rung(false)])),
+                5 => seen.findings.iter_mut().for_each(|f| {
+                    f.canary.n = 0;
+                    f.baseline.n = 0;
+                }),
                 _ => {}
             });
         }
@@ -302,6 +340,7 @@ impl World {
                     delivery,
                     attempt,
                     reply,
+                    trip: Trip::default(),
                 });
             }
             _ => {
@@ -357,6 +396,21 @@ impl World {
         panic!("something waits for ever: {:?}", self.desk.engine.stats());
     }
 
+    /// The newest promote in the log before the conclusion of `id`: all go to one place here.
+    fn promoted_before(&self, id: &AnalysisId) -> Option<&AnalysisId> {
+        let mut newest = None;
+        for (_, record) in &self.desk.disk {
+            match &record.fact {
+                Fact::Concluded { .. } if record.id == *id => return newest,
+                Fact::Concluded { conclusion } if conclusion.verdict == Verdict::Promote => {
+                    newest = Some(&record.id);
+                }
+                _ => {}
+            }
+        }
+        None
+    }
+
     fn check_the_end(&self) {
         let desk = &self.desk;
         assert!(desk.engine.is_idle(), "{:?}", desk.engine.stats());
@@ -369,6 +423,14 @@ impl World {
             if conclusion.verdict == Verdict::Promote && conclusion.author.is_none() {
                 let last = view.judgement.as_ref().expect("A5");
                 assert!(last.findings.iter().all(|f| f.label == Label::Within), "A5");
+            }
+            if let Some(watch) = &view.after.watch {
+                assert!(watch.ending.is_some(), "a watch without an end");
+            }
+            if conclusion.verdict == Verdict::Rollback {
+                // Promoted before it in the order of the log, in the same place.
+                let good = view.after.last_good.as_ref();
+                assert_eq!(good.map(|good| &good.analysis), self.promoted_before(id));
             }
             for message in &view.deliveries {
                 let end = message.end.as_ref().expect("every message comes to an end");
@@ -411,6 +473,10 @@ impl Tally {
                     DeliveryEnd::Refused { .. } => "refused".to_owned(),
                     DeliveryEnd::Expired { .. } => "expired".to_owned(),
                 },
+                Fact::SeenThrough { ending } => ending.outcome.word().to_owned(),
+                Fact::Announced { moment, .. } => moment.word().to_owned(),
+                Fact::Redelivered { .. } => "redelivered".to_owned(),
+                Fact::Acknowledged { .. } => "acknowledged".to_owned(),
                 _ => continue,
             };
             *self.kinds.entry(kind).or_default() += 1;
@@ -456,7 +522,8 @@ fn no_fault_breaks_a_promise() {
     println!("{analyses} analyses, {crashes} crashes, {records} records, {kinds:?}");
     if alone.is_none() {
         assert!(analyses > 1000 && crashes > 500, "too tame");
-        // Rows 1 to 6, 8 and 9 give verdicts; ignored; three ends of a message.
-        assert_eq!(kinds.len(), 12, "too tame");
+        // Rows 1 to 6, 8 and 9 give verdicts; ignored; three ends of a message; looks and holds
+        // announced; sent once more; acknowledged; three ends of a rollback.
+        assert_eq!(kinds.len(), 19, "too tame");
     }
 }

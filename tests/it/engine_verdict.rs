@@ -2,7 +2,9 @@
 //! judgement.
 
 use crate::engine_plans::{judgement, objective, plan, rung};
-use haldane::engine::verdict::{Decision, Hold, Population, Situation, Source, Verdict, decide};
+use haldane::engine::verdict::{
+    Decision, Hold, Outside, Population, Situation, Source, Verdict, because, decide, told,
+};
 use haldane::judge::explain::Stand;
 use haldane::judge::judgement::{Judgement, Label, TrafficFinding};
 use haldane::template::Role;
@@ -22,11 +24,21 @@ const POPULATIONS: [Population; 3] = [
     Population::ArmAbsent,
 ];
 
-/// Every situation there is: 4 · 3 · 2⁹.
+const OUTSIDE: [Option<Outside>; 4] = [
+    None,
+    Some(Outside::Frozen),
+    Some(Outside::Wave),
+    Some(Outside::Release),
+];
+
+/// Every situation there is: 4 · 3 · 4 · 2⁹.
 fn every_situation() -> Vec<Situation> {
     let mut all = Vec::new();
     for overridden in OVERRIDES {
-        for population in POPULATIONS {
+        for (population, outside) in POPULATIONS
+            .into_iter()
+            .flat_map(|population| OUTSIDE.map(|outside| (population, outside)))
+        {
             for bits in 0..512_u32 {
                 let bit = |n: u32| BOOL[usize::from(bits >> n & 1 == 1)];
                 all.push(Situation {
@@ -45,6 +57,7 @@ fn every_situation() -> Vec<Situation> {
                     all_within: bit(6),
                     suspect: bit(7),
                     budget_burning: bit(8),
+                    outside,
                 });
             }
         }
@@ -55,7 +68,7 @@ fn every_situation() -> Vec<Situation> {
 #[test]
 fn every_combination_keeps_the_promises() {
     let all = every_situation();
-    assert_eq!(all.len(), 6144);
+    assert_eq!(all.len(), 24_576);
     for s in &all {
         let Decision { row, verdict, hold } = decide(s);
         let promoted = verdict == Some(Verdict::Promote);
@@ -74,7 +87,8 @@ fn every_combination_keeps_the_promises() {
                 || s.abort_rung
                 || s.environment_degraded
                 || s.suspect
-                || s.budget_burning);
+                || s.budget_burning)
+            && s.outside.is_none();
         assert_eq!(promoted, clean, "{s:?}");
         assert_eq!(promoted, row == 8 && verdict.is_some(), "{s:?}");
         // Harm that is shown goes back at once, even if the source is lost or the data suspect.
@@ -96,7 +110,7 @@ fn every_combination_keeps_the_promises() {
 #[test]
 fn one_step_towards_harm_never_helps() {
     // Making one column worse never turns anything into a promote, nor a rollback into less.
-    let worse: [fn(&mut Situation); 8] = [
+    let worse: [fn(&mut Situation); 11] = [
         |s| s.gate_worse = true,
         |s| s.abort_rung = true,
         |s| s.environment_degraded = true,
@@ -105,6 +119,9 @@ fn one_step_towards_harm_never_helps() {
         |s| s.all_within = false,
         |s| s.suspect = true,
         |s| s.budget_burning = true,
+        |s| s.outside = Some(Outside::Frozen),
+        |s| s.outside = Some(Outside::Wave),
+        |s| s.outside = Some(Outside::Release),
     ];
     for s in every_situation() {
         let before = decide(&s).verdict;
@@ -118,6 +135,30 @@ fn one_step_towards_harm_never_helps() {
             if before == Some(Verdict::Rollback) {
                 assert_eq!(after, before, "{s:?} -> {stepped:?}");
             }
+        }
+    }
+}
+
+/// What others hold back changes nothing but a promote, and is never taken for harm (A5).
+#[test]
+fn a_hold_from_outside_keeps_a_promote_back_and_nothing_else() {
+    use haldane::template::OnInconclusive;
+    let mut plan = plan("t", 600, 10);
+    plan.on_inconclusive = OnInconclusive::Rollback;
+    for s in every_situation() {
+        let alone = Situation { outside: None, ..s };
+        let (held, free) = (decide(&s), decide(&alone));
+        if free.verdict == Some(Verdict::Promote) && s.overridden.is_none() && s.outside.is_some() {
+            let end = s.deadline.then_some(Verdict::Inconclusive);
+            assert_eq!(held.verdict, end, "{s:?}");
+            assert_eq!(held.hold, s.outside.map(Outside::hold), "{s:?}");
+        } else {
+            assert_eq!(held.verdict, free.verdict, "{s:?}");
+        }
+        let named = held.hold.as_ref().is_some_and(Hold::is_outside);
+        if named && held.verdict == Some(Verdict::Inconclusive) && held.row != 6 {
+            let because = because(held.row, held.hold.as_ref(), None);
+            assert_eq!(told(&plan, because), OnInconclusive::Hold, "{s:?}");
         }
     }
 }

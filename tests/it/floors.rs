@@ -14,7 +14,7 @@ const FLOORS: &[&[&str]] = &[
     &["plan", "import"],
     &["judge"],
     &["engine"],
-    &["wire", "chart"],
+    &["wire", "chart", "dialect"],
     &[
         "prometheus",
         "store",

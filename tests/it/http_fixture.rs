@@ -1,6 +1,7 @@
 //! A door on loopback with a driver behind it that answers from a script, and a client that sends
 //! exactly the bytes it is given.
 
+use haldane::engine::after::After;
 use haldane::engine::effect::{Answer, Refusal};
 use haldane::engine::event::{SourceFault, Submission};
 use haldane::engine::record::Conclusion;
@@ -90,8 +91,10 @@ pub(crate) struct Setup {
     pub(crate) credentials: Vec<Credential>,
     pub(crate) limits: Limits,
     pub(crate) has_default_key: bool,
+    pub(crate) bindings: Vec<haldane::http::Binding>,
     pub(crate) metrics_panic: bool,
     pub(crate) receivers: Vec<KnownReceiver>,
+    pub(crate) coordination: haldane::engine::coordination::policy::Policies,
 }
 
 impl Default for Setup {
@@ -101,8 +104,10 @@ impl Default for Setup {
             credentials: Vec::new(),
             limits: Limits::default(),
             has_default_key: true,
+            bindings: Vec::new(),
             metrics_panic: false,
             receivers: Vec::new(),
+            coordination: haldane::engine::coordination::policy::Policies::default(),
         }
     }
 }
@@ -147,14 +152,21 @@ pub(crate) async fn open(setup: Setup) -> Door {
         }),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
-        check_receiver: Arc::new(|url| {
-            let private = url.contains("10.0.0.1");
+        check_receiver: Arc::new(|receiver| {
+            let private = receiver.url.contains("10.0.0.1");
             let why = "10.0.0.1 is a private address; ask for webhooks.allow_private";
-            if private { Err(why.to_owned()) } else { Ok(()) }
+            if private {
+                Err(("url", why.to_owned()))
+            } else {
+                Ok(())
+            }
         }),
         key_names: Arc::new(["argo".to_owned()]),
         receivers: setup.receivers.into(),
         has_default_key: setup.has_default_key,
+        bindings: setup.bindings.into(),
+        dialects: Arc::default(),
+        coordination: setup.coordination.into(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
@@ -227,6 +239,41 @@ impl Driver {
                     self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(answer);
                 }
+                Ask::Redeliver { reply, .. } => {
+                    let _ = reply.send(Answer::Refused(Refusal::UnknownMessage));
+                }
+                Ask::Acknowledge { id, reply, .. } => {
+                    let known = self.readings.get(&id);
+                    let _ = reply.send(match known.filter(|view| view.conclusion.is_some()) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Undecided),
+                    });
+                }
+                Ask::Step { id, reply, .. } => {
+                    let answer = match self.readings.get(&id) {
+                        Some(view) => Answer::Accepted {
+                            view,
+                            repeated: false,
+                        },
+                        None => Answer::Refused(Refusal::Unknown),
+                    };
+                    let _ = reply.send(answer);
+                }
+                Ask::Freeze { freeze, reply } => {
+                    self.readings.freeze(Arc::from([(*freeze).clone()]));
+                    let _ = reply.send(Answer::Freeze(freeze));
+                }
+                Ask::Lift { id, reply, .. } => {
+                    let all = self.readings.freezes();
+                    let found = all.iter().find(|freeze| freeze.id == id).cloned();
+                    self.readings.freeze(Arc::from([]));
+                    let unknown = Answer::Refused(Refusal::UnknownFreeze);
+                    let freeze = |freeze| Answer::Freeze(Box::new(freeze));
+                    let _ = reply.send(found.map_or(unknown, freeze));
+                }
                 Ask::Recording { id, reply } => {
                     let _ = reply.send(match self.mood {
                         Mood::StoreDown => Err(RecordingFault::Store("disk /secret/place".into())),
@@ -279,7 +326,10 @@ impl Driver {
             }
             self.keys.insert(key.clone(), submission.id.clone());
         }
-        let view = Arc::new(waiting(&submission.id, &submission.plan));
+        let view = Arc::new(View {
+            coordination: submission.coordination.clone(),
+            ..waiting(&submission.id, &submission.plan)
+        });
         self.readings.publish(view.clone());
         Answer::Accepted {
             view,
@@ -321,6 +371,7 @@ impl Driver {
                     findings: Vec::new(),
                     objectives: Vec::new(),
                     traffic: None,
+                    steps: Vec::new(),
                     suspect: Vec::new(),
                     score: None,
                     outcome: Outcome::NoData,
@@ -348,6 +399,9 @@ pub(crate) fn waiting(id: &AnalysisId, plan: &Arc<Plan>) -> View {
         conclusion: None,
         source_fault: None,
         deliveries: Vec::new(),
+        coordination: haldane::engine::coordination::Coordination::default(),
+        behind: None,
+        after: After::default(),
     }
 }
 

@@ -48,6 +48,7 @@ fn covered(plan: &Arc<Plan>, deeds: &[Deed]) -> BTreeSet<Timestamp> {
         template_text: "made up".into(),
         plan: Arc::clone(plan),
         receivers: Vec::new(),
+        coordination: haldane::engine::coordination::Coordination::default(),
     });
     let ticket = Ticket(1);
     desk.tell(Event::Submitted { ticket, submission });

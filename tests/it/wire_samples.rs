@@ -2,7 +2,11 @@
 //! `tests/recordings/v1` holds: they are as frozen as those files.
 
 use haldane::digest::Digest;
-use haldane::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::after::{self, After, Ending, Glance, Seen};
+use haldane::engine::record::{
+    Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq, Trip,
+};
+use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::{Hold, Verdict};
 use haldane::engine::view::{DeliveryView, Status, View};
 use haldane::ids::{
@@ -229,6 +233,7 @@ pub(crate) fn judgement() -> Judgement {
             observed: Some(0.047),
             mismatch: false,
         }),
+        steps: Vec::new(),
         suspect: vec!["partial answer".to_owned()],
         score: Score::new(40),
         outcome: Outcome::Fail,
@@ -249,16 +254,13 @@ pub(crate) fn conclusion() -> Conclusion {
 
 /// Every kind of fact, with the name of its frozen file.
 pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
-    let receiver = |url: &str, secret| Receiver {
-        url: url.to_owned(),
-        secret,
-        on: Vec::new(),
-    };
+    let receiver = |url: &str, secret| Receiver::new(url.to_owned(), secret);
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
         delivery: delivery.clone(),
         attempts: 3,
         end,
+        trip: Trip::default(),
     };
     let submitted = Fact::Submitted {
         key: Some("deploy:checkout-4711".to_owned()),
@@ -273,6 +275,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                 SecretRef::Inline(Secret::new("whsec_aGFsZGFuZQ==")),
             ),
         ],
+        coordination: Box::default(),
     };
     let held = Conclusion {
         verdict: Verdict::Inconclusive,
@@ -311,6 +314,7 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                 delivery: delivery.clone(),
                 attempt: 1,
                 detail: detail(),
+                trip: Trip::default(),
             },
         ),
         (
@@ -325,7 +329,61 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
             "settled-expired",
             settled(DeliveryEnd::Expired { detail: detail() }),
         ),
+        ("attempted-timed", attempted_timed(&delivery)),
+        (
+            "announced",
+            Fact::Announced {
+                moment: Moment::Hold,
+                look: 3,
+            },
+        ),
+        (
+            "redelivered",
+            Fact::Redelivered {
+                delivery: delivery.clone(),
+                author: "maja".to_owned(),
+            },
+        ),
+        (
+            "acknowledged",
+            Fact::Acknowledged {
+                author: "argo".to_owned(),
+            },
+        ),
+        (
+            "watched",
+            Fact::Watched {
+                glance: Glance {
+                    number: 2,
+                    to: START,
+                    seen: Seen::Burning,
+                    detail: "objective availability burns at 14.4".to_owned(),
+                },
+            },
+        ),
+        (
+            "seen_through",
+            Fact::SeenThrough {
+                ending: Ending {
+                    outcome: after::Outcome::Ineffective,
+                    at: START,
+                    detail: "objective availability burns at 14.4".to_owned(),
+                },
+            },
+        ),
     ]
+}
+
+fn attempted_timed(delivery: &DeliveryId) -> Fact {
+    Fact::Attempted {
+        delivery: delivery.clone(),
+        attempt: 2,
+        detail: "answered 503".to_owned(),
+        trip: Trip {
+            status: Some(503),
+            took: Some(Span::from_ms(412)),
+        },
+    }
 }
 
 pub(crate) fn captured(look: u32, batch: Batch) -> Fact {
@@ -436,12 +494,21 @@ pub(crate) fn view(judgement: Judgement) -> View {
         hold: None,
         conclusion: Some(conclusion()),
         source_fault: None,
+        after: After::default(),
         deliveries: vec![DeliveryView {
             delivery: DeliveryId::new("a1-0").unwrap(),
+            moment: Moment::Verdict,
+            look: 7,
+            born: START,
+            expires: START.plus(Span::from_s(3600)),
+            log: Vec::new(),
+            redelivered: 0,
             url: "https://a.example/hook".to_owned(),
             attempts: 1,
             end: Some(DeliveryEnd::Delivered { status: 202 }),
             detail: None,
         }],
+        coordination: haldane::engine::coordination::Coordination::default(),
+        behind: None,
     }
 }

@@ -2,11 +2,12 @@
 
 use super::breakdown::{self, BreakdownShape};
 use super::objective::ObjectiveShape;
+use super::steps::StepFoundShape;
 use super::{Damage, bytes, checked, parse};
 use crate::engine::record::Fact;
 use crate::ids::{GroupName, MetricName};
 use crate::judge::judgement::{
-    ArmSummary, Effect, Evidence, Finding, Interval, Judgement, Label, Needs, Outcome,
+    ArmSummary, Effect, Evidence, Finding, Interval, Judgement, Label, Needs, Outcome, StepFinding,
     TrafficFinding,
 };
 use crate::template::Role;
@@ -25,6 +26,9 @@ struct JudgementShape {
     findings: Vec<FindingShape>,
     objectives: Vec<ObjectiveShape>,
     traffic: Option<TrafficShape>,
+    /// Left out of a judgement of one step, so that records without keep their bytes.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    steps: Vec<StepFoundShape>,
     suspect: Vec<String>,
     score: Option<u8>,
     outcome: String,
@@ -103,18 +107,34 @@ pub(super) enum NeedsShape {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
-struct TrafficShape {
+pub(super) struct TrafficShape {
     declared: Exact,
     observed: Option<Exact>,
     mismatch: bool,
 }
 
+impl From<TrafficFinding> for TrafficShape {
+    fn from(traffic: TrafficFinding) -> Self {
+        Self {
+            declared: Exact(traffic.declared),
+            observed: traffic.observed.map(Exact),
+            mismatch: traffic.mismatch,
+        }
+    }
+}
+
+impl From<TrafficShape> for TrafficFinding {
+    fn from(shape: TrafficShape) -> Self {
+        Self {
+            declared: shape.declared.0,
+            observed: shape.observed.map(|Exact(share)| share),
+            mismatch: shape.mismatch,
+        }
+    }
+}
+
 pub(super) fn encode(judgement: &Judgement) -> Vec<u8> {
-    let traffic = judgement.traffic.map(|traffic| TrafficShape {
-        declared: Exact(traffic.declared),
-        observed: traffic.observed.map(Exact),
-        mismatch: traffic.mismatch,
-    });
+    let traffic = judgement.traffic.map(TrafficShape::from);
     bytes(&JudgementShape {
         look: judgement.look,
         covered_to_ms: judgement.covered_to.ms(),
@@ -125,6 +145,7 @@ pub(super) fn encode(judgement: &Judgement) -> Vec<u8> {
             .map(ObjectiveShape::from)
             .collect(),
         traffic,
+        steps: judgement.steps.iter().map(StepFoundShape::from).collect(),
         suspect: judgement.suspect.clone(),
         score: judgement.score.map(Score::get),
         outcome: judgement.outcome.word().to_owned(),
@@ -140,17 +161,15 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
         .map(ObjectiveShape::finding)
         .collect();
     let score = |points: u8| checked("score", &points, |points| Score::new(*points));
-    let traffic = shape.traffic.map(|traffic| TrafficFinding {
-        declared: traffic.declared.0,
-        observed: traffic.observed.map(|Exact(share)| share),
-        mismatch: traffic.mismatch,
-    });
+    let traffic = shape.traffic.map(TrafficFinding::from);
+    let steps = shape.steps.into_iter().map(StepFinding::try_from);
     let judgement = Judgement {
         look: shape.look,
         covered_to: Timestamp::from_ms(shape.covered_to_ms),
         findings: findings?,
         objectives: objectives?,
         traffic,
+        steps: steps.collect::<Result<_, _>>()?,
         suspect: shape.suspect,
         score: shape.score.map(score).transpose()?,
         outcome: checked("outcome", shape.outcome.as_str(), Outcome::from_word)?,

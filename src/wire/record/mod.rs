@@ -7,23 +7,30 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
-//! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
+//! | `queued` `begun` `stepped` `held` `frozen` `lifted` | `coordination.rs`, `steps.rs` |
+//! | `source_failed` `announced` `concluded` `ignored` `attempted` `settled` | below |
+//! | `redelivered` `acknowledged` `watched` `seen_through` | what follows a verdict (`after.rs`) |
 
+mod after;
 mod breakdown;
 mod captured;
+mod coordination;
 mod judged;
 mod objective;
+mod steps;
 mod submitted;
 
 pub(crate) use captured::{part_from_word, part_word};
+pub(in crate::wire) use coordination::held;
 pub(in crate::wire) use submitted::RolloutShape;
 
 use crate::digest::Digest;
-use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record};
+use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record, Trip};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::DeliveryId;
 use crate::judge::judgement::Judgement;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use std::fmt;
@@ -66,31 +73,54 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         ),
         Fact::Judged { judgement } => ("judged", judged::encode(judgement)),
         Fact::Concluded { conclusion } => ("concluded", bytes(&Concluded::from(conclusion))),
+        Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Stepped { .. }
+        | Fact::Held { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. } => coordination::encode(&record.fact),
+        Fact::Announced { moment, look } => (
+            "announced",
+            bytes(&Announced {
+                moment: moment.word().to_owned(),
+                look: *look,
+            }),
+        ),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
             attempt,
             detail,
+            trip,
         } => (
             "attempted",
             bytes(&Attempted {
                 delivery: delivery.as_str().to_owned(),
                 attempt: *attempt,
                 detail: detail.clone(),
+                status: trip.status,
+                took_ms: trip.took.map(Span::ms),
             }),
         ),
         Fact::Settled {
             delivery,
             attempts,
             end,
+            trip,
         } => (
             "settled",
             bytes(&Settled {
                 delivery: delivery.as_str().to_owned(),
                 attempts: *attempts,
                 end: EndShape::from(end),
+                status: trip.status,
+                took_ms: trip.took.map(Span::ms),
             }),
         ),
+        Fact::Redelivered { .. }
+        | Fact::Acknowledged { .. }
+        | Fact::Watched { .. }
+        | Fact::SeenThrough { .. } => after::encode(&record.fact),
     }
 }
 
@@ -113,6 +143,14 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
         "concluded" => Ok(Fact::Concluded {
             conclusion: parse::<Concluded>(kind, body)?.try_into()?,
         }),
+        "queued" | "begun" | "stepped" | "held" | "frozen" | "lifted" => {
+            coordination::decode(kind, body)
+        }
+        "announced" => {
+            let Announced { moment, look } = parse(kind, body)?;
+            let moment = checked("moment", moment.as_str(), Moment::from_word)?;
+            Ok(Fact::Announced { moment, look })
+        }
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,
         }),
@@ -122,6 +160,7 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
                 delivery: checked("delivery", shape.delivery.as_str(), DeliveryId::new)?,
                 attempt: shape.attempt,
                 detail: shape.detail,
+                trip: trip(shape.status, shape.took_ms),
             })
         }
         "settled" => {
@@ -129,10 +168,21 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
             Ok(Fact::Settled {
                 delivery: checked("delivery", shape.delivery.as_str(), DeliveryId::new)?,
                 attempts: shape.attempts,
+                trip: trip(shape.status, shape.took_ms),
                 end: shape.end.into(),
             })
         }
+        after::REDELIVERED | after::ACKNOWLEDGED | after::WATCHED | after::SEEN_THROUGH => {
+            after::decode(kind, body)
+        }
         other => Err(Damage::new(format!("unknown kind of record {other:?}"))),
+    }
+}
+
+fn trip(status: Option<u16>, took_ms: Option<i64>) -> Trip {
+    Trip {
+        status,
+        took: took_ms.map(Span::from_ms),
     }
 }
 
@@ -175,6 +225,13 @@ struct SourceFailed {
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
+struct Announced {
+    moment: String,
+    look: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Ignored {
     what: String,
 }
@@ -185,6 +242,11 @@ struct Attempted {
     delivery: String,
     attempt: u32,
     detail: String,
+    /// Both left out when nothing is known, as in records from before they were.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    took_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -193,6 +255,10 @@ struct Settled {
     delivery: String,
     attempts: u32,
     end: EndShape,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    status: Option<u16>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    took_ms: Option<i64>,
 }
 
 #[derive(Serialize, Deserialize)]

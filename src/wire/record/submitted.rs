@@ -1,11 +1,15 @@
 //! A submission as recorded: what is needed to make the same plan again.
 
+use super::coordination::CoordinationShape;
+use super::steps::StepShape;
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
+use crate::engine::coordination::Coordination;
 use crate::engine::record::{Fact, Receiver, SecretRef};
+use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
-use crate::plan::rollout::{Deploy, Rollout};
+use crate::plan::rollout::{Deploy, Rollout, TrafficStep};
 use crate::plan::scope::{Matcher, Scope};
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
@@ -22,6 +26,9 @@ struct SubmittedShape {
     rollout: RolloutShape,
     plan_digest: String,
     receivers: Vec<ReceiverShape>,
+    /// Left out when it stands alone, so that records without keep their bytes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    coordination: Option<CoordinationShape>,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -48,6 +55,8 @@ struct DeployShape {
     change_type: Option<String>,
     actor: Option<String>,
     traffic_share: Option<Exact>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    traffic_steps: Vec<StepShape>,
     traceparent: Option<String>,
 }
 
@@ -66,6 +75,12 @@ struct ReceiverShape {
     /// Words of verdicts; left out when it hears of all, so that records without keep their bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     on: Vec<String>,
+    /// Left out for CloudEvents, for the same reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    form: Option<String>,
+    /// Left out for the moments that are usual in its form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moments: Vec<String>,
 }
 
 /// An inline secret stands here in the clear: messages must be signed after a restart too. The
@@ -86,6 +101,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout,
         plan_digest,
         receivers,
+        coordination,
     } = fact
     else {
         return Vec::new();
@@ -96,6 +112,7 @@ pub(super) fn encode(fact: &Fact) -> Vec<u8> {
         rollout: RolloutShape::from(&**rollout),
         plan_digest: plan_digest.to_string(),
         receivers: receivers.iter().map(ReceiverShape::from).collect(),
+        coordination: CoordinationShape::of(coordination),
     })
 }
 
@@ -111,6 +128,10 @@ pub(super) fn decode(body: &[u8]) -> Result<Fact, Damage> {
             .into_iter()
             .map(Receiver::try_from)
             .collect::<Result<_, _>>()?,
+        coordination: Box::new(match shape.coordination {
+            Some(shape) => shape.try_into()?,
+            None => Coordination::default(),
+        }),
     })
 }
 
@@ -188,6 +209,7 @@ impl From<&Deploy> for DeployShape {
             change_type: deploy.change_type,
             actor: deploy.actor,
             traffic_share: deploy.traffic_share.map(|share| Exact(share.get())),
+            traffic_steps: deploy.traffic_steps.iter().map(StepShape::from).collect(),
             traceparent: deploy.traceparent,
         }
     }
@@ -198,6 +220,7 @@ impl TryFrom<DeployShape> for Deploy {
 
     fn try_from(shape: DeployShape) -> Result<Self, Damage> {
         let id = |text: String| checked("deploy id", text.as_str(), DeployId::new);
+        let steps = shape.traffic_steps.into_iter().map(TrafficStep::try_from);
         let share = |Exact(v)| checked("traffic share", &v, |v| Probability::new(*v));
         Ok(Self {
             id: shape.id.map(id).transpose()?,
@@ -210,6 +233,7 @@ impl TryFrom<DeployShape> for Deploy {
             change_type: shape.change_type,
             actor: shape.actor,
             traffic_share: shape.traffic_share.map(share).transpose()?,
+            traffic_steps: steps.collect::<Result<_, _>>()?,
             traceparent: shape.traceparent,
         })
     }
@@ -226,6 +250,12 @@ impl From<&Receiver> for ReceiverShape {
             url: receiver.url.clone(),
             secret,
             on: receiver.on.iter().map(|v| v.word().to_owned()).collect(),
+            form: (receiver.form != Form::default()).then(|| receiver.form.to_string()),
+            moments: receiver
+                .moments
+                .iter()
+                .map(|m| m.word().to_owned())
+                .collect(),
         }
     }
 }
@@ -240,10 +270,18 @@ impl TryFrom<ReceiverShape> for Receiver {
             SecretShape::Inline(text) => SecretRef::Inline(Secret::new(&text)),
         };
         let verdict = |word: &String| checked("verdict", word.as_str(), Verdict::from_word);
+        let moment = |word: &String| checked("moment", word.as_str(), Moment::from_word);
+        let moments = shape.moments.iter().map(moment);
+        let form = shape.form.as_deref();
+        let form = form
+            .map(|word| checked("form", word, Form::parse))
+            .transpose()?;
         Ok(Self {
             url: shape.url,
             secret,
             on: shape.on.iter().map(verdict).collect::<Result<_, _>>()?,
+            form: form.unwrap_or_default(),
+            moments: moments.collect::<Result<_, _>>()?,
         })
     }
 }

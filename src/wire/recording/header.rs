@@ -11,7 +11,9 @@ use crate::plan::Slot;
 use crate::series::raw::{Answer, Labels, RawHistogram, RawHistograms, RawSeries, Sample};
 use crate::time::{Span, Step, Timestamp};
 use crate::units::Score;
-use crate::wire::record::{Concluded, Damage, RolloutShape, checked, part_from_word, part_word};
+use crate::wire::record::{
+    Concluded, Damage, RolloutShape, checked, held, part_from_word, part_word,
+};
 use serde::{Deserialize, Serialize};
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -73,6 +75,10 @@ enum WhatShape<'a> {
         outcome: String,
         score: Option<u8>,
         digest: String,
+    },
+    Held {
+        by: Option<String>,
+        why: Option<String>,
     },
     Concluded(Concluded),
 }
@@ -196,6 +202,10 @@ impl<'a> Layout<'a> {
                 outcome: kept.outcome.word().to_owned(),
                 score: kept.score.map(Score::get),
                 digest: kept.digest.to_string(),
+            },
+            Kept::Held(held) => WhatShape::Held {
+                by: held.as_ref().map(|held| held.by.hold().word().to_owned()),
+                why: held.as_ref().map(|held| held.why.clone()),
             },
             Kept::Concluded(conclusion) => WhatShape::Concluded(Concluded::from(conclusion)),
         }
@@ -355,6 +365,7 @@ impl Unlaid<'_> {
                     digest: checked("digest", digest.as_str(), Digest::parse)?,
                 })
             }
+            WhatShape::Held { by, why } => Kept::Held(held(by, why)?),
             WhatShape::Concluded(shape) => Kept::Concluded(shape.try_into()?),
         })
     }

@@ -17,9 +17,12 @@ pub use columns::Columns;
 pub use header::{HEADER_FORMAT, decode, encode};
 
 use crate::digest::Digest;
+use crate::engine::after::After;
 use crate::engine::conclude;
+use crate::engine::coordination::Coordination;
+use crate::engine::coordination::hold::Held;
 use crate::engine::record::{Conclusion, Fact, Record, Seq};
-use crate::engine::verdict::{Situation, Source, decide};
+use crate::engine::verdict::{Source, decide};
 use crate::engine::view::{Status, View};
 use crate::ids::{AnalysisId, MetricName};
 use crate::judge::explain::{Stand, sentence};
@@ -89,6 +92,8 @@ pub enum Kept {
     },
     /// A look was judged.
     Judged(LookKept),
+    /// What held a promote back from outside has changed.
+    Held(Option<Held>),
     /// The verdict.
     Concluded(Conclusion),
 }
@@ -185,9 +190,17 @@ impl Recording {
         else {
             return Err("its first record is not its submission".to_owned());
         };
-        let plan = bind(template_text, rollout)?;
+        let mut plan = bind(template_text, rollout)?;
         if plan.digest != *plan_digest {
             return Err(other_plan(&plan, *plan_digest));
+        }
+        // A queued analysis began later; it is recorded as one that was submitted then.
+        for (_, record) in records {
+            match &record.fact {
+                Fact::Begun { at } => plan = Arc::new(plan.starting(*at)),
+                Fact::Stepped { step } => plan = Arc::new(plan.stepping(*step)),
+                _ => {}
+            }
         }
         let kept = records
             .iter()
@@ -201,8 +214,8 @@ impl Recording {
             analysis: first.id.clone(),
             submitted_at: first.at,
             template_text: Arc::clone(template_text),
-            rollout: (**rollout).clone(),
-            plan_digest: *plan_digest,
+            rollout: plan.rollout.clone(),
+            plan_digest: plan.digest,
             step: plan.timing.step,
             queries: Asked::all(&plan),
             kept,
@@ -220,7 +233,7 @@ impl Recording {
     pub fn batches(&self) -> impl Iterator<Item = &Arc<Batch>> {
         self.kept.iter().filter_map(|(_, kept)| match kept {
             Kept::Captured { batch, .. } => Some(batch),
-            Kept::SourceFailed { .. } | Kept::Judged(_) | Kept::Concluded(_) => None,
+            _ => None,
         })
     }
 
@@ -228,7 +241,7 @@ impl Recording {
     pub fn conclusion(&self) -> Option<&Conclusion> {
         self.kept.iter().find_map(|(_, kept)| match kept {
             Kept::Concluded(conclusion) => Some(conclusion),
-            Kept::Captured { .. } | Kept::SourceFailed { .. } | Kept::Judged(_) => None,
+            _ => None,
         })
     }
 }
@@ -255,10 +268,21 @@ fn kept(fact: &Fact) -> Option<Kept> {
         }),
         Fact::Judged { judgement } => Some(Kept::Judged(LookKept::of(judgement))),
         Fact::Concluded { conclusion } => Some(Kept::Concluded(conclusion.clone())),
+        Fact::Held { held } => Some(Kept::Held(held.clone())),
         Fact::Submitted { .. }
+        | Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Stepped { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. }
+        | Fact::Announced { .. }
         | Fact::Ignored { .. }
         | Fact::Attempted { .. }
-        | Fact::Settled { .. } => None,
+        | Fact::Settled { .. }
+        | Fact::Redelivered { .. }
+        | Fact::Acknowledged { .. }
+        | Fact::Watched { .. }
+        | Fact::SeenThrough { .. } => None,
     }
 }
 
@@ -277,6 +301,8 @@ pub struct Standing {
     pub source_fault: Option<String>,
     /// The conclusion.
     pub conclusion: Option<Conclusion>,
+    /// What holds its promote back from outside.
+    pub held: Option<Held>,
 }
 
 impl Standing {
@@ -288,6 +314,7 @@ impl Standing {
             judgement: None,
             source_fault: None,
             conclusion: None,
+            held: None,
         };
         for (_, record) in records {
             match &record.fact {
@@ -295,6 +322,7 @@ impl Standing {
                 Fact::SourceFailed { message, .. } => out.source_fault = Some(message.clone()),
                 Fact::Judged { judgement } => out.judgement = Some(Arc::clone(judgement)),
                 Fact::Concluded { conclusion } => out.conclusion = Some(conclusion.clone()),
+                Fact::Held { held } => out.held.clone_from(held),
                 _ => {}
             }
         }
@@ -307,12 +335,15 @@ impl Standing {
         let (text, hold) = if let Some(conclusion) = &self.conclusion {
             (conclusion.sentence.clone(), conclusion.hold.clone())
         } else {
-            let decision = decide(&Situation::of(plan, judgement, Source::Answering));
-            let stand = match decision.verdict {
-                Some(_) => Stand::Pending,
-                None => decision.stand(),
+            let held = self.held.as_ref();
+            let situation = conclude::situation(plan, judgement, (Source::Answering, held));
+            let decision = decide(&situation);
+            let text = match (decision.verdict, conclude::outside(&decision, held)) {
+                (Some(_), _) => sentence(plan, judgement, Stand::Pending),
+                (None, Some(held)) => conclude::said_held((plan, judgement), &situation, held),
+                (None, None) => sentence(plan, judgement, decision.stand()),
             };
-            (sentence(plan, judgement, stand), decision.hold)
+            (text, decision.hold)
         };
         let looks = judgement.map_or(0, |judgement| judgement.look);
         let view = View {
@@ -336,6 +367,9 @@ impl Standing {
                 None => self.source_fault.clone(),
             },
             deliveries: Vec::new(),
+            coordination: Coordination::default(),
+            behind: None,
+            after: After::default(),
         };
         VerdictDocument {
             deliveries: None,
@@ -352,6 +386,7 @@ impl Standing {
     /// Concludes by the verdict table, if it has a verdict now; see [`conclude::by_table`].
     pub fn concluded_by_table(&self, source: Source, at: Timestamp) -> Option<Conclusion> {
         let evidence = (&*self.plan, self.judgement.as_deref());
-        conclude::by_table(evidence, source, self.source_fault.as_deref(), at)
+        let so = (source, self.held.as_ref());
+        conclude::by_table_held(evidence, so, self.source_fault.as_deref(), at)
     }
 }

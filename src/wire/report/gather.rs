@@ -39,7 +39,46 @@ impl ReportDocument {
                 Fact::Ignored { what } => {
                     out.events.push(event(record.at, "ignored", what.clone()));
                 }
-                Fact::Concluded { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                Fact::Queued { behind } => {
+                    let text = format!("behind analysis {behind}");
+                    out.events.push(event(record.at, "queued", text));
+                }
+                Fact::Begun { .. } => {
+                    let text = "its clock started".to_owned();
+                    out.events.push(event(record.at, "begun", text));
+                }
+                Fact::Stepped { step } => {
+                    let text = format!("traffic share {}", step.share.get());
+                    out.events.push(event(record.at, "stepped", text));
+                }
+                Fact::Held { held } => {
+                    let why = held.as_ref().map_or("nothing any more", |held| &held.why);
+                    out.events.push(event(record.at, "held", why.to_owned()));
+                }
+                Fact::Frozen { .. } | Fact::Lifted { .. } => {}
+                Fact::Redelivered { delivery, author } => out.events.push(event(
+                    record.at,
+                    "redelivered",
+                    format!("{delivery}, by {author}"),
+                )),
+                Fact::Acknowledged { author } => {
+                    out.events
+                        .push(event(record.at, "acknowledged", author.clone()));
+                }
+                Fact::Watched { glance } => out.events.push(event(
+                    record.at,
+                    "watched",
+                    format!("{}: {}", glance.seen.word(), glance.detail),
+                )),
+                Fact::SeenThrough { ending } => out.events.push(event(
+                    record.at,
+                    ending.outcome.word(),
+                    ending.detail.clone(),
+                )),
+                Fact::Announced { .. }
+                | Fact::Concluded { .. }
+                | Fact::Attempted { .. }
+                | Fact::Settled { .. } => {}
             }
         }
         out.series = series(plan, &windows);

@@ -1,9 +1,10 @@
 //! From a submission as sent to one that holds: every field, every fault.
 
 use super::{
-    CheckedSubmission, DeployInput, INPUTS_MAX, ScopeInput, SubmissionDocument, TEXT_LEN_MAX,
-    TemplateChoice, WEBHOOKS_MAX, WebhookInput,
+    CheckedSubmission, DeployInput, INPUTS_MAX, MEMBERS_MAX, ScopeInput, SubmissionDocument,
+    TEXT_LEN_MAX, TemplateChoice, WAVE_MAX, WEBHOOKS_MAX, WebhookInput,
 };
+use crate::engine::coordination::{Coordination, Release, Wave};
 use crate::engine::record::{Receiver, SecretRef};
 use crate::ids::{DeployId, NAME_LEN_MAX, TemplateName};
 use crate::plan::rollout::Deploy;
@@ -11,12 +12,17 @@ use crate::plan::scope::Scope;
 use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
+use crate::wire::coordination::{ReleaseInput, WaveInput};
 use crate::wire::problem::FieldProblem;
+use crate::wire::subscription as words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 /// Bytes of a signing key (Standard Webhooks, "Signature scheme").
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
+
+/// Bytes of an Ed25519 private key: a seed, or seed and public key (RFC 8032 section 5.1.5).
+const PRIVATE_BYTES: [usize; 2] = [32, 64];
 
 /// Checks `document` whole.
 pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, Vec<FieldProblem>> {
@@ -32,6 +38,11 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
     let start = document.start.and_then(|text| faults.start(&text));
     let duration = document.duration.and_then(|text| faults.duration(&text));
     let receivers = faults.receivers(document.webhooks);
+    let coordination = Coordination {
+        release: document.release.map(|input| faults.release(input)),
+        wave: document.wave.map(|input| faults.wave(input)),
+        ..Coordination::default()
+    };
     match (template, canary) {
         (Some(template), Some(canary)) if faults.0.is_empty() => Ok(CheckedSubmission {
             template,
@@ -43,6 +54,8 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
             start,
             duration,
             receivers,
+            coordination,
+            shadow: document.shadow,
         }),
         // What else is wrong is said all at once; which template it would be is not known.
         _ => {
@@ -219,6 +232,7 @@ impl Faults {
             change_type: input.change_type,
             actor: input.actor,
             traffic_share,
+            traffic_steps: Vec::new(),
             traceparent: input.traceparent,
         }
     }
@@ -245,6 +259,48 @@ impl Faults {
         span
     }
 
+    fn name(&mut self, field: &str, text: &str) {
+        if text.trim().is_empty() || text.len() > NAME_LEN_MAX || text.chars().any(char::is_control)
+        {
+            let why = format!("it must have 1 to {NAME_LEN_MAX} bytes and no control characters");
+            self.add(field, why);
+        }
+    }
+
+    fn release(&mut self, input: ReleaseInput) -> Release {
+        self.name("release.group", &input.group);
+        if input.members.len() > MEMBERS_MAX {
+            let message = format!(
+                "there are {}, the limit is {MEMBERS_MAX}",
+                input.members.len()
+            );
+            self.add("release.members", message);
+        }
+        for (idx, member) in input.members.iter().enumerate() {
+            self.name(&format!("release.members[{idx}]"), member);
+        }
+        Release {
+            group: input.group,
+            members: input.members,
+            order: input.order,
+        }
+    }
+
+    fn wave(&mut self, input: WaveInput) -> Wave {
+        self.name("wave.name", &input.name);
+        if !(1..=WAVE_MAX).contains(&input.index) {
+            let message = format!(
+                "{} is no wave; the first is 1, the limit {WAVE_MAX}",
+                input.index
+            );
+            self.add("wave.index", message);
+        }
+        Wave {
+            name: input.name,
+            index: input.index,
+        }
+    }
+
     fn receivers(&mut self, inputs: Vec<WebhookInput>) -> Vec<Receiver> {
         if inputs.len() > WEBHOOKS_MAX {
             let message = format!("there are {}, the limit is {WEBHOOKS_MAX}", inputs.len());
@@ -255,17 +311,24 @@ impl Faults {
             if let Err(message) = check_url(&input.url) {
                 self.add(&format!("webhooks[{idx}].url"), message);
             }
-            match secret(&input) {
-                Ok(secret) => out.push(Receiver {
-                    url: input.url,
-                    secret,
-                    on: Vec::new(),
-                }),
-                Err(message) => self.add(&format!("webhooks[{idx}].secret"), message),
+            match receiver(input) {
+                Ok(receiver) => out.push(receiver),
+                Err((field, message)) => self.add(&format!("webhooks[{idx}].{field}"), message),
             }
         }
         out
     }
+}
+
+/// What one of the webhooks comes to, or the field that is wrong in it.
+fn receiver(input: WebhookInput) -> Result<Receiver, (&'static str, String)> {
+    let secret = secret(&input).map_err(|message| ("secret", message))?;
+    Ok(Receiver {
+        on: words::verdicts(&input.verdicts).map_err(|message| ("verdicts", message))?,
+        form: words::form(input.form.as_deref()).map_err(|message| ("form", message))?,
+        moments: words::moments(&input.moments).map_err(|message| ("moments", message))?,
+        ..Receiver::new(input.url, secret)
+    })
 }
 
 fn name_rule() -> String {
@@ -303,14 +366,15 @@ fn secret(input: &WebhookInput) -> Result<SecretRef, String> {
         }
         (None, Some(name)) => Ok(SecretRef::Named(name.clone())),
         (Some(text), None) => {
-            let bytes = text
-                .0
-                .strip_prefix("whsec_")
-                .and_then(|key| STANDARD.decode(key).ok())
-                .map_or(0, |key| key.len());
-            if !SECRET_BYTES.contains(&bytes) {
+            let bytes = |prefix: &str| {
+                let encoded = text.0.strip_prefix(prefix)?;
+                STANDARD.decode(encoded).ok().map(|key| key.len())
+            };
+            let shared = bytes("whsec_").is_some_and(|bytes| SECRET_BYTES.contains(&bytes));
+            let private = bytes("whsk_").is_some_and(|bytes| PRIVATE_BYTES.contains(&bytes));
+            if !shared && !private {
                 return Err(format!(
-                    "it must be whsec_ and {} to {} bytes in base64",
+                    "it must be whsec_ and {} to {} bytes in base64, or whsk_ and an ed25519 key",
                     SECRET_BYTES.start(),
                     SECRET_BYTES.end()
                 ));

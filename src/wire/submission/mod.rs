@@ -7,6 +7,7 @@ mod scope_input;
 pub(crate) use check::is_traceparent;
 pub use scope_input::ScopeInput;
 
+use crate::engine::coordination::Coordination;
 use crate::engine::record::Receiver;
 use crate::ids::TemplateName;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -14,6 +15,7 @@ use crate::plan::scope::Scope;
 use crate::template::Template;
 use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Timestamp};
+use crate::wire::coordination::{ReleaseInput, WaveInput};
 use crate::wire::problem::FieldProblem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -31,6 +33,12 @@ pub const WEBHOOKS_MAX: usize = 8;
 
 /// Inputs of one submission; more are refused.
 pub const INPUTS_MAX: usize = 100;
+
+/// Services that a release names; more are refused.
+pub const MEMBERS_MAX: usize = 64;
+
+/// The last wave of a deploy; a later one is refused.
+pub const WAVE_MAX: u32 = 100;
 
 /// The longest descriptive text (an input's value, a field of the deploy) in bytes; a longer one
 /// is refused.
@@ -66,6 +74,16 @@ pub struct SubmissionDocument {
     /// Who hears of the verdict, besides the daemon's own receivers.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub webhooks: Vec<WebhookInput>,
+    /// Whether it is only watched: judged and recorded as any other, and every caller is told to
+    /// go on; the template's default in the configuration, when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<bool>,
+    /// The release it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub release: Option<ReleaseInput>,
+    /// The wave it belongs to.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub wave: Option<WaveInput>,
 }
 
 /// What is being deployed; only the service is required.
@@ -112,12 +130,23 @@ pub struct DeployInput {
 pub struct WebhookInput {
     /// Where to; http or https.
     pub url: String,
-    /// A key of its own (`whsec_…`, 24 to 64 bytes in base64).
+    /// A key of its own (`whsec_…`, 24 to 64 bytes in base64, or `whsk_…`, an Ed25519 private key).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretText>,
     /// Or the name of a key in the daemon's configuration; its default key, when both are absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
+    /// What messages look like: `cloudevents` (when absent), `cdevents`, `cdevents-cases`,
+    /// `cdevents-approval`, or `template:` and a name of the daemon's `webhooks.templates`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+    /// The moments it hears of: `verdict`, `started`, `look`, `hold`, `override`, `cancelled`,
+    /// `recovered`, `rollback_ineffective`; those usual in its form, when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<String>,
+    /// The verdicts it hears of; all, when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<String>,
 }
 
 /// A secret on its way in or out; never printed.
@@ -168,6 +197,10 @@ pub struct CheckedSubmission {
     pub duration: Option<Span>,
     /// Who hears of the verdict.
     pub receivers: Vec<Receiver>,
+    /// The release and the wave it belongs to; the rest of it is the configuration's.
+    pub coordination: Coordination,
+    /// Whether it is only watched, when that was said.
+    pub shadow: Option<bool>,
 }
 
 impl CheckedSubmission {
@@ -248,6 +281,11 @@ fn not_objects(body: &Value) -> Vec<FieldProblem> {
     if let Some(deploy) = body.get("deploy") {
         expect("deploy".to_owned(), deploy, "a service");
     }
+    for (field, what) in [("release", "a group"), ("wave", "a name and an index")] {
+        if let Some(value) = body.get(field).filter(|value| !value.is_null()) {
+            expect(field.to_owned(), value, what);
+        }
+    }
     let hooks = body.get("webhooks").and_then(Value::as_array);
     for (idx, hook) in hooks.into_iter().flatten().enumerate() {
         expect(format!("webhooks[{idx}]"), hook, "a url");
@@ -280,6 +318,12 @@ fn locate(body: Value) -> Vec<FieldProblem> {
                         fields_of::<WebhookInput>(&format!("webhooks[{idx}]."), inner, &mut out);
                     }
                 }
+            }
+            ("release", Value::Object(inner)) => {
+                fields_of::<ReleaseInput>("release.", inner, &mut out);
+            }
+            ("wave", Value::Object(inner)) => {
+                fields_of::<WaveInput>("wave.", inner, &mut out);
             }
             (_, value) => {
                 let alone = std::iter::once((name, value)).collect();

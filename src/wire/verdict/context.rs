@@ -104,6 +104,9 @@ impl ComparisonDocument {
 pub struct DeliveryDocument {
     /// The message's id, stable over attempts (`webhook-id`).
     pub id: String,
+    /// What it is about: `verdict` or another moment.
+    #[serde(default)]
+    pub moment: String,
     /// Where to.
     pub url: String,
     /// `pending`, `delivered`, `refused` or `expired`.
@@ -126,6 +129,7 @@ impl From<&DeliveryView> for DeliveryDocument {
         };
         Self {
             id: view.delivery.to_string(),
+            moment: view.moment.word().to_owned(),
             url: view.url.clone(),
             state: state.to_owned(),
             attempts: view.attempts,

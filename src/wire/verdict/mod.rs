@@ -2,11 +2,13 @@
 //! `--output json` prints. All decisions are words; only `final` is a boolean, because every
 //! client asks exactly that. Times are RFC 3339, lengths whole milliseconds, numbers finite.
 
+mod after;
 mod breakdown;
 mod context;
 mod metric;
 mod objective;
 
+pub use after::{GoodDocument, RecoveryDocument};
 pub use breakdown::{BreakdownDocument, ValueDocument};
 pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
@@ -23,6 +25,7 @@ use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::time::Span;
 use crate::units::Score;
+use crate::wire::coordination::{CoordinationDocument, StepDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -68,7 +71,8 @@ pub struct VerdictDocument {
     /// The row of the verdict table that gave the verdict; null while pending.
     pub row: Option<u8>,
     /// What holds a promote back: `environment_degraded`, `traffic_mismatch`, `arm_absent`,
-    /// `data_suspect` or `budget_burning`.
+    /// `data_suspect`, `budget_burning`, `frozen`, `earlier_wave` or `release_group`; `superseded`
+    /// when a newer deploy took its place.
     pub hold: Option<String>,
     /// What to do with an inconclusive verdict: `hold` or `rollback`.
     pub on_inconclusive: String,
@@ -77,6 +81,13 @@ pub struct VerdictDocument {
     pub inconclusive_because: Option<String>,
     /// `waiting`, `looking` or `concluded`.
     pub status: String,
+    /// True when it is only watched: every caller that asks in a dialect of its own is told to go
+    /// on, whatever the verdict here says; absent otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub shadow: bool,
+    /// How it stands to other analyses.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub coordination: Option<CoordinationDocument>,
     /// The service.
     pub service: String,
     /// The deploy as it was described.
@@ -132,9 +143,24 @@ pub struct VerdictDocument {
     /// Observed against declared traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficDocument>,
+    /// What each step of traffic showed; absent while there was only one.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepDocument>,
     /// Warnings of the source that block a promote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Vec<String>>,
+    /// When somebody took note of the verdict first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_at: Option<String>,
+    /// Who that was: a person, or the receiver that took the message.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_by: Option<String>,
+    /// Whether a rollback helped; absent for other verdicts, and where it is not watched.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery: Option<RecoveryDocument>,
+    /// What was promoted last in the same place before a rollback.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_good: Option<GoodDocument>,
     /// Who was told; only in the full document.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub deliveries: Option<Vec<DeliveryDocument>>,
@@ -173,6 +199,7 @@ impl VerdictDocument {
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
         let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
+        let after = &view.after;
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
@@ -187,6 +214,8 @@ impl VerdictDocument {
             on_inconclusive: told(plan, because).word().to_owned(),
             inconclusive_because: shown(plan, because),
             status: view.status.word().to_owned(),
+            shadow: view.coordination.shadow,
+            coordination: CoordinationDocument::of(view),
             service: plan.rollout.deploy.service.clone(),
             deploy: DeployDocument::from(&plan.rollout.deploy),
             template: TemplateDocument::from(&**plan),
@@ -210,7 +239,12 @@ impl VerdictDocument {
             metrics_left_out: None,
             objectives: None,
             traffic: None,
+            steps: Vec::new(),
             suspect: None,
+            acknowledged_at: after.acknowledged.as_ref().map(|a| a.at.to_string()),
+            acknowledged_by: after.acknowledged.as_ref().map(|a| a.by.clone()),
+            recovery: after.watch.as_ref().map(RecoveryDocument::from),
+            last_good: after.last_good.as_deref().map(GoodDocument::from),
             deliveries: None,
         };
         document.with_evidence(view, detail)
@@ -227,6 +261,7 @@ impl VerdictDocument {
             self.metrics = Some(evidence.metrics);
             self.objectives = Some(evidence.objectives);
             self.traffic = evidence.traffic;
+            self.steps = judgement.steps.iter().map(StepDocument::from).collect();
             self.suspect = Some(judgement.suspect.clone());
             if detail == Detail::Message {
                 self.thin(judgement);
