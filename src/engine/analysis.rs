@@ -88,6 +88,8 @@ pub(super) struct Analysis {
     pub(super) told_look: u32,
     /// The hold that was announced, while it lasts.
     pub(super) told_hold: Option<Hold>,
+    /// At which look.
+    pub(super) told_hold_at: Option<u32>,
     /// Who took note of the verdict first.
     pub(super) acknowledged: Option<Acknowledged>,
     /// The watch after a rollback.
@@ -144,6 +146,7 @@ impl Analysis {
             dropped: Vec::new(),
             told_look: 0,
             told_hold: None,
+            told_hold_at: None,
             acknowledged: None,
             watch: None,
             last_good: None,
@@ -153,15 +156,17 @@ impl Analysis {
             failing_since: None,
             published: None,
         };
-        let birth = Birth {
-            moment: Moment::Started,
-            look: 0,
-            at,
-            seq,
-            lives,
-            body: None,
-        };
-        new.bear(&birth, None);
+        if new.is_heard_of(Moment::Started) {
+            let birth = Birth {
+                moment: Moment::Started,
+                look: 0,
+                at,
+                seq,
+                lives,
+                body: Some(Arc::new(new.view())),
+            };
+            new.bear(&birth, None);
+        }
         new
     }
 
@@ -207,7 +212,10 @@ impl Analysis {
             Fact::Queued { behind } => self.behind = Some(behind.clone()),
             Fact::Begun { at } => self.begin(*at),
             Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
-            Fact::Held { held } => self.held.clone_from(held),
+            Fact::Held { held } => {
+                self.held.clone_from(held);
+                self.forget_told_hold();
+            }
             Fact::Frozen { .. } | Fact::Lifted { .. } => {
                 return Err(format!("record {} is about a freeze", seq.0));
             }
@@ -258,9 +266,7 @@ impl Analysis {
         // Not a count: of a concluded analysis a restart reads the newest judgement only.
         self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
-        if self.decision(Source::Answering).hold.is_none() {
-            self.told_hold = None; // the next one begins anew
-        }
+        self.forget_told_hold();
         Ok(())
     }
 

@@ -5,16 +5,13 @@
 //! are records anyway; looks and holds get one of their own, and only when somebody hears of them.
 
 use crate::engine::Engine;
-use crate::engine::after::After;
 use crate::engine::analysis::Analysis;
 use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::record::{Fact, Seq};
-use crate::engine::schedule;
 use crate::engine::subscription::Moment;
-use crate::engine::verdict::{Situation, Source, Verdict, decide};
-use crate::engine::view::{Status, View};
+use crate::engine::verdict::{Source, Verdict};
+use crate::engine::view::View;
 use crate::ids::AnalysisId;
-use crate::judge::explain::sentence;
 use crate::time::{Span, Timestamp};
 use std::sync::Arc;
 
@@ -41,7 +38,10 @@ impl Analysis {
         lives: Span,
     ) {
         match moment {
-            Moment::Hold => self.told_hold = self.decision(Source::Answering).hold,
+            Moment::Hold => {
+                self.told_hold = self.decision(Source::Answering).hold;
+                self.told_hold_at = Some(look);
+            }
             _ => self.told_look = look,
         }
         let older = self.deliveries.iter_mut();
@@ -84,42 +84,24 @@ impl Analysis {
     /// attempt, before and after a restart, carries the same bytes. `None` of a look or hold that
     /// the verdict has overtaken.
     pub(super) fn body_of(&self, message: &Delivery) -> Option<Arc<View>> {
-        if message.moment.is_passing() {
+        if message.moment.is_passing() || message.moment == Moment::Started {
             return message.body.clone();
         }
-        Some(Arc::new(match message.moment {
-            Moment::Started => self.view_at_submission(),
-            moment => View {
-                deliveries: Vec::new(),
-                after: self.after_at_birth(moment),
-                ..self.view()
-            },
+        Some(Arc::new(View {
+            deliveries: Vec::new(),
+            after: self.after_at_birth(message.moment),
+            ..self.view()
         }))
     }
 
-    fn view_at_submission(&self) -> View {
-        let plan = &self.submitted_plan;
-        let decision = decide(&Situation::of(plan, None, Source::Answering));
-        View {
-            id: self.id.clone(),
-            plan: Arc::clone(plan),
-            status: Status::Waiting,
-            submitted_at: self.submitted_at,
-            looks: 0,
-            next_look_at: Some(schedule::due(&plan.timing, 1)),
-            judgement: None,
-            sentence: sentence(plan, None, decision.stand()),
-            hold: decision.hold,
-            conclusion: None,
-            source_fault: None,
-            deliveries: Vec::new(),
-            after: After::default(),
-            coordination: self.coordination.clone(),
-            behind: None,
+    /// A hold that is over may begin anew, and then it is news again.
+    pub(super) fn forget_told_hold(&mut self) {
+        if self.decision(Source::Answering).hold.is_none() {
+            self.told_hold = None;
         }
     }
 
-    fn is_heard_of(&self, moment: Moment) -> bool {
+    pub(super) fn is_heard_of(&self, moment: Moment) -> bool {
         self.receivers.iter().any(|to| to.hears_of(moment, None))
     }
 }
@@ -133,11 +115,14 @@ impl Engine {
             return;
         };
         let look = analysis.judged_look();
-        if look == 0 || analysis.conclusion.is_some() {
+        if analysis.conclusion.is_some() {
             return;
         }
         let hold = analysis.decision(Source::Answering).hold;
-        let held = hold.is_some() && hold != analysis.told_hold;
+        // One at a look, because that is what it is named by: what changes twice between two looks
+        // is told at the next.
+        let room = analysis.told_hold_at != Some(look);
+        let held = hold.is_some() && hold != analysis.told_hold && room;
         let news = [
             (Moment::Look, look > analysis.told_look),
             (Moment::Hold, held),

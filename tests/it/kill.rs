@@ -212,7 +212,13 @@ impl Load {
     fn rollout(&self, chance: &mut Chance) -> Value {
         let service = ["fine", "broken", "noisy"][usize::try_from(chance.below(3)).unwrap()];
         let living = chance.below(3) == 0;
-        let hooks = ["plain", "flaky"].map(|name| json!({"url": self.hook.url(name)}));
+        let mut hooks = ["plain", "flaky"]
+            .map(|name| json!({"url": self.hook.url(name)}))
+            .to_vec();
+        hooks.push(json!({
+            "url": self.hook.url("moments"),
+            "moments": ["started", "look", "hold"],
+        }));
         let mut body = json!({
             "template": if living { "living" } else { "past" },
             "inputs": {"service": service},
@@ -292,6 +298,14 @@ impl Log {
         self.0.query_row(sql, [], |row| row.get(0)).unwrap()
     }
 
+    fn has(&self, kind: &str, id: &str) -> bool {
+        let sql = "SELECT count(*) FROM record WHERE kind = ?1 AND analysis = ?2";
+        let count = self
+            .0
+            .query_row(sql, [kind, id], |row| row.get::<_, i64>(0));
+        count.unwrap() > 0
+    }
+
     /// The recorded conclusion of an analysis: verdict and sentence.
     fn conclusion(&self, id: &str) -> Option<(String, String)> {
         let sql = "SELECT body FROM record WHERE kind = 'concluded' AND analysis = ?1";
@@ -328,9 +342,20 @@ fn check_log(log: &Log, load: &Load, checked: &mut usize) {
     let new = load.hook.since(*checked);
     *checked += new.len();
     for message in new {
-        let data = &message.event()["data"];
-        world.saw(data);
+        let event = message.event();
+        let data = &event["data"];
         let id = data["id"].as_str().unwrap();
+        if message.path == "moments" {
+            let kind = match event["type"].as_str().unwrap() {
+                "haldane.started.v1" => "submitted",
+                "haldane.look.v1" | "haldane.hold.v1" => "announced",
+                other => panic!("{other} was not asked for"),
+            };
+            assert_eq!(data["final"], false, "{event}");
+            assert!(log.has(kind, id), "{id} was told of without its record");
+            continue;
+        }
+        world.saw(data);
         assert!(
             log.conclusion(id).is_some(),
             "{id} was told of without its record"
@@ -393,10 +418,13 @@ async fn settle(load: &Load) -> usize {
             let path = format!("/v1/analyses/{id}");
             let whole = load.ask(Method::GET, &path, "", None).await.body;
             let deliveries = whole["deliveries"].as_array().unwrap();
-            assert_eq!(deliveries.len(), 2, "{whole}");
+            let of = |moment: &str| deliveries.iter().filter(|d| d["moment"] == moment).count();
+            assert_eq!((of("verdict"), of("started")), (2, 1), "{whole}");
+            // A look that the verdict has overtaken is not sent any more.
+            let passing = |d: &Value| d["moment"] == "look" || d["moment"] == "hold";
             if deliveries
                 .iter()
-                .all(|delivery| delivery["state"] == "delivered")
+                .all(|d| d["state"] == "delivered" || passing(d) && d["state"] == "expired")
             {
                 settled.insert(id.to_owned());
             }
@@ -418,16 +446,25 @@ async fn settle(load: &Load) -> usize {
 
 /// Both receivers of every analysis have each verdict exactly once, repeats dropped.
 fn check_deliveries(load: &Load, world: &World) {
+    let mut started: BTreeSet<String> = BTreeSet::new();
     let mut told: BTreeMap<(String, String), (String, String)> = BTreeMap::new();
     for (id, message) in load.hook.kept() {
         let event = message.event();
         assert_eq!(event["id"], *id);
         let text = |field: &str| event["data"][field].as_str().unwrap().to_owned();
+        if message.path == "moments" {
+            if event["type"] == "haldane.started.v1" {
+                let first = started.insert(text("id"));
+                assert!(first, "{} started twice under two ids", text("id"));
+            }
+            continue;
+        }
         let to = (text("id"), message.path.clone());
         let before = told.insert(to.clone(), (text("verdict"), text("reason")));
         assert!(before.is_none(), "{to:?} was told twice under two ids");
     }
     for id in world.acknowledged.values() {
+        assert!(started.contains(id), "nobody heard of the start of {id}");
         for path in ["plain", "flaky"] {
             let heard = told.get(&(id.clone(), path.to_owned()));
             assert_eq!(heard, world.verdicts.get(id), "{path} about {id}");

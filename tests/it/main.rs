@@ -53,6 +53,7 @@ mod coordination;
 mod coordination_http;
 mod coordination_live;
 mod counts_offset_rates;
+mod deliveries;
 mod deploy;
 mod diagnostics;
 mod docs;

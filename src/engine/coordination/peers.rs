@@ -280,6 +280,7 @@ impl Engine {
             return;
         }
         self.write(id, Fact::Held { held });
+        self.announce(id);
     }
 
     fn held(&self, analysis: &Analysis) -> Option<Held> {
