@@ -363,14 +363,3 @@ fn analyses_are_named_beside_the_body_not_in_it() {
     one.id = id("a2");
     assert_eq!(encode(&one), body);
 }
-
-#[test]
-fn zz_write_missing() {
-    let folder = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/recordings/v1");
-    for (name, fact) in facts() {
-        let path = folder.join(format!("{name}.json"));
-        if !path.exists() {
-            std::fs::write(path, encode(&record("a1", fact)).1).unwrap();
-        }
-    }
-}
