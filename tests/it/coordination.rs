@@ -242,6 +242,7 @@ fn a_queued_deploy_waits_and_its_clock_starts_when_the_other_is_resolved() {
     );
     stage.until(6);
     stage.ended("a", Verdict::Promote, None, "");
+    assert_eq!(stage.view("b").hold, None);
     let began = stage.view("b").plan.timing.start;
     let resolved = stage.view("a").conclusion.as_ref().unwrap().at;
     assert!(began >= resolved && began < resolved.plus(Span::from_s(15)));

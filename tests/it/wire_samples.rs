@@ -3,21 +3,24 @@
 
 use haldane::digest::Digest;
 use haldane::engine::after::{self, After, Ending, Glance, Seen};
+use haldane::engine::coordination::freeze::Freeze;
+use haldane::engine::coordination::hold::Held;
+use haldane::engine::coordination::{Concurrent, Coordination, Release, Wave};
 use haldane::engine::record::{
     Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq, Trip,
 };
 use haldane::engine::subscription::Moment;
-use haldane::engine::verdict::{Hold, Verdict};
+use haldane::engine::verdict::{Hold, Outside, Verdict};
 use haldane::engine::view::{DeliveryView, Status, View};
 use haldane::ids::{
     AnalysisId, DeliveryId, DeployId, GroupName, MetricName, ObjectiveName, TemplateName,
 };
 use haldane::judge::judgement::{
     ArmSummary, Breakdown, Effect, Evidence, Finding, Interval, Judgement, Label, Needs,
-    ObjectiveFinding, Outcome, RungFinding, TrafficFinding, ValueFinding,
+    ObjectiveFinding, Outcome, RungFinding, StepFinding, StepMetric, TrafficFinding, ValueFinding,
 };
 use haldane::judge::windows::Batch;
-use haldane::plan::rollout::{Deploy, Rollout};
+use haldane::plan::rollout::{Deploy, Rollout, TrafficStep};
 use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{MetricPlan, Part, Plan, Queries, Slot, Timing};
 use haldane::secret::Secret;
@@ -369,6 +372,98 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                     at: START,
                     detail: "objective availability burns at 14.4".to_owned(),
                 },
+            },
+        ),
+    ]
+    .into_iter()
+    .chain(together())
+    .collect()
+}
+
+/// Facts about how analyses stand to one another.
+fn together() -> Vec<(&'static str, Fact)> {
+    let share = Probability::new(0.25).unwrap();
+    let coordination = Coordination {
+        shadow: true,
+        concurrent: Concurrent::Queue,
+        release: Some(Release {
+            group: "r1".to_owned(),
+            members: vec!["pay".to_owned()],
+            order: Some(2),
+        }),
+        wave: Some(Wave {
+            name: "v2".to_owned(),
+            index: 3,
+        }),
+    };
+    let stepped = Judgement {
+        steps: vec![StepFinding {
+            share: Some(0.25),
+            from: START,
+            to: START.plus(Span::from_s(60)),
+            traffic: Some(TrafficFinding {
+                declared: 0.25,
+                observed: Some(0.2),
+                mismatch: false,
+            }),
+            metrics: vec![StepMetric {
+                metric: MetricName::new("errors").unwrap(),
+                baseline: 7,
+                canary: 3,
+                needed: 5,
+                enough: false,
+            }],
+        }],
+        ..judgement()
+    };
+    let freeze = Freeze {
+        id: id("freeze-1"),
+        service: Some("pay".to_owned()),
+        environment: None,
+        region: Some("eu-1".to_owned()),
+        from: START,
+        until: Some(START.plus(Span::from_s(3600))),
+        author: "ada".to_owned(),
+        reason: "incident 4711".to_owned(),
+    };
+    let held = Held {
+        by: Outside::Release,
+        why: "waits for cart in release r1".to_owned(),
+    };
+    vec![
+        (
+            "submitted-together",
+            Fact::Submitted {
+                key: None,
+                template_text: "metadata: { name: checkout }".into(),
+                rollout: Box::new(rollout()),
+                plan_digest: Digest::of(b"plan"),
+                receivers: Vec::new(),
+                coordination: Box::new(coordination),
+            },
+        ),
+        ("queued", Fact::Queued { behind: id("a0") }),
+        ("begun", Fact::Begun { at: START }),
+        (
+            "stepped",
+            Fact::Stepped {
+                step: TrafficStep { at: START, share },
+            },
+        ),
+        ("judged-steps", judged(stepped)),
+        ("held", Fact::Held { held: Some(held) }),
+        ("held-no-more", Fact::Held { held: None }),
+        (
+            "frozen",
+            Fact::Frozen {
+                freeze: Box::new(freeze),
+            },
+        ),
+        (
+            "lifted",
+            Fact::Lifted {
+                author: "ada".to_owned(),
+                reason: "over".to_owned(),
             },
         ),
     ]

@@ -214,6 +214,8 @@ impl Engine {
                 self.write(id, Fact::Begun { at: self.clock });
                 let seq = self.ledger.last();
                 self.ledger.hold(seq, ledger::Held::Start(id.clone()));
+                // What held it while it waited was nobody's business.
+                self.peers.stirred.insert(id.clone());
             }
         }
     }
