@@ -22,6 +22,7 @@ pub mod conclude;
 pub mod delivery;
 pub mod effect;
 pub mod event;
+pub mod github;
 pub mod guard;
 mod ledger;
 pub mod limits;

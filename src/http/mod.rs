@@ -13,6 +13,7 @@
 //! | `refused` | every way to say no, as problem details |
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
+//! | `github` | the webhook of a GitHub App: deployment protection rules |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
@@ -28,6 +29,7 @@ mod binding;
 mod body;
 mod decisions;
 mod events;
+mod github;
 mod guard;
 mod join;
 mod judge_once;
@@ -45,6 +47,7 @@ mod templates;
 pub mod wire;
 
 pub use binding::Binding;
+pub use github::{Github, GithubEnvironment};
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
@@ -379,4 +382,6 @@ pub struct Desk {
     pub bindings: Arc<[Binding]>,
     /// What callers are told in each state.
     pub dialects: Arc<Dialects>,
+    /// GitHub, when it is configured.
+    pub github: Option<Arc<Github>>,
 }

@@ -4,7 +4,7 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
+    Desk, Right, analyses, decisions, events, github, judge_once, recordings, reports, status, submit,
     templates,
 };
 use axum::Router;
@@ -96,7 +96,7 @@ const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [ENDPOINTS].into_iter().flatten()
+    [ENDPOINTS, github::ENDPOINTS].into_iter().flatten()
 }
 
 static ENDPOINTS: &[Endpoint] = &[

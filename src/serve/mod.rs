@@ -8,6 +8,7 @@ mod bindings;
 pub mod clock;
 pub mod config;
 mod event_loop;
+mod github;
 mod keys;
 pub mod one_shot;
 mod outbox;

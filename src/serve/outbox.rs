@@ -2,8 +2,11 @@
 
 use crate::engine::effect::SendOrder;
 use crate::engine::event::SendReply;
+use crate::engine::github::GithubForm;
 use crate::engine::record::SecretRef;
+use crate::engine::subscription::Form;
 use crate::serve::clock::Clock;
+use crate::serve::github::Outgoing;
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Disposition, Message, Reply, Sender};
 use crate::wire::event::verdict_event;
@@ -19,11 +22,16 @@ pub(crate) struct Outbox {
     pub(crate) named_keys: BTreeMap<String, Vec<SigningKey>>,
     /// The CloudEvents source.
     pub(crate) source: String,
+    /// What speaks to GitHub, when it is configured.
+    pub(crate) github: Option<Outgoing>,
 }
 
 impl Outbox {
     /// One attempt.
     pub(crate) async fn send(&self, order: &SendOrder) -> SendReply {
+        if let Form::Github(form) = &order.receiver.form {
+            return self.tell_github(order, form).await;
+        }
         let keys = match self.keys(&order.receiver.secret) {
             Ok(keys) => keys,
             Err(detail) => {
@@ -55,19 +63,19 @@ impl Outbox {
             secrets: &keys,
             headers: &headers,
         };
-        let reply = self.sender.send(message).await;
-        match (reply.disposition(), &reply) {
-            (Disposition::Done, Reply::Accepted { status }) => {
-                SendReply::Accepted { status: *status }
-            }
-            (Disposition::Retry { after }, _) => SendReply::Retry {
-                after,
-                detail: reply.to_string(),
-            },
-            (Disposition::Done | Disposition::GiveUp, _) => SendReply::GiveUp {
-                detail: reply.to_string(),
-            },
-        }
+        heard(&self.sender.send(message).await)
+    }
+
+    /// One attempt at telling GitHub.
+    async fn tell_github(&self, order: &SendOrder, form: &GithubForm) -> SendReply {
+        let Some(github) = &self.github else {
+            return SendReply::Retry {
+                after: None,
+                detail: "github.app_id is not configured; set it and this will be sent".to_owned(),
+            };
+        };
+        let at = self.clock.now();
+        github.send(&self.sender, order, form, at).await
     }
 
     fn keys(&self, secret: &SecretRef) -> Result<Vec<SigningKey>, String> {
@@ -83,5 +91,19 @@ impl Outbox {
                 .map(|key| vec![key])
                 .map_err(|fault| format!("the receiver's own secret: {fault}")),
         }
+    }
+}
+
+/// What the end of an attempt means to the engine.
+pub(crate) fn heard(reply: &Reply) -> SendReply {
+    match (reply.disposition(), reply) {
+        (Disposition::Done, Reply::Accepted { status }) => SendReply::Accepted { status: *status },
+        (Disposition::Retry { after }, _) => SendReply::Retry {
+            after,
+            detail: reply.to_string(),
+        },
+        (Disposition::Done | Disposition::GiveUp, _) => SendReply::GiveUp {
+            detail: reply.to_string(),
+        },
     }
 }

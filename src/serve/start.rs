@@ -13,7 +13,7 @@ use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{bindings, keys, sources, templates};
+use crate::serve::{bindings, github, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -146,6 +146,7 @@ struct Parsed {
     source: Source,
     bindings: Vec<Binding>,
     dialects: Dialects,
+    github: github::Parsed,
 }
 
 impl Parsed {
@@ -160,10 +161,13 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let drain = config::span("limits.drain", &config.limits.drain)?;
     let receivers = config::receiver_names(&config.webhooks)?;
     let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
+    let bindings = bindings::read(&config.bindings)?;
+    let dialects = Dialects::with(&config.dialects)?;
     Ok(Parsed {
         credentials: credentials(config)?,
-        bindings: bindings::read(&config.bindings)?,
-        dialects: Dialects::with(&config.dialects)?,
+        github: github::read(&config.github, &bindings, &dialects)?,
+        bindings,
+        dialects,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
@@ -247,6 +251,7 @@ fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
         default_keys: parsed.keys.default,
         named_keys: parsed.keys.named,
         source: config.webhooks.source.clone(),
+        github: parsed.github.outgoing,
     }
 }
 
@@ -277,6 +282,7 @@ fn desk(
         has_default_key: !parsed.keys.default.is_empty(),
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),
+        github: parsed.github.door.clone(),
     }
 }
 

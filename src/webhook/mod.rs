@@ -13,10 +13,14 @@
 //! | [`resolver`] | the guard between DNS and dialling |
 //! | [`sender`] | one HTTP attempt: time limits, no redirects, no proxy, capped answer |
 //! | [`reply`] | what an attempt came to, and whether another one makes sense |
+//! | `exchange` | one exchange with an interface of somebody else's, its answer read |
+//! | [`github`] | a GitHub App: its own signature, tokens of its installations, posting |
 //! | [`retry_after`] | the header that asks for patience |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
 pub mod address_guard;
+mod exchange;
+pub mod github;
 pub mod reply;
 pub mod resolver;
 pub mod retry_after;

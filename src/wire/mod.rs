@@ -7,6 +7,7 @@
 //! is what others send us.
 
 pub mod event;
+pub mod github;
 mod number;
 pub mod problem;
 pub mod record;

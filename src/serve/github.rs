@@ -1,0 +1,345 @@
+//! GitHub from the configuration, and what it is told of a verdict.
+
+use crate::dialect::{Dialect, Dialects, State, Word};
+use crate::engine::effect::SendOrder;
+use crate::engine::event::SendReply;
+use crate::engine::github::{GithubForm, GithubRule};
+use crate::engine::view::View;
+use crate::http::{self, Binding, GithubEnvironment};
+use crate::secret::Secret;
+use crate::serve::config::{GithubConfig, GithubEnvironmentConfig};
+use crate::serve::outbox::heard;
+use crate::time::Timestamp;
+use crate::webhook::Sender;
+use crate::webhook::github::{App, AppKey, Post};
+use crate::wire::github::{
+    CommitState, DeploymentState, comment, commit_status, deployment_status, host_of, rule_answer,
+};
+use std::sync::Arc;
+use url::Url;
+
+/// Environments of one configuration; more are refused.
+pub const ENVIRONMENTS_MAX: usize = 10_000;
+
+/// What speaks to GitHub.
+pub(crate) struct Outgoing {
+    app: App,
+    callback_hosts: Vec<String>,
+    plain_http: bool,
+    reports_url: Option<Url>,
+    dialects: Dialects,
+}
+
+/// GitHub as the configuration has it: what the door needs, and what speaks.
+pub(crate) struct Parsed {
+    pub(crate) door: Option<Arc<http::Github>>,
+    pub(crate) outgoing: Option<Outgoing>,
+}
+
+/// Reads `[github]`.
+pub(crate) fn read(
+    config: &GithubConfig,
+    bindings: &[Binding],
+    dialects: &Dialects,
+) -> Result<Parsed, String> {
+    let api = address("github.api_url", &config.api_url)?;
+    let plain_http = api.scheme() == "http";
+    let callback_hosts = config.callback_hosts.clone();
+    let app = app(config, &api)?;
+    let secrets = secrets(config)?;
+    if !config.environments.is_empty() && (secrets.is_empty() || app.is_none()) {
+        return Err(
+            "github.environments: answering needs github.secrets (the webhook's), github.app_id \
+             and github.private_key"
+                .to_owned(),
+        );
+    }
+    let environments = environments(&config.environments, bindings)?;
+    let door = (!secrets.is_empty()).then(|| {
+        Arc::new(http::Github {
+            secrets,
+            callback_hosts: callback_hosts.clone(),
+            plain_http,
+            environments,
+        })
+    });
+    let reports_url = match config.reports_url.as_str() {
+        "" => None,
+        text => Some(address("github.reports_url", text)?),
+    };
+    let outgoing = app.map(|app| Outgoing {
+        app,
+        callback_hosts,
+        plain_http,
+        reports_url,
+        dialects: dialects.clone(),
+    });
+    Ok(Parsed { door, outgoing })
+}
+
+fn address(key: &str, text: &str) -> Result<Url, String> {
+    let url = Url::parse(text).map_err(|fault| format!("{key} `{text}`: {fault}"))?;
+    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
+    if matches!(url.scheme(), "https" | "http") && url.has_host() && plain {
+        return Ok(url);
+    }
+    Err(format!("{key} `{text}`: write https://HOST, with a path where there is one"))
+}
+
+fn app(config: &GithubConfig, api: &Url) -> Result<Option<App>, String> {
+    let key = config.private_key.read("github.private_key")?;
+    match (config.app_id.as_str(), key) {
+        ("", None) => Ok(None),
+        ("", Some(_)) => Err("github.app_id: missing, and github.private_key is set".to_owned()),
+        (_, None) => Err("github.private_key: missing, and github.app_id is set".to_owned()),
+        (id, Some(pem)) => {
+            let key = AppKey::parse(id, &pem)
+                .map_err(|fault| format!("github.private_key: {fault}"))?;
+            Ok(Some(App::new(api.clone(), key)))
+        }
+    }
+}
+
+fn secrets(config: &GithubConfig) -> Result<Vec<Secret>, String> {
+    let mut out = Vec::new();
+    for (idx, written) in config.secrets.iter().enumerate() {
+        let key = format!("github.secrets[{idx}]");
+        out.push(written.read(&key)?.ok_or_else(|| format!("{key}: empty"))?);
+    }
+    Ok(out)
+}
+
+fn environments(
+    written: &[GithubEnvironmentConfig],
+    bindings: &[Binding],
+) -> Result<Vec<GithubEnvironment>, String> {
+    if written.len() > ENVIRONMENTS_MAX {
+        let count = written.len();
+        return Err(format!(
+            "github.environments: there are {count}, the limit is {ENVIRONMENTS_MAX}; run a second \
+             daemon for the rest"
+        ));
+    }
+    let mut out: Vec<GithubEnvironment> = Vec::new();
+    for (idx, one) in written.iter().enumerate() {
+        let key = format!("github.environments[{idx}]");
+        let parts: Vec<&str> = one.repository.split('/').collect();
+        if parts.len() != 2 || parts.contains(&"") {
+            let text = &one.repository;
+            return Err(format!("{key}.repository: `{text}` is not OWNER/NAME"));
+        }
+        if !bindings.iter().any(|binding| binding.name == one.binding) {
+            let name = &one.binding;
+            return Err(format!("{key}.binding: there is no `{name}` in [[bindings]]"));
+        }
+        let same = |other: &&GithubEnvironment| {
+            other.repository.eq_ignore_ascii_case(&one.repository)
+                && other.environment.to_lowercase() == one.environment.to_lowercase()
+        };
+        if out.iter().find(same).is_some() {
+            return Err(format!(
+                "{key}: {} of {} has a binding already; remove one",
+                one.environment, one.repository
+            ));
+        }
+        out.push(GithubEnvironment {
+            repository: one.repository.clone(),
+            environment: one.environment.clone(),
+            binding: one.binding.clone(),
+        });
+    }
+    Ok(out)
+}
+
+/// What goes out: where to, for which repository, and the body.
+struct Said {
+    url: Url,
+    repository: String,
+    installation: Option<u64>,
+    body: Vec<u8>,
+}
+
+impl Outgoing {
+    /// One attempt.
+    pub(crate) async fn send(
+        &self,
+        sender: &Sender,
+        order: &SendOrder,
+        form: &GithubForm,
+        at: Timestamp,
+    ) -> SendReply {
+        let said = match self.said(order, form) {
+            Ok(said) => said,
+            Err(detail) => return SendReply::GiveUp { detail },
+        };
+        let post = Post {
+            url: &said.url,
+            repository: &said.repository,
+            installation: said.installation,
+            body: &said.body,
+            at,
+        };
+        heard(&self.app.post(sender, post).await)
+    }
+
+    /// What an order comes to, or why it never comes to anything.
+    fn said(&self, order: &SendOrder, form: &GithubForm) -> Result<Said, String> {
+        let view = &order.view;
+        let word = self.dialects.word(Dialect::Github, State::of(view));
+        let report = self.report_url(view);
+        let report = report.as_deref();
+        let filled = filled(&order.receiver.url, view)?;
+        let mut url = Url::parse(&filled).map_err(|fault| format!("receiver url: {fault}"))?;
+        self.may_be_told(&url)?;
+        let repository = repository_of(&url)?;
+        let (path, installation, body) = match form {
+            GithubForm::Rule(GithubRule {
+                environment,
+                installation,
+            }) => {
+                let state = match word {
+                    Word::Go => Some("approved"),
+                    Word::Stop => Some("rejected"),
+                    Word::Doubt | Word::Fault => None,
+                    Word::Wait => {
+                        return Err(
+                            "nothing is said: [dialects.github] says wait; the deployment waits"
+                                .to_owned(),
+                        );
+                    }
+                };
+                let body = rule_answer(environment, state, &comment(view, report));
+                (None, *installation, body)
+            }
+            GithubForm::CommitStatus => {
+                let path = format!("statuses/{}", commit(view)?);
+                let state = match word {
+                    Word::Go => CommitState::Success,
+                    Word::Stop => CommitState::Failure,
+                    Word::Wait => CommitState::Pending,
+                    Word::Doubt | Word::Fault => CommitState::Error,
+                };
+                (Some(path), None, commit_status(view, state, report))
+            }
+            GithubForm::DeploymentStatus => {
+                let path = format!("deployments/{}/statuses", deployment(view)?);
+                let state = match word {
+                    Word::Go => DeploymentState::Success,
+                    Word::Stop => DeploymentState::Failure,
+                    Word::Wait => DeploymentState::InProgress,
+                    Word::Doubt | Word::Fault => DeploymentState::Error,
+                };
+                (Some(path), None, deployment_status(view, state, report))
+            }
+        };
+        if let Some(path) = path {
+            let whole = format!("{}/{path}", url.path().trim_end_matches('/'));
+            url.set_path(&whole);
+        }
+        Ok(Said {
+            url,
+            repository,
+            installation,
+            body,
+        })
+    }
+
+    /// The app's token goes to these hosts and no others, whatever a record says.
+    fn may_be_told(&self, url: &Url) -> Result<(), String> {
+        let host = host_of(url);
+        if !self.callback_hosts.contains(&host) {
+            return Err(format!("the host {host} is not one of github.callback_hosts"));
+        }
+        if url.scheme() != "https" && !self.plain_http {
+            return Err(format!("the scheme {} of {host} is not https", url.scheme()));
+        }
+        Ok(())
+    }
+
+    fn report_url(&self, view: &View) -> Option<String> {
+        let base = self.reports_url.as_ref()?.as_str().trim_end_matches('/');
+        let id = http::wire::path_segment(view.id.as_str());
+        Some(format!("{base}/v1/analyses/{id}/report.html"))
+    }
+}
+
+/// `OWNER/NAME` behind `repos` in the path.
+fn repository_of(url: &Url) -> Result<String, String> {
+    let mut parts = url.path().split('/').skip_while(|part| *part != "repos");
+    let (_, owner, name) = (parts.next(), parts.next(), parts.next());
+    match (owner, name) {
+        (Some(owner), Some(name)) if !owner.is_empty() && !name.is_empty() => {
+            Ok(format!("{owner}/{name}"))
+        }
+        _ => Err("receiver url: its path is not …/repos/OWNER/NAME".to_owned()),
+    }
+}
+
+/// The address with `{{service}}` and `{{inputs.NAME}}` filled by what the analysis is about.
+fn filled(text: &str, view: &View) -> Result<String, String> {
+    let rollout = &view.plan.rollout;
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some((before, behind)) = rest.split_once("{{") {
+        let (hole, after) = behind
+            .split_once("}}")
+            .ok_or("receiver url: `{{` is never closed with `}}`")?;
+        let hole = hole.trim();
+        let value = match hole.strip_prefix("inputs.") {
+            Some(name) => rollout.inputs.get(name),
+            None => (hole == "service").then_some(&rollout.deploy.service),
+        };
+        let value = value.ok_or_else(|| format!("receiver url: `{{{{{hole}}}}}` has no value"))?;
+        let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if !value.chars().all(legal) || value.starts_with('.') {
+            return Err(format!("receiver url: `{{{{{hole}}}}}` is no name of a repository"));
+        }
+        out.push_str(before);
+        out.push_str(value);
+        rest = after;
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+/// The commit: of the deploy, or of the input `commit`; whole, as the API wants it.
+fn commit(view: &View) -> Result<String, String> {
+    let rollout = &view.plan.rollout;
+    let sha = rollout.deploy.commit.as_ref().or(rollout.inputs.get("commit"));
+    let sha = sha.ok_or("no status: the submission has no deploy.commit")?;
+    let whole = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
+    whole
+        .then(|| sha.to_ascii_lowercase())
+        .ok_or_else(|| format!("no status: commit `{sha}` is not 40 or 64 hexadecimal digits"))
+}
+
+/// The deployment's number: the id of the deploy, or the input `github_deployment`.
+fn deployment(view: &View) -> Result<String, String> {
+    let rollout = &view.plan.rollout;
+    let own = rollout.deploy.id.as_ref().map(ToString::to_string);
+    let digits = |text: &String| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
+    let named = rollout.inputs.get("github_deployment").cloned();
+    own.filter(digits).or(named.filter(digits)).ok_or_else(|| {
+        "no status: neither deploy.id nor the input github_deployment is the number of a deployment"
+            .to_owned()
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::repository_of;
+    use url::Url;
+
+    #[test]
+    fn repositories_are_found_in_paths() {
+        for (text, wanted) in [
+            ("https://api.github.com/repos/acme/shop", Some("acme/shop")),
+            ("https://ghe.example/api/v3/repos/acme/shop/", Some("acme/shop")),
+            ("https://api.github.com/repos/acme", None),
+            ("https://api.github.com/", None),
+        ] {
+            let found = Url::parse(text).ok().and_then(|url| repository_of(&url).ok());
+            assert_eq!(found.as_deref(), wanted, "{text}");
+        }
+    }
+}
