@@ -70,6 +70,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
         url: url.clone(),
         secret: None,
         secret_name: args.webhook_key.clone(),
+        ..WebhookInput::default()
     };
     let deploy = &args.deploy;
     Ok(SubmissionDocument {

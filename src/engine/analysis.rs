@@ -9,6 +9,7 @@ use crate::engine::delivery::Delivery;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
 use crate::engine::view::{Status, View};
 use crate::ids::{AnalysisId, DeliveryId};
@@ -188,7 +189,7 @@ impl Analysis {
             .receivers
             .iter()
             .enumerate()
-            .filter(|(_, to)| to.hears(conclusion.verdict))
+            .filter(|(_, to)| to.hears_of(Moment::Verdict, Some(conclusion.verdict)))
             .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
             .collect();
         self.conclusion = Some(conclusion.clone());

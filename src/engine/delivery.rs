@@ -6,6 +6,8 @@ use crate::engine::view::DeliveryView;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::{Span, Timestamp};
 
+pub use crate::engine::subscription::Moment;
+
 /// Seconds before each attempt, the last entry again and again. A verdict loses its value in
 /// minutes, so the long tail of the Standard Webhooks example schedule (5 s, 5 min, 30 min, 2 h …)
 /// is too slow from its third attempt on.

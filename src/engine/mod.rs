@@ -32,6 +32,7 @@ pub mod recover;
 mod requests;
 pub mod schedule;
 mod sending;
+pub mod subscription;
 mod timers;
 pub mod verdict;
 pub mod view;

@@ -1,6 +1,7 @@
 //! What must be durable before the next effect may leave: the decision log.
 
 use crate::digest::Digest;
+use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -23,9 +24,35 @@ pub struct Receiver {
     pub secret: SecretRef,
     /// The verdicts it hears of; empty for all.
     pub on: Vec<Verdict>,
+    /// What the message looks like.
+    pub form: Form,
+    /// The moments it hears of; empty for those that are usual in its form.
+    pub moments: Vec<Moment>,
 }
 
 impl Receiver {
+    /// One that hears of every verdict in the usual form.
+    pub const fn new(url: String, secret: SecretRef) -> Self {
+        Self {
+            url,
+            secret,
+            on: Vec::new(),
+            form: Form::CloudEvents,
+            moments: Vec::new(),
+        }
+    }
+
+    /// Whether it hears of this moment of an analysis that has, or has not yet, this verdict.
+    pub fn hears_of(&self, moment: Moment, verdict: Option<Verdict>) -> bool {
+        let usual = self.form.usual_moments();
+        let wanted = if self.moments.is_empty() {
+            usual
+        } else {
+            &self.moments
+        };
+        wanted.contains(&moment) && verdict.is_none_or(|verdict| self.hears(verdict))
+    }
+
     /// Whether it hears of this verdict.
     pub fn hears(&self, verdict: Verdict) -> bool {
         self.on.is_empty() || self.on.contains(&verdict)

@@ -5,6 +5,7 @@ use super::refused::{Code, Refused, field_problems};
 use super::wire::path_segment;
 use crate::diagnostic::{Diagnostic, closest};
 use crate::engine::record::{Receiver, SecretRef};
+use crate::engine::subscription::Form;
 use crate::engine::verdict::Verdict;
 use crate::http::KnownReceiver;
 use crate::ids::{ReceiverName, TemplateName};
@@ -140,7 +141,16 @@ fn chosen_receiver(known: &KnownReceiver, notify: Option<&[Notify]>) -> Option<R
         NotifyOn::Rollback => Verdict::Rollback,
         NotifyOn::Inconclusive => Verdict::Inconclusive,
     };
-    Some(known.receiver.only(notify.on.iter().map(verdict).collect()))
+    let on: Vec<Verdict> = notify.on.iter().map(verdict).collect();
+    if on.is_empty() {
+        return Some(known.receiver.clone());
+    }
+    // Both the configuration and the template narrow; verdicts that neither wants go to nobody.
+    let on: Vec<Verdict> = on
+        .into_iter()
+        .filter(|v| known.receiver.hears(*v))
+        .collect();
+    (!on.is_empty()).then(|| known.receiver.only(on))
 }
 
 /// Those who will hear of the verdict: the body's own, checked, then those of the daemon that the
@@ -148,18 +158,21 @@ fn chosen_receiver(known: &KnownReceiver, notify: Option<&[Notify]>) -> Option<R
 pub(crate) fn receivers(
     office: &Office,
     own: &[Receiver],
+    plan: &Plan,
     notify: Option<&[Notify]>,
 ) -> Result<Vec<Receiver>, Refused> {
     let desk = &office.desk;
     let mut errors = Vec::new();
     for (idx, receiver) in own.iter().enumerate() {
-        if let Err(why) = (desk.check_receiver)(&receiver.url) {
-            errors.push(FieldProblem::new(format!("webhooks[{idx}].url"), why));
+        if let Err((field, why)) = (desk.check_receiver)(receiver) {
+            errors.push(FieldProblem::new(format!("webhooks[{idx}].{field}"), why));
         }
         let secret = match &receiver.secret {
             SecretRef::Inline(_) => None,
             SecretRef::Named(name) => unknown_key(&desk.key_names, name),
             SecretRef::Default if desk.has_default_key => None,
+            // Others' interfaces have their own ways to know us.
+            SecretRef::Default if matches!(receiver.form, Form::Templated(_)) => None,
             SecretRef::Default => Some((
                 "secret",
                 "it is missing, and the daemon has no default key; give secret or secret_name"
@@ -175,7 +188,13 @@ pub(crate) fn receivers(
         return Err(Refused::new(Code::InvalidReceiver, detail).with_errors(errors));
     }
     let mut all = own.to_vec();
-    for known in desk.receivers.iter() {
+    let deploy = &plan.rollout.deploy;
+    let environment = deploy.environment.as_deref();
+    let passes = |known: &&KnownReceiver| {
+        let filter = &known.filter;
+        filter.passes(&deploy.service, plan.template.as_str(), environment)
+    };
+    for known in desk.receivers.iter().filter(passes) {
         // What came with the body hears of everything.
         if !own.contains(&known.receiver) {
             let chosen = chosen_receiver(known, notify);

@@ -47,7 +47,7 @@ pub(crate) async fn join(office: &Office, wish: Wish) -> Result<(Arc<View>, bool
     let plan = bind::plan(&chosen.template, &checked.rollout((office.desk.now)()))?;
     let change = checked.deploy.change_type.as_deref();
     let notify = chosen.template.for_change(change).notify.as_deref();
-    let receivers = bind::receivers(office, &checked.receivers, notify)?;
+    let receivers = bind::receivers(office, &checked.receivers, &plan, notify)?;
     let id = (office.desk.next_id)();
     let submission = Box::new(Submission {
         id: id.clone(),

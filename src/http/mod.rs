@@ -337,8 +337,11 @@ impl Default for Limits {
     }
 }
 
-/// Refuses a webhook's address: `Err` says why.
-pub type CheckReceiver = Arc<dyn Fn(&str) -> Result<(), String> + Send + Sync>;
+/// Refuses a receiver that came with a submission, for its address or its form: `Err` names the
+/// field and says why.
+pub type CheckReceiver = Arc<
+    dyn Fn(&crate::engine::record::Receiver) -> Result<(), (&'static str, String)> + Send + Sync,
+>;
 
 /// A receiver of the configuration.
 #[derive(Clone, Debug)]
@@ -347,6 +350,8 @@ pub struct KnownReceiver {
     pub name: Option<crate::ids::ReceiverName>,
     /// Who it is.
     pub receiver: crate::engine::record::Receiver,
+    /// Whose analyses it hears of.
+    pub filter: crate::engine::subscription::Filter,
 }
 
 /// Everything a handler sees.
@@ -370,7 +375,7 @@ pub struct Desk {
     pub now: Arc<dyn Fn() -> Timestamp + Send + Sync>,
     /// Makes the next analysis id.
     pub next_id: Arc<dyn Fn() -> AnalysisId + Send + Sync>,
-    /// Refuses webhook addresses at submission: `Err` says why.
+    /// Refuses receivers at submission.
     pub check_receiver: CheckReceiver,
     /// Names of configured webhook keys, for a clear error when one is unknown.
     pub key_names: Arc<[String]>,

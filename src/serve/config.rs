@@ -146,10 +146,28 @@ pub struct WebhooksConfig {
 pub struct ReceiverConfig {
     /// What templates call it in `notify`; without one it hears of every verdict.
     pub name: Option<String>,
-    /// Where to.
+    /// Where to; may be absent when the form is a template with an address of its own.
+    #[serde(default)]
     pub url: String,
     /// A name of `[webhooks.keys]`; the default key without it.
     pub key: Option<String>,
+    /// What messages look like; CloudEvents without it.
+    pub form: Option<String>,
+    /// The moments it hears of; those usual in its form without it.
+    #[serde(default)]
+    pub moments: Vec<String>,
+    /// The verdicts it hears of; all without it.
+    #[serde(default)]
+    pub verdicts: Vec<String>,
+    /// The services it hears of, `*` for any run of characters; all without it.
+    #[serde(default)]
+    pub services: Vec<String>,
+    /// The same by the name of the template.
+    #[serde(default)]
+    pub templates: Vec<String>,
+    /// The same by the environment.
+    #[serde(default)]
+    pub environments: Vec<String>,
 }
 
 /// `[[bindings]]`

@@ -1,13 +1,15 @@
 //! Webhook keys and receivers from the configuration.
 
 use crate::engine::record::{Receiver, SecretRef};
+use crate::engine::subscription::{Filter, Pattern};
 use crate::http::{CheckReceiver, KnownReceiver};
 use crate::ids::ReceiverName;
 use crate::secret::Secret;
-use crate::serve::config::{self, SecretText, WebhooksConfig};
+use crate::serve::config::{self, ReceiverConfig, SecretText, WebhooksConfig};
 use crate::webhook::address_guard::{Policy, check_url};
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Options, Sender};
+use crate::wire::subscription as words;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -76,31 +78,50 @@ pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
     .map_err(|fault| format!("webhooks: {fault}"))
 }
 
-/// Refuses an address at submission, so that the submitter hears of it and not a log.
+/// Refuses an address or a form at submission, so that the submitter hears of it and not a log.
 pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
     let policy = policy(config);
-    Arc::new(move |text| {
-        let url = url::Url::parse(text).map_err(|fault| fault.to_string())?;
-        check_url(&url, &policy).map_err(|fault| fault.to_string())
+    Arc::new(move |receiver| {
+        let fault = |why: String| ("url", why);
+        let url = url::Url::parse(&receiver.url).map_err(|why| fault(why.to_string()))?;
+        check_url(&url, &policy).map_err(|why| fault(why.to_string()))
     })
 }
 
-/// Those who hear of verdicts.
-pub(crate) fn receivers(config: &WebhooksConfig) -> Vec<KnownReceiver> {
-    let secret = |key: &Option<String>| match key {
+/// Those who hear of analyses, and of which.
+pub(crate) fn receivers(config: &WebhooksConfig) -> Result<Vec<KnownReceiver>, String> {
+    let written = config.receivers.iter().enumerate();
+    written
+        .map(|(idx, written)| known(&format!("webhooks.receivers[{idx}]"), written))
+        .collect()
+}
+
+fn known(key: &str, written: &ReceiverConfig) -> Result<KnownReceiver, String> {
+    let at = |field: &'static str| move |why: String| format!("{key}.{field}: {why}");
+    let secret = match &written.key {
         Some(name) => SecretRef::Named(name.clone()),
         None => SecretRef::Default,
     };
-    config
-        .receivers
-        .iter()
-        .map(|written| KnownReceiver {
-            name: written.name.as_deref().and_then(ReceiverName::new),
-            receiver: Receiver {
-                url: written.url.clone(),
-                secret: secret(&written.key),
-                on: Vec::new(),
-            },
-        })
-        .collect()
+    Ok(KnownReceiver {
+        name: written.name.as_deref().and_then(ReceiverName::new),
+        receiver: Receiver {
+            on: words::verdicts(&written.verdicts).map_err(at("verdicts"))?,
+            form: words::form(written.form.as_deref()).map_err(at("form"))?,
+            moments: words::moments(&written.moments).map_err(at("moments"))?,
+            ..Receiver::new(written.url.clone(), secret)
+        },
+        filter: Filter {
+            services: patterns(&written.services).map_err(at("services"))?,
+            templates: patterns(&written.templates).map_err(at("templates"))?,
+            environments: patterns(&written.environments).map_err(at("environments"))?,
+        },
+    })
+}
+
+fn patterns(written: &[String]) -> Result<Vec<Pattern>, String> {
+    let pattern = |text: &String| {
+        let why = "an empty name matches nothing; write a name, or * for any run of characters";
+        Pattern::new(text).ok_or_else(|| why.to_owned())
+    };
+    written.iter().map(pattern).collect()
 }

@@ -4,7 +4,7 @@ use crate::dialect::Dialects;
 use crate::engine::effect::Effect;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
-use crate::http::{self, Ask, Binding, Credential, Desk, Health, Right, Templates};
+use crate::http::{self, Ask, Binding, Credential, Desk, Health, KnownReceiver, Right, Templates};
 use crate::ids::AnalysisId;
 use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
@@ -139,6 +139,7 @@ struct Parsed {
     credentials: Vec<Credential>,
     keys: keys::Keys,
     sender: Sender,
+    receivers: Vec<KnownReceiver>,
     drain: Duration,
     templates: Templates,
     folder: templates::Folder,
@@ -170,6 +171,7 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
         dialects,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
+        receivers: keys::receivers(&config.webhooks)?,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
         templates,
         folder,
@@ -278,7 +280,7 @@ fn desk(
         next_id: Arc::new(next_id),
         check_receiver: keys::receiver_check(&config.webhooks),
         key_names: config.webhooks.keys.keys().cloned().collect(),
-        receivers: keys::receivers(&config.webhooks).into(),
+        receivers: parsed.receivers.clone().into(),
         has_default_key: !parsed.keys.default.is_empty(),
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),

@@ -15,4 +15,5 @@ pub mod recording;
 pub mod report;
 pub mod scope_text;
 pub mod submission;
+pub mod subscription;
 pub mod verdict;

@@ -43,11 +43,7 @@ pub(crate) fn submission(
     receivers: usize,
 ) -> Submission {
     let url = |n| format!("https://receiver-{n}.example/hook");
-    let receiver = |n| Receiver {
-        url: url(n),
-        secret: SecretRef::Default,
-        on: Vec::new(),
-    };
+    let receiver = |n| Receiver::new(url(n), SecretRef::Default);
     let template = plan(text, 600, 10);
     Submission {
         id: id(name),

@@ -149,10 +149,14 @@ pub(crate) async fn open(setup: Setup) -> Door {
         }),
         now: Arc::new(move || Timestamp::from_ms(now_ms.load(Ordering::SeqCst))),
         next_id: Arc::new(move || id(next.fetch_add(1, Ordering::SeqCst))),
-        check_receiver: Arc::new(|url| {
-            let private = url.contains("10.0.0.1");
+        check_receiver: Arc::new(|receiver| {
+            let private = receiver.url.contains("10.0.0.1");
             let why = "10.0.0.1 is a private address; ask for webhooks.allow_private";
-            if private { Err(why.to_owned()) } else { Ok(()) }
+            if private {
+                Err(("url", why.to_owned()))
+            } else {
+                Ok(())
+            }
         }),
         key_names: Arc::new(["argo".to_owned()]),
         receivers: setup.receivers.into(),

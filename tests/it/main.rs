@@ -115,6 +115,7 @@ mod webhook_guard;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
+mod webhook_subscription;
 mod windows;
 mod windows_past;
 mod wire_document;

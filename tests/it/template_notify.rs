@@ -6,6 +6,7 @@ use crate::templates::base;
 use haldane::engine::Limits;
 use haldane::engine::event::{Event, Ticket};
 use haldane::engine::record::{Receiver, SecretRef};
+use haldane::engine::subscription::Filter;
 use haldane::engine::verdict::Verdict;
 use haldane::http::KnownReceiver;
 use haldane::ids::ReceiverName;
@@ -21,11 +22,8 @@ fn name(text: &str) -> ReceiverName {
 fn known(name: Option<&str>, host: &str) -> KnownReceiver {
     KnownReceiver {
         name: name.and_then(ReceiverName::new),
-        receiver: Receiver {
-            url: format!("https://{host}.example/hook"),
-            secret: SecretRef::Default,
-            on: Vec::new(),
-        },
+        receiver: Receiver::new(format!("https://{host}.example/hook"), SecretRef::Default),
+        filter: Filter::default(),
     }
 }
 

@@ -249,11 +249,7 @@ pub(crate) fn conclusion() -> Conclusion {
 
 /// Every kind of fact, with the name of its frozen file.
 pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
-    let receiver = |url: &str, secret| Receiver {
-        url: url.to_owned(),
-        secret,
-        on: Vec::new(),
-    };
+    let receiver = |url: &str, secret| Receiver::new(url.to_owned(), secret);
     let delivery = DeliveryId::new("a1-0").unwrap();
     let settled = |end| Fact::Settled {
         delivery: delivery.clone(),

@@ -3,6 +3,7 @@
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
 use crate::engine::record::{Fact, Receiver, SecretRef};
+use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::Verdict;
 use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout};
@@ -66,6 +67,12 @@ struct ReceiverShape {
     /// Words of verdicts; left out when it hears of all, so that records without keep their bytes.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     on: Vec<String>,
+    /// Left out for CloudEvents, for the same reason.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    form: Option<String>,
+    /// Left out for the moments that are usual in its form.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    moments: Vec<String>,
 }
 
 /// An inline secret stands here in the clear: messages must be signed after a restart too. The
@@ -226,6 +233,12 @@ impl From<&Receiver> for ReceiverShape {
             url: receiver.url.clone(),
             secret,
             on: receiver.on.iter().map(|v| v.word().to_owned()).collect(),
+            form: (receiver.form != Form::default()).then(|| receiver.form.to_string()),
+            moments: receiver
+                .moments
+                .iter()
+                .map(|m| m.word().to_owned())
+                .collect(),
         }
     }
 }
@@ -240,10 +253,18 @@ impl TryFrom<ReceiverShape> for Receiver {
             SecretShape::Inline(text) => SecretRef::Inline(Secret::new(&text)),
         };
         let verdict = |word: &String| checked("verdict", word.as_str(), Verdict::from_word);
+        let moment = |word: &String| checked("moment", word.as_str(), Moment::from_word);
+        let moments = shape.moments.iter().map(moment);
+        let form = shape.form.as_deref();
+        let form = form
+            .map(|word| checked("form", word, Form::parse))
+            .transpose()?;
         Ok(Self {
             url: shape.url,
             secret,
             on: shape.on.iter().map(verdict).collect::<Result<_, _>>()?,
+            form: form.unwrap_or_default(),
+            moments: moments.collect::<Result<_, _>>()?,
         })
     }
 }

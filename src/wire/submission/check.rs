@@ -12,6 +12,7 @@ use crate::secret::Secret;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use crate::wire::problem::FieldProblem;
+use crate::wire::subscription as words;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
@@ -255,17 +256,24 @@ impl Faults {
             if let Err(message) = check_url(&input.url) {
                 self.add(&format!("webhooks[{idx}].url"), message);
             }
-            match secret(&input) {
-                Ok(secret) => out.push(Receiver {
-                    url: input.url,
-                    secret,
-                    on: Vec::new(),
-                }),
-                Err(message) => self.add(&format!("webhooks[{idx}].secret"), message),
+            match receiver(input) {
+                Ok(receiver) => out.push(receiver),
+                Err((field, message)) => self.add(&format!("webhooks[{idx}].{field}"), message),
             }
         }
         out
     }
+}
+
+/// What one of the webhooks comes to, or the field that is wrong in it.
+fn receiver(input: WebhookInput) -> Result<Receiver, (&'static str, String)> {
+    let secret = secret(&input).map_err(|message| ("secret", message))?;
+    Ok(Receiver {
+        on: words::verdicts(&input.verdicts).map_err(|message| ("verdicts", message))?,
+        form: words::form(input.form.as_deref()).map_err(|message| ("form", message))?,
+        moments: words::moments(&input.moments).map_err(|message| ("moments", message))?,
+        ..Receiver::new(input.url, secret)
+    })
 }
 
 fn name_rule() -> String {

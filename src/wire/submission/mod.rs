@@ -118,6 +118,17 @@ pub struct WebhookInput {
     /// Or the name of a key in the daemon's configuration; its default key, when both are absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret_name: Option<String>,
+    /// What messages look like: `cloudevents` (when absent), `cdevents`, `cdevents-cases`,
+    /// `cdevents-approval`, or `template:` and a name of the daemon's `webhooks.templates`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub form: Option<String>,
+    /// The moments it hears of: `verdict`, `started`, `look`, `hold`, `override`, `cancelled`,
+    /// `recovered`, `rollback_ineffective`; those usual in its form, when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub moments: Vec<String>,
+    /// The verdicts it hears of; all, when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub verdicts: Vec<String>,
 }
 
 /// A secret on its way in or out; never printed.
