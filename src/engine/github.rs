@@ -91,7 +91,12 @@ mod tests {
             let form = GithubForm::parse(word);
             assert_eq!(form.map(|form| form.to_string()).as_deref(), Some(word));
         }
-        for word in ["github", "github-rule:", "github-rule:42:", "github-rule:x:production"] {
+        for word in [
+            "github",
+            "github-rule:",
+            "github-rule:42:",
+            "github-rule:x:production",
+        ] {
             assert_eq!(GithubForm::parse(word), None, "{word}");
         }
     }

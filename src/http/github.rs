@@ -62,7 +62,10 @@ pub(super) static ENDPOINTS: &[Endpoint] = &[Endpoint {
     right: None, // the signature is the credential
     summary: "Webhook of a GitHub App: deployment protection rules",
     answers: &[
-        (202, "the analysis is durable, or the event asks for nothing"),
+        (
+            202,
+            "the analysis is durable, or the event asks for nothing",
+        ),
         (200, "ping"),
     ],
     content: super::routes::Content::Json("SubmittedDocument"),
@@ -234,18 +237,28 @@ fn is_signed(secrets: &[Secret], headers: &HeaderMap, body: &[u8]) -> bool {
 
 /// The 32 bytes that 64 hexadecimal digits write.
 fn unhex(text: &str) -> Option<Vec<u8>> {
-    let digit = |c: &u8| char::from(*c).to_digit(16).and_then(|d| u8::try_from(d).ok());
+    let digit = |c: &u8| {
+        char::from(*c)
+            .to_digit(16)
+            .and_then(|d| u8::try_from(d).ok())
+    };
     let digits: Vec<u8> = text.as_bytes().iter().map(digit).collect::<Option<_>>()?;
-    (digits.len() == 64).then(|| digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect())
+    (digits.len() == 64).then(|| {
+        digits
+            .chunks(2)
+            .map(|pair| pair[0] << 4 | pair[1])
+            .collect()
+    })
 }
 
 fn header<'a>(headers: &'a HeaderMap, name: &str) -> Result<&'a str, Refused> {
     let text = headers.get(name).and_then(|value| value.to_str().ok());
     let text = text.map(str::trim).filter(|text| !text.is_empty());
-    text.filter(|text| text.len() <= KEY_LEN_MAX).ok_or_else(|| {
-        let detail = format!("{name} must have 1 to {KEY_LEN_MAX} visible ASCII characters");
-        Refused::new(Code::InvalidHeader, detail)
-    })
+    text.filter(|text| text.len() <= KEY_LEN_MAX)
+        .ok_or_else(|| {
+            let detail = format!("{name} must have 1 to {KEY_LEN_MAX} visible ASCII characters");
+            Refused::new(Code::InvalidHeader, detail)
+        })
 }
 
 fn said(status: StatusCode, text: &str) -> Response<Body> {

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, github, judge_once, recordings, reports, status, submit,
-    templates,
+    Desk, Right, analyses, decisions, events, github, judge_once, recordings, reports, status,
+    submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;

@@ -4,10 +4,11 @@ use crate::dialect::{Dialect, Dialects, State, Word};
 use crate::engine::effect::SendOrder;
 use crate::engine::event::SendReply;
 use crate::engine::github::{GithubForm, GithubRule};
+use crate::engine::subscription::Form;
 use crate::engine::view::View;
 use crate::http::{self, Binding, GithubEnvironment};
 use crate::secret::Secret;
-use crate::serve::config::{GithubConfig, GithubEnvironmentConfig};
+use crate::serve::config::{GithubConfig, GithubEnvironmentConfig, ReceiverConfig};
 use crate::serve::outbox::heard;
 use crate::time::Timestamp;
 use crate::webhook::Sender;
@@ -15,11 +16,12 @@ use crate::webhook::github::{App, AppKey, Post};
 use crate::wire::github::{
     CommitState, DeploymentState, comment, commit_status, deployment_status, host_of, rule_answer,
 };
+use crate::wire::subscription as words;
 use std::sync::Arc;
 use url::Url;
 
 /// Environments of one configuration; more are refused.
-pub const ENVIRONMENTS_MAX: usize = 10_000;
+const ENVIRONMENTS_MAX: usize = 10_000;
 
 /// What speaks to GitHub.
 pub(crate) struct Outgoing {
@@ -36,9 +38,10 @@ pub(crate) struct Parsed {
     pub(crate) outgoing: Option<Outgoing>,
 }
 
-/// Reads `[github]`.
+/// Reads `[github]`, and the receivers that are told of verdicts there.
 pub(crate) fn read(
     config: &GithubConfig,
+    receivers: &[ReceiverConfig],
     bindings: &[Binding],
     dialects: &Dialects,
 ) -> Result<Parsed, String> {
@@ -74,7 +77,27 @@ pub(crate) fn read(
         reports_url,
         dialects: dialects.clone(),
     });
+    for (idx, receiver) in receivers.iter().enumerate() {
+        if matches!(words::form(receiver.form.as_deref()), Ok(Form::Github(_))) {
+            let checked = check_receiver(receiver, outgoing.as_ref());
+            checked.map_err(|why| format!("webhooks.receivers[{idx}]{why}"))?;
+        }
+    }
     Ok(Parsed { door, outgoing })
+}
+
+/// The address of a repository, on a host that may be told; the app's token is the credential.
+fn check_receiver(receiver: &ReceiverConfig, outgoing: Option<&Outgoing>) -> Result<(), String> {
+    let outgoing = outgoing.ok_or(".form: needs github.app_id and github.private_key")?;
+    if receiver.key.is_some() {
+        return Err(".key: github takes no signature; leave it out".to_owned());
+    }
+    let filled = fill(&receiver.url, |_| Some("x")).map_err(|why| format!(".url: {why}"))?;
+    let url = Url::parse(&filled).map_err(|fault| format!(".url `{}`: {fault}", receiver.url))?;
+    let checked = outgoing
+        .may_be_told(&url)
+        .and_then(|()| repository_of(&url));
+    checked.map(drop).map_err(|why| format!(".url: {why}"))
 }
 
 fn address(key: &str, text: &str) -> Result<Url, String> {
@@ -83,7 +106,9 @@ fn address(key: &str, text: &str) -> Result<Url, String> {
     if matches!(url.scheme(), "https" | "http") && url.has_host() && plain {
         return Ok(url);
     }
-    Err(format!("{key} `{text}`: write https://HOST, with a path where there is one"))
+    Err(format!(
+        "{key} `{text}`: write https://HOST, with a path where there is one"
+    ))
 }
 
 fn app(config: &GithubConfig, api: &Url) -> Result<Option<App>, String> {
@@ -93,8 +118,8 @@ fn app(config: &GithubConfig, api: &Url) -> Result<Option<App>, String> {
         ("", Some(_)) => Err("github.app_id: missing, and github.private_key is set".to_owned()),
         (_, None) => Err("github.private_key: missing, and github.app_id is set".to_owned()),
         (id, Some(pem)) => {
-            let key = AppKey::parse(id, &pem)
-                .map_err(|fault| format!("github.private_key: {fault}"))?;
+            let key =
+                AppKey::parse(id, &pem).map_err(|fault| format!("github.private_key: {fault}"))?;
             Ok(Some(App::new(api.clone(), key)))
         }
     }
@@ -130,7 +155,9 @@ fn environments(
         }
         if !bindings.iter().any(|binding| binding.name == one.binding) {
             let name = &one.binding;
-            return Err(format!("{key}.binding: there is no `{name}` in [[bindings]]"));
+            return Err(format!(
+                "{key}.binding: there is no `{name}` in [[bindings]]"
+            ));
         }
         let same = |other: &&GithubEnvironment| {
             other.repository.eq_ignore_ascii_case(&one.repository)
@@ -189,7 +216,7 @@ impl Outgoing {
         let report = self.report_url(view);
         let report = report.as_deref();
         let filled = filled(&order.receiver.url, view)?;
-        let mut url = Url::parse(&filled).map_err(|fault| format!("receiver url: {fault}"))?;
+        let mut url = Url::parse(&filled).map_err(|fault| format!("the address: {fault}"))?;
         self.may_be_told(&url)?;
         let repository = repository_of(&url)?;
         let (path, installation, body) = match form {
@@ -248,10 +275,15 @@ impl Outgoing {
     fn may_be_told(&self, url: &Url) -> Result<(), String> {
         let host = host_of(url);
         if !self.callback_hosts.contains(&host) {
-            return Err(format!("the host {host} is not one of github.callback_hosts"));
+            return Err(format!(
+                "the host {host} is not one of github.callback_hosts"
+            ));
         }
         if url.scheme() != "https" && !self.plain_http {
-            return Err(format!("the scheme {} of {host} is not https", url.scheme()));
+            return Err(format!(
+                "the scheme {} of {host} is not https",
+                url.scheme()
+            ));
         }
         Ok(())
     }
@@ -271,28 +303,36 @@ fn repository_of(url: &Url) -> Result<String, String> {
         (Some(owner), Some(name)) if !owner.is_empty() && !name.is_empty() => {
             Ok(format!("{owner}/{name}"))
         }
-        _ => Err("receiver url: its path is not …/repos/OWNER/NAME".to_owned()),
+        _ => Err("the path of the address is not …/repos/OWNER/NAME".to_owned()),
     }
 }
 
 /// The address with `{{service}}` and `{{inputs.NAME}}` filled by what the analysis is about.
 fn filled(text: &str, view: &View) -> Result<String, String> {
     let rollout = &view.plan.rollout;
+    fill(text, |hole| match hole.strip_prefix("inputs.") {
+        Some(name) => rollout.inputs.get(name).map(String::as_str),
+        None => (hole == "service").then_some(&*rollout.deploy.service),
+    })
+}
+
+/// The address with every hole filled by what `value` gives for it: a name of a repository.
+fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("{{") {
         let (hole, after) = behind
             .split_once("}}")
-            .ok_or("receiver url: `{{` is never closed with `}}`")?;
+            .ok_or("`{{` in the address is never closed with `}}`")?;
         let hole = hole.trim();
-        let value = match hole.strip_prefix("inputs.") {
-            Some(name) => rollout.inputs.get(name),
-            None => (hole == "service").then_some(&rollout.deploy.service),
-        };
-        let value = value.ok_or_else(|| format!("receiver url: `{{{{{hole}}}}}` has no value"))?;
+        let value = value(hole).ok_or_else(|| {
+            format!("`{{{{{hole}}}}}` in the address has no value; it is service or inputs.NAME")
+        })?;
         let legal = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
         if !value.chars().all(legal) || value.starts_with('.') {
-            return Err(format!("receiver url: `{{{{{hole}}}}}` is no name of a repository"));
+            return Err(format!(
+                "the value of `{{{{{hole}}}}}` is no name of a repository"
+            ));
         }
         out.push_str(before);
         out.push_str(value);
@@ -305,7 +345,11 @@ fn filled(text: &str, view: &View) -> Result<String, String> {
 /// The commit: of the deploy, or of the input `commit`; whole, as the API wants it.
 fn commit(view: &View) -> Result<String, String> {
     let rollout = &view.plan.rollout;
-    let sha = rollout.deploy.commit.as_ref().or(rollout.inputs.get("commit"));
+    let sha = rollout
+        .deploy
+        .commit
+        .as_ref()
+        .or(rollout.inputs.get("commit"));
     let sha = sha.ok_or("no status: the submission has no deploy.commit")?;
     let whole = matches!(sha.len(), 40 | 64) && sha.chars().all(|c| c.is_ascii_hexdigit());
     whole
@@ -334,11 +378,16 @@ mod tests {
     fn repositories_are_found_in_paths() {
         for (text, wanted) in [
             ("https://api.github.com/repos/acme/shop", Some("acme/shop")),
-            ("https://ghe.example/api/v3/repos/acme/shop/", Some("acme/shop")),
+            (
+                "https://ghe.example/api/v3/repos/acme/shop/",
+                Some("acme/shop"),
+            ),
             ("https://api.github.com/repos/acme", None),
             ("https://api.github.com/", None),
         ] {
-            let found = Url::parse(text).ok().and_then(|url| repository_of(&url).ok());
+            let found = Url::parse(text)
+                .ok()
+                .and_then(|url| repository_of(&url).ok());
             assert_eq!(found.as_deref(), wanted, "{text}");
         }
     }

@@ -1,7 +1,7 @@
 //! Webhook keys and receivers from the configuration.
 
 use crate::engine::record::{Receiver, SecretRef};
-use crate::engine::subscription::{Filter, Pattern};
+use crate::engine::subscription::{Filter, Form, Pattern};
 use crate::http::{CheckReceiver, KnownReceiver};
 use crate::ids::ReceiverName;
 use crate::secret::Secret;
@@ -34,6 +34,9 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     }
     for (idx, receiver) in config.receivers.iter().enumerate() {
         let key = format!("webhooks.receivers[{idx}]");
+        if matches!(words::form(receiver.form.as_deref()), Ok(Form::Github(_))) {
+            continue; // neither a key nor an address of a webhook; read with `[github]`
+        }
         let url = url::Url::parse(&receiver.url)
             .map_err(|fault| format!("{key}.url `{}`: {fault}", receiver.url))?;
         check_url(&url, &policy(config)).map_err(|fault| format!("{key}.url: {fault}"))?;

@@ -166,7 +166,12 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let dialects = Dialects::with(&config.dialects)?;
     Ok(Parsed {
         credentials: credentials(config)?,
-        github: github::read(&config.github, &bindings, &dialects)?,
+        github: github::read(
+            &config.github,
+            &config.webhooks.receivers,
+            &bindings,
+            &dialects,
+        )?,
         bindings,
         dialects,
         keys: keys::read(&config.webhooks)?,

@@ -46,8 +46,8 @@ impl Sender {
             let why = error.to_string();
             return Err(Reply::failed(FailedKind::AddressForbidden, &why));
         }
-        let request = request(&question)
-            .map_err(|detail| Reply::failed(FailedKind::Message, &detail))?;
+        let request =
+            request(&question).map_err(|detail| Reply::failed(FailedKind::Message, &detail))?;
         let sent = self.client.execute(request).await;
         let mut response =
             sent.map_err(|error| sort_failure(&error, question.url, self.timeout))?;

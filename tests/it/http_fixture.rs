@@ -93,6 +93,7 @@ pub(crate) struct Setup {
     pub(crate) bindings: Vec<haldane::http::Binding>,
     pub(crate) metrics_panic: bool,
     pub(crate) receivers: Vec<KnownReceiver>,
+    pub(crate) github: Option<Arc<haldane::http::Github>>,
 }
 
 impl Default for Setup {
@@ -105,6 +106,7 @@ impl Default for Setup {
             bindings: Vec::new(),
             metrics_panic: false,
             receivers: Vec::new(),
+            github: None,
         }
     }
 }
@@ -163,6 +165,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         has_default_key: setup.has_default_key,
         bindings: setup.bindings.into(),
         dialects: Arc::default(),
+        github: setup.github,
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {

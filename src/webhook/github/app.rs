@@ -16,9 +16,9 @@ use url::Url;
 const TOKEN_SPARE: Span = Span::from_s(120);
 /// Installations whose tokens are kept; beyond, all are dropped and asked for again. An app of one
 /// company has a handful.
-pub const TOKENS_MAX: usize = 1_000;
+const TOKENS_MAX: usize = 1_000;
 /// Repositories whose installation is remembered; beyond, all are looked up again.
-pub const REPOSITORIES_MAX: usize = 10_000;
+const REPOSITORIES_MAX: usize = 10_000;
 
 /// An app.
 pub struct App {
@@ -62,7 +62,10 @@ impl App {
     /// Posts once, with a token that is got first when there is none.
     pub async fn post(&self, sender: &Sender, post: Post<'_>) -> Reply {
         let got = match self.installation_of(sender, &post).await {
-            Ok(id) => self.token(sender, id, post.at).await.map(|token| (id, token)),
+            Ok(id) => self
+                .token(sender, id, post.at)
+                .await
+                .map(|token| (id, token)),
             Err(reply) => Err(reply),
         };
         let (id, token) = match got {
@@ -130,7 +133,9 @@ impl App {
         let url = url.map_err(|why| Reply::failed(FailedKind::Message, &why.to_string()))?;
         let own = self.key.token(at);
         let own = own.map_err(|why| Reply::failed(FailedKind::Message, &why))?;
-        let answered = self.exchange(sender, ask(method, &url, &[], at), &own).await?;
+        let answered = self
+            .exchange(sender, ask(method, &url, &[], at), &own)
+            .await?;
         if (200..300).contains(&answered.status) {
             return Ok(answered);
         }

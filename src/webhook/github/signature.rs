@@ -107,7 +107,9 @@ mod tests {
     #[test]
     fn what_is_no_key_says_so() {
         let pem = |label: &str, body: &str| {
-            Secret::new(format!("-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"))
+            Secret::new(format!(
+                "-----BEGIN {label}-----\n{body}\n-----END {label}-----\n"
+            ))
         };
         let encrypted = "Proc-Type: 4,ENCRYPTED\nDEK-Info: AES-128-CBC,00\n\nAAAA";
         for (text, wanted) in [
@@ -120,7 +122,9 @@ mod tests {
             let fault = AppKey::parse("1", &text).err();
             assert_eq!(fault, Some(wanted));
         }
-        let fault = AppKey::parse("1", &pem("RSA PRIVATE KEY", "AAAA")).err().unwrap();
+        let fault = AppKey::parse("1", &pem("RSA PRIVATE KEY", "AAAA"))
+            .err()
+            .unwrap();
         assert!(fault.to_string().contains("2048 to 4096"), "{fault}");
     }
 }

@@ -207,19 +207,46 @@ mod tests {
     fn callbacks_are_taken_apart() {
         let tail = "actions/runs/77/deployment_protection_rule";
         for (text, wanted) in [
-            (format!("https://api.github.com/repos/acme/shop/{tail}"), Ok("acme/shop")),
-            (format!("https://ghe.example/api/v3/repos/a/b.c/{tail}"), Ok("a/b.c")),
-            (format!("https://api.github.com/repos/acme/shop/{tail}/"), Err(CallbackFault::Path)),
-            (format!("https://api.github.com/repos/acme/../{tail}"), Err(CallbackFault::Path)),
-            (format!("https://api.github.com/repos/acme/%2e/{tail}"), Err(CallbackFault::Path)),
-            (format!("https://api.github.com/repos/acme/s%2fp/{tail}"), Err(CallbackFault::Path)),
-            (format!("https://api.github.com/repos/acme/shop/x/{tail}"), Err(CallbackFault::Path)),
+            (
+                format!("https://api.github.com/repos/acme/shop/{tail}"),
+                Ok("acme/shop"),
+            ),
+            (
+                format!("https://ghe.example/api/v3/repos/a/b.c/{tail}"),
+                Ok("a/b.c"),
+            ),
+            (
+                format!("https://api.github.com/repos/acme/shop/{tail}/"),
+                Err(CallbackFault::Path),
+            ),
+            (
+                format!("https://api.github.com/repos/acme/../{tail}"),
+                Err(CallbackFault::Path),
+            ),
+            (
+                format!("https://api.github.com/repos/acme/%2e/{tail}"),
+                Err(CallbackFault::Path),
+            ),
+            (
+                format!("https://api.github.com/repos/acme/s%2fp/{tail}"),
+                Err(CallbackFault::Path),
+            ),
+            (
+                format!("https://api.github.com/repos/acme/shop/x/{tail}"),
+                Err(CallbackFault::Path),
+            ),
             (
                 "https://api.github.com/repos/a/b/actions/runs/x/deployment_protection_rule".into(),
                 Err(CallbackFault::Path),
             ),
-            (format!("https://u@api.github.com/repos/a/b/{tail}"), Err(CallbackFault::More)),
-            (format!("https://api.github.com/repos/a/b/{tail}?x=1"), Err(CallbackFault::More)),
+            (
+                format!("https://u@api.github.com/repos/a/b/{tail}"),
+                Err(CallbackFault::More),
+            ),
+            (
+                format!("https://api.github.com/repos/a/b/{tail}?x=1"),
+                Err(CallbackFault::More),
+            ),
         ] {
             let got = Callback::parse(&text).map(|callback| callback.repository());
             assert_eq!(got.as_deref(), wanted.as_deref(), "{text}");
@@ -238,8 +265,14 @@ mod tests {
             "sender":{"login":"octocat"}}"#;
         let read = rule_requested(body).unwrap();
         assert_eq!(read.sha.unwrap(), "2".repeat(40));
-        assert_eq!((read.deployment, read.installation), (Some(583_231), Some(42)));
-        assert_eq!((read.callback.run, read.reference.as_deref()), (77, Some("main")));
+        assert_eq!(
+            (read.deployment, read.installation),
+            (Some(583_231), Some(42))
+        );
+        assert_eq!(
+            (read.callback.run, read.reference.as_deref()),
+            (77, Some("main"))
+        );
     }
 
     #[test]
@@ -248,6 +281,9 @@ mod tests {
             "https://api.github.com/repos/acme/shop/actions/runs/77/deployment_protection_rule",
             "repository":{"full_name":"acme/other"}}"#;
         let why = rule_requested(body).unwrap_err();
-        assert!(why.contains("acme/other") && why.contains("acme/shop"), "{why}");
+        assert!(
+            why.contains("acme/other") && why.contains("acme/shop"),
+            "{why}"
+        );
     }
 }

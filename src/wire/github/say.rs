@@ -137,8 +137,14 @@ pub fn status_description(view: &View) -> String {
 /// The verdict, the score and the sentence (A10) as Markdown, with the evidence where it can be
 /// linked to.
 pub fn comment(view: &View, report_url: Option<&str>) -> String {
-    let word = view.conclusion.as_ref().map_or("pending", |c| c.verdict.word());
-    let score = view.judgement.as_ref().and_then(|judgement| judgement.score);
+    let word = view
+        .conclusion
+        .as_ref()
+        .map_or("pending", |c| c.verdict.word());
+    let score = view
+        .judgement
+        .as_ref()
+        .and_then(|judgement| judgement.score);
     let score = score.map_or(String::new(), |score| format!(", score {}", score.get()));
     let evidence = report_url.map_or(String::new(), |url| format!(" ([evidence]({url}))"));
     let head = format!("**{word}**{score}: ");
@@ -197,7 +203,10 @@ mod tests {
     #[test]
     fn a_state_is_said_or_left_out() {
         for (state, wanted) in [
-            (Some("approved"), r#"{"environment_name":"p","state":"approved","comment":"c"}"#),
+            (
+                Some("approved"),
+                r#"{"environment_name":"p","state":"approved","comment":"c"}"#,
+            ),
             (None, r#"{"environment_name":"p","comment":"c"}"#),
         ] {
             assert_eq!(rule_answer("p", state, "c"), wanted.as_bytes());
@@ -210,6 +219,9 @@ mod tests {
         assert_eq!(said, "a&lt;b> @\u{200b}all \\[x\\](y) \\`z\\`");
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("ab\\\\x", 4), "ab…");
-        assert_eq!(cut(&"é".repeat(2000), COMMENT_CHARS_MAX).chars().count(), COMMENT_CHARS_MAX);
+        assert_eq!(
+            cut(&"é".repeat(2000), COMMENT_CHARS_MAX).chars().count(),
+            COMMENT_CHARS_MAX
+        );
     }
 }
