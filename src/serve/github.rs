@@ -92,7 +92,10 @@ fn check_receiver(receiver: &ReceiverConfig, outgoing: Option<&Outgoing>) -> Res
     if receiver.key.is_some() {
         return Err(".key: github takes no signature; leave it out".to_owned());
     }
-    let filled = fill(&receiver.url, |_| Some("x")).map_err(|why| format!(".url: {why}"))?;
+    let filled = fill(&receiver.url, |hole| {
+        (hole == "service" || hole.starts_with("inputs.")).then_some("x")
+    })
+    .map_err(|why| format!(".url: {why}"))?;
     let url = Url::parse(&filled).map_err(|fault| format!(".url `{}`: {fault}", receiver.url))?;
     let checked = outgoing
         .may_be_told(&url)

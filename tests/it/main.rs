@@ -63,6 +63,7 @@ mod engine_verdict;
 mod evaluate;
 mod extended;
 mod floors;
+mod github;
 mod http_anything;
 mod http_fixture;
 mod http_judge;
