@@ -126,7 +126,7 @@ fn the_signature_is_the_one_openssl_makes() {
     }
 }
 
-const TEMPLATE: &str = "
+pub(crate) const TEMPLATE: &str = "
 apiVersion: haldane/v1
 kind: AnalysisTemplate
 metadata: { name: web }
@@ -140,7 +140,7 @@ spec:
       series: { query: 'latency{service=\"${service}\",${selector}}' }
 ";
 
-const SCENARIO: &str = "
+pub(crate) const SCENARIO: &str = "
 apiVersion: haldane/v1
 kind: Scenario
 metadata: { name: github }

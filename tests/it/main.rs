@@ -48,6 +48,8 @@ mod stats_vectors;
 
 mod burn;
 mod cases;
+mod ci_samples;
+mod ci_wait;
 mod cli;
 mod counts_offset_rates;
 mod deploy;
