@@ -5,7 +5,7 @@
 //! for a fact to get in here.
 
 use crate::engine::conclude::{self, JUDGE_FAILED};
-use crate::engine::delivery::Delivery;
+use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::guard::guarded;
 use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
@@ -67,6 +67,12 @@ pub(super) struct Analysis {
     /// Stale events recorded as ignored.
     pub(super) ignored: u32,
     pub(super) deliveries: Vec<Delivery>,
+    /// Messages that are over and no longer kept; taken away by the engine.
+    pub(super) dropped: Vec<DeliveryId>,
+    /// The newest look that was announced; 0 before the first.
+    pub(super) told_look: u32,
+    /// The hold that was announced, while it lasts.
+    pub(super) told_hold: Option<Hold>,
 
     pub(super) phase: Phase,
     /// Failed fetches since samples were last read.
@@ -80,16 +86,16 @@ pub(super) struct Analysis {
 }
 
 impl Analysis {
-    /// An analysis of which only the submission is known.
+    /// An analysis of which only the submission is known; its first messages live for `lives`.
     pub(super) fn submitted(
         id: AnalysisId,
-        (at, seq): (Timestamp, Seq),
+        (at, seq, lives): (Timestamp, Seq, Span),
         plan: Arc<Plan>,
         key: Option<String>,
         receivers: Vec<Receiver>,
     ) -> Self {
         let windows = Some(Arc::new(Windows::new(&plan)));
-        Self {
+        let mut new = Self {
             id,
             plan,
             key,
@@ -108,12 +114,25 @@ impl Analysis {
             source_notes: 0,
             ignored: 0,
             deliveries: Vec::new(),
+            dropped: Vec::new(),
+            told_look: 0,
+            told_hold: None,
             phase: Phase::Resting,
             retries: 0,
             history_tries: 0,
             failing_since: None,
             published: None,
-        }
+        };
+        let birth = Birth {
+            moment: Moment::Started,
+            look: 0,
+            at,
+            seq,
+            lives,
+            body: None,
+        };
+        new.bear(&birth, None);
+        new
     }
 
     /// Takes in what a record says; messages born with the verdict live for `lives`. Returns
@@ -145,7 +164,10 @@ impl Analysis {
                 self.source_fault = Some(message.clone());
             }
             Fact::Judged { judgement } => self.judged(seq, judgement)?,
-            Fact::Concluded { conclusion } => self.concluded(conclusion, lives),
+            Fact::Announced { moment, look } => {
+                self.announced((*moment, *look), (record.at, seq), lives);
+            }
+            Fact::Concluded { conclusion } => self.concluded(seq, conclusion, lives),
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
@@ -181,17 +203,29 @@ impl Analysis {
         // Not a count: of a concluded analysis a restart reads the newest judgement only.
         self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
+        if self.decision(Source::Answering).hold.is_none() {
+            self.told_hold = None; // the next one begins anew
+        }
         Ok(())
     }
 
-    fn concluded(&mut self, conclusion: &Conclusion, lives: Span) {
-        self.deliveries = self
-            .receivers
-            .iter()
-            .enumerate()
-            .filter(|(_, to)| to.hears_of(Moment::Verdict, Some(conclusion.verdict)))
-            .map(|(idx, to)| Delivery::born(&self.id, idx, to, conclusion.at, lives))
-            .collect();
+    fn concluded(&mut self, seq: Seq, conclusion: &Conclusion, lives: Span) {
+        for message in self.deliveries.iter_mut().filter(|m| m.moment.is_passing()) {
+            message.overtaken("the verdict has come");
+            message.body = None; // a restart, which does not read what it said, has none either
+        }
+        let moments = conclusion.by_person().into_iter();
+        for moment in moments.chain([Moment::Verdict]) {
+            let birth = Birth {
+                moment,
+                look: conclusion.look,
+                at: conclusion.at,
+                seq,
+                lives,
+                body: None,
+            };
+            self.bear(&birth, Some(conclusion.verdict));
+        }
         self.conclusion = Some(conclusion.clone());
         // Nothing is read any more, so nothing fails any more; and a restart, which does not read
         // the captures of a concluded analysis, could not tell whether it had passed before.
@@ -319,19 +353,6 @@ impl Analysis {
             None => decision.stand(),
         };
         (self.sentence(stand), decision.hold)
-    }
-
-    /// The concluded analysis as it was when its messages were born: all bodies are rendered from
-    /// this, so every attempt, before and after a restart, carries the same bytes.
-    pub(super) fn view_at_birth(&self) -> View {
-        View {
-            deliveries: self
-                .deliveries
-                .iter()
-                .map(Delivery::view_at_birth)
-                .collect(),
-            ..self.view()
-        }
     }
 }
 

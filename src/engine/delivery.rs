@@ -1,10 +1,11 @@
 //! One message on its way to one receiver: its name, its schedule and its end.
 
 use crate::digest::Canonical;
-use crate::engine::record::{DeliveryEnd, Receiver};
-use crate::engine::view::DeliveryView;
+use crate::engine::record::{DeliveryEnd, Receiver, Seq};
+use crate::engine::view::{DeliveryView, View};
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::time::{Span, Timestamp};
+use std::sync::Arc;
 
 pub use crate::engine::subscription::Moment;
 
@@ -20,6 +21,14 @@ pub const JITTER_PERMILLE: i64 = 200;
 /// The last attempt starts this long before the message expires, so that it ends in time: the
 /// shortest request time-out the Standard Webhooks specification suggests.
 const LAST_CALL: Span = Span::from_s(15);
+
+impl Moment {
+    /// Whether its message is worth nothing any more once a newer one of its kind or the verdict
+    /// has come.
+    pub const fn is_passing(self) -> bool {
+        matches!(self, Self::Look | Self::Hold)
+    }
+}
 
 /// Hexadecimal digits of a message's name: 104 bits, like the base 62 names of the field.
 const NAME_DIGITS: usize = 26;
@@ -46,12 +55,20 @@ pub fn wait_before(delivery: &DeliveryId, attempt: u32) -> Span {
 /// The name of the message about the verdict of `id` to its receiver number `receiver_idx`: the
 /// same before and after a restart, without a full stop (Standard Webhooks signs `id.time.body`).
 pub fn name(id: &AnalysisId, receiver_idx: usize) -> DeliveryId {
-    let digest = Canonical::new()
-        .text("verdict")
+    name_of(id, receiver_idx, (Moment::Verdict, 0))
+}
+
+/// The same of the message about any moment, which came at that look; of moments that come once
+/// the look says nothing.
+pub fn name_of(id: &AnalysisId, receiver_idx: usize, (moment, look): (Moment, u32)) -> DeliveryId {
+    let mut what = Canonical::new()
+        .text(moment.word())
         .text(id.as_str())
-        .int(i64::try_from(receiver_idx).unwrap_or(i64::MAX))
-        .digest()
-        .to_string();
+        .int(i64::try_from(receiver_idx).unwrap_or(i64::MAX));
+    if moment.is_passing() {
+        what = what.int(i64::from(look));
+    }
+    let digest = what.digest().to_string();
     let digits: String = digest.chars().take(NAME_DIGITS).collect();
     DeliveryId::new(&format!("msg_{digits}")).expect("hexadecimal digits and `_` are legal")
 }
@@ -65,11 +82,31 @@ pub(super) enum Stage {
     OnItsWay(u32),
 }
 
+/// What calls for messages: a record about a moment.
+#[derive(Clone, Debug)]
+pub(super) struct Birth {
+    pub(super) moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub(super) look: u32,
+    pub(super) at: Timestamp,
+    pub(super) seq: Seq,
+    /// How long the messages are worth sending.
+    pub(super) lives: Span,
+    /// What the body is rendered from, where later records leave nothing to make it from again.
+    pub(super) body: Option<Arc<View>>,
+}
+
 /// One message.
 #[derive(Debug)]
 pub(super) struct Delivery {
     pub(super) name: DeliveryId,
     pub(super) receiver: Receiver,
+    pub(super) moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub(super) look: u32,
+    /// The record it was born of: nothing leaves before that is durable (A3).
+    pub(super) born_of: Seq,
+    pub(super) body: Option<Arc<View>>,
     pub(super) born: Timestamp,
     pub(super) expires: Timestamp,
     /// Attempts that ended without success.
@@ -83,24 +120,30 @@ pub(super) struct Delivery {
 }
 
 impl Delivery {
-    /// A message born with the verdict.
-    pub(super) fn born(
-        id: &AnalysisId,
-        idx: usize,
-        to: &Receiver,
-        at: Timestamp,
-        lives: Span,
-    ) -> Self {
+    /// The message about a moment to receiver number `idx`.
+    pub(super) fn born(id: &AnalysisId, (idx, to): (usize, &Receiver), birth: &Birth) -> Self {
         Self {
-            name: name(id, idx),
+            name: name_of(id, idx, (birth.moment, birth.look)),
             receiver: to.clone(),
-            born: at,
-            expires: at.plus(lives),
+            moment: birth.moment,
+            look: birth.look,
+            born_of: birth.seq,
+            body: birth.body.clone(),
+            born: birth.at,
+            expires: birth.at.plus(birth.lives),
             attempts: 0,
             end: None,
             detail: None,
-            due: at,
+            due: birth.at,
             stage: Stage::Waiting,
+        }
+    }
+
+    /// Ends without a further attempt: what has come since makes it worthless.
+    pub(super) fn overtaken(&mut self, by: &str) {
+        if self.end.is_none() {
+            let detail = format!("not sent any more: {by}");
+            self.end = Some(DeliveryEnd::Expired { detail });
         }
     }
 
@@ -136,20 +179,12 @@ impl Delivery {
     pub(super) fn view(&self) -> DeliveryView {
         DeliveryView {
             delivery: self.name.clone(),
+            moment: self.moment,
+            look: self.look,
             url: self.receiver.url.clone(),
             attempts: self.attempts,
             end: self.end.clone(),
             detail: self.detail.clone(),
-        }
-    }
-
-    /// What readers saw when the message was born: what its body is rendered from.
-    pub(super) fn view_at_birth(&self) -> DeliveryView {
-        DeliveryView {
-            attempts: 0,
-            end: None,
-            detail: None,
-            ..self.view()
         }
     }
 }

@@ -3,6 +3,7 @@
 
 use crate::engine::event::Ticket;
 use crate::engine::record::{Receiver, Record, Seq};
+use crate::engine::subscription::Moment;
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::windows::Windows;
@@ -77,7 +78,11 @@ pub struct SendOrder {
     pub attempt: u32,
     /// To whom.
     pub receiver: Receiver,
-    /// The concluded analysis as it was when the message was born.
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
+    /// The analysis as it was when the message was born, without its messages.
     pub view: Arc<View>,
     /// When the message was born: the `time` of the event.
     pub born: Timestamp,

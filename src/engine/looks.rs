@@ -260,7 +260,10 @@ impl Engine {
         };
         match analysis.conclusion_by_table(source, self.clock) {
             Some(conclusion) => self.conclude(id, conclusion),
-            None => self.rest(id),
+            None => {
+                self.announce(id);
+                self.rest(id);
+            }
         }
     }
 }

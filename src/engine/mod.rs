@@ -13,8 +13,8 @@
 //! * time may stand still or go back: the engine uses the latest instant it has ever been told.
 //!
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
-//! `looks` and `sending` its three kinds of work, `ledger` what makes A3 hold, `recover` the way
-//! back after a crash.
+//! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `ledger`
+//! what makes A3 hold, `recover` the way back after a crash.
 
 mod analysis;
 pub mod asks;
@@ -33,6 +33,7 @@ mod requests;
 pub mod schedule;
 mod sending;
 pub mod subscription;
+pub mod telling;
 mod timers;
 pub mod verdict;
 pub mod view;
@@ -213,6 +214,7 @@ impl Engine {
                 if shows {
                     self.ledger.hold(seq, Held::View(analysis.view().into()));
                 }
+                self.enter_messages(id, seq);
             }
             Err(why) => debug_assert!(false, "the engine contradicts itself: {why}"),
         }
@@ -224,14 +226,6 @@ impl Engine {
         self.concluded.insert((conclusion.at, id.clone()));
         self.write(id, Fact::Concluded { conclusion });
         self.open = self.open.saturating_sub(1);
-        let Some(analysis) = self.analyses.get(id) else {
-            return;
-        };
-        for message in &analysis.deliveries {
-            self.messages.insert(message.name.clone(), id.clone());
-            let send = Held::Send(message.name.clone());
-            self.ledger.hold(analysis.last_seq, send);
-        }
     }
 
     /// Stops whatever an analysis is doing; a late answer will find nobody waiting.

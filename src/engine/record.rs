@@ -127,6 +127,13 @@ pub enum Fact {
         /// The conclusion.
         conclusion: Conclusion,
     },
+    /// Somebody is to hear of this moment, which leaves no other record of its own.
+    Announced {
+        /// The moment: a look or a hold.
+        moment: Moment,
+        /// The look it came at.
+        look: u32,
+    },
     /// Something that came too late, or for another look, was ignored (A8).
     Ignored {
         /// What, in a few words.
@@ -189,4 +196,20 @@ pub struct Conclusion {
     pub look: u32,
     /// When.
     pub at: Timestamp,
+}
+
+/// How the sentence begins when a person stopped an analysis.
+pub(super) const CANCELLED: &str = "cancelled";
+
+impl Conclusion {
+    /// The moment this is besides a verdict, when a person made it.
+    pub fn by_person(&self) -> Option<Moment> {
+        self.author.as_ref()?;
+        // The sentence is recorded, so records of any age tell the two apart.
+        Some(if self.sentence.starts_with(CANCELLED) {
+            Moment::Cancelled
+        } else {
+            Moment::Override
+        })
+    }
 }

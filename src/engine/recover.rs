@@ -129,7 +129,7 @@ impl<'a> Recovery<'a> {
                 plan_digest.short()
             ));
         }
-        let moment = (record.at, seq);
+        let moment = (record.at, seq, self.engine.limits.message_life);
         let analysis = Analysis::submitted(
             record.id.clone(),
             moment,
@@ -190,6 +190,7 @@ impl Engine {
             }
         };
         analysis.published = Some(Arc::clone(&view));
+        analysis.dropped.clear();
         match &analysis.conclusion {
             None => self.open += 1,
             Some(conclusion) => {
@@ -218,10 +219,9 @@ impl Engine {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        if analysis.phase == Phase::Over {
-            let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
-            self.outbox.extend(owed.map(|m| m.name.clone()));
-        } else {
+        let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
+        self.outbox.extend(owed.map(|m| m.name.clone()));
+        if analysis.phase != Phase::Over {
             // The log may end between a judgement and the conclusion it called for. If it ends
             // between samples and their judgement, the look is still due and is taken again.
             self.decide_after_failure(id);

@@ -5,7 +5,7 @@ use crate::engine::analysis::Analysis;
 use crate::engine::effect::Refusal;
 use crate::engine::event::{Submission, Ticket};
 use crate::engine::ledger::Held;
-use crate::engine::record::{Fact, Record, Seq};
+use crate::engine::record::{CANCELLED, Fact, Record, Seq};
 use crate::engine::verdict::Verdict;
 use crate::ids::AnalysisId;
 
@@ -39,10 +39,11 @@ impl Engine {
                 receivers: receivers.clone(),
             },
         });
-        let moment = (self.clock, seq);
+        let moment = (self.clock, seq, self.limits.message_life);
         let analysis = Analysis::submitted(id.clone(), moment, plan, key.clone(), receivers);
         self.ledger.hold(seq, Held::View(analysis.view().into()));
         self.analyses.insert(id.clone(), analysis);
+        self.enter_messages(&id, seq);
         self.open += 1;
         if let Some(key) = key {
             self.keys.insert(key, id.clone());
@@ -89,7 +90,7 @@ impl Engine {
         author: &str,
         reason: &str,
     ) {
-        let how = (Verdict::Inconclusive, "cancelled");
+        let how = (Verdict::Inconclusive, CANCELLED);
         self.decide_by_person(ticket, id, how, (author, reason));
     }
 

@@ -8,7 +8,6 @@ use crate::engine::ledger::Held;
 use crate::engine::record::{DeliveryEnd, Fact};
 use crate::engine::timers::Waiter;
 use crate::ids::DeliveryId;
-use std::sync::Arc;
 
 impl Engine {
     fn message(&mut self, name: &DeliveryId) -> Option<&mut Delivery> {
@@ -20,6 +19,7 @@ impl Engine {
     /// The timer of a message has come.
     pub(super) fn wake_delivery(&mut self, name: &DeliveryId) {
         let Some(message) = self.message(name) else {
+            self.sending.remove(name); // dropped while it was on its way
             return;
         };
         match message.stage {
@@ -55,13 +55,19 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(&id) else {
             return;
         };
-        let view = Arc::new(analysis.view_at_birth());
-        let Some(message) = analysis.deliveries.iter_mut().find(|m| m.name == *name) else {
+        let Some(message) = analysis.deliveries.iter().find(|m| m.name == *name) else {
             return;
         };
         if message.end.is_some() || message.stage != Stage::Waiting {
             return;
         }
+        let body = analysis.body_of(message);
+        let Some(message) = analysis.deliveries.iter_mut().find(|m| m.name == *name) else {
+            return;
+        };
+        let Some(view) = body else {
+            return; // overtaken, and then it has an end
+        };
         if !message.is_worth_sending(now) {
             let last = message.detail.clone();
             let detail = last.unwrap_or_else(|| "never sent: the daemon was away".to_owned());
@@ -77,6 +83,8 @@ impl Engine {
             delivery: name.clone(),
             attempt,
             receiver: message.receiver.clone(),
+            moment: message.moment,
+            look: message.look,
             view,
             born: message.born,
             expires: message.expires,
@@ -92,17 +100,22 @@ impl Engine {
     /// is under way.
     pub(super) fn on_sent(&mut self, name: &DeliveryId, attempt: u32, reply: SendReply) {
         let Some(message) = self.message(name) else {
-            return;
+            self.sending.remove(name); // dropped while it was on its way
+            return self.timers.clear(&Waiter::Delivery(name.clone()));
         };
         let known = attempt <= message.next_attempt();
         let late_success = known && matches!(reply, SendReply::Accepted { .. });
-        let fits = message.stage == Stage::OnItsWay(attempt) || late_success;
-        if message.end.is_some() || !fits {
+        let awaited = message.stage == Stage::OnItsWay(attempt);
+        // Overtaken while it was on its way: that it arrived all the same is worth a record.
+        let overtaken = message.end.is_some() && awaited;
+        if (message.end.is_some() && !awaited) || !(awaited || late_success) {
             return self.ignore_reply(name, attempt);
         }
+        message.stage = Stage::Waiting;
         self.sending.remove(name);
         self.timers.clear(&Waiter::Delivery(name.clone()));
         match reply {
+            _ if overtaken && !late_success => {}
             SendReply::Accepted { status } => {
                 self.count_attempt(name, attempt);
                 self.settle_message(name, DeliveryEnd::Delivered { status });

@@ -1,6 +1,7 @@
 //! What readers see of an analysis: an immutable snapshot, published only once durable.
 
 use crate::engine::record::{Conclusion, DeliveryEnd};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::Hold;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
@@ -35,6 +36,10 @@ impl Status {
 pub struct DeliveryView {
     /// Which message.
     pub delivery: DeliveryId,
+    /// What it is about.
+    pub moment: Moment,
+    /// The look it came at; 0 before the first.
+    pub look: u32,
     /// Where to.
     pub url: String,
     /// Attempts so far.

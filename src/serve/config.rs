@@ -124,8 +124,8 @@ pub struct SourceConfig {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct WebhooksConfig {
-    /// The default key, a reference.
-    pub key: SecretText,
+    /// The default keys: a reference, or a list of them.
+    pub key: SecretTexts,
     /// Named keys, each a list of references.
     pub keys: BTreeMap<String, Vec<SecretText>>,
     /// Whether private addresses may be dialled.
@@ -261,7 +261,55 @@ impl std::fmt::Debug for SecretText {
     }
 }
 
+/// References to secrets: one text, or a list while they are exchanged.
+#[derive(Clone, Debug, Default)]
+pub struct SecretTexts(Vec<SecretText>);
+
+impl<'de> Deserialize<'de> for SecretTexts {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct OneOrMany;
+        impl<'de> serde::de::Visitor<'de> for OneOrMany {
+            type Value = SecretTexts;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("file:/path or env:NAME, or a list of them")
+            }
+
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                let one = SecretText(text.to_owned());
+                Ok(SecretTexts(Vec::from_iter(
+                    (!text.is_empty()).then_some(one),
+                )))
+            }
+
+            fn visit_seq<A: serde::de::SeqAccess<'de>>(
+                self,
+                mut items: A,
+            ) -> Result<Self::Value, A::Error> {
+                let mut out = Vec::new();
+                while let Some(item) = items.next_element()? {
+                    out.push(item);
+                }
+                Ok(SecretTexts(out))
+            }
+        }
+        deserializer.deserialize_any(OneOrMany)
+    }
+}
+
+impl SecretTexts {
+    /// What was written, in order.
+    pub fn as_slice(&self) -> &[SecretText] {
+        &self.0
+    }
+}
+
 impl SecretText {
+    /// A reference as somebody wrote it elsewhere, to be read like one of a configuration.
+    pub fn new(text: &str) -> Self {
+        Self(text.to_owned())
+    }
+
     /// Reads the secret; `None` when nothing is written. `key` is the name for the message.
     pub fn read(&self, key: &str) -> Result<Option<Secret>, String> {
         if self.0.is_empty() {
@@ -412,7 +460,9 @@ mod tests {
     #[test]
     fn an_inline_secret_is_refused_and_never_printed() {
         let config = loaded("[webhooks]\nkey = \"whsec_hunter2hunter2\"\n").unwrap();
-        let message = config.webhooks.key.read("webhooks.key").unwrap_err();
+        let message = config.webhooks.key.as_slice()[0]
+            .read("webhooks.key")
+            .unwrap_err();
         assert!(message.contains("file:/path"));
         assert!(!message.contains("hunter2"));
         assert!(!format!("{config:?}").contains("hunter2"));

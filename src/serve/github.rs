@@ -10,7 +10,7 @@ use crate::http::{self, Binding, GithubEnvironment};
 use crate::secret::Secret;
 use crate::serve::config::{GithubConfig, GithubEnvironmentConfig, ReceiverConfig};
 use crate::serve::outbox::heard;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
 use crate::webhook::github::{App, AppKey, Post};
 use crate::wire::github::{
@@ -22,6 +22,9 @@ use url::Url;
 
 /// Environments of one configuration; more are refused.
 const ENVIRONMENTS_MAX: usize = 10_000;
+
+/// How long a status that an analysis is under way may be late: less than a first look takes.
+const STATUS_LIFE: Span = Span::from_s(10);
 
 /// What speaks to GitHub.
 pub(crate) struct Outgoing {
@@ -198,7 +201,15 @@ impl Outgoing {
         form: &GithubForm,
         at: Timestamp,
     ) -> SendReply {
-        let said = match self.said(order, form) {
+        let word = self.dialects.word(Dialect::Github, State::of(&order.view));
+        // The newest status counts, whatever it was about: one that says `pending` must not come
+        // after the verdict. So it is said at once or not at all.
+        let passing = word == Word::Wait;
+        if passing && order.born.plus(STATUS_LIFE) < at {
+            let detail = "too late to say that it is under way".to_owned();
+            return SendReply::GiveUp { detail };
+        }
+        let said = match self.said(order, form, word) {
             Ok(said) => said,
             Err(detail) => return SendReply::GiveUp { detail },
         };
@@ -209,13 +220,15 @@ impl Outgoing {
             body: &said.body,
             at,
         };
-        heard(&self.app.post(sender, post).await)
+        match heard(&self.app.post(sender, post).await) {
+            SendReply::Retry { detail, .. } if passing => SendReply::GiveUp { detail },
+            reply => reply,
+        }
     }
 
     /// What an order comes to, or why it never comes to anything.
-    fn said(&self, order: &SendOrder, form: &GithubForm) -> Result<Said, String> {
+    fn said(&self, order: &SendOrder, form: &GithubForm, word: Word) -> Result<Said, String> {
         let view = &order.view;
-        let word = self.dialects.word(Dialect::Github, State::of(view));
         let report = self.report_url(view);
         let report = report.as_deref();
         let filled = filled(&order.receiver.url, view)?;

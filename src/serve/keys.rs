@@ -22,15 +22,11 @@ pub(crate) struct Keys {
 
 /// Reads and parses every key.
 pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
-    let default = parsed("webhooks.key", &config.key)?.into_iter().collect();
+    let default = list("webhooks.key", config.key.as_slice())?;
     let mut named = BTreeMap::new();
     for (name, written) in &config.keys {
-        let mut keys = Vec::new();
-        for (idx, text) in written.iter().enumerate() {
-            let key = format!("webhooks.keys.{name}[{idx}]");
-            keys.push(parsed(&key, text)?.ok_or_else(|| format!("{key}: empty"))?);
-        }
-        named.insert(name.clone(), keys);
+        let key = format!("webhooks.keys.{name}");
+        named.insert(name.clone(), list(&key, written)?);
     }
     for (idx, receiver) in config.receivers.iter().enumerate() {
         let key = format!("webhooks.receivers[{idx}]");
@@ -44,7 +40,7 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
             Some(name) if !named.contains_key(name) => {
                 return Err(format!("{key}.key: webhooks.keys has no `{name}`"));
             }
-            None if config.key.read("webhooks.key")?.is_none() => {
+            None if default.is_empty() => {
                 return Err(format!("{key}: names no key, and webhooks.key is not set"));
             }
             Some(_) | None => {}
@@ -53,12 +49,26 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     Ok(Keys { default, named })
 }
 
-fn parsed(key: &str, text: &SecretText) -> Result<Option<SigningKey>, String> {
-    text.read(key)?
-        .map(|secret: Secret| {
-            SigningKey::parse(secret.expose()).map_err(|fault| format!("{key}: {fault}"))
-        })
-        .transpose()
+/// Keys that sign one message at once, while they are exchanged; a longer list is refused.
+pub const KEYS_AT_ONCE_MAX: usize = 8;
+
+/// The keys of one list, each named in what is said of it.
+fn list(key: &str, written: &[SecretText]) -> Result<Vec<SigningKey>, String> {
+    if written.len() > KEYS_AT_ONCE_MAX {
+        let count = written.len();
+        return Err(format!(
+            "{key}: {count} keys; at most {KEYS_AT_ONCE_MAX} sign at once, remove the old ones"
+        ));
+    }
+    let one = |(idx, text): (usize, &SecretText)| {
+        let key = match written.len() {
+            1 => key.to_owned(),
+            _ => format!("{key}[{idx}]"),
+        };
+        let secret: Secret = text.read(&key)?.ok_or_else(|| format!("{key}: empty"))?;
+        SigningKey::parse(secret.expose()).map_err(|fault| format!("{key}: {fault}"))
+    };
+    written.iter().enumerate().map(one).collect()
 }
 
 fn policy(config: &WebhooksConfig) -> Policy {
@@ -85,6 +95,9 @@ pub(crate) fn sender(config: &WebhooksConfig) -> Result<Sender, String> {
 pub(crate) fn receiver_check(config: &WebhooksConfig) -> CheckReceiver {
     let policy = policy(config);
     Arc::new(move |receiver| {
+        if let SecretRef::Inline(secret) = &receiver.secret {
+            SigningKey::parse(secret.expose()).map_err(|why| ("secret", why.to_string()))?;
+        }
         let fault = |why: String| ("url", why);
         let url = url::Url::parse(&receiver.url).map_err(|why| fault(why.to_string()))?;
         check_url(&url, &policy).map_err(|why| fault(why.to_string()))

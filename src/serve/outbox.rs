@@ -9,7 +9,7 @@ use crate::serve::clock::Clock;
 use crate::serve::github::Outgoing;
 use crate::webhook::signature::SigningKey;
 use crate::webhook::{Disposition, Message, Reply, Sender};
-use crate::wire::event::verdict_event;
+use crate::wire::event::moment_event;
 use std::collections::BTreeMap;
 
 /// Everything needed to send a message.
@@ -49,7 +49,8 @@ impl Outbox {
                 };
             }
         };
-        let body = verdict_event(&order.view, &order.delivery, &self.source, order.born);
+        let at_birth = (&*order.view, order.born);
+        let body = moment_event(order.moment, at_birth, &order.delivery, &self.source);
         let traceparent = order.view.plan.rollout.deploy.traceparent.as_deref();
         let headers: Vec<_> = traceparent
             .map(|value| ("traceparent", value))

@@ -340,6 +340,9 @@ fn log_record(record: &Record) {
             metrics::counter!("haldane_deliveries_settled_total").increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
         }
-        Fact::SourceFailed { .. } | Fact::Captured { .. } | Fact::Ignored { .. } => {}
+        Fact::SourceFailed { .. }
+        | Fact::Captured { .. }
+        | Fact::Announced { .. }
+        | Fact::Ignored { .. } => {}
     }
 }

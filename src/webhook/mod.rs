@@ -8,7 +8,8 @@
 //!
 //! | file | what |
 //! |---|---|
-//! | [`signature`] | keys, signing, and the check a receiver makes |
+//! | [`key`] | shared secrets and Ed25519 pairs |
+//! | [`signature`] | signing, and the check a receiver makes |
 //! | [`address_guard`] | which addresses may be called, before and after DNS |
 //! | [`resolver`] | the guard between DNS and dialling |
 //! | [`sender`] | one HTTP attempt: time limits, no redirects, no proxy, capped answer |
@@ -21,6 +22,7 @@
 pub mod address_guard;
 mod exchange;
 pub mod github;
+pub mod key;
 pub mod reply;
 pub mod resolver;
 pub mod retry_after;
@@ -28,7 +30,8 @@ pub mod sender;
 pub mod signature;
 
 pub use address_guard::{AddressError, HostRule, Network, Policy, check_url};
+pub use key::{KeyError, SigningKey, VerifyingKey};
 pub use reply::{Disposition, FailedKind, Refusal, Reply};
 pub use resolver::{Lookup, SystemLookup};
 pub use sender::{Message, Options, Sender, SenderError};
-pub use signature::{KeyError, SignedHeaders, SigningKey, VerifyError, verify};
+pub use signature::{SignedHeaders, VerifyError, verify, verify_with};

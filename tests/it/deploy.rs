@@ -84,7 +84,9 @@ fn the_sample_configuration_is_safe_to_expose() {
         let fault = credential.token.read("token").unwrap_err();
         assert!(fault.contains("/etc/haldane/secrets/"), "{fault}");
     }
-    let fault = config.webhooks.key.read("webhooks.key").unwrap_err();
+    let fault = config.webhooks.key.as_slice()[0]
+        .read("webhooks.key")
+        .unwrap_err();
     assert!(fault.contains("webhook.whsec"), "{fault}");
     assert!(config.store.path.starts_with("/var/lib/haldane"));
     assert!(config.templates.dir.starts_with("/etc/haldane"));

@@ -9,6 +9,7 @@ use crate::engine_plans::{START, objective, rung};
 use haldane::engine::Limits;
 use haldane::engine::event::{Event, SendReply, Ticket};
 use haldane::engine::record::{DeliveryEnd, Fact, Seq};
+use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::Verdict;
 use haldane::ids::DeliveryId;
 use haldane::judge::judgement::Label;
@@ -129,7 +130,15 @@ impl World {
         if self.desk.forgotten.contains(&id(&name)) {
             return; // the shell never makes a name twice
         }
-        let submission = Box::new(submission(&name, key, text, receivers));
+        let mut submission = submission(&name, key, text, receivers);
+        for receiver in &mut submission.receivers {
+            // Half of them hear of verdicts alone, the others of any moments.
+            let wants = Moment::ALL.into_iter();
+            if self.chance.one_in(2) {
+                receiver.moments = wants.filter(|_| self.chance.one_in(2)).collect();
+            }
+        }
+        let submission = Box::new(submission);
         let ticket = self.ticket();
         self.desk.tell(Event::Submitted { ticket, submission });
     }

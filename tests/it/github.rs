@@ -383,7 +383,18 @@ async fn commits_and_deployments_get_a_status() {
             "baseline": "track=\"baseline\"", "canary": "track=\"canary\"",
             "deploy": { "service": "shop", "commit": commit, "id": number, "region": "eu" },
         });
+        let before = github.posted().len();
         let id = daemon.submit(&body).await;
+        github.reaches(before + 2).await;
+        let states = github.posted().split_off(before);
+        let states = states
+            .iter()
+            .map(|one| one.body["state"].as_str().unwrap().to_owned());
+        let states: std::collections::BTreeSet<String> = states.collect();
+        assert_eq!(
+            states.into_iter().collect::<Vec<_>>(),
+            ["in_progress", "pending"]
+        );
         decide(&daemon, &id, verdict).await;
         let links = format!("https://haldane.example.org/v1/analyses/{id}/report.html");
         let description = format!(

@@ -226,9 +226,10 @@ fn bad_secrets_are_refused_and_never_shown() {
             KeyError::Prefix,
         ),
         (
-            "whsk_Y2FuYXJ5LWRhZW1vbi1leGFtcGxlLXNlY3JldC0zMmI=",
-            KeyError::Asymmetric,
+            "whpk_Y2FuYXJ5LWRhZW1vbi1leGFtcGxlLXNlY3JldC0zMmI=",
+            KeyError::Public,
         ),
+        ("whsk_Y2FuYXJ5", KeyError::PairLength { bytes: 6 }),
         ("whsec_Y2FuYXJ5 LWRhZW1v", KeyError::Base64),
         ("whsec_Y2FuYXJ5LWRhZW1v****", KeyError::Base64),
         ("whsec_", KeyError::Length { bytes: 0 }),
@@ -302,7 +303,7 @@ proptest! {
     ) {
         let believed = check(&[key()], (&id, &timestamp, &list), b"x", AT);
         prop_assert!(believed.is_err());
-        prop_assert!(SigningKey::parse(&secret).is_err() || secret.trim().starts_with("whsec_"));
+        prop_assert!(SigningKey::parse(&secret).is_err() || secret.trim().starts_with("whs"));
     }
 
     #[test]

@@ -75,7 +75,7 @@ fn the_log_keeps_form_and_moments_and_reads_what_has_none() {
         key: key.clone(),
         template_text: template_text.clone(),
         rollout: rollout.clone(),
-        plan_digest: plan_digest.clone(),
+        plan_digest,
         receivers,
     };
     for receivers in [receivers, changed] {

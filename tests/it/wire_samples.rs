@@ -3,6 +3,7 @@
 
 use haldane::digest::Digest;
 use haldane::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, SecretRef, Seq};
+use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::{Hold, Verdict};
 use haldane::engine::view::{DeliveryView, Status, View};
 use haldane::ids::{
@@ -434,6 +435,8 @@ pub(crate) fn view(judgement: Judgement) -> View {
         source_fault: None,
         deliveries: vec![DeliveryView {
             delivery: DeliveryId::new("a1-0").unwrap(),
+            moment: Moment::Verdict,
+            look: 7,
             url: "https://a.example/hook".to_owned(),
             attempts: 1,
             end: Some(DeliveryEnd::Delivered { status: 202 }),

@@ -7,7 +7,7 @@
 //! | `submitted` | template text, rollout, plan digest, receivers (`submitted.rs`) |
 //! | `captured` | samples in columns (`captured.rs`) |
 //! | `judged` | all findings of a look (`judged.rs`, `objective.rs`) |
-//! | `source_failed` `concluded` `ignored` `attempted` `settled` | below |
+//! | `source_failed` `announced` `concluded` `ignored` `attempted` `settled` | below |
 
 mod breakdown;
 mod captured;
@@ -20,6 +20,7 @@ pub(in crate::wire) use submitted::RolloutShape;
 
 use crate::digest::Digest;
 use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Record};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Hold, Verdict};
 use crate::ids::DeliveryId;
 use crate::judge::judgement::Judgement;
@@ -66,6 +67,13 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         ),
         Fact::Judged { judgement } => ("judged", judged::encode(judgement)),
         Fact::Concluded { conclusion } => ("concluded", bytes(&Concluded::from(conclusion))),
+        Fact::Announced { moment, look } => (
+            "announced",
+            bytes(&Announced {
+                moment: moment.word().to_owned(),
+                look: *look,
+            }),
+        ),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
@@ -113,6 +121,11 @@ pub fn decode(kind: &str, body: &[u8], version: u32) -> Result<Fact, Damage> {
         "concluded" => Ok(Fact::Concluded {
             conclusion: parse::<Concluded>(kind, body)?.try_into()?,
         }),
+        "announced" => {
+            let Announced { moment, look } = parse(kind, body)?;
+            let moment = checked("moment", moment.as_str(), Moment::from_word)?;
+            Ok(Fact::Announced { moment, look })
+        }
         "ignored" => Ok(Fact::Ignored {
             what: parse::<Ignored>(kind, body)?.what,
         }),
@@ -171,6 +184,13 @@ pub(in crate::wire) fn checked<I: fmt::Debug + ?Sized, T>(
 struct SourceFailed {
     look: u32,
     message: String,
+}
+
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Announced {
+    moment: String,
+    look: u32,
 }
 
 #[derive(Serialize, Deserialize)]

@@ -256,6 +256,7 @@ fn kept(fact: &Fact) -> Option<Kept> {
         Fact::Judged { judgement } => Some(Kept::Judged(LookKept::of(judgement))),
         Fact::Concluded { conclusion } => Some(Kept::Concluded(conclusion.clone())),
         Fact::Submitted { .. }
+        | Fact::Announced { .. }
         | Fact::Ignored { .. }
         | Fact::Attempted { .. }
         | Fact::Settled { .. } => None,

@@ -39,7 +39,10 @@ impl ReportDocument {
                 Fact::Ignored { what } => {
                     out.events.push(event(record.at, "ignored", what.clone()));
                 }
-                Fact::Concluded { .. } | Fact::Attempted { .. } | Fact::Settled { .. } => {}
+                Fact::Announced { .. }
+                | Fact::Concluded { .. }
+                | Fact::Attempted { .. }
+                | Fact::Settled { .. } => {}
             }
         }
         out.series = series(plan, &windows);

@@ -20,6 +20,9 @@ use base64::engine::general_purpose::STANDARD;
 /// Bytes of a signing key (Standard Webhooks, "Signature scheme").
 const SECRET_BYTES: std::ops::RangeInclusive<usize> = 24..=64;
 
+/// Bytes of an Ed25519 private key: a seed, or seed and public key (RFC 8032 section 5.1.5).
+const PRIVATE_BYTES: [usize; 2] = [32, 64];
+
 /// Checks `document` whole.
 pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, Vec<FieldProblem>> {
     let mut faults = Faults(Vec::new());
@@ -324,14 +327,15 @@ fn secret(input: &WebhookInput) -> Result<SecretRef, String> {
         }
         (None, Some(name)) => Ok(SecretRef::Named(name.clone())),
         (Some(text), None) => {
-            let bytes = text
-                .0
-                .strip_prefix("whsec_")
-                .and_then(|key| STANDARD.decode(key).ok())
-                .map_or(0, |key| key.len());
-            if !SECRET_BYTES.contains(&bytes) {
+            let bytes = |prefix: &str| {
+                let encoded = text.0.strip_prefix(prefix)?;
+                STANDARD.decode(encoded).ok().map(|key| key.len())
+            };
+            let shared = bytes("whsec_").is_some_and(|bytes| SECRET_BYTES.contains(&bytes));
+            let private = bytes("whsk_").is_some_and(|bytes| PRIVATE_BYTES.contains(&bytes));
+            if !shared && !private {
                 return Err(format!(
-                    "it must be whsec_ and {} to {} bytes in base64",
+                    "it must be whsec_ and {} to {} bytes in base64, or whsk_ and an ed25519 key",
                     SECRET_BYTES.start(),
                     SECRET_BYTES.end()
                 ));

@@ -112,7 +112,7 @@ pub struct DeployInput {
 pub struct WebhookInput {
     /// Where to; http or https.
     pub url: String,
-    /// A key of its own (`whsec_…`, 24 to 64 bytes in base64).
+    /// A key of its own (`whsec_…`, 24 to 64 bytes in base64, or `whsk_…`, an Ed25519 private key).
     #[serde(skip_serializing_if = "Option::is_none")]
     pub secret: Option<SecretText>,
     /// Or the name of a key in the daemon's configuration; its default key, when both are absent.

@@ -1,0 +1,163 @@
+//! Who hears of which moment: the birth of messages, and what their bodies are rendered from.
+//!
+//! Every birth is a consequence of a record, so the same records give the same messages, and none
+//! leaves before its record is durable (A3). Submission, conclusion and what follows a rollback
+//! are records anyway; looks and holds get one of their own, and only when somebody hears of them.
+
+use crate::engine::Engine;
+use crate::engine::analysis::Analysis;
+use crate::engine::delivery::{Birth, Delivery};
+use crate::engine::record::{Fact, Seq};
+use crate::engine::schedule;
+use crate::engine::subscription::Moment;
+use crate::engine::verdict::{Situation, Source, Verdict, decide};
+use crate::engine::view::{Status, View};
+use crate::ids::AnalysisId;
+use crate::judge::explain::sentence;
+use crate::time::{Span, Timestamp};
+use std::sync::Arc;
+
+/// Messages about looks and holds that one analysis keeps for each receiver; the oldest that are
+/// over are dropped from memory and stay in the decision log.
+pub const PASSING_KEPT_MAX: usize = 8;
+
+impl Analysis {
+    /// Gives birth to the messages about a moment of an analysis with this verdict, if it has one.
+    pub(super) fn bear(&mut self, birth: &Birth, verdict: Option<Verdict>) {
+        let receivers = self.receivers.iter().enumerate();
+        let born: Vec<_> = receivers
+            .filter(|(_, to)| to.hears_of(birth.moment, verdict))
+            .map(|to| Delivery::born(&self.id, to, birth))
+            .collect();
+        self.deliveries.extend(born);
+    }
+
+    /// A look or a hold is to be heard of. Earlier messages of the same kind are worthless now.
+    pub(super) fn announced(
+        &mut self,
+        (moment, look): (Moment, u32),
+        (at, seq): (Timestamp, Seq),
+        lives: Span,
+    ) {
+        match moment {
+            Moment::Hold => self.told_hold = self.decision(Source::Answering).hold,
+            _ => self.told_look = look,
+        }
+        let older = self.deliveries.iter_mut();
+        for message in older.filter(|message| message.moment == moment) {
+            message.overtaken("a newer one has come");
+        }
+        self.drop_oldest(moment);
+        let body = View {
+            deliveries: Vec::new(),
+            ..self.view()
+        };
+        let birth = Birth {
+            moment,
+            look,
+            at,
+            seq,
+            lives,
+            body: Some(Arc::new(body)),
+        };
+        self.bear(&birth, None);
+    }
+
+    /// Keeps room for one more message of this kind for each receiver; all of them are over.
+    fn drop_oldest(&mut self, moment: Moment) {
+        let kept = (PASSING_KEPT_MAX - 1).saturating_mul(self.receivers.len());
+        let of_kind = self.deliveries.iter().filter(|m| m.moment == moment);
+        let mut surplus = of_kind.count().saturating_sub(kept);
+        let dropped = &mut self.dropped;
+        self.deliveries.retain(|message| {
+            let goes = surplus > 0 && message.moment == moment;
+            if goes {
+                surplus -= 1;
+                dropped.push(message.name.clone());
+            }
+            !goes
+        });
+    }
+
+    /// What a body is rendered from: the analysis as it was when the message was born, so every
+    /// attempt, before and after a restart, carries the same bytes. `None` of a look or hold that
+    /// the verdict has overtaken.
+    pub(super) fn body_of(&self, message: &Delivery) -> Option<Arc<View>> {
+        if message.moment.is_passing() {
+            return message.body.clone();
+        }
+        Some(Arc::new(match message.moment {
+            Moment::Started => self.view_at_submission(),
+            _ => View {
+                deliveries: Vec::new(),
+                ..self.view()
+            },
+        }))
+    }
+
+    fn view_at_submission(&self) -> View {
+        let decision = decide(&Situation::of(&self.plan, None, Source::Answering));
+        View {
+            id: self.id.clone(),
+            plan: Arc::clone(&self.plan),
+            status: Status::Waiting,
+            submitted_at: self.submitted_at,
+            looks: 0,
+            next_look_at: Some(schedule::due(&self.plan.timing, 1)),
+            judgement: None,
+            sentence: sentence(&self.plan, None, decision.stand()),
+            hold: decision.hold,
+            conclusion: None,
+            source_fault: None,
+            deliveries: Vec::new(),
+        }
+    }
+
+    fn is_heard_of(&self, moment: Moment) -> bool {
+        self.receivers.iter().any(|to| to.hears_of(moment, None))
+    }
+}
+
+impl Engine {
+    /// Announces the newest look and hold of an analysis that goes on, as far as somebody hears of
+    /// them and they are not announced yet. After a crash between a judgement and its announcement
+    /// this makes up for it.
+    pub(super) fn announce(&mut self, id: &AnalysisId) {
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        let look = analysis.judged_look();
+        if look == 0 || analysis.conclusion.is_some() {
+            return;
+        }
+        let hold = analysis.decision(Source::Answering).hold;
+        let held = hold.is_some() && hold != analysis.told_hold;
+        let news = [
+            (Moment::Look, look > analysis.told_look),
+            (Moment::Hold, held),
+        ];
+        let news: Vec<Moment> = news
+            .into_iter()
+            .filter(|(moment, new)| *new && analysis.is_heard_of(*moment))
+            .map(|(moment, _)| moment)
+            .collect();
+        for moment in news {
+            self.write(id, Fact::Announced { moment, look });
+        }
+    }
+
+    /// Enters the messages that the record at `seq` gave birth to; they leave once it is durable.
+    pub(super) fn enter_messages(&mut self, id: &AnalysisId, seq: Seq) {
+        let Some(analysis) = self.analyses.get_mut(id) else {
+            return;
+        };
+        for name in analysis.dropped.drain(..) {
+            self.messages.remove(&name);
+        }
+        for message in analysis.deliveries.iter().filter(|m| m.born_of == seq) {
+            self.messages.insert(message.name.clone(), id.clone());
+            let send = crate::engine::ledger::Held::Send(message.name.clone());
+            self.ledger.hold(seq, send);
+        }
+    }
+}
