@@ -1,187 +1,30 @@
-//! GitHub from the configuration, and what it is told of a verdict.
+//! What GitHub is told of a verdict: the words of its API, the address, and who may hear it.
 
 use crate::dialect::{Dialect, Dialects, State, Word};
 use crate::engine::effect::SendOrder;
 use crate::engine::event::SendReply;
 use crate::engine::github::{GithubForm, GithubRule};
-use crate::engine::subscription::Form;
 use crate::engine::view::View;
-use crate::http::{self, Binding, GithubEnvironment};
-use crate::secret::Secret;
-use crate::serve::config::{GithubConfig, GithubEnvironmentConfig, ReceiverConfig};
+use crate::http;
 use crate::serve::outbox::heard;
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
-use crate::webhook::github::{App, AppKey, Post};
+use crate::webhook::github::{App, Post};
 use crate::wire::github::{
     CommitState, DeploymentState, comment, commit_status, deployment_status, host_of, rule_answer,
 };
-use crate::wire::subscription as words;
-use std::sync::Arc;
 use url::Url;
-
-/// Environments of one configuration; more are refused.
-const ENVIRONMENTS_MAX: usize = 10_000;
 
 /// How long a status that an analysis is under way may be late: less than a first look takes.
 const STATUS_LIFE: Span = Span::from_s(10);
 
 /// What speaks to GitHub.
 pub(crate) struct Outgoing {
-    app: App,
-    callback_hosts: Vec<String>,
-    plain_http: bool,
-    reports_url: Option<Url>,
-    dialects: Dialects,
-}
-
-/// GitHub as the configuration has it: what the door needs, and what speaks.
-pub(crate) struct Parsed {
-    pub(crate) door: Option<Arc<http::Github>>,
-    pub(crate) outgoing: Option<Outgoing>,
-}
-
-/// Reads `[github]`, and the receivers that are told of verdicts there.
-pub(crate) fn read(
-    config: &GithubConfig,
-    receivers: &[ReceiverConfig],
-    bindings: &[Binding],
-    dialects: &Dialects,
-) -> Result<Parsed, String> {
-    let api = address("github.api_url", &config.api_url)?;
-    let plain_http = api.scheme() == "http";
-    let callback_hosts = config.callback_hosts.clone();
-    let app = app(config, &api)?;
-    let secrets = secrets(config)?;
-    if !config.environments.is_empty() && (secrets.is_empty() || app.is_none()) {
-        return Err(
-            "github.environments: answering needs github.secrets (the webhook's), github.app_id \
-             and github.private_key"
-                .to_owned(),
-        );
-    }
-    let environments = environments(&config.environments, bindings)?;
-    let door = (!secrets.is_empty()).then(|| {
-        Arc::new(http::Github {
-            secrets,
-            callback_hosts: callback_hosts.clone(),
-            plain_http,
-            environments,
-        })
-    });
-    let reports_url = match config.reports_url.as_str() {
-        "" => None,
-        text => Some(address("github.reports_url", text)?),
-    };
-    let outgoing = app.map(|app| Outgoing {
-        app,
-        callback_hosts,
-        plain_http,
-        reports_url,
-        dialects: dialects.clone(),
-    });
-    for (idx, receiver) in receivers.iter().enumerate() {
-        if matches!(words::form(receiver.form.as_deref()), Ok(Form::Github(_))) {
-            let checked = check_receiver(receiver, outgoing.as_ref());
-            checked.map_err(|why| format!("webhooks.receivers[{idx}]{why}"))?;
-        }
-    }
-    Ok(Parsed { door, outgoing })
-}
-
-/// The address of a repository, on a host that may be told; the app's token is the credential.
-fn check_receiver(receiver: &ReceiverConfig, outgoing: Option<&Outgoing>) -> Result<(), String> {
-    let outgoing = outgoing.ok_or(".form: needs github.app_id and github.private_key")?;
-    if receiver.key.is_some() {
-        return Err(".key: github takes no signature; leave it out".to_owned());
-    }
-    let filled = fill(&receiver.url, |hole| {
-        (hole == "service" || hole.starts_with("inputs.")).then_some("x")
-    })
-    .map_err(|why| format!(".url: {why}"))?;
-    let url = Url::parse(&filled).map_err(|fault| format!(".url `{}`: {fault}", receiver.url))?;
-    let checked = outgoing
-        .may_be_told(&url)
-        .and_then(|()| repository_of(&url));
-    checked.map(drop).map_err(|why| format!(".url: {why}"))
-}
-
-fn address(key: &str, text: &str) -> Result<Url, String> {
-    let url = Url::parse(text).map_err(|fault| format!("{key} `{text}`: {fault}"))?;
-    let plain = url.query().is_none() && url.fragment().is_none() && url.username().is_empty();
-    if matches!(url.scheme(), "https" | "http") && url.has_host() && plain {
-        return Ok(url);
-    }
-    Err(format!(
-        "{key} `{text}`: write https://HOST, with a path where there is one"
-    ))
-}
-
-fn app(config: &GithubConfig, api: &Url) -> Result<Option<App>, String> {
-    let key = config.private_key.read("github.private_key")?;
-    match (config.app_id.as_str(), key) {
-        ("", None) => Ok(None),
-        ("", Some(_)) => Err("github.app_id: missing, and github.private_key is set".to_owned()),
-        (_, None) => Err("github.private_key: missing, and github.app_id is set".to_owned()),
-        (id, Some(pem)) => {
-            let key =
-                AppKey::parse(id, &pem).map_err(|fault| format!("github.private_key: {fault}"))?;
-            Ok(Some(App::new(api.clone(), key)))
-        }
-    }
-}
-
-fn secrets(config: &GithubConfig) -> Result<Vec<Secret>, String> {
-    let mut out = Vec::new();
-    for (idx, written) in config.secrets.iter().enumerate() {
-        let key = format!("github.secrets[{idx}]");
-        out.push(written.read(&key)?.ok_or_else(|| format!("{key}: empty"))?);
-    }
-    Ok(out)
-}
-
-fn environments(
-    written: &[GithubEnvironmentConfig],
-    bindings: &[Binding],
-) -> Result<Vec<GithubEnvironment>, String> {
-    if written.len() > ENVIRONMENTS_MAX {
-        let count = written.len();
-        return Err(format!(
-            "github.environments: there are {count}, the limit is {ENVIRONMENTS_MAX}; run a second \
-             daemon for the rest"
-        ));
-    }
-    let mut out: Vec<GithubEnvironment> = Vec::new();
-    for (idx, one) in written.iter().enumerate() {
-        let key = format!("github.environments[{idx}]");
-        let parts: Vec<&str> = one.repository.split('/').collect();
-        if parts.len() != 2 || parts.contains(&"") {
-            let text = &one.repository;
-            return Err(format!("{key}.repository: `{text}` is not OWNER/NAME"));
-        }
-        if !bindings.iter().any(|binding| binding.name == one.binding) {
-            let name = &one.binding;
-            return Err(format!(
-                "{key}.binding: there is no `{name}` in [[bindings]]"
-            ));
-        }
-        let same = |other: &&GithubEnvironment| {
-            other.repository.eq_ignore_ascii_case(&one.repository)
-                && other.environment.to_lowercase() == one.environment.to_lowercase()
-        };
-        if out.iter().find(same).is_some() {
-            return Err(format!(
-                "{key}: {} of {} has a binding already; remove one",
-                one.environment, one.repository
-            ));
-        }
-        out.push(GithubEnvironment {
-            repository: one.repository.clone(),
-            environment: one.environment.clone(),
-            binding: one.binding.clone(),
-        });
-    }
-    Ok(out)
+    pub(super) app: App,
+    pub(super) callback_hosts: Vec<String>,
+    pub(super) plain_http: bool,
+    pub(super) reports_url: Option<Url>,
+    pub(super) dialects: Dialects,
 }
 
 /// What goes out: where to, for which repository, and the body.
@@ -288,7 +131,7 @@ impl Outgoing {
     }
 
     /// The app's token goes to these hosts and no others, whatever a record says.
-    fn may_be_told(&self, url: &Url) -> Result<(), String> {
+    pub(super) fn may_be_told(&self, url: &Url) -> Result<(), String> {
         let host = host_of(url);
         if !self.callback_hosts.contains(&host) {
             return Err(format!(
@@ -312,7 +155,7 @@ impl Outgoing {
 }
 
 /// `OWNER/NAME` behind `repos` in the path.
-fn repository_of(url: &Url) -> Result<String, String> {
+pub(super) fn repository_of(url: &Url) -> Result<String, String> {
     let mut parts = url.path().split('/').skip_while(|part| *part != "repos");
     let (_, owner, name) = (parts.next(), parts.next(), parts.next());
     match (owner, name) {
@@ -333,7 +176,10 @@ fn filled(text: &str, view: &View) -> Result<String, String> {
 }
 
 /// The address with every hole filled by what `value` gives for it: a name of a repository.
-fn fill<'a>(text: &str, value: impl Fn(&str) -> Option<&'a str>) -> Result<String, String> {
+pub(super) fn fill<'a>(
+    text: &str,
+    value: impl Fn(&str) -> Option<&'a str>,
+) -> Result<String, String> {
     let mut out = String::new();
     let mut rest = text;
     while let Some((before, behind)) = rest.split_once("{{") {
