@@ -90,8 +90,11 @@ pub(crate) async fn until_final(
         }
         if watch.left().is_zero() {
             let limit = waiting.timeout.unwrap_or(Span::ZERO);
-            let message = format!("no verdict within --timeout {limit}; the analysis goes on");
-            return Err((Exit::Inconclusive, message));
+            let late = format!("no verdict within --timeout {limit}");
+            return Err(match watch.away {
+                Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
+                None => (Exit::Inconclusive, format!("{late}; the analysis goes on")),
+            });
         }
     }
 }
@@ -106,7 +109,8 @@ struct Watch {
     began: Instant,
     limit: Option<Duration>,
     reached: bool,
-    away: bool,
+    /// Why it does not answer at present.
+    away: Option<String>,
     line_at: Option<Instant>,
 }
 
@@ -117,7 +121,7 @@ impl Watch {
             began: Instant::now(),
             limit: timeout.map(limit),
             reached: false,
-            away: false,
+            away: None,
             line_at: None,
         }
     }
@@ -133,10 +137,10 @@ impl Watch {
     }
 
     fn answered(&mut self, document: &VerdictDocument, output: &mut Output) {
-        if self.away {
+        if self.away.take().is_some() {
             output.note("the daemon is back");
         }
-        (self.reached, self.away) = (true, false);
+        self.reached = true;
         let line = self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY);
         if line {
             self.line_at = Some(Instant::now());
@@ -155,11 +159,11 @@ impl Watch {
         if !self.reached && self.began.elapsed() >= FIRST_ANSWER_MAX {
             return Err((Exit::Unavailable, message));
         }
-        if !self.away {
+        if self.away.is_none() {
             let every = PAUSE.as_secs();
             output.note(&format!("{message}; asking again every {every} s"));
-            self.away = true;
         }
+        self.away = Some(message);
         self.pause().await;
         Ok(())
     }
