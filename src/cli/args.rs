@@ -4,7 +4,9 @@ use crate::cli::ending::EndingArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
+use crate::cli::hook_verify::HookVerifyArgs;
 use crate::cli::import::ImportArgs;
+use crate::cli::keys::KeysArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
@@ -100,6 +102,12 @@ pub enum Command {
     /// Measure how often a template is wrong, and propose a better one
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
+    /// Make a key that signs webhooks, or print the public half of one
+    #[command(after_help = examples::KEYS)]
+    Keys(KeysArgs),
+    /// Check the signature of a webhook that was received, and say what is wrong with it
+    #[command(after_help = examples::HOOK_VERIFY)]
+    HookVerify(HookVerifyArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

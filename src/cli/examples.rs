@@ -154,6 +154,22 @@ Examples:
 Exit codes: 0 the template or the proposal is shown to do what is asked, 1 nothing that was tried
 does, 2 the question is wrong, 3 too few windows to show it, 4 the server cannot be reached";
 
+/// `haldane keys`
+pub(super) const KEYS: &str = "\
+Examples:
+  haldane keys > argo.whsec
+  haldane keys ed25519 --out /etc/haldane/hooks.whsk > hooks.whpk
+  haldane keys --public-of file:/etc/haldane/hooks.whsk";
+
+/// `haldane hook-verify`
+pub(super) const HOOK_VERIFY: &str = "\
+Examples:
+  haldane hook-verify body.json --headers-file headers.txt --key file:argo.whsec
+  haldane hook-verify body.json --key whpk_A6EHv/POEL4dcN0Y50vAmWfk1jCbpQ1fHdyGZBJVMbg= \\
+    -H 'webhook-id: msg_1' -H 'webhook-timestamp: 1767323045' -H 'webhook-signature: v1a,…'
+
+Exit codes: 0 believed, 1 not believed, 2 nothing could be checked";
+
 /// `haldane config`
 pub(super) const CONFIG: &str = "\
 Examples:

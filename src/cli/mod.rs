@@ -14,9 +14,11 @@ mod examples;
 pub mod exit_code;
 mod explain;
 mod figures;
+pub mod hook_verify;
 pub mod import;
 mod judge;
 mod junit;
+pub mod keys;
 mod lint;
 mod markdown;
 mod output;
@@ -128,6 +130,8 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Tune(args) => tune::run(args, output).await,
+        Command::Keys(args) => keys::run(&args, output),
+        Command::HookVerify(args) => hook_verify::run(&args, output),
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

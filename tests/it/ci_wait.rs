@@ -103,7 +103,11 @@ async fn every_end_has_its_code_and_can_be_folded() {
         ];
         let said = haldane(&[&dead[..], flags].concat()).await;
         assert_eq!(said.code, Some(code), "CL-6 {flags:?}: {said:?}");
-        assert!(said.err.contains("no verdict within --timeout 1s; no daemon at"), "{said:?}");
+        assert!(
+            said.err
+                .contains("no verdict within --timeout 1s; no daemon at"),
+            "{said:?}"
+        );
         let list = [
             "submit",
             "-t",

@@ -119,6 +119,7 @@ mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
 mod webhook_subscription;
+mod webhook_vectors;
 mod windows;
 mod windows_past;
 mod wire_document;
