@@ -217,7 +217,11 @@ async fn ask(daemon: &Daemon, body: &Value, delivery: &str) -> String {
 }
 
 async fn decide(daemon: &Daemon, id: &str, verdict: &str) {
-    let by = json!({ "verdict": verdict, "reason": "a <test>", "author": "@ada" });
+    decide_because(daemon, id, verdict, "a <test>").await;
+}
+
+async fn decide_because(daemon: &Daemon, id: &str, verdict: &str, reason: &str) {
+    let by = json!({ "verdict": verdict, "reason": reason, "author": "@ada" });
     let answer = daemon
         .post(&format!("/v1/analyses/{id}/override"), &by)
         .await;
@@ -286,9 +290,16 @@ async fn a_deployment_hears_its_decision_once() {
         assert_eq!(deploy["id"], "583231", "{view}");
         assert_eq!(deploy["actor"], "octocat", "{view}");
     }
+    // A comment is cut to what GitHub takes, and keeps its link.
+    let id = ask(&daemon, &rule(&github, 90), "delivery-90").await;
+    decide_because(&daemon, &id, "promote", &"*é".repeat(600)).await;
+    let posted = github.reaches(4).await;
+    let comment = posted.body["comment"].as_str().unwrap();
+    assert!((1023..=1024).contains(&comment.chars().count()), "{comment}");
+    assert!(comment.ends_with("/report.html))"), "{comment}");
     // One token and one look-up serve all of them.
     assert_eq!(github.handed_out(), (1, 1));
-    assert_eq!(github.posted().len(), 3);
+    assert_eq!(github.posted().len(), 4);
     github.check();
     daemon.stop().await;
 }
