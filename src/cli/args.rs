@@ -1,6 +1,7 @@
 //! Flags as data: one source for parsing, help and completions.
 
 use crate::cli::deliveries::DeliveriesArgs;
+use crate::cli::ending::EndingArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
@@ -411,12 +412,12 @@ pub struct SubmitArgs {
     /// Wait for the verdict
     #[arg(long)]
     pub wait: bool,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
-    /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own, requires = "wait")]
-    pub inconclusive_as: InconclusiveAs,
+    /// With --wait: give up after this long (exit code 3); as long as it takes without
+    #[arg(long, requires = "wait")]
+    pub timeout: Option<String>,
+    /// With --wait: what the verdict ends with.
+    #[command(flatten)]
+    pub ending: EndingArgs,
 }
 
 /// `haldane status`
@@ -484,12 +485,9 @@ pub struct WaitArgs {
     /// Give up after this long (exit code 3)
     #[arg(long, default_value = "2h")]
     pub timeout: String,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
-    /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
-    pub inconclusive_as: InconclusiveAs,
+    /// What the verdict ends with.
+    #[command(flatten)]
+    pub ending: EndingArgs,
 }
 
 /// `haldane cancel`

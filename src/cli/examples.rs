@@ -46,7 +46,8 @@ Examples:
 /// `haldane wait`
 pub(super) const WAIT: &str = "\
 Examples:
-  haldane wait 0193c5f0a1b27c3d8e4f5061728394a5 --timeout 45m --inconclusive-as rollback";
+  haldane wait 0193c5f0a1b27c3d8e4f5061728394a5 --timeout 45m --inconclusive-as rollback
+  haldane wait 0193c5f0a1b27c3d8e4f5061728394a5 --junit verdict.xml --summary summary.md";
 
 /// `haldane cancel`
 pub(super) const CANCEL: &str = "\

@@ -31,7 +31,7 @@ Exit codes:
   1    rollback, or lint errors
   2    usage, template or configuration error
   3    inconclusive or no data (judge and wait: see --inconclusive-as)
-  4    source, daemon or store unavailable
+  4    source, daemon or store unavailable (wait: see --error-as)
   5    held: a gate outside the statistics keeps a promote back
   70   internal error
   130  interrupted";

@@ -66,6 +66,12 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
     out
 }
 
+/// No verdict, because of a fault.
+pub(crate) fn fault(message: &str) -> String {
+    let symbol = Style::DOCUMENT.symbol("no_data");
+    format!("### {symbol} NO VERDICT\n\n{}\n", escaped(message))
+}
+
 /// Text from a stranger must stay text: no HTML, no further cell, no further line.
 fn escaped(text: &str) -> String {
     crate::cli::style::plain(text)

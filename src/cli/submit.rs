@@ -1,47 +1,82 @@
 //! `haldane submit`: a rollout from flags to the daemon.
 
-use crate::cli::args::{Format, SubmitArgs};
-use crate::cli::client::{Client, Fault};
+use crate::cli::args::SubmitArgs;
+use crate::cli::client::{Client, Fault, Reply};
+use crate::cli::ending::WaitFormat;
 use crate::cli::exit_code::Exit;
 use crate::cli::judge::inputs;
 use crate::cli::output::Output;
-use crate::cli::wait::{Waiting, until_final};
+use crate::cli::wait::{FIRST_ANSWER_MAX, PAUSE, Waiting, timeout, until_final};
 use crate::http::wire::SubmittedDocument;
 use crate::serve::template_files;
 use crate::units::Probability;
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument, WebhookInput};
 use std::path::Path;
+use std::time::Instant;
 
 /// Runs the command.
 pub(crate) async fn run(args: &SubmitArgs, output: &mut Output) -> Exit {
     let done = submit(args, output).await;
-    crate::cli::ended(done, output)
+    args.ending.ended(done, output)
 }
 
 async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
     let client = Client::new(&args.daemon)?;
+    if let Some(flag) = args.ending.needs_waiting().filter(|_| !args.wait) {
+        return Err((
+            Exit::Usage,
+            format!("{flag} is about a verdict; add --wait"),
+        ));
+    }
+    let timeout = args.timeout.as_deref().map(timeout).transpose()?;
     let document = submission(args)?;
     let body = serde_json::to_string(&document)
         .map_err(|fault| (Exit::Internal, format!("the submission: {fault}")))?;
-    let reply = client.post("v1/analyses", body).await?;
+    let reply = posted(&client, body, args, output).await?;
     let submitted: SubmittedDocument = reply.read()?;
     let id = submitted.id;
     if args.wait {
         output.note(&format!("analysis {id}"));
         let waiting = Waiting {
-            timeout: None,
-            format: args.output,
-            inconclusive_as: args.inconclusive_as.exit(),
+            timeout,
+            ending: &args.ending,
         };
         return until_final(&client, &id, waiting, output).await;
     }
-    if args.output == Format::Json {
+    if args.ending.output == WaitFormat::Json {
         output.data(&reply.0);
     } else {
         output.data(&id);
         output.note(&format!("wait for its verdict with: haldane wait {id}"));
     }
     Ok(Exit::Clean)
+}
+
+/// The answer to the submission. With a deploy id it may be sent again, so a daemon that is just
+/// being restarted is waited for.
+async fn posted(
+    client: &Client,
+    body: String,
+    args: &SubmitArgs,
+    output: &mut Output,
+) -> Result<Reply, Fault> {
+    let began = Instant::now();
+    let mut said = false;
+    loop {
+        let (exit, message) = match client.post("v1/analyses", body.clone()).await {
+            Ok(reply) => return Ok(reply),
+            Err(fault) => fault,
+        };
+        let again = args.wait && args.deploy.deploy_id.is_some() && exit == Exit::Unavailable;
+        if !again || began.elapsed() >= FIRST_ANSWER_MAX {
+            return Err((exit, message));
+        }
+        if !said {
+            output.note(&format!("{message}; trying again"));
+            said = true;
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
 }
 
 /// What the flags say, in the shape the API takes. What is wrong with a value is the daemon's to

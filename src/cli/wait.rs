@@ -1,13 +1,12 @@
 //! `haldane wait`: long polls until a verdict is final. A daemon that is away is waited for, since
 //! it goes on where it was when it is back.
 
-use crate::cli::args::{Format, WaitArgs};
+use crate::cli::args::WaitArgs;
 use crate::cli::card::time_left;
 use crate::cli::client::{Client, Fault, Reply};
+use crate::cli::ending::EndingArgs;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
-use crate::cli::status::show;
-use crate::engine::verdict::Verdict;
 use crate::http::wire::path_segment;
 use crate::serve::clock::Clock;
 use crate::time::Span;
@@ -18,52 +17,51 @@ use std::time::{Duration, Instant};
 const POLL: Duration = Duration::from_secs(30);
 
 /// Between two questions to a daemon that is away, or that does not wait.
-const PAUSE: Duration = Duration::from_secs(3);
+pub(crate) const PAUSE: Duration = Duration::from_secs(3);
 
 /// A daemon that was never reached is given up after this long: the address may be wrong.
-const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
+pub(crate) const FIRST_ANSWER_MAX: Duration = Duration::from_secs(30);
 
 /// Where nobody watches, one line of progress in this time.
 const LINE_EVERY: Duration = Duration::from_secs(60);
 
 /// How a verdict is waited for.
 #[derive(Clone, Copy)]
-pub(crate) struct Waiting {
+pub(crate) struct Waiting<'a> {
     /// At most so long; for ever without it.
     pub(crate) timeout: Option<Span>,
-    /// How the verdict is written.
-    pub(crate) format: Format,
-    /// What an inconclusive verdict ends with.
-    pub(crate) inconclusive_as: Exit,
+    /// What the verdict ends with.
+    pub(crate) ending: &'a EndingArgs,
+}
+
+/// Reads `--timeout`.
+pub(crate) fn timeout(text: &str) -> Result<Span, Fault> {
+    Span::parse(text).ok_or_else(|| {
+        let message = format!("--timeout `{text}` is no length of time; write 30m or 2h");
+        (Exit::Usage, message)
+    })
 }
 
 /// Runs the command.
 pub(crate) async fn run(args: &WaitArgs, output: &mut Output) -> Exit {
     let done = async {
-        let timeout = Span::parse(&args.timeout).ok_or_else(|| {
-            let message = format!(
-                "--timeout `{}` is no length of time; write 30m or 2h",
-                args.timeout
-            );
-            (Exit::Usage, message)
-        })?;
+        let timeout = timeout(&args.timeout)?;
         let client = Client::new(&args.daemon)?;
         let waiting = Waiting {
             timeout: Some(timeout),
-            format: args.output,
-            inconclusive_as: args.inconclusive_as.exit(),
+            ending: &args.ending,
         };
         until_final(&client, &args.id, waiting, output).await
     };
     let done = done.await;
-    crate::cli::ended(done, output)
+    args.ending.ended(done, output)
 }
 
 /// Polls until the verdict is final, shows it, and says what to end with.
 pub(crate) async fn until_final(
     client: &Client,
     id: &str,
-    waiting: Waiting,
+    waiting: Waiting<'_>,
     output: &mut Output,
 ) -> Result<Exit, Fault> {
     let mut watch = Watch::new(waiting.timeout);
@@ -76,7 +74,10 @@ pub(crate) async fn until_final(
             Ok(reply) => {
                 let document: VerdictDocument = reply.read()?;
                 if document.is_final || document.shadow {
-                    return concluded(client, &path, (&reply, &document), waiting, output).await;
+                    // The daemon may go away in between: what it has said is said again.
+                    return waiting
+                        .ending
+                        .verdict(&whole(client, &path, reply).await, output);
                 }
                 watch.answered(&document, output);
                 if asked.elapsed() < PAUSE {
@@ -89,37 +90,18 @@ pub(crate) async fn until_final(
         }
         if watch.left().is_zero() {
             let limit = waiting.timeout.unwrap_or(Span::ZERO);
-            let message = format!("no verdict within --timeout {limit}; the analysis goes on");
-            return Err((Exit::Inconclusive, message));
+            let late = format!("no verdict within --timeout {limit}");
+            return Err(match watch.away {
+                Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
+                None => (Exit::Inconclusive, format!("{late}; the analysis goes on")),
+            });
         }
     }
 }
 
-async fn concluded(
-    client: &Client,
-    path: &str,
-    (reply, document): (&Reply, &VerdictDocument),
-    waiting: Waiting,
-    output: &mut Output,
-) -> Result<Exit, Fault> {
-    if waiting.format == Format::Json {
-        output.data(&reply.0);
-    } else {
-        show(&client.get(path).await?, waiting.format, output)?;
-    }
-    if document.shadow {
-        output.note("it is in shadow: only watched, so nobody waits for its verdict");
-        return Ok(Exit::Clean);
-    }
-    Ok(exit_of(document, waiting.inconclusive_as))
-}
-
-/// The exit code of a final verdict.
-fn exit_of(document: &VerdictDocument, inconclusive_as: Exit) -> Exit {
-    // A word of a later version: doubt is the only honest answer (A5).
-    let verdict = Verdict::from_word(&document.verdict).unwrap_or(Verdict::Inconclusive);
-    let hold = document.hold.as_deref();
-    Exit::concluded(verdict, hold, document.score.is_some(), inconclusive_as)
+/// Everything about the analysis; as much as is known when that cannot be had.
+async fn whole(client: &Client, path: &str, known: Reply) -> Reply {
+    client.get(path).await.unwrap_or(known)
 }
 
 /// What waiting needs to remember.
@@ -127,7 +109,8 @@ struct Watch {
     began: Instant,
     limit: Option<Duration>,
     reached: bool,
-    away: bool,
+    /// Why it does not answer at present.
+    away: Option<String>,
     line_at: Option<Instant>,
 }
 
@@ -138,7 +121,7 @@ impl Watch {
             began: Instant::now(),
             limit: timeout.map(limit),
             reached: false,
-            away: false,
+            away: None,
             line_at: None,
         }
     }
@@ -154,10 +137,10 @@ impl Watch {
     }
 
     fn answered(&mut self, document: &VerdictDocument, output: &mut Output) {
-        if self.away {
+        if self.away.take().is_some() {
             output.note("the daemon is back");
         }
-        (self.reached, self.away) = (true, false);
+        self.reached = true;
         let line = self.line_at.is_none_or(|at| at.elapsed() >= LINE_EVERY);
         if line {
             self.line_at = Some(Instant::now());
@@ -176,11 +159,11 @@ impl Watch {
         if !self.reached && self.began.elapsed() >= FIRST_ANSWER_MAX {
             return Err((Exit::Unavailable, message));
         }
-        if !self.away {
+        if self.away.is_none() {
             let every = PAUSE.as_secs();
             output.note(&format!("{message}; asking again every {every} s"));
-            self.away = true;
         }
+        self.away = Some(message);
         self.pause().await;
         Ok(())
     }

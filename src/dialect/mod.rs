@@ -84,7 +84,7 @@ impl State {
 }
 
 /// The row of the verdict table that is decided because samples could not be read.
-const SOURCE_LOST: u8 = 6;
+pub const SOURCE_LOST: u8 = 6;
 
 /// What a caller is told, in no dialect yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]

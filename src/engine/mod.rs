@@ -25,6 +25,7 @@ pub mod coordination;
 pub mod delivery;
 pub mod effect;
 pub mod event;
+pub mod github;
 pub mod glance;
 pub mod good;
 pub mod guard;

@@ -2,6 +2,7 @@
 //!
 //! The words here stand in configurations, submissions and records, so they are never renamed.
 
+use crate::engine::github::GithubForm;
 use std::fmt;
 
 /// Something in the life of an analysis that somebody may want to hear of.
@@ -72,6 +73,8 @@ pub enum Form {
     CdEventsApproval,
     /// What the daemon's configuration says under this name in `webhooks.templates`.
     Templated(String),
+    /// What GitHub's API takes, sent with a token of the app instead of a signature.
+    Github(GithubForm),
 }
 
 /// What the word of a templated form begins with; the name follows.
@@ -86,27 +89,34 @@ impl Form {
         ("cdevents-approval", Self::CdEventsApproval),
     ];
 
-    /// Reads `cloudevents`, `cdevents`, `cdevents-cases`, `cdevents-approval` or `template:` and a
-    /// name.
+    /// Reads `cloudevents`, `cdevents`, `cdevents-cases`, `cdevents-approval`, `template:` and a
+    /// name, or a word of [`GithubForm`].
     pub fn parse(text: &str) -> Option<Self> {
         if let Some(name) = text.strip_prefix(TEMPLATED) {
             return (!name.is_empty()).then(|| Self::Templated(name.to_owned()));
         }
         let found = Self::PLAIN.into_iter().find(|(word, _)| *word == text);
-        found.map(|(_, form)| form)
+        let found = found.map(|(_, form)| form);
+        found.or_else(|| GithubForm::parse(text).map(Self::Github))
     }
 
     /// All words, for a message about one that is none of them.
     pub fn words() -> String {
-        let plain: Vec<&str> = Self::PLAIN.iter().map(|(word, _)| *word).collect();
+        let plain = Self::PLAIN.iter().map(|(word, _)| *word);
+        let plain: Vec<&str> = plain.chain(GithubForm::WORDS).collect();
         format!("{}, {TEMPLATED}NAME", plain.join(", "))
     }
 
     /// What a receiver hears of that does not say: of verdicts, and a test run begins as well.
     pub const fn usual_moments(&self) -> &'static [Moment] {
         match self {
-            Self::CloudEvents | Self::Templated(_) => &[Moment::Verdict],
-            Self::CdEvents | Self::CdEventsCases | Self::CdEventsApproval => {
+            Self::CloudEvents | Self::Templated(_) | Self::Github(GithubForm::Rule(_)) => {
+                &[Moment::Verdict]
+            }
+            Self::CdEvents
+            | Self::CdEventsCases
+            | Self::CdEventsApproval
+            | Self::Github(GithubForm::CommitStatus | GithubForm::DeploymentStatus) => {
                 &[Moment::Started, Moment::Verdict]
             }
         }
@@ -116,8 +126,10 @@ impl Form {
 impl fmt::Display for Form {
     /// The reverse of [`Form::parse`].
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if let Self::Templated(name) = self {
-            return write!(f, "{TEMPLATED}{name}");
+        match self {
+            Self::Templated(name) => return write!(f, "{TEMPLATED}{name}"),
+            Self::Github(form) => return form.fmt(f),
+            _ => {}
         }
         let found = Self::PLAIN.iter().find(|(_, form)| form == self);
         f.write_str(found.map_or("", |(word, _)| word))
@@ -189,7 +201,13 @@ mod tests {
             assert_eq!(Moment::from_word(moment.word()), Some(moment));
         }
         assert_eq!(Moment::from_word("verdicts"), None);
-        for word in ["cloudevents", "cdevents", "cdevents-cases", "template:chat"] {
+        for word in [
+            "cloudevents",
+            "cdevents",
+            "cdevents-cases",
+            "template:chat",
+            "github-rule:7:eu",
+        ] {
             let form = Form::parse(word);
             assert_eq!(form.map(|form| form.to_string()).as_deref(), Some(word));
         }

@@ -172,7 +172,9 @@ pub(crate) fn receivers(
             SecretRef::Named(name) => unknown_key(&desk.key_names, name),
             SecretRef::Default if desk.has_default_key => None,
             // Others' interfaces have their own ways to know us.
-            SecretRef::Default if matches!(receiver.form, Form::Templated(_)) => None,
+            SecretRef::Default if matches!(receiver.form, Form::Templated(_) | Form::Github(_)) => {
+                None
+            }
             SecretRef::Default => Some((
                 "secret",
                 "it is missing, and the daemon has no default key; give secret or secret_name"

@@ -20,6 +20,19 @@ pub(crate) async fn json_bytes(
     limit: usize,
 ) -> Result<Bytes, Refused> {
     content_type(headers)?;
+    let bytes = raw_bytes(headers, body, limit).await?;
+    match wire::well_formed(&bytes) {
+        Ok(()) => Ok(bytes),
+        Err(fault) => Err(malformed(&bytes, &fault)),
+    }
+}
+
+/// The bytes of a body as they came, at most `limit`: what a signature covers.
+pub(crate) async fn raw_bytes(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Refused> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok()?.parse().ok());
@@ -27,22 +40,18 @@ pub(crate) async fn json_bytes(
         return Err(too_large(limit));
     }
     let all = Limited::new(body, limit).collect();
-    let bytes = match tokio::time::timeout(BODY_TIME_MAX, all).await {
-        Ok(Ok(all)) => all.to_bytes(),
-        Ok(Err(fault)) if fault.is::<LengthLimitError>() => return Err(too_large(limit)),
+    match tokio::time::timeout(BODY_TIME_MAX, all).await {
+        Ok(Ok(all)) => Ok(all.to_bytes()),
+        Ok(Err(fault)) if fault.is::<LengthLimitError>() => Err(too_large(limit)),
         Ok(Err(_)) => {
             let detail = "the connection ended before the body did; send it again";
-            return Err(Refused::new(Code::BodyBroken, detail));
+            Err(Refused::new(Code::BodyBroken, detail))
         }
         Err(_) => {
             let seconds = BODY_TIME_MAX.as_secs();
             let detail = format!("the body was not complete after {seconds} s, the limit");
-            return Err(Refused::new(Code::BodyTimeout, detail));
+            Err(Refused::new(Code::BodyTimeout, detail))
         }
-    };
-    match wire::well_formed(&bytes) {
-        Ok(()) => Ok(bytes),
-        Err(fault) => Err(malformed(&bytes, &fault)),
     }
 }
 
@@ -99,7 +108,7 @@ fn too_large(limit: usize) -> Refused {
 }
 
 /// `application/json`, or a type that ends in `+json`; a charset other than UTF-8 is refused.
-fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
+pub(super) fn content_type(headers: &HeaderMap) -> Result<(), Refused> {
     let refuse = |what: &str| {
         let detail = format!("{what}; send content-type: application/json");
         Err(Refused::new(Code::UnsupportedMediaType, detail))

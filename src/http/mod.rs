@@ -13,6 +13,7 @@
 //! | `refused` | every way to say no, as problem details |
 //! | `query` `body` | reading query strings and bodies strictly |
 //! | `bind` `submit` `judge_once` | from a body to a plan, to an analysis, to one judgement |
+//! | `github` | the webhook of a GitHub App: deployment protection rules |
 //! | `binding` `join` | from a name to a submission; create an analysis or join it |
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `freezes` `steps` | what keeps promotes back for a while; steps of traffic |
@@ -34,6 +35,7 @@ mod deliveries;
 pub mod deliveries_wire;
 mod events;
 mod freezes;
+mod github;
 mod guard;
 mod join;
 mod judge_once;
@@ -53,6 +55,7 @@ mod templates;
 pub mod wire;
 
 pub use binding::Binding;
+pub use github::{Github, GithubEnvironment};
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
@@ -476,4 +479,6 @@ pub struct Desk {
     pub dialects: Arc<Dialects>,
     /// What becomes of concurrent deploys, and who is in shadow.
     pub coordination: Arc<Policies>,
+    /// GitHub, when it is configured.
+    pub github: Option<Arc<Github>>,
 }

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, deliveries, events, freezes, judge_once, recordings, reports,
-    status, steps, submit, templates,
+    Desk, Right, analyses, decisions, deliveries, events, freezes, github, judge_once, recordings,
+    reports, status, steps, submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -101,6 +101,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         deliveries::ENDPOINTS,
         freezes::ENDPOINTS,
         steps::ENDPOINTS,
+        github::ENDPOINTS,
     ]
     .into_iter()
     .flatten()

@@ -28,6 +28,8 @@ pub struct Config {
     pub webhooks: WebhooksConfig,
     /// What callers that know only a name get.
     pub bindings: Vec<BindingConfig>,
+    /// GitHub: deployment protection rules, and statuses.
+    pub github: GithubConfig,
     /// By dialect and state, another word than the default.
     pub dialects: BTreeMap<String, BTreeMap<String, String>>,
     /// How analyses stand to one another.
@@ -265,6 +267,38 @@ pub struct BindingConfig {
     pub baseline: Option<String>,
     /// Matchers of the canary.
     pub canary: String,
+}
+
+/// `[github]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubConfig {
+    /// The app's id, or its client id.
+    pub app_id: String,
+    /// The app's private key, a reference.
+    pub private_key: SecretText,
+    /// The secrets of the app's webhook, each a reference.
+    pub secrets: Vec<SecretText>,
+    /// The base of the API.
+    pub api_url: String,
+    /// Hosts that may be told decisions.
+    pub callback_hosts: Vec<String>,
+    /// Where people reach this daemon, for links to reports.
+    pub reports_url: String,
+    /// Which binding stands behind which environment.
+    pub environments: Vec<GithubEnvironmentConfig>,
+}
+
+/// `[[github.environments]]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GithubEnvironmentConfig {
+    /// `OWNER/NAME`.
+    pub repository: String,
+    /// The environment as GitHub calls it.
+    pub environment: String,
+    /// A name of `[[bindings]]`.
+    pub binding: String,
 }
 
 /// `[limits]`

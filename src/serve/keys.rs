@@ -31,6 +31,9 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     }
     for (idx, receiver) in config.receivers.iter().enumerate() {
         let key = format!("webhooks.receivers[{idx}]");
+        if matches!(words::form(receiver.form.as_deref()), Ok(Form::Github(_))) {
+            continue; // neither a key nor an address of a webhook; read with `[github]`
+        }
         let templated = is_templated(receiver);
         if !(templated && receiver.url.is_empty()) {
             let url = url::Url::parse(&receiver.url)

@@ -9,6 +9,7 @@ pub mod clock;
 pub mod config;
 mod coordination;
 mod event_loop;
+mod github;
 mod hook_templates;
 mod keys;
 pub mod one_shot;

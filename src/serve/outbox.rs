@@ -2,9 +2,11 @@
 
 use crate::engine::effect::SendOrder;
 use crate::engine::event::SendReply;
+use crate::engine::github::GithubForm;
 use crate::engine::record::{Receiver, SecretRef};
 use crate::engine::subscription::Form;
 use crate::serve::clock::Clock;
+use crate::serve::github::Outgoing;
 use crate::serve::hook_templates::{HookTemplates, found};
 use crate::webhook::call::Call;
 use crate::webhook::signature::SigningKey;
@@ -25,11 +27,16 @@ pub(crate) struct Outbox {
     pub(crate) source: String,
     /// Requests of other shapes.
     pub(crate) templates: HookTemplates,
+    /// What speaks to GitHub, when it is configured.
+    pub(crate) github: Option<Outgoing>,
 }
 
 impl Outbox {
     /// One attempt; `status` is what the receiver answered, if it did.
     pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
+        if let Form::Github(form) = &order.receiver.form {
+            return self.tell_github(order, form).await;
+        }
         let keys = match self.keys(&order.receiver) {
             Ok(keys) => keys,
             Err(detail) => {
@@ -44,18 +51,19 @@ impl Outbox {
             Err(detail) => return SendReply::GiveUp { detail },
         };
         *status = reply.status();
-        match (reply.disposition(), &reply) {
-            (Disposition::Done, Reply::Accepted { status }) => {
-                SendReply::Accepted { status: *status }
-            }
-            (Disposition::Retry { after }, _) => SendReply::Retry {
-                after,
-                detail: reply.to_string(),
-            },
-            (Disposition::Done | Disposition::GiveUp, _) => SendReply::GiveUp {
-                detail: reply.to_string(),
-            },
-        }
+        heard(&reply)
+    }
+
+    /// One attempt at telling GitHub.
+    async fn tell_github(&self, order: &SendOrder, form: &GithubForm) -> SendReply {
+        let Some(github) = &self.github else {
+            return SendReply::Retry {
+                after: None,
+                detail: "github.app_id is not configured; set it and this will be sent".to_owned(),
+            };
+        };
+        let at = self.clock.now();
+        github.send(&self.sender, order, form, at).await
     }
 
     /// Makes the message in the receiver's form and sends it.
@@ -125,5 +133,19 @@ impl Outbox {
                 .map(|key| vec![key])
                 .map_err(|fault| format!("the receiver's own secret: {fault}")),
         }
+    }
+}
+
+/// What the end of an attempt means to the engine.
+pub(crate) fn heard(reply: &Reply) -> SendReply {
+    match (reply.disposition(), reply) {
+        (Disposition::Done, Reply::Accepted { status }) => SendReply::Accepted { status: *status },
+        (Disposition::Retry { after }, _) => SendReply::Retry {
+            after,
+            detail: reply.to_string(),
+        },
+        (Disposition::Done | Disposition::GiveUp, _) => SendReply::GiveUp {
+            detail: reply.to_string(),
+        },
     }
 }

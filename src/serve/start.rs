@@ -16,7 +16,9 @@ use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{bindings, coordination, hook_templates, keys, sources, templates};
+use crate::serve::{
+    bindings, coordination, github, hook_templates, keys, sources, templates,
+};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
@@ -152,6 +154,7 @@ struct Parsed {
     bindings: Vec<Binding>,
     dialects: Dialects,
     coordination: Policies,
+    github: github::Parsed,
 }
 
 impl Parsed {
@@ -168,10 +171,18 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
     let (folder, templates) = templates::Folder::open(&config.templates.dir, receivers)?;
     let policy = keys::policy(&config.webhooks);
     let hook_templates = hook_templates::read(&config.webhooks, &policy)?;
+    let bindings = bindings::read(&config.bindings)?;
+    let dialects = Dialects::with(&config.dialects)?;
     Ok(Parsed {
         credentials: credentials(config)?,
-        bindings: bindings::read(&config.bindings)?,
-        dialects: Dialects::with(&config.dialects)?,
+        github: github::read(
+            &config.github,
+            &config.webhooks.receivers,
+            &bindings,
+            &dialects,
+        )?,
+        bindings,
+        dialects,
         coordination: coordination::read(&config.coordination)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
@@ -260,6 +271,7 @@ fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
         named_keys: parsed.keys.named,
         source: config.webhooks.source.clone(),
         templates: parsed.hook_templates,
+        github: parsed.github.outgoing,
     }
 }
 
@@ -291,6 +303,7 @@ fn desk(
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),
         coordination: Arc::new(parsed.coordination.clone()),
+        github: parsed.github.door.clone(),
     }
 }
 

@@ -15,11 +15,15 @@
 //! | [`sender`] | one HTTP attempt: time limits, no redirects, no proxy, capped answer |
 //! | [`reply`] | what an attempt came to, and whether another one makes sense |
 //! | [`template`] [`call`] | other shapes than ours: filled templates, and what counts as success |
+//! | `exchange` | one exchange with an interface of somebody else's, its answer read |
+//! | [`github`] | a GitHub App: its own signature, tokens of its installations, posting |
 //! | [`retry_after`] | the header that asks for patience |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
 pub mod address_guard;
 pub mod call;
+mod exchange;
+pub mod github;
 pub mod key;
 pub mod reply;
 pub mod resolver;

@@ -140,7 +140,7 @@ impl Reply {
     }
 
     /// A failure with its text made fit for one line.
-    pub(super) fn failed(kind: FailedKind, detail: &str) -> Self {
+    pub(in crate::webhook) fn failed(kind: FailedKind, detail: &str) -> Self {
         Self::Failed {
             detail: one_line(detail),
             kind,
@@ -150,7 +150,7 @@ impl Reply {
 
 /// The first [`DETAIL_CHARS_MAX`] characters with every run of white space and control characters
 /// as one space: a receiver's answer ends up in logs and on terminals.
-pub(super) fn one_line(text: &str) -> String {
+pub(in crate::webhook) fn one_line(text: &str) -> String {
     let mut out = String::new();
     let words = text.split(|c: char| c.is_whitespace() || c.is_control());
     for word in words.filter(|word| !word.is_empty()) {

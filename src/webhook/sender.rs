@@ -26,7 +26,7 @@ pub const BODY_BYTES_MAX: usize = 262_144;
 pub const EXTRA_HEADERS_MAX: usize = 16;
 /// The media type of a CloudEvents event in structured mode (CloudEvents HTTP binding 3.2).
 const EVENT_TYPE: &str = "application/cloudevents+json; charset=utf-8";
-const AGENT: &str = concat!("haldane/", env!("CARGO_PKG_VERSION"));
+pub(super) const AGENT: &str = concat!("haldane/", env!("CARGO_PKG_VERSION"));
 
 /// Headers that a message cannot set itself.
 pub(super) const RESERVED: [&str; 9] = [
@@ -110,10 +110,10 @@ pub enum SenderError {
 /// Makes attempts; cheap to clone, one for the whole daemon.
 #[derive(Clone)]
 pub struct Sender {
-    client: Client,
-    policy: Arc<Policy>,
-    timeout: Span,
-    response_bytes_max: usize,
+    pub(super) client: Client,
+    pub(super) policy: Arc<Policy>,
+    pub(super) timeout: Span,
+    pub(super) response_bytes_max: usize,
     body_wait: Duration,
 }
 
@@ -241,7 +241,7 @@ impl Sender {
 
 /// Reads until `bytes_max` bytes, the end, or an error: all three are an end to a text that only
 /// explains.
-async fn read_start(response: &mut Response, body: &mut Vec<u8>, bytes_max: usize) {
+pub(super) async fn read_start(response: &mut Response, body: &mut Vec<u8>, bytes_max: usize) {
     while body.len() < bytes_max {
         let Ok(Some(chunk)) = response.chunk().await else {
             return;
@@ -325,7 +325,7 @@ fn extra_headers(extra: &[(&str, &str)]) -> Result<HeaderMap, String> {
 }
 
 /// Names what went wrong by the types in the error's chain, never by its text.
-fn sort_failure(error: &reqwest::Error, url: &Url, timeout: Span) -> Reply {
+pub(super) fn sort_failure(error: &reqwest::Error, url: &Url, timeout: Span) -> Reply {
     if let Some(forbidden) = find::<AddressError>(error) {
         return Reply::failed(FailedKind::AddressForbidden, &forbidden.to_string());
     }

@@ -9,6 +9,7 @@
 pub mod cdevents;
 pub mod coordination;
 pub mod event;
+pub mod github;
 mod number;
 pub mod problem;
 pub mod record;

@@ -1,6 +1,7 @@
 //! The words with which somebody subscribes, as configurations and submissions write them.
 
 use crate::diagnostic::closest;
+use crate::engine::github::GithubForm;
 use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::Verdict;
 
@@ -40,7 +41,9 @@ pub fn form(word: Option<&str>) -> Result<Form, String> {
     let Some(word) = word else {
         return Ok(Form::default());
     };
-    Form::parse(word).ok_or_else(|| {
+    // An answer to a rule of GitHub's only ever follows a question.
+    let rule = |form: &Form| matches!(form, Form::Github(GithubForm::Rule(_)));
+    Form::parse(word).filter(|form| !rule(form)).ok_or_else(|| {
         let shown: String = word.chars().take(64).collect();
         format!("{shown:?} is no form; write one of {}", Form::words())
     })

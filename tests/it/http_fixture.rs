@@ -95,6 +95,7 @@ pub(crate) struct Setup {
     pub(crate) metrics_panic: bool,
     pub(crate) receivers: Vec<KnownReceiver>,
     pub(crate) coordination: haldane::engine::coordination::policy::Policies,
+    pub(crate) github: Option<Arc<haldane::http::Github>>,
 }
 
 impl Default for Setup {
@@ -108,6 +109,7 @@ impl Default for Setup {
             metrics_panic: false,
             receivers: Vec::new(),
             coordination: haldane::engine::coordination::policy::Policies::default(),
+            github: None,
         }
     }
 }
@@ -167,6 +169,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         bindings: setup.bindings.into(),
         dialects: Arc::default(),
         coordination: setup.coordination.into(),
+        github: setup.github,
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {

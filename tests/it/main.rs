@@ -48,6 +48,8 @@ mod stats_vectors;
 
 mod burn;
 mod cases;
+mod ci_samples;
+mod ci_wait;
 mod cli;
 mod coordination;
 mod coordination_http;
@@ -69,6 +71,7 @@ mod engine_verdict;
 mod evaluate;
 mod extended;
 mod floors;
+mod github;
 mod http_anything;
 mod http_fixture;
 mod http_judge;

@@ -1,5 +1,6 @@
 //! What came of tests, as the XML that CI systems read: a suite each file, a case each test.
 
+use crate::cli::junit::escaped;
 use crate::cli::style::Style;
 use crate::cli::test::{Came, Done, Told, show};
 use std::fmt::Write as _;
@@ -112,21 +113,4 @@ fn case(out: &mut String, class: &str, name: &str, fault: Option<(&str, &str, &s
             escaped(text)
         ),
     };
-}
-
-/// Text that stands in XML as it is; XML 1.0 has no place for most control characters.
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
-    out
 }

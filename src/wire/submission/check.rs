@@ -6,6 +6,7 @@ use super::{
 };
 use crate::engine::coordination::{Coordination, Release, Wave};
 use crate::engine::record::{Receiver, SecretRef};
+use crate::engine::subscription::Form;
 use crate::ids::{DeployId, NAME_LEN_MAX, TemplateName};
 use crate::plan::rollout::Deploy;
 use crate::plan::scope::Scope;
@@ -325,10 +326,22 @@ fn receiver(input: WebhookInput) -> Result<Receiver, (&'static str, String)> {
     let secret = secret(&input).map_err(|message| ("secret", message))?;
     Ok(Receiver {
         on: words::verdicts(&input.verdicts).map_err(|message| ("verdicts", message))?,
-        form: words::form(input.form.as_deref()).map_err(|message| ("form", message))?,
+        form: form(input.form.as_deref()).map_err(|message| ("form", message))?,
         moments: words::moments(&input.moments).map_err(|message| ("moments", message))?,
         ..Receiver::new(input.url, secret)
     })
+}
+
+/// Any form but GitHub's: it comes with the app's token, and whoever may submit must not say with
+/// it what they like about any repository.
+fn form(word: Option<&str>) -> Result<Form, String> {
+    match words::form(word)? {
+        Form::Github(form) => Err(format!(
+            "{form} is for receivers of the daemon's configuration; add one to \
+             [[webhooks.receivers]]"
+        )),
+        form => Ok(form),
+    }
 }
 
 fn name_rule() -> String {

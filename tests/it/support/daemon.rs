@@ -98,8 +98,9 @@ impl Site {
         for (key, value) in &self.settings {
             let (section, name) = key.split_once('.').unwrap();
             let plain = ["true", "false"].contains(&value.as_str())
-                || value.bytes().all(|c| c.is_ascii_digit())
-                || value.starts_with('[');
+                || (!value.is_empty() && value.bytes().all(|c| c.is_ascii_digit()))
+                || value.starts_with('[')
+                || value.starts_with("{ ");
             let text = if plain {
                 value.clone()
             } else {

@@ -3,6 +3,7 @@
 
 pub(crate) mod daemon;
 pub(crate) mod exporter;
+pub(crate) mod github;
 pub(crate) mod hook;
 pub(crate) mod openmetrics;
 pub(crate) mod prometheus_server;
