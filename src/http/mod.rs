@@ -42,6 +42,7 @@ mod server;
 mod status;
 mod submit;
 mod templates;
+mod verdict_answer;
 pub mod wire;
 
 pub use binding::Binding;

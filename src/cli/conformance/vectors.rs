@@ -1,0 +1,7 @@
+//! The vectors that are part of the program: every file of `tests/conformance/`.
+
+/// Each file with its text, in the order of the tables.
+pub const FILES: &[(&str, &str)] = &[(
+    "argo-web.yaml",
+    include_str!("../../../tests/conformance/argo-web.yaml"),
+)];
