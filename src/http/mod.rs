@@ -18,6 +18,8 @@
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
+//! | `verdict_answer` `verdict_join` | a gate's answer, and one address that makes the analysis too |
+//! | `prom` | the same as a Prometheus query |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
@@ -33,6 +35,7 @@ mod join;
 mod judge_once;
 mod office;
 mod openapi;
+mod prom;
 mod query;
 mod recordings;
 mod refused;
@@ -43,6 +46,7 @@ mod status;
 mod submit;
 mod templates;
 mod verdict_answer;
+mod verdict_join;
 pub mod wire;
 
 pub use binding::Binding;

@@ -152,6 +152,11 @@ impl Refused {
         self
     }
 
+    /// What happened, for callers that have a form of their own for it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.problem.detail
+    }
+
     /// The same with `Retry-After` in seconds (RFC 9110, 10.2.3).
     pub(crate) fn retry_after(self, seconds: u32) -> Self {
         self.with_header(header::RETRY_AFTER, &seconds.to_string())
