@@ -1,10 +1,10 @@
 //! `haldane wait`: long polls until a verdict is final. A daemon that is away is waited for, since
 //! it goes on where it was when it is back.
 
-use crate::cli::args::{EndArgs, Format, InconclusiveAs, WaitArgs};
+use crate::cli::args::{Format, InconclusiveAs, WaitArgs};
 use crate::cli::card::time_left;
 use crate::cli::client::{Client, Fault, Reply};
-use crate::cli::exit_code::Exit;
+use crate::cli::exit_code::{EndArgs, Exit};
 use crate::cli::output::Output;
 use crate::cli::status::show;
 use crate::dialect::State;
@@ -202,7 +202,7 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::ErrorAs;
+    use crate::cli::exit_code::ErrorAs;
 
     /// CL-1 to CL-6: verdict, state, word, hold and score of the daemon; flags; the exit code.
     #[test]

@@ -18,7 +18,7 @@
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
-//! | `verdict_answer` `verdict_join` | a gate's answer, and one address that makes the analysis too |
+//! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
 //! | `prom` | the same as a Prometheus query |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]

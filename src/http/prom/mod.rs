@@ -9,7 +9,6 @@ mod answer;
 mod ask;
 mod figure;
 
-use super::Right;
 use super::body::BODY_TIME_MAX;
 use super::office::Office;
 use super::routes::{Content, Endpoint, Method, READ};
