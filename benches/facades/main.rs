@@ -177,11 +177,11 @@ async fn measure(
         times.push(one.await.expect("an answer"));
     }
     times.sort_unstable();
-    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize].as_secs_f64() * 1e3;
+    let at = |per_mille: usize| times[(times.len() - 1) * per_mille / 1000].as_secs_f64() * 1e3;
     println!(
         r#"{{"facade":"{name}","analyses":{ANALYSES},"per_second":{RATE},"p50_ms":{:.2},"p99_ms":{:.2},"max_ms":{:.2}}}"#,
-        at(0.5),
-        at(0.99),
-        at(1.0)
+        at(500),
+        at(990),
+        at(1000)
     );
 }
