@@ -66,9 +66,10 @@ fn compares(term: &str, root: &Value) -> Result<bool, ()> {
     }
 }
 
+#[expect(clippy::float_cmp, reason = "expr-lang compares numbers exactly")]
 fn same(left: &Value, right: &Value) -> bool {
     match (number(left), number(right)) {
-        (Some(left), Some(right)) => left >= right && left <= right,
+        (Some(left), Some(right)) => left == right,
         _ => left == right,
     }
 }

@@ -5,7 +5,7 @@ use crate::dialect::{Dialect, State, Word};
 use crate::engine::view::View;
 use crate::http::binding::{Values, bound};
 use crate::http::office::Office;
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeployId};
 use crate::plan::scope::{Matcher, Scope};
 use crate::series::raw::Labels;
 use crate::time::Timestamp;
@@ -143,12 +143,13 @@ impl Selected {
         let Some(newest) = found.last() else {
             return Ok(None);
         };
-        let place = |view: &View| {
-            let deploy = &view.plan.rollout.deploy;
-            let place = (&deploy.service, &deploy.environment, &deploy.region);
-            (place.0.clone(), place.1.clone(), place.2.clone())
+        let elsewhere = |view: &&Arc<View>| {
+            let place = ["service", "environment", "region"];
+            place
+                .into_iter()
+                .any(|name| label(name, view) != label(name, newest))
         };
-        if found.iter().any(|view| place(view) != place(newest)) {
+        if found.iter().any(|view| elsewhere(&view)) {
             let why = "the labels select analyses of several services, environments or regions; \
                        add what tells them apart, best the id or the deploy_id";
             return Err(Fault::new(Kind::Execution, why));
@@ -221,36 +222,33 @@ fn led_to(checked: &CheckedSubmission, view: &View) -> bool {
 }
 
 /// Whether one matcher selects the analysis; what belongs to a binding alone does not count.
+/// Asked of every analysis in memory, so nothing is copied to compare.
 fn fits(one: &Matcher, view: &View) -> bool {
     let Some(value) = label(one.label(), view) else {
         return true;
     };
     match one.exact() {
         Some(wanted) => wanted == value,
-        None => one.matches(&Labels::from([(one.label().to_owned(), value)])),
+        None => one.matches(&Labels::from([(one.label().to_owned(), value.to_owned())])),
     }
 }
 
 /// The value of one of [`LABELS`].
-fn label(name: &str, view: &View) -> Option<String> {
+fn label<'a>(name: &str, view: &'a View) -> Option<&'a str> {
     let deploy = &view.plan.rollout.deploy;
-    let or_empty = |text: &Option<String>| text.clone().unwrap_or_default();
-    Some(match name {
-        "id" => view.id.to_string(),
-        "service" => deploy.service.clone(),
-        "deploy_id" => deploy
-            .id
-            .as_ref()
-            .map(ToString::to_string)
-            .unwrap_or_default(),
-        "template" => view.plan.template.to_string(),
-        "environment" => or_empty(&deploy.environment),
-        "region" => or_empty(&deploy.region),
-        "revision" => or_empty(&deploy.revision),
-        "commit" => or_empty(&deploy.commit),
-        "verdict" => State::of(view).word().to_owned(),
+    let value = match name {
+        "id" => Some(view.id.as_str()),
+        "service" => Some(deploy.service.as_str()),
+        "deploy_id" => deploy.id.as_ref().map(DeployId::as_str),
+        "template" => Some(view.plan.template.as_str()),
+        "environment" => deploy.environment.as_deref(),
+        "region" => deploy.region.as_deref(),
+        "revision" => deploy.revision.as_deref(),
+        "commit" => deploy.commit.as_deref(),
+        "verdict" => Some(State::of(view).word()),
         _ => return None,
-    })
+    };
+    Some(value.unwrap_or_default())
 }
 
 fn labels(figure: Figure, view: &View) -> Vec<(&'static str, String)> {
@@ -258,6 +256,7 @@ fn labels(figure: Figure, view: &View) -> Vec<(&'static str, String)> {
     let own = LABELS
         .into_iter()
         .filter_map(|name| Some((name, label(name, view)?)));
-    out.extend(own.filter(|(_, value)| !value.is_empty()));
+    let there = own.filter(|(_, value)| !value.is_empty());
+    out.extend(there.map(|(name, value)| (name, value.to_owned())));
     out
 }
