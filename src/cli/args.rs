@@ -1,6 +1,8 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::conformance::ConformanceArgs;
 use crate::cli::deliveries::DeliveriesArgs;
+use crate::cli::dialects::DialectsArgs;
 use crate::cli::ending::EndingArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
@@ -116,6 +118,12 @@ pub enum Command {
     /// Check the signature of a webhook that was received, and say what is wrong with it
     #[command(after_help = examples::HOOK_VERIFY)]
     HookVerify(HookVerifyArgs),
+    /// Print what every controller is told in each state
+    #[command(after_help = examples::DIALECTS)]
+    Dialects(DialectsArgs),
+    /// Ask a daemon what every rollout controller would ask, and check the answers
+    #[command(after_help = examples::CONFORMANCE)]
+    Conformance(ConformanceArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

@@ -28,12 +28,13 @@ pub struct EndingArgs {
     /// Append the verdict as Markdown to this file as well, such as "$GITHUB_STEP_SUMMARY"
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
-    /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
-    pub inconclusive_as: InconclusiveAs,
-    /// What a daemon or a source that cannot be reached ends with
-    #[arg(long, value_enum, default_value_t = ErrorAs::Own)]
-    pub error_as: ErrorAs,
+    /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
+    #[arg(long, value_enum)]
+    pub inconclusive_as: Option<InconclusiveAs>,
+    /// What a daemon or a source that cannot be reached ends with; 4 unless the daemon is configured
+    /// otherwise
+    #[arg(long, value_enum)]
+    pub error_as: Option<ErrorAs>,
 }
 
 /// How the answer to waiting is written.
@@ -55,6 +56,8 @@ pub enum ErrorAs {
     /// Exit code 4.
     #[value(name = "4")]
     Own,
+    /// Exit code 3.
+    Inconclusive,
     /// Exit code 1.
     Rollback,
     /// Exit code 0: whoever writes this goes on without a verdict.
@@ -66,6 +69,7 @@ impl ErrorAs {
     const fn exit(self) -> Exit {
         match self {
             Self::Own => Exit::Unavailable,
+            Self::Inconclusive => Exit::Inconclusive,
             Self::Rollback => Exit::Rollback,
             Self::Promote => Exit::Clean,
         }
@@ -79,20 +83,23 @@ impl EndingArgs {
             (self.output == WaitFormat::Junit, "--output junit"),
             (self.junit.is_some(), "--junit"),
             (self.summary.is_some(), "--summary"),
-            (
-                self.inconclusive_as != InconclusiveAs::Own,
-                "--inconclusive-as",
-            ),
-            (self.error_as != ErrorAs::Own, "--error-as"),
+            (self.inconclusive_as.is_some(), "--inconclusive-as"),
+            (self.error_as.is_some(), "--error-as"),
         ]
         .into_iter()
         .find_map(|(asked, flag)| asked.then_some(flag))
     }
 
-    /// Shows the whole document of a final verdict, everywhere it is asked for.
-    pub(crate) fn verdict(&self, whole: &Reply, output: &mut Output) -> Result<Exit, Fault> {
+    /// Shows the whole document of a final verdict, everywhere it is asked for. `told` is what the
+    /// daemon said to one that asks for an exit code.
+    pub(crate) fn verdict(
+        &self,
+        whole: &Reply,
+        told: &VerdictDocument,
+        output: &mut Output,
+    ) -> Result<Exit, Fault> {
         let document: VerdictDocument = whole.read()?;
-        let exit = self.exit_of(&document);
+        let exit = self.exit_of(told);
         let xml = || junit::of_verdict(&document, exit);
         match self.output {
             WaitFormat::Table => show(whole, Format::Table, output)?,
@@ -150,11 +157,21 @@ impl EndingArgs {
         }
         // A word of a later version: doubt is the only honest answer (A5).
         let verdict = Verdict::from_word(&document.verdict).unwrap_or(Verdict::Inconclusive);
+        let told = match document.word.as_deref() {
+            Some("go") => Exit::Clean,
+            Some("stop") => Exit::Rollback,
+            Some("fault") => Exit::Unavailable,
+            _ => Exit::Inconclusive,
+        };
         if verdict == Verdict::Inconclusive && document.row == Some(SOURCE_LOST) {
-            return self.error_as.exit();
+            return match (self.error_as, told) {
+                (Some(error), _) => error.exit(),
+                (None, Exit::Clean) => Exit::Inconclusive,
+                (None, told) => told,
+            };
         }
         let hold = document.hold.as_deref();
-        let inconclusive_as = self.inconclusive_as.exit();
+        let inconclusive_as = self.inconclusive_as.map_or(told, InconclusiveAs::exit);
         Exit::concluded(verdict, hold, document.score.is_some(), inconclusive_as)
     }
 
@@ -162,8 +179,8 @@ impl EndingArgs {
     /// `--inconclusive-as` says, but never like a promote (A5).
     fn collapsed(&self, exit: Exit) -> Exit {
         match exit {
-            Exit::Unavailable => self.error_as.exit(),
-            Exit::Inconclusive if self.inconclusive_as == InconclusiveAs::Rollback => {
+            Exit::Unavailable => self.error_as.map_or(exit, ErrorAs::exit),
+            Exit::Inconclusive if self.inconclusive_as == Some(InconclusiveAs::Rollback) => {
                 Exit::Rollback
             }
             other => other,

@@ -6,9 +6,11 @@ pub mod args;
 mod asked_source;
 mod card;
 mod client;
+pub mod conformance;
 mod decide;
 pub mod deliveries;
 mod demo;
+pub mod dialects;
 pub mod ending;
 pub mod evaluate;
 mod examples;
@@ -136,6 +138,8 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Tune(args) => tune::run(args, output).await,
         Command::Keys(args) => keys::run(&args, output),
         Command::HookVerify(args) => hook_verify::run(&args, output),
+        Command::Dialects(args) => dialects::run(&args, output),
+        Command::Conformance(args) => conformance::run(&args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

@@ -69,15 +69,14 @@ pub(crate) async fn until_final(
     loop {
         let poll = POLL.min(watch.left());
         let asked = Instant::now();
-        let query = format!("{path}/verdict?wait={}s", poll.as_secs());
+        let query = format!("{path}/verdict?as=exit&wait={}s", poll.as_secs());
         match client.get(&query).await {
             Ok(reply) => {
                 let document: VerdictDocument = reply.read()?;
                 if document.is_final || document.shadow {
                     // The daemon may go away in between: what it has said is said again.
-                    return waiting
-                        .ending
-                        .verdict(&whole(client, &path, reply).await, output);
+                    let whole = whole(client, &path, reply).await;
+                    return waiting.ending.verdict(&whole, &document, output);
                 }
                 watch.answered(&document, output);
                 if asked.elapsed() < PAUSE {
@@ -166,5 +165,126 @@ impl Watch {
         self.away = Some(message);
         self.pause().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::exit_code::ErrorAs;
+
+    const OWN: EndArgs = EndArgs {
+        inconclusive_as: None,
+        error_as: None,
+    };
+
+    const fn inconclusive(to: InconclusiveAs) -> EndArgs {
+        EndArgs {
+            inconclusive_as: Some(to),
+            ..OWN
+        }
+    }
+
+    const fn error(to: ErrorAs) -> EndArgs {
+        EndArgs {
+            error_as: Some(to),
+            ..OWN
+        }
+    }
+
+    const HELD: Option<&str> = Some("traffic_mismatch");
+
+    /// Verdict, state and word as the daemon says them; the hold; the score; flags; the exit code.
+    type Row = (&'static str, Option<&'static str>, Option<u8>, EndArgs, u8);
+
+    /// CL-1 to CL-6.
+    const ROWS: [Row; 17] = [
+        ("promote promote go", None, Some(97), OWN, 0),
+        ("rollback rollback stop", None, Some(41), OWN, 1),
+        ("inconclusive inconclusive doubt", None, Some(80), OWN, 3),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Promote),
+            0,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            3,
+        ),
+        ("inconclusive inconclusive doubt", HELD, Some(80), OWN, 5),
+        // As the daemon is configured, unless a flag says else.
+        ("inconclusive inconclusive stop", None, Some(80), OWN, 1),
+        ("inconclusive inconclusive go", None, Some(80), OWN, 0),
+        ("inconclusive inconclusive go", None, None, OWN, 3),
+        (
+            "inconclusive inconclusive stop",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Own),
+            3,
+        ),
+        ("inconclusive error fault", None, None, OWN, 4),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Inconclusive),
+            3,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            4,
+        ),
+        ("inconclusive error go", None, None, OWN, 3),
+        ("later later later", None, Some(80), OWN, 3),
+    ];
+
+    #[test]
+    fn every_end_has_its_exit_code() {
+        for (said, hold, score, end, wanted) in ROWS {
+            let mut words = said.split(' ').map(str::to_owned);
+            let mut document = document();
+            document.verdict = words.next().unwrap_or_default();
+            document.state = words.next();
+            document.word = words.next();
+            document.hold = hold.map(str::to_owned);
+            document.score = score;
+            let code = exit_of(&document, end).code();
+            assert_eq!(code, wanted, "{said} {hold:?} {score:?} {end:?}");
+        }
+    }
+
+    fn document() -> VerdictDocument {
+        let text = r#"{"schema":"haldane.verdict/1","id":"a","verdict":"","final":true,
+            "score":null,"reason":"","row":1,"hold":null,"on_inconclusive":"hold",
+            "status":"concluded","service":"s","deploy":{"id":null,"environment":null,
+            "region":null,"revision":null,"commit":null,"artifact_digest":null,
+            "change_type":null,"actor":null,"traffic_share":null,"traceparent":null},
+            "template":{"name":"t","digest":"d"},"plan_digest":"d","look":1,"looks_planned":1,
+            "started_at":"","submitted_at":"","deadline":"","covered_to":null,"decided_at":null,
+            "next_look_at":null,"author":null,"source_fault":null}"#;
+        serde_json::from_str(text).expect("A9: a short document")
     }
 }

@@ -21,6 +21,8 @@
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
+//! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
+//! | `prom` | the same as a Prometheus query |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
@@ -42,6 +44,7 @@ mod judge_once;
 mod last_good;
 mod office;
 mod openapi;
+mod prom;
 mod query;
 mod recordings;
 mod refused;
@@ -52,6 +55,8 @@ mod status;
 mod steps;
 mod submit;
 mod templates;
+mod verdict_answer;
+mod verdict_join;
 pub mod wire;
 
 pub use binding::Binding;

@@ -3,6 +3,7 @@
 use super::auth::Locks;
 use super::refused::{Code, Refused};
 use super::reports::REPORTS_AT_ONCE_MAX;
+use super::verdict_join::Remembered;
 use super::{Ask, Desk};
 use crate::engine::effect::{Answer, Refusal};
 use crate::engine::view::{Status, View};
@@ -38,6 +39,8 @@ pub(crate) struct Office {
     pub(crate) streams: Arc<Semaphore>,
     /// Reports in the making at once.
     pub(crate) reports: Semaphore,
+    /// Which analysis a request for a verdict led to.
+    pub(crate) remembered: Remembered,
 }
 
 impl Office {
@@ -50,6 +53,7 @@ impl Office {
             waits: Semaphore::new(requests_max.div_ceil(2).min(Semaphore::MAX_PERMITS)),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
             reports: Semaphore::new(REPORTS_AT_ONCE_MAX),
+            remembered: Remembered::default(),
             desk,
         }
     }

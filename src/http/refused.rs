@@ -82,6 +82,8 @@ codes! {
     NoStep 409 "no_step" "no further step of traffic can be announced"
     /// Another deploy goes first.
     DeployUnderWay 409 "deploy_under_way" "another deploy of the same place is not resolved"
+    /// The analysis is another rollout's than the one asked about.
+    OtherRollout 409 "other_rollout" "the analysis is of another rollout"
     /// The verdict stands (A4).
     Concluded 409 "concluded" "the analysis has concluded"
     /// There is no verdict yet.
@@ -116,6 +118,8 @@ codes! {
     StoreUnavailable 503 "store_unavailable" "records cannot be made durable at present"
     /// The source cannot be read.
     SourceUnavailable 503 "source_unavailable" "the source cannot be read at present"
+    /// The analysis could not be carried out, and the caller's dialect calls that a fault.
+    NotCarriedOut 503 "not_carried_out" "the analysis could not be carried out"
     /// The daemon is stopping.
     Stopping 503 "stopping" "the daemon is stopping"
     /// No answer in time.
@@ -160,6 +164,11 @@ impl Refused {
             self.0.headers.push((name, value));
         }
         self
+    }
+
+    /// What happened, for callers that have a form of their own for it.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.problem.detail
     }
 
     /// The same with `Retry-After` in seconds (RFC 9110, 10.2.3).

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, deliveries, events, freezes, github, judge_once, recordings,
-    reports, status, steps, submit, templates,
+    Desk, Right, analyses, decisions, deliveries, events, freezes, github, judge_once, prom,
+    recordings, reports, status, steps, submit, templates, verdict_answer, verdict_join,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -102,6 +102,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         freezes::ENDPOINTS,
         steps::ENDPOINTS,
         github::ENDPOINTS,
+        prom::ENDPOINTS,
     ]
     .into_iter()
     .flatten()
@@ -144,9 +145,33 @@ static ENDPOINTS: &[Endpoint] = &[
         path: "/v1/analyses/{id}/verdict",
         patience: Patience::Wait,
         summary: "The verdict, always 200; `wait` holds the answer until it is final",
-        query: &[("wait", "how long to wait for a final verdict: 30s or 30")],
-        handler: || get(analyses::verdict),
+        query: &[
+            verdict_answer::WAIT,
+            verdict_answer::AS,
+            verdict_answer::SERVICE,
+            verdict_answer::DEPLOY,
+            verdict_answer::DIGEST,
+        ],
+        handler: || get(verdict_answer::verdict),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/verdict",
+        right: Some(Right::Submit),
+        patience: Patience::Wait,
+        summary: "Create the analysis or join it; its verdict. The same request, the same analysis",
+        query: verdict_join::QUERY,
+        handler: || get(verdict_join::verdict),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/verdict",
+        patience: Patience::Wait,
+        summary: "The same; without a body the query says what, with one it is a submission",
+        query: verdict_join::QUERY,
+        takes: Some("SubmissionDocument"),
+        handler: || post(verdict_join::verdict),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/analyses/{id}/events",
