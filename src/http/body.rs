@@ -20,6 +20,15 @@ pub(crate) async fn json_bytes(
     limit: usize,
 ) -> Result<Bytes, Refused> {
     content_type(headers)?;
+    json_of_any_type(headers, body, limit).await
+}
+
+/// The same whatever the content type says: `curl -d` and its kin say it is a form.
+pub(crate) async fn json_of_any_type(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Refused> {
     let announced = headers
         .get(CONTENT_LENGTH)
         .and_then(|v| v.to_str().ok()?.parse().ok());

@@ -17,6 +17,8 @@
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
+//! | `named` `origin` | the analysis of a rollout that has a name of its own; what address we have |
+//! | `flagger` `gates` `spinnaker` | the hooks of Flagger, its load tester's gates, Spinnaker's monitor |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
@@ -28,17 +30,22 @@ mod binding;
 mod body;
 mod decisions;
 mod events;
+mod flagger;
+mod gates;
 mod guard;
 mod join;
 mod judge_once;
+mod named;
 mod office;
 mod openapi;
+mod origin;
 mod query;
 mod recordings;
 mod refused;
 mod reports;
 mod routes;
 mod server;
+mod spinnaker;
 mod status;
 mod submit;
 mod templates;
@@ -55,13 +62,13 @@ use crate::engine::event::{SourceFault, Submission};
 use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
-use crate::ids::{AnalysisId, TemplateName};
+use crate::ids::{AnalysisId, DeployId, TemplateName};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::time::Timestamp;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -74,8 +81,15 @@ pub fn openapi_json() -> String {
 /// The views published so far. Cheap to clone; readers never block writers for long.
 #[derive(Clone, Debug)]
 pub struct Readings {
-    views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    views: Arc<RwLock<Views>>,
     changed: watch::Sender<u64>,
+}
+
+/// The views, and which of them are about the same deploy.
+#[derive(Debug, Default)]
+struct Views {
+    by_id: BTreeMap<AnalysisId, Arc<View>>,
+    by_deploy: BTreeMap<DeployId, BTreeSet<AnalysisId>>,
 }
 
 impl Default for Readings {
@@ -91,17 +105,37 @@ impl Readings {
     /// Puts a newer view in place of the old one and wakes everybody who waits.
     pub fn publish(&self, view: Arc<View>) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.insert(view.id.clone(), view);
+        let deploy = view.plan.rollout.deploy.id.clone();
+        let new = views.by_id.insert(view.id.clone(), view.clone()).is_none();
+        if let Some(deploy) = deploy.filter(|_| new) {
+            let about_it = views.by_deploy.entry(deploy).or_default();
+            about_it.insert(view.id.clone());
+        }
         drop(views);
         self.changed.send_modify(|count| *count += 1);
     }
 
     /// Drops an old view; it can still be read from the decision log.
     pub fn forget(&self, id: &AnalysisId) {
-        self.views
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = views.by_id.remove(id);
+        if let Some(deploy) = gone
+            .as_ref()
+            .and_then(|v| v.plan.rollout.deploy.id.as_ref())
+            && let Some(about_it) = views.by_deploy.get_mut(deploy)
+        {
+            about_it.remove(id);
+            if about_it.is_empty() {
+                views.by_deploy.remove(deploy);
+            }
+        }
+    }
+
+    /// The newest analysis of a deploy, by the owner's identifier of it.
+    pub fn newest_of(&self, deploy: &DeployId) -> Option<Arc<View>> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let newest = views.by_deploy.get(deploy)?.last()?;
+        views.by_id.get(newest).cloned()
     }
 
     /// The view of one analysis.
@@ -109,6 +143,7 @@ impl Readings {
         self.views
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .by_id
             .get(id)
             .cloned()
     }
@@ -118,6 +153,7 @@ impl Readings {
         self.views
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .by_id
             .values()
             .cloned()
             .collect()

@@ -94,6 +94,8 @@ codes! {
     NoRecording 422 "no_recording" "there is no recording of this analysis"
     /// As many analyses as there may be.
     TooManyAnalyses 429 "too_many_analyses" "as many analyses are under way as there may be"
+    /// As many gates as may stand open.
+    TooManyGates 429 "too_many_gates" "as many gates stand open as may"
     /// A mistake of ours.
     Internal 500 "internal" "something went wrong here"
     /// Too many requests or streams at once.
@@ -126,6 +128,16 @@ impl Refused {
             problem,
             headers: Vec::new(),
         }))
+    }
+
+    /// The thing, the value, the limit, the way out, for answers in other shapes than a problem.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.problem.detail
+    }
+
+    /// Whether asking again can help without anybody changing anything.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.0.problem.status, 429 | 500..)
     }
 
     /// The same with what is wrong field by field; the first [`ERRORS_MAX`].

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, judge_once, recordings, reports, status, submit,
-    templates,
+    Desk, Right, analyses, decisions, events, flagger, gates, judge_once, recordings, reports,
+    spinnaker, status, submit, templates,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -92,11 +92,18 @@ pub(super) const WRITE: Endpoint = Endpoint {
     ..READ
 };
 
-const TEXT: Content = Content::Text("text/plain");
+pub(super) const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [ENDPOINTS].into_iter().flatten()
+    [
+        ENDPOINTS,
+        flagger::ENDPOINTS,
+        gates::ENDPOINTS,
+        spinnaker::ENDPOINTS,
+    ]
+    .into_iter()
+    .flatten()
 }
 
 static ENDPOINTS: &[Endpoint] = &[
