@@ -62,6 +62,7 @@ mod engine_simulation;
 mod engine_verdict;
 mod evaluate;
 mod extended;
+mod flagger_vectors;
 mod floors;
 mod http_anything;
 mod http_fixture;

@@ -53,10 +53,12 @@ impl MonitorInput {
         self.new_server_group.as_deref().unwrap_or_default()
     }
 
-    /// What fills holes: Orca's own names, and `{{parameters.x}}`. Not the progress, which would
+    /// What fills holes: Orca's own names, `{{parameters.x}}`, and `{{name}}`, which is the
+    /// application, so that a binding can serve several controllers. Not the progress, which would
     /// make every step another plan.
     pub(crate) fn values(&self) -> Values {
         let own = [
+            ("name", Some(&self.application)),
             ("application", Some(&self.application)),
             ("executionId", Some(&self.execution_id)),
             ("deploymentId", self.deployment_id.as_ref()),
