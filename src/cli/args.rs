@@ -1,5 +1,6 @@
 //! Flags as data: one source for parsing, help and completions.
 
+use crate::cli::conformance::ConformanceArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
@@ -99,6 +100,9 @@ pub enum Command {
     /// Measure how often a template is wrong, and propose a better one
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
+    /// Ask a daemon what every rollout controller would ask, and check the answers
+    #[command(after_help = examples::CONFORMANCE)]
+    Conformance(ConformanceArgs),
     /// Print every configuration key with its default
     #[command(after_help = examples::CONFIG)]
     Config,

@@ -34,6 +34,24 @@ impl Reply {
     }
 }
 
+/// An answer as it came, whatever it says.
+#[derive(Debug)]
+pub(crate) struct Exchange {
+    pub(crate) status: u16,
+    /// Names in lower case; values that are no text are left out.
+    pub(crate) headers: Vec<(String, String)>,
+    pub(crate) body: Vec<u8>,
+}
+
+impl Exchange {
+    /// The first value of a header; `name` in any case.
+    pub(crate) fn header(&self, name: &str) -> Option<&str> {
+        let found = self.headers.iter();
+        let mut found = found.filter(|(known, _)| known.eq_ignore_ascii_case(name));
+        found.next().map(|(_, value)| value.as_str())
+    }
+}
+
 /// A daemon, by address.
 pub(crate) struct Client {
     http: reqwest::Client,
@@ -92,6 +110,51 @@ impl Client {
         let request = self.http.post(self.address(path)?);
         self.call(request.header(CONTENT_TYPE, "application/json").body(body))
             .await
+    }
+
+    /// The bearer token that is sent.
+    pub(crate) fn token(&self) -> Option<&str> {
+        self.token.as_ref().map(crate::secret::Secret::expose)
+    }
+
+    /// One request as somebody else's client would send it, and the answer with any status. The
+    /// token goes with it unless `headers` say how it is authorised; a header without a value is
+    /// not sent.
+    pub(crate) async fn exchange(
+        &self,
+        method: &str,
+        path: &str,
+        headers: &[(String, String)],
+        body: String,
+    ) -> Result<Exchange, Fault> {
+        let known = reqwest::Method::from_bytes(method.as_bytes());
+        let known = known.map_err(|fault| (Exit::Usage, format!("method {method}: {fault}")))?;
+        let mut request = self
+            .http
+            .request(known, self.address(path.trim_start_matches('/'))?);
+        let authorised = |(name, _): &&(String, String)| name.eq_ignore_ascii_case("authorization");
+        if let Some(token) = self.token()
+            && !headers.iter().any(|header| authorised(&header))
+        {
+            request = request.bearer_auth(token);
+        }
+        for (name, value) in headers.iter().filter(|(_, value)| !value.is_empty()) {
+            request = request.header(name, value);
+        }
+        let sent = request.body(body).timeout(REQUEST_TIME_MAX).send().await;
+        let answer = sent.map_err(|fault| self.away(&cause(&fault)))?;
+        let status = answer.status().as_u16();
+        let headers = answer.headers().iter().filter_map(|(name, value)| {
+            let value = value.to_str().ok()?;
+            Some((name.as_str().to_owned(), value.to_owned()))
+        });
+        let headers = headers.collect();
+        let body = crate::cli::client::body(answer, ANSWER_BYTES_MAX).await;
+        Ok(Exchange {
+            status,
+            headers,
+            body: body.map_err(|what| self.away(&what))?,
+        })
     }
 
     fn address(&self, path: &str) -> Result<url::Url, Fault> {

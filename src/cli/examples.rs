@@ -175,3 +175,10 @@ Examples:
 pub(super) const COMPLETIONS: &str = "\
 Examples:
   haldane completions bash > ~/.local/share/bash-completion/completions/haldane";
+
+/// `haldane conformance`
+pub(super) const CONFORMANCE: &str = "\
+Examples:
+  haldane conformance http://127.0.0.1:7070
+  haldane conformance http://127.0.0.1:7070 --binding shop --template http-service --output junit
+  haldane conformance http://127.0.0.1:7070 --only argo-rollouts-web --only KG-2";

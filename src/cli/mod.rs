@@ -6,6 +6,7 @@ pub mod args;
 mod asked_source;
 mod card;
 mod client;
+pub mod conformance;
 mod decide;
 mod demo;
 pub mod evaluate;
@@ -126,6 +127,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Tune(args) => tune::run(args, output).await,
+        Command::Conformance(args) => conformance::run(&args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),
         Command::Openapi => serve::print_openapi(output),

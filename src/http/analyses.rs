@@ -15,7 +15,6 @@ use axum::http::header::CONTENT_TYPE;
 use axum::http::request::Parts;
 use axum::response::IntoResponse;
 use std::sync::Arc;
-use std::time::Duration;
 
 /// Analyses on a page when nothing is said.
 pub(super) const PAGE_DEFAULT: usize = 50;
@@ -121,23 +120,4 @@ pub(crate) async fn one(
 ) -> Result<Response<Body>, Refused> {
     let view = office.view(&id)?;
     Ok(ok(&VerdictDocument::from_view(&view, true)))
-}
-
-/// `GET /v1/analyses/{id}/verdict`: always 200 for an analysis there is, so that controllers
-/// that take every other status for an error can read a pending one.
-pub(crate) async fn verdict(
-    State(office): State<Arc<Office>>,
-    Extension(query): Extension<Query>,
-    Id(id): Id,
-) -> Result<Response<Body>, Refused> {
-    let longest = Duration::from_secs(office.desk.limits.wait_s_max);
-    let wait = query.wait(longest)?;
-    let view = if wait.is_zero() {
-        office.view(&id)?
-    } else if let Ok(_place) = office.waits.try_acquire() {
-        office.concluded(&id, wait).await?
-    } else {
-        office.view(&id)? // as many wait as may; asking again is what the caller does anyway
-    };
-    Ok(ok(&VerdictDocument::from_view(&view, false)))
 }

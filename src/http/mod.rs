@@ -49,6 +49,7 @@ mod spinnaker;
 mod status;
 mod submit;
 mod templates;
+mod verdict_answer;
 pub mod wire;
 
 pub use binding::Binding;

@@ -110,7 +110,7 @@ fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refus
          the same metadata with every hook, or roll out another version",
         view.id
     );
-    Err(Refused::new(Code::KeyConflict, detail))
+    Err(Refused::new(Code::OtherRollout, detail))
 }
 
 /// Whether the analysis found against this version for good. A person's cancellation is no finding,

@@ -72,6 +72,8 @@ codes! {
     BodyTimeout 408 "body_timeout" "the body came too slowly"
     /// The key was used for something else.
     KeyConflict 409 "key_conflict" "the key belongs to another submission"
+    /// The analysis is another rollout's than the one asked about.
+    OtherRollout 409 "other_rollout" "the analysis is of another rollout"
     /// The verdict stands (A4).
     Concluded 409 "concluded" "the analysis has concluded"
     /// The body is too large.
@@ -104,6 +106,8 @@ codes! {
     StoreUnavailable 503 "store_unavailable" "records cannot be made durable at present"
     /// The source cannot be read.
     SourceUnavailable 503 "source_unavailable" "the source cannot be read at present"
+    /// The analysis could not be carried out, and the caller's dialect calls that a fault.
+    NotCarriedOut 503 "not_carried_out" "the analysis could not be carried out"
     /// The daemon is stopping.
     Stopping 503 "stopping" "the daemon is stopping"
     /// No answer in time.

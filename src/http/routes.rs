@@ -5,7 +5,7 @@ use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
     Desk, Right, analyses, decisions, events, flagger, gates, judge_once, recordings, reports,
-    spinnaker, status, submit, templates,
+    spinnaker, status, submit, templates, verdict_answer,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -143,8 +143,14 @@ static ENDPOINTS: &[Endpoint] = &[
         path: "/v1/analyses/{id}/verdict",
         patience: Patience::Wait,
         summary: "The verdict, always 200; `wait` holds the answer until it is final",
-        query: &[("wait", "how long to wait for a final verdict: 30s or 30")],
-        handler: || get(analyses::verdict),
+        query: &[
+            verdict_answer::WAIT,
+            verdict_answer::AS,
+            verdict_answer::SERVICE,
+            verdict_answer::DEPLOY,
+            verdict_answer::DIGEST,
+        ],
+        handler: || get(verdict_answer::verdict),
         ..READ
     },
     Endpoint {

@@ -4,8 +4,9 @@
 //! renamed field in the core never changes a file or an answer by accident. Records
 //! ([`record`], [`recording`]) keep every bit and are read for ever; public documents
 //! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows; [`submission`]
-//! is what others send us.
+//! is what others send us; [`conformance`] is what tests of controllers are written in.
 
+pub mod conformance;
 pub mod event;
 mod number;
 pub mod problem;

@@ -49,6 +49,7 @@ mod stats_vectors;
 mod burn;
 mod cases;
 mod cli;
+mod conformance;
 mod counts_offset_rates;
 mod deploy;
 mod diagnostics;

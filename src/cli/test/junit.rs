@@ -100,7 +100,8 @@ fn untested(told: &Told) -> Option<(String, Counts, String)> {
     (tests > 0).then(|| ("templates".to_owned(), counts, inside))
 }
 
-fn case(out: &mut String, class: &str, name: &str, fault: Option<(&str, &str, &str)>) {
+/// One case as an element, with what is wrong with it.
+pub(crate) fn case(out: &mut String, class: &str, name: &str, fault: Option<(&str, &str, &str)>) {
     let (class, name) = (escaped(class), escaped(name));
     let _ = match fault {
         None => writeln!(out, "    <testcase classname=\"{class}\" name=\"{name}\"/>"),

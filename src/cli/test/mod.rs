@@ -1,7 +1,7 @@
 //! `haldane test`: unit tests of templates.
 
 mod flags;
-mod junit;
+pub(crate) mod junit;
 mod load;
 mod show;
 

@@ -167,7 +167,7 @@ fn health(
         Word::Stop | Word::Doubt => "abort",
         Word::Fault => {
             let detail = format!("analysis {}: {}", view.id, view.sentence);
-            return Err(Refused::new(Code::SourceUnavailable, detail).retry_after(RETRY_S));
+            return Err(Refused::new(Code::NotCarriedOut, detail).retry_after(RETRY_S));
         }
     };
     let message = format!("{}: {}", state.word(), view.sentence);

@@ -58,6 +58,13 @@ pub struct VerdictDocument {
     pub id: String,
     /// `pending`, `promote`, `rollback` or `inconclusive`.
     pub verdict: String,
+    /// In answers to gates: the state itself, whatever `verdict` calls it for the caller's sake:
+    /// `promote`, `rollback`, `pending`, `held`, `inconclusive` or `error`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub state: Option<String>,
+    /// In answers to gates: `go`, `stop`, `wait`, `doubt` or `fault`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub word: Option<String>,
     /// Whether the verdict can still change.
     #[serde(rename = "final")]
     pub is_final: bool,
@@ -177,6 +184,8 @@ impl VerdictDocument {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
             verdict: verdict.to_owned(),
+            state: None,
+            word: None,
             is_final: conclusion.is_some(),
             score: judgement
                 .and_then(|judgement| judgement.score)

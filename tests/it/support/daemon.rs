@@ -25,6 +25,8 @@ const START_MAX: Duration = Duration::from_secs(30);
 pub(crate) struct Site {
     dir: tempfile::TempDir,
     settings: Vec<(String, String)>,
+    /// Further lines of the configuration, such as arrays of tables.
+    more: String,
 }
 
 impl Site {
@@ -36,6 +38,7 @@ impl Site {
         let mut site = Self {
             dir,
             settings: Vec::new(),
+            more: String::new(),
         };
         let own = [
             ("server.listen", "127.0.0.1:0".to_owned()),
@@ -72,6 +75,11 @@ impl Site {
     pub(crate) fn set(&mut self, key: &str, value: &str) {
         self.settings.retain(|(known, _)| known != key);
         self.settings.push((key.to_owned(), value.to_owned()));
+    }
+
+    /// Adds lines to the end of the configuration; the next start sees them.
+    pub(crate) fn configure(&mut self, lines: &str) {
+        self.more.push_str(lines);
     }
 
     /// A file of the site.
@@ -111,6 +119,7 @@ impl Site {
         for (section, lines) in &file {
             writeln!(text, "[{section}]\n{lines}").unwrap();
         }
+        text.push_str(&self.more);
         std::fs::write(self.path("haldane.toml"), text).unwrap();
         command
             .arg("serve")

@@ -1,0 +1,188 @@
+//! `haldane conformance`: asks a daemon what every controller would ask, checks each answer, and
+//! says what the controller would make of it.
+
+mod compare;
+mod show;
+mod stage;
+pub mod vectors;
+
+use crate::cli::args::DaemonArgs;
+use crate::cli::client::{Client, Exchange, Fault};
+use crate::cli::exit_code::Exit;
+use crate::cli::output::Output;
+use crate::wire::conformance::{self, Case, Suite};
+use clap::ValueEnum;
+use stage::{Setting, Stage};
+use std::path::PathBuf;
+
+/// `haldane conformance`
+#[derive(Clone, Debug, clap::Args)]
+pub struct ConformanceArgs {
+    /// The daemon's address; analyses are made and decided there, so it must not be one that
+    /// decides about rollouts
+    #[arg(
+        env = "HALDANE_SERVER",
+        hide_env_values = true,
+        default_value = "http://127.0.0.1:7070"
+    )]
+    pub url: String,
+    /// A file with a bearer token that may override
+    #[arg(
+        long,
+        env = "HALDANE_TOKEN_FILE",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
+    pub token_file: Option<PathBuf>,
+    /// One of the daemon's bindings whose service is `{{name}}`, for the cases that need one
+    #[arg(long, value_name = "NAME")]
+    pub binding: Option<String>,
+    /// One of the daemon's templates that needs no input, for the cases that need one
+    #[arg(long, value_name = "NAME")]
+    pub template: Option<String>,
+    /// Only this controller, or only this case; may be repeated
+    #[arg(long, value_name = "NAME")]
+    pub only: Vec<String>,
+    /// How the answer is written
+    #[arg(short = 'o', long, value_enum, default_value_t = ConformanceFormat::Table)]
+    pub output: ConformanceFormat,
+}
+
+/// How the results are written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ConformanceFormat {
+    /// For people.
+    Table,
+    /// For programs.
+    Json,
+    /// The XML that CI systems read.
+    Junit,
+}
+
+/// What came of one case.
+#[derive(Debug)]
+pub(crate) enum Came {
+    /// The answer, and in what it differs.
+    Answered(Exchange, Vec<String>),
+    /// It could not be asked, which is a difference too.
+    Failed(String),
+    /// It was not asked.
+    Skipped(String),
+}
+
+impl Came {
+    /// Whether something is not as it must be.
+    pub(crate) fn differs(&self) -> bool {
+        match self {
+            Self::Answered(_, differences) => !differences.is_empty(),
+            Self::Failed(_) => true,
+            Self::Skipped(_) => false,
+        }
+    }
+}
+
+/// A controller's cases with what came of each.
+pub(crate) struct Ran {
+    pub(crate) suite: Suite,
+    pub(crate) cases: Vec<(Case, Came)>,
+}
+
+/// Runs the command.
+pub(crate) async fn run(args: &ConformanceArgs, output: &mut Output) -> Exit {
+    let done = conform(args, output).await;
+    crate::cli::ended(done, output)
+}
+
+async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fault> {
+    let suites = chosen(&args.only)?;
+    let client = Client::new(&DaemonArgs {
+        server: args.url.clone(),
+        token_file: args.token_file.clone(),
+    })?;
+    let setting = Setting {
+        binding: args.binding.clone(),
+        template: args.template.clone(),
+        token: client.token().map(str::to_owned),
+    };
+    // A name for the services of this run, which no other run has.
+    let fresh = uuid::Uuid::now_v7().simple().to_string();
+    let run = fresh.get(20..).unwrap_or(&fresh);
+    let mut number = 0;
+    let mut ran = Vec::new();
+    for mut suite in suites {
+        let mut cases = Vec::new();
+        for case in std::mem::take(&mut suite.cases) {
+            number += 1;
+            output.progress(&format!("{} {}", suite.controller, case.id), false);
+            let came = asked(&client, &setting, (run, number), &case).await?;
+            cases.push((case, came));
+        }
+        ran.push(Ran { suite, cases });
+    }
+    match args.output {
+        ConformanceFormat::Table => output.data(&show::table(&ran, output.style)),
+        ConformanceFormat::Json => output.data(&show::json(&ran)),
+        ConformanceFormat::Junit => output.data(&show::junit(&ran)),
+    }
+    let differ = ran.iter().flat_map(|one| &one.cases);
+    Ok(if differ.clone().any(|(_, came)| came.differs()) {
+        Exit::Rollback
+    } else {
+        Exit::Clean
+    })
+}
+
+/// One case from its stage to what came of it.
+async fn asked(
+    client: &Client,
+    setting: &Setting,
+    name: (&str, usize),
+    case: &Case,
+) -> Result<Came, Fault> {
+    if let Some(why) = setting.lacks(case) {
+        return Ok(Came::Skipped(why));
+    }
+    let (stage, set) = Stage::set(client, setting, name, case).await?;
+    let came = match set {
+        Err(why) => Came::Failed(why),
+        Ok(()) => match stage.send(&case.request).await? {
+            Err(why) => Came::Failed(why),
+            Ok(got) => {
+                let differences = compare::differences(&case.answer, &got, &stage.values);
+                Came::Answered(got, differences)
+            }
+        },
+    };
+    stage.clear().await?;
+    Ok(came)
+}
+
+/// The suites with the cases that are asked for.
+fn chosen(only: &[String]) -> Result<Vec<Suite>, Fault> {
+    let mut out = Vec::new();
+    for (file, text) in vectors::FILES {
+        let suite = conformance::read(text);
+        out.push(suite.map_err(|why| (Exit::Internal, format!("{file}: {why}")))?);
+    }
+    for name in only {
+        let known = |suite: &Suite| {
+            suite.controller == *name || suite.cases.iter().any(|case| case.id == *name)
+        };
+        if !out.iter().any(known) {
+            let names: Vec<&str> = out.iter().map(|suite| suite.controller.as_str()).collect();
+            let message = format!(
+                "--only `{name}`: there is no such controller or case; controllers are {}",
+                names.join(", ")
+            );
+            return Err((Exit::Usage, message));
+        }
+    }
+    if !only.is_empty() {
+        for suite in &mut out {
+            let all = only.contains(&suite.controller);
+            suite.cases.retain(|case| all || only.contains(&case.id));
+        }
+        out.retain(|suite| !suite.cases.is_empty());
+    }
+    Ok(out)
+}

@@ -1,0 +1,159 @@
+//! `GET /v1/analyses/{id}/verdict`: what a controller's gate asks. The word is the one its dialect
+//! has for the state; the state itself stands beside it.
+
+use super::analyses::{Id, ok};
+use super::office::Office;
+use super::query::Query;
+use super::refused::{Code, Refused};
+use crate::dialect::{Dialect, State as Stands, Word};
+use crate::engine::verdict::Verdict;
+use crate::engine::view::View;
+use crate::ids::AnalysisId;
+use crate::wire::verdict::{PENDING, VerdictDocument};
+use axum::body::Body;
+use axum::extract::{Extension, State};
+use axum::http::Response;
+use std::sync::Arc;
+use std::time::Duration;
+
+/// Seconds after which to ask again about an analysis that could not be carried out: the pause of
+/// the controllers after an error.
+const AGAIN_S: u32 = 10;
+
+/// Digits of a digest that a caller must give at least: those that are shown to people.
+const DIGEST_LEN_MIN: usize = 8;
+
+/// What every gate's answer may be asked for.
+pub(super) const WAIT: (&str, &str) = ("wait", "how long to wait for a final verdict: 30s or 30");
+pub(super) const AS: (&str, &str) = (
+    "as",
+    "in whose words: verdict (default), or exit for `word` as exit codes read it",
+);
+pub(super) const SERVICE: (&str, &str) = (
+    "service",
+    "must be the analysis' service, or the answer is 409",
+);
+pub(super) const DEPLOY: (&str, &str) = (
+    "deploy.id",
+    "must be the analysis' deploy, or the answer is 409",
+);
+pub(super) const DIGEST: (&str, &str) = (
+    "template.digest",
+    "must be the digest of the analysis' template, or begin it, or the answer is 409",
+);
+
+/// `GET /v1/analyses/{id}/verdict`: always 200 for an analysis there is, so that controllers
+/// that take every other status for an error can read a pending one.
+pub(crate) async fn verdict(
+    State(office): State<Arc<Office>>,
+    Extension(query): Extension<Query>,
+    Id(id): Id,
+) -> Result<Response<Body>, Refused> {
+    let dialect = dialect(&query)?;
+    let view = office.view(&id)?;
+    same(&query, &view)?;
+    let view = waited(&office, &query, &id).await?;
+    answer(&office, &view, dialect)
+}
+
+/// In whose words.
+pub(super) fn dialect(query: &Query) -> Result<Dialect, Refused> {
+    Ok(match query.word("as", &["verdict", "exit"])? {
+        Some("exit") => Dialect::Exit,
+        _ => Dialect::Verdict,
+    })
+}
+
+/// The view after the wait that was asked for.
+pub(super) async fn waited(
+    office: &Office,
+    query: &Query,
+    id: &AnalysisId,
+) -> Result<Arc<View>, Refused> {
+    let longest = Duration::from_secs(office.desk.limits.wait_s_max);
+    let wait = query.wait(longest)?;
+    if !wait.is_zero()
+        && let Ok(_place) = office.waits.try_acquire()
+    {
+        return office.concluded(id, wait).await;
+    }
+    office.view(id) // as many wait as may; asking again is what the caller does anyway
+}
+
+/// The caller says what it asks about; another rollout's verdict is worse than none.
+pub(super) fn same(query: &Query, view: &View) -> Result<(), Refused> {
+    let deploy = &view.plan.rollout.deploy;
+    let digest = view.plan.template_digest.to_string();
+    let begins = |wanted: &str| {
+        let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+        hex.len() >= DIGEST_LEN_MIN && digest.starts_with(hex)
+    };
+    let told = [
+        ("service", Some(deploy.service.as_str())),
+        ("deploy.id", deploy.id.as_ref().map(|id| id.as_str())),
+        ("template.digest", Some(digest.as_str())),
+    ];
+    for (name, is) in told {
+        let Some(wanted) = query.get(name) else {
+            continue;
+        };
+        let fits = match name {
+            "template.digest" => begins(wanted),
+            _ => is == Some(wanted),
+        };
+        if !fits {
+            let detail = format!(
+                "analysis {} is about {name} {}, and {} was asked about; ask with the id that was \
+                 answered for this rollout",
+                view.id,
+                is.unwrap_or("none"),
+                super::query::shown(wanted)
+            );
+            return Err(Refused::new(Code::OtherRollout, detail));
+        }
+    }
+    Ok(())
+}
+
+/// The answer in a dialect: 200 with the verdict as the dialect has it, 503 for its fault.
+pub(super) fn answer(
+    office: &Office,
+    view: &View,
+    dialect: Dialect,
+) -> Result<Response<Body>, Refused> {
+    let state = Stands::of(view);
+    let word = office.desk.dialects.word(dialect, state);
+    if word == Word::Fault && dialect == Dialect::Verdict {
+        let detail = format!(
+            "analysis {} could not be carried out: {}; look at GET /v1/analyses/{}",
+            view.id, view.sentence, view.id
+        );
+        return Err(Refused::new(Code::NotCarriedOut, detail).retry_after(AGAIN_S));
+    }
+    let mut document = VerdictDocument::from_view(view, false);
+    document.state = Some(own(view, state).word().to_owned());
+    document.word = Some(word.word().to_owned());
+    if dialect == Dialect::Verdict {
+        spoken(word).clone_into(&mut document.verdict);
+    }
+    Ok(ok(&document))
+}
+
+/// The state as the evidence left it, whatever a template takes it for.
+fn own(view: &View, state: Stands) -> Stands {
+    let verdict = view.conclusion.as_ref().map(|end| end.verdict);
+    match (state, verdict) {
+        (Stands::Rollback, Some(Verdict::Inconclusive)) => Stands::Inconclusive,
+        _ => state,
+    }
+}
+
+/// The word of the answer's `verdict`.
+const fn spoken(word: Word) -> &'static str {
+    match word {
+        Word::Go => Verdict::Promote.word(),
+        Word::Stop => Verdict::Rollback.word(),
+        Word::Wait => PENDING,
+        Word::Doubt | Word::Fault => Verdict::Inconclusive.word(),
+    }
+}

@@ -1,0 +1,137 @@
+//! `haldane conformance` against a started daemon: every vector of every controller is answered as
+//! it must be, and the command says so when one is not.
+
+use crate::docs::root;
+use crate::serve_drain::SCENARIO;
+use crate::support::daemon::{Daemon, Site, haldane};
+use haldane::cli::conformance::vectors::FILES;
+use haldane::wire::conformance;
+use serde_json::Value;
+use std::collections::BTreeSet;
+
+/// A template without inputs that goes on for hours.
+const TEMPLATE: &str = "
+apiVersion: haldane/v1
+kind: AnalysisTemplate
+metadata: { name: conformance, description: for the vectors of controllers }
+spec:
+  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
+  metrics:
+    - name: nothing
+      harm: increase
+      min_effect: { relative: 10% }
+      series: { query: 'nothing{${selector}}' }
+";
+
+const BINDING: &str = r#"
+[[bindings]]
+name = "conformance"
+template = "conformance"
+service = "{{name}}"
+baseline = 'pod=~"{{name}}-primary-.*"'
+canary = 'pod=~"{{name}}-[0-9a-f]+-.*"'
+"#;
+
+/// A daemon set up as the vectors want it, and the flags that say so.
+pub(crate) async fn site() -> Site {
+    let mut site = Site::simulated(SCENARIO);
+    site.template("conformance", TEMPLATE);
+    site.configure(BINDING);
+    site
+}
+
+pub(crate) async fn conform(daemon: &Daemon, more: &[&str]) -> crate::support::daemon::Said {
+    let own = ["conformance", daemon.url(), "--binding", "conformance"];
+    let mut args = own.to_vec();
+    args.extend(["--template", "conformance"]);
+    args.extend(more);
+    haldane(&args).await
+}
+
+#[test]
+fn every_file_is_part_of_the_program() {
+    let folder = std::fs::read_dir(root().join("tests/conformance")).unwrap();
+    let there: BTreeSet<String> = folder
+        .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+        .collect();
+    let built: BTreeSet<String> = FILES.iter().map(|(name, _)| (*name).to_owned()).collect();
+    assert_eq!(there, built, "src/cli/conformance/vectors.rs lists them");
+    let mut ids = BTreeSet::new();
+    for (name, text) in FILES {
+        let suite = conformance::read(text).unwrap_or_else(|why| panic!("{name}: {why}"));
+        assert!(!suite.cases.is_empty() || !suite.reads.is_empty(), "{name}");
+        for case in suite.cases {
+            assert!(ids.insert(case.id.clone()), "{name}: {} twice", case.id);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_started_daemon_conforms() {
+    let site = site().await;
+    let daemon = site.start().await;
+    let said = conform(&daemon, &["-o", "json"]).await;
+    let document = said.json();
+    let differing: Vec<String> = cases(&document)
+        .filter(|(_, case)| case["result"] == "differs")
+        .map(|(controller, case)| format!("{controller} {case:#}"))
+        .collect();
+    assert!(differing.is_empty(), "{}", differing.join("\n"));
+    assert_eq!(said.code, Some(0), "{}", said.err);
+    // Nothing is left under way.
+    let left = daemon.get("/v1/analyses?verdict=pending").await.unwrap();
+    assert_eq!(
+        left.body["analyses"].as_array().unwrap().len(),
+        0,
+        "{left:?}"
+    );
+}
+
+/// Every case of a JSON answer, with its controller.
+pub(crate) fn cases(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
+    let suites = document["controllers"].as_array().unwrap().iter();
+    suites.flat_map(|suite| {
+        let name = suite["controller"].as_str().unwrap();
+        let all = suite["cases"].as_array().unwrap().iter();
+        all.map(move |case| (name, case))
+    })
+}
+
+#[tokio::test]
+async fn tables_and_xml_say_the_same() {
+    let site = site().await;
+    let daemon = site.start().await;
+    let said = conform(&daemon, &["--only", "AW-1", "--only", "AW-5"]).await;
+    said.check(
+        0,
+        &[
+            "argo-rollouts-web",
+            "AW-1",
+            "promote",
+            "Successful",
+            "2 ok, 0 differ",
+        ],
+    );
+    assert!(!said.out.contains("AW-2"), "{}", said.out);
+    let said = conform(&daemon, &["--only", "AW-5", "-o", "junit"]).await;
+    said.check(0, &[]);
+    let document = roxmltree::Document::parse(&said.out).unwrap();
+    let root = document.root_element();
+    assert_eq!(root.attribute("tests"), Some("1"));
+    assert_eq!(root.attribute("failures"), Some("0"));
+    let said = conform(&daemon, &["--only", "AW-0"]).await;
+    said.check(2, &["--only `AW-0`", "argo-rollouts-web"]);
+}
+
+#[tokio::test]
+async fn a_difference_is_exit_code_1_and_no_daemon_is_4() {
+    // A policy that is not the default is a difference, and rightly so.
+    let mut site = site().await;
+    site.configure("[dialects.verdict]\npending = \"stop\"\n");
+    let daemon = site.start().await;
+    let said = conform(&daemon, &["--only", "AW-4"]).await;
+    said.check(1, &["AW-4", "differs", "rollback", "0 ok, 1 differ"]);
+    daemon.stop().await;
+    let said = haldane(&["conformance", "http://127.0.0.1:9", "--only", "AW-1"]).await;
+    said.check(4, &["no daemon at"]);
+}
