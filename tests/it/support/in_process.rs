@@ -11,7 +11,7 @@ use std::sync::Arc;
 
 /// Where a daemon runs; it outlives its daemons.
 pub(crate) struct Place {
-    dir: tempfile::TempDir,
+    _dir: tempfile::TempDir,
     config: Config,
     scenario: String,
 }
@@ -35,15 +35,10 @@ impl Place {
         ];
         let config = config::load(Some(&file), &flags).unwrap();
         Self {
-            dir,
+            _dir: dir,
             config,
             scenario: scenario.to_owned(),
         }
-    }
-
-    /// A file of the place.
-    pub(crate) fn path(&self, name: &str) -> std::path::PathBuf {
-        self.dir.path().join(name)
     }
 
     /// Starts a daemon on what is there.
