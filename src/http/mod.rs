@@ -106,11 +106,10 @@ impl Readings {
     /// Puts a newer view in place of the old one and wakes everybody who waits.
     pub fn publish(&self, view: Arc<View>) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        let deploy = view.plan.rollout.deploy.id.clone();
-        let new = views.by_id.insert(view.id.clone(), view.clone()).is_none();
+        let (id, deploy) = (view.id.clone(), view.plan.rollout.deploy.id.clone());
+        let new = views.by_id.insert(id.clone(), view).is_none();
         if let Some(deploy) = deploy.filter(|_| new) {
-            let about_it = views.by_deploy.entry(deploy).or_default();
-            about_it.insert(view.id.clone());
+            views.by_deploy.entry(deploy).or_default().insert(id);
         }
         drop(views);
         self.changed.send_modify(|count| *count += 1);

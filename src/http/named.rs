@@ -35,10 +35,8 @@ pub(crate) fn deploy_id(kind: &str, parts: &[&str]) -> DeployId {
         return id;
     }
     // The length before each part: ("a", "bc") is another name than ("ab", "c").
-    let framed: String = parts
-        .iter()
-        .map(|part| format!("{} {part}", part.len()))
-        .collect();
+    let framed = parts.iter().map(|part| format!("{} {part}", part.len()));
+    let framed = framed.collect::<Vec<_>>().concat();
     let short = format!("{kind}:{}", Digest::of(framed.as_bytes()));
     DeployId::new(&short).expect("a word, a colon and hexadecimal digits are a legal id")
 }

@@ -2,6 +2,7 @@
 //! whole address. It goes back to whoever sent it and nowhere else.
 
 use axum::http::header::HOST;
+use axum::http::uri::Authority;
 use axum::http::{HeaderMap, Uri};
 
 /// Bytes of a host with its port; with a longer one there is no whole address.
@@ -16,7 +17,7 @@ pub(crate) fn origin(headers: &HeaderMap, uri: &Uri) -> Option<String> {
             .map(|value| value.to_str().unwrap_or("\n"))
     };
     let scheme = text("x-forwarded-proto").unwrap_or("http");
-    let authority = uri.authority().map(|authority| authority.as_str());
+    let authority = uri.authority().map(Authority::as_str);
     let host = text("x-forwarded-host").or_else(|| text(HOST.as_str()));
     let host = host.or(authority)?;
     let prefix = text("x-forwarded-prefix")
@@ -43,8 +44,9 @@ mod tests {
     fn what_the_caller_called_us() {
         let (host, proto) = ("host", "x-forwarded-proto");
         let (fore, prefix) = ("x-forwarded-host", "x-forwarded-prefix");
+        type Case<'a> = (&'a [(&'static str, &'static str)], Option<&'a str>);
         #[rustfmt::skip]
-        let cases: &[(&[(&str, &str)], Option<&str>)] = &[
+        let cases: &[Case<'_>] = &[
             (&[(host, "haldane:7070")], Some("http://haldane:7070")),
             (&[(host, "[::1]:7070")], Some("http://[::1]:7070")),
             (&[(host, "in:1"), (proto, "https"), (fore, "h.example")], Some("https://h.example")),

@@ -50,6 +50,7 @@ mod burn;
 mod cases;
 mod cli;
 mod conformance;
+mod controller_samples;
 mod counts_offset_rates;
 mod deploy;
 mod diagnostics;

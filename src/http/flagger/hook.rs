@@ -99,8 +99,8 @@ impl Call {
             }
         }
         if checksum.is_empty() {
-            let detail = "checksum is missing, which says which version it is about; Flagger \
-                          sends it since 1.34";
+            let detail = "checksum is missing, which says which version it is about; an older \
+                          Flagger sends none, update it";
             return Err(Refused::new(Code::InvalidSubmission, detail));
         }
         let legal = checksum.chars().all(|c| c.is_ascii_alphanumeric());
