@@ -18,7 +18,7 @@
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `named` `origin` | the analysis of a rollout that has a name of its own; what address we have |
-//! | `flagger` `gates` `spinnaker` | the hooks of Flagger, its load tester's gates, Spinnaker's monitor |
+//! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's monitor |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]

@@ -60,6 +60,8 @@ codes! {
     Forbidden 403 "forbidden" "the credential may not do this"
     /// No such path.
     UnknownPath 404 "unknown_path" "there is nothing at this path"
+    /// No such hook or step of a controller.
+    UnknownHook 404 "unknown_hook" "there is no such hook"
     /// No such analysis.
     UnknownAnalysis 404 "unknown_analysis" "there is no such analysis"
     /// No such template.

@@ -52,7 +52,7 @@ pub(super) fn said(office: &Office, dialect: Dialect, view: &View) -> Response<B
 }
 
 /// What could not be answered. A rollback never comes of an error. At the other gates the dialect
-/// decides; a mistake that asking again does not mend is 409, because Flagger drops the text of 503.
+/// decides; a mistake that asking again does not mend is 409: Flagger drops the text of 503.
 pub(super) fn error(office: &Office, hook: Hook, why: &Refused) -> Response<Body> {
     let dialect = match hook {
         Hook::PreRollout | Hook::Rollout => Dialect::FlaggerRollout,

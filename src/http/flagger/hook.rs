@@ -68,7 +68,7 @@ pub(super) fn unknown_hook(word: &str) -> Refused {
         None => format!("it is one of {}", words().collect::<Vec<_>>().join(", ")),
     };
     let detail = format!("there is no hook {}; {way_out}", shown(word));
-    Refused::new(Code::UnknownPath, detail)
+    Refused::new(Code::UnknownHook, detail)
 }
 
 /// A call about one version of one canary.

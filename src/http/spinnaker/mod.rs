@@ -100,7 +100,7 @@ fn unknown_step(word: &str) -> Refused {
         "there is no step {}; it is one of starting, evaluateHealth, completed",
         shown(word)
     );
-    Refused::new(Code::UnknownPath, detail)
+    Refused::new(Code::UnknownHook, detail)
 }
 
 async fn asked(
