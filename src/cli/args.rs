@@ -1,6 +1,7 @@
 //! Flags as data: one source for parsing, help and completions.
 
 use crate::cli::conformance::ConformanceArgs;
+use crate::cli::dialects::DialectsArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
 use crate::cli::exit_code::{self, Exit};
@@ -100,6 +101,9 @@ pub enum Command {
     /// Measure how often a template is wrong, and propose a better one
     #[command(after_help = examples::TUNE)]
     Tune(TuneArgs),
+    /// Print what every controller is told in each state
+    #[command(after_help = examples::DIALECTS)]
+    Dialects(DialectsArgs),
     /// Ask a daemon what every rollout controller would ask, and check the answers
     #[command(after_help = examples::CONFORMANCE)]
     Conformance(ConformanceArgs),
@@ -215,6 +219,42 @@ impl InconclusiveAs {
             Self::Promote => Exit::Clean,
         }
     }
+}
+
+/// What a verdict that could not be had for want of data ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorAs {
+    /// Exit code 4.
+    #[value(name = "4")]
+    Own,
+    /// Exit code 3.
+    Inconclusive,
+    /// Exit code 1.
+    Rollback,
+}
+
+impl ErrorAs {
+    /// The exit code.
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Own => Exit::Unavailable,
+            Self::Inconclusive => Exit::Inconclusive,
+            Self::Rollback => Exit::Rollback,
+        }
+    }
+}
+
+/// What a waiting command ends with where the verdict is neither promote nor rollback. What is not
+/// said here is as the daemon's dialect `exit` says.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct EndArgs {
+    /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
+    #[arg(long, value_enum)]
+    pub inconclusive_as: Option<InconclusiveAs>,
+    /// What a verdict ends with for which the source could not be read; 4 unless the daemon is
+    /// configured otherwise
+    #[arg(long, value_enum)]
+    pub error_as: Option<ErrorAs>,
 }
 
 /// What is judged from a file; the template and its inputs also serve a source.
@@ -396,9 +436,9 @@ pub struct SubmitArgs {
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own, requires = "wait")]
-    pub inconclusive_as: InconclusiveAs,
+    /// With --wait: what it ends with.
+    #[command(flatten)]
+    pub end: EndArgs,
 }
 
 /// `haldane status`
@@ -469,9 +509,9 @@ pub struct WaitArgs {
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
-    /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
-    pub inconclusive_as: InconclusiveAs,
+    /// What it ends with.
+    #[command(flatten)]
+    pub end: EndArgs,
 }
 
 /// `haldane cancel`

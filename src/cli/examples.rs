@@ -182,3 +182,9 @@ Examples:
   haldane conformance http://127.0.0.1:7070
   haldane conformance http://127.0.0.1:7070 --binding shop --template http-service --output junit
   haldane conformance http://127.0.0.1:7070 --only argo-rollouts-web --only KG-2";
+
+/// `haldane dialects`
+pub(super) const DIALECTS: &str = "\
+Examples:
+  haldane dialects
+  haldane dialects --config haldane.toml --output markdown";

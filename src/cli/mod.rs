@@ -9,6 +9,7 @@ mod client;
 pub mod conformance;
 mod decide;
 mod demo;
+pub mod dialects;
 pub mod evaluate;
 mod examples;
 pub mod exit_code;
@@ -127,6 +128,7 @@ async fn dispatch(command: Command, output: &mut Output) -> Exit {
         Command::Import(args) => import::run(&args, output),
         Command::Simulate(args) => simulate::run(args, output).await,
         Command::Tune(args) => tune::run(args, output).await,
+        Command::Dialects(args) => dialects::run(&args, output),
         Command::Conformance(args) => conformance::run(&args, output).await,
         Command::Config => serve::print_defaults(output),
         Command::Schema(args) => schema::run(&args, output),

@@ -31,7 +31,7 @@ async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
         let waiting = Waiting {
             timeout: None,
             format: args.output,
-            inconclusive_as: args.inconclusive_as.exit(),
+            end: args.end,
         };
         return until_final(&client, &id, waiting, output).await;
     }

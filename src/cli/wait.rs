@@ -1,12 +1,13 @@
 //! `haldane wait`: long polls until a verdict is final. A daemon that is away is waited for, since
 //! it goes on where it was when it is back.
 
-use crate::cli::args::{Format, WaitArgs};
+use crate::cli::args::{EndArgs, Format, InconclusiveAs, WaitArgs};
 use crate::cli::card::time_left;
 use crate::cli::client::{Client, Fault, Reply};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::status::show;
+use crate::dialect::State;
 use crate::engine::verdict::Verdict;
 use crate::http::wire::path_segment;
 use crate::serve::clock::Clock;
@@ -33,8 +34,8 @@ pub(crate) struct Waiting {
     pub(crate) timeout: Option<Span>,
     /// How the verdict is written.
     pub(crate) format: Format,
-    /// What an inconclusive verdict ends with.
-    pub(crate) inconclusive_as: Exit,
+    /// What it ends with where the verdict is neither promote nor rollback.
+    pub(crate) end: EndArgs,
 }
 
 /// Runs the command.
@@ -51,7 +52,7 @@ pub(crate) async fn run(args: &WaitArgs, output: &mut Output) -> Exit {
         let waiting = Waiting {
             timeout: Some(timeout),
             format: args.output,
-            inconclusive_as: args.inconclusive_as.exit(),
+            end: args.end,
         };
         until_final(&client, &args.id, waiting, output).await
     };
@@ -71,7 +72,7 @@ pub(crate) async fn until_final(
     loop {
         let poll = POLL.min(watch.left());
         let asked = Instant::now();
-        let query = format!("{path}/verdict?wait={}s", poll.as_secs());
+        let query = format!("{path}/verdict?as=exit&wait={}s", poll.as_secs());
         match client.get(&query).await {
             Ok(reply) => {
                 let document: VerdictDocument = reply.read()?;
@@ -107,13 +108,29 @@ async fn concluded(
     } else {
         show(&client.get(path).await?, waiting.format, output)?;
     }
-    Ok(exit_of(document, waiting.inconclusive_as))
+    Ok(exit_of(document, waiting.end))
 }
 
-/// The exit code of a final verdict.
-fn exit_of(document: &VerdictDocument, inconclusive_as: Exit) -> Exit {
+/// The exit code of a final verdict: as the flags say, else as the daemon's dialect says. Nothing
+/// but a promote, or an inconclusive verdict on data that was asked to count as one, ends with 0
+/// (A5).
+fn exit_of(document: &VerdictDocument, end: EndArgs) -> Exit {
     // A word of a later version: doubt is the only honest answer (A5).
     let verdict = Verdict::from_word(&document.verdict).unwrap_or(Verdict::Inconclusive);
+    let told = match document.word.as_deref() {
+        Some("go") => Exit::Clean,
+        Some("stop") => Exit::Rollback,
+        Some("fault") => Exit::Unavailable,
+        _ => Exit::Inconclusive,
+    };
+    if document.state.as_deref() == Some(State::Error.word()) {
+        return match (end.error_as, told) {
+            (Some(error), _) => error.exit(),
+            (None, Exit::Clean) => Exit::Inconclusive,
+            (None, told) => told,
+        };
+    }
+    let inconclusive_as = end.inconclusive_as.map_or(told, InconclusiveAs::exit);
     let hold = document.hold.as_deref();
     Exit::concluded(verdict, hold, document.score.is_some(), inconclusive_as)
 }
@@ -179,5 +196,102 @@ impl Watch {
         }
         self.pause().await;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::args::ErrorAs;
+
+    /// CL-1 to CL-6: verdict, state, word, hold and score of the daemon; flags; the exit code.
+    #[test]
+    fn every_end_has_its_exit_code() {
+        let own = EndArgs {
+            inconclusive_as: None,
+            error_as: None,
+        };
+        let inconclusive = |to| EndArgs {
+            inconclusive_as: Some(to),
+            ..own
+        };
+        let error = |to| EndArgs {
+            error_as: Some(to),
+            ..own
+        };
+        let doubt = ("inconclusive", "inconclusive", "doubt");
+        let fault = ("inconclusive", "error", "fault");
+        for (said, hold, score, end, wanted) in [
+            (("promote", "promote", "go"), None, Some(97), own, 0),
+            (("rollback", "rollback", "stop"), None, Some(41), own, 1),
+            (doubt, None, Some(80), own, 3),
+            (
+                doubt,
+                None,
+                Some(80),
+                inconclusive(InconclusiveAs::Rollback),
+                1,
+            ),
+            (
+                doubt,
+                None,
+                Some(80),
+                inconclusive(InconclusiveAs::Promote),
+                0,
+            ),
+            (doubt, None, None, inconclusive(InconclusiveAs::Promote), 3),
+            (doubt, Some("traffic_mismatch"), Some(80), own, 5),
+            // As the daemon is configured, unless a flag says else.
+            (
+                ("inconclusive", "inconclusive", "stop"),
+                None,
+                Some(80),
+                own,
+                1,
+            ),
+            (
+                ("inconclusive", "inconclusive", "go"),
+                None,
+                Some(80),
+                own,
+                0,
+            ),
+            (("inconclusive", "inconclusive", "go"), None, None, own, 3),
+            (
+                ("inconclusive", "inconclusive", "stop"),
+                None,
+                Some(80),
+                inconclusive(InconclusiveAs::Own),
+                3,
+            ),
+            (fault, None, None, own, 4),
+            (fault, None, None, error(ErrorAs::Rollback), 1),
+            (fault, None, None, error(ErrorAs::Inconclusive), 3),
+            (fault, None, None, inconclusive(InconclusiveAs::Promote), 4),
+            (("inconclusive", "error", "go"), None, None, own, 3),
+            (("later", "later", "later"), None, Some(80), own, 3),
+        ] {
+            let (verdict, state, word) = said;
+            let mut document = document();
+            document.verdict = verdict.to_owned();
+            document.state = Some(state.to_owned());
+            document.word = Some(word.to_owned());
+            document.hold = hold.map(str::to_owned);
+            document.score = score;
+            let code = exit_of(&document, end).code();
+            assert_eq!(code, wanted, "{said:?} {hold:?} {score:?} {end:?}");
+        }
+    }
+
+    fn document() -> VerdictDocument {
+        let text = r#"{"schema":"haldane.verdict/1","id":"a","verdict":"","final":true,
+            "score":null,"reason":"","row":1,"hold":null,"on_inconclusive":"hold",
+            "status":"concluded","service":"s","deploy":{"id":null,"environment":null,
+            "region":null,"revision":null,"commit":null,"artifact_digest":null,
+            "change_type":null,"actor":null,"traffic_share":null,"traceparent":null},
+            "template":{"name":"t","digest":"d"},"plan_digest":"d","look":1,"looks_planned":1,
+            "started_at":"","submitted_at":"","deadline":"","covered_to":null,"decided_at":null,
+            "next_look_at":null,"author":null,"source_fault":null}"#;
+        serde_json::from_str(text).expect("A9: a short document")
     }
 }

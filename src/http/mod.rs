@@ -20,6 +20,8 @@
 //! | `named` `origin` | the analysis of a rollout that has a name of its own; what address we have |
 //! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's monitor |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
+//! | `verdict_answer` `verdict_join` | a gate's answer, and one address that makes the analysis too |
+//! | `prom` | the same as a Prometheus query |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
@@ -39,6 +41,7 @@ mod named;
 mod office;
 mod openapi;
 mod origin;
+mod prom;
 mod query;
 mod recordings;
 mod refused;
@@ -50,6 +53,7 @@ mod status;
 mod submit;
 mod templates;
 mod verdict_answer;
+mod verdict_join;
 pub mod wire;
 
 pub use binding::Binding;

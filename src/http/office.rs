@@ -5,6 +5,7 @@ use super::flagger::notes::Notes;
 use super::gates::Gates;
 use super::refused::{Code, Refused};
 use super::reports::REPORTS_AT_ONCE_MAX;
+use super::verdict_join::Remembered;
 use super::{Ask, Desk};
 use crate::engine::effect::{Answer, Refusal};
 use crate::engine::view::{Status, View};
@@ -44,6 +45,8 @@ pub(crate) struct Office {
     pub(crate) notes: Notes,
     /// The gates that people opened.
     pub(crate) gates: Gates,
+    /// Which analysis a request for a verdict led to.
+    pub(crate) remembered: Remembered,
 }
 
 impl Office {
@@ -58,6 +61,7 @@ impl Office {
             reports: Semaphore::new(REPORTS_AT_ONCE_MAX),
             notes: Notes::default(),
             gates: Gates::default(),
+            remembered: Remembered::default(),
             desk,
         }
     }

@@ -101,7 +101,7 @@ fn operation(endpoint: &Endpoint) -> Operation {
 fn answer(kind: Kind, meaning: &str) -> Response {
     let text = || RefOr::T(Schema::from(ObjectBuilder::new().schema_type(Type::String)));
     let (media, schema) = match kind {
-        Kind::Json("OpenApi" | "JsonSchema") => (
+        Kind::Json("OpenApi" | "JsonSchema" | "PrometheusAnswer") => (
             "application/json",
             RefOr::T(Schema::from(ObjectBuilder::new())),
         ),

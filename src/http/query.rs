@@ -14,7 +14,7 @@ pub(super) const QUERY_LEN_MAX: usize = 4096;
 pub(crate) struct Query(BTreeMap<String, String>);
 
 impl Query {
-    /// Reads `raw`; every name must be one of `known`.
+    /// Reads `raw`; every name must be one of `known`, where `input.*` is any name that begins so.
     pub(crate) fn read<'a>(
         raw: Option<&str>,
         known: impl Iterator<Item = &'a str> + Clone,
@@ -29,7 +29,7 @@ impl Query {
         }
         let mut out = BTreeMap::new();
         for (name, value) in url::form_urlencoded::parse(raw.as_bytes()) {
-            if !known.clone().any(|word| word == name) {
+            if !known.clone().any(|word| is_named(word, &name)) {
                 return Err(unknown(&name, known));
             }
             if out.insert(name.to_string(), value.into_owned()).is_some() {
@@ -45,6 +45,21 @@ impl Query {
             .get(name)
             .map(String::as_str)
             .filter(|v| !v.is_empty())
+    }
+
+    /// Every parameter that has a value, by name.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (&str, &str)> {
+        let all = self.0.iter().filter(|(_, value)| !value.is_empty());
+        all.map(|(name, value)| (name.as_str(), value.as_str()))
+    }
+
+    /// The parameters whose names begin with `prefix`, without it.
+    pub(crate) fn under(&self, prefix: &str) -> BTreeMap<String, String> {
+        let found = self
+            .all()
+            .filter_map(|(name, value)| Some((name.strip_prefix(prefix)?, value)));
+        let owned = found.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        owned.collect()
     }
 
     /// The value of `name` as one of the words `known`.
@@ -88,6 +103,14 @@ impl Query {
                 &format!("{} is no number of 1 to {most}", shown(value)),
             )),
         }
+    }
+}
+
+/// Whether `name` is the parameter `word`, or one of those it stands for.
+fn is_named(word: &str, name: &str) -> bool {
+    match word.strip_suffix('*') {
+        Some(prefix) => name.len() > prefix.len() && name.starts_with(prefix),
+        None => word == name,
     }
 }
 

@@ -4,8 +4,8 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, events, flagger, gates, judge_once, recordings, reports,
-    spinnaker, status, submit, templates, verdict_answer,
+    Desk, Right, analyses, decisions, events, flagger, gates, judge_once, prom, recordings,
+    reports, spinnaker, status, submit, templates, verdict_answer, verdict_join,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -100,6 +100,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         ENDPOINTS,
         flagger::ENDPOINTS,
         gates::ENDPOINTS,
+        prom::ENDPOINTS,
         spinnaker::ENDPOINTS,
     ]
     .into_iter()
@@ -152,6 +153,24 @@ static ENDPOINTS: &[Endpoint] = &[
         ],
         handler: || get(verdict_answer::verdict),
         ..READ
+    },
+    Endpoint {
+        path: "/v1/verdict",
+        right: Some(Right::Submit),
+        patience: Patience::Wait,
+        summary: "Create the analysis or join it, and its verdict: the same request, the same analysis",
+        query: verdict_join::QUERY,
+        handler: || get(verdict_join::verdict),
+        ..READ
+    },
+    Endpoint {
+        path: "/v1/verdict",
+        patience: Patience::Wait,
+        summary: "The same; without a body the query says what, with one it is a submission",
+        query: verdict_join::QUERY,
+        takes: Some("SubmissionDocument"),
+        handler: || post(verdict_join::verdict),
+        ..WRITE
     },
     Endpoint {
         path: "/v1/analyses/{id}/events",

@@ -3,12 +3,12 @@
 
 use super::analyses::{Id, ok};
 use super::office::Office;
-use super::query::Query;
+use super::query::{Query, shown};
 use super::refused::{Code, Refused};
 use crate::dialect::{Dialect, State as Stands, Word};
 use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeployId};
 use crate::wire::verdict::{PENDING, VerdictDocument};
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -83,36 +83,41 @@ pub(super) async fn waited(
 /// The caller says what it asks about; another rollout's verdict is worse than none.
 pub(super) fn same(query: &Query, view: &View) -> Result<(), Refused> {
     let deploy = &view.plan.rollout.deploy;
-    let digest = view.plan.template_digest.to_string();
-    let begins = |wanted: &str| {
-        let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
-        hex.len() >= DIGEST_LEN_MIN && digest.starts_with(hex)
-    };
+    if let Some(wanted) = query.get("template.digest") {
+        is_digest(&view.plan.template_digest.to_string(), wanted)?;
+    }
     let told = [
         ("service", Some(deploy.service.as_str())),
-        ("deploy.id", deploy.id.as_ref().map(|id| id.as_str())),
-        ("template.digest", Some(digest.as_str())),
+        ("deploy.id", deploy.id.as_ref().map(DeployId::as_str)),
     ];
     for (name, is) in told {
-        let Some(wanted) = query.get(name) else {
+        let Some(wanted) = query.get(name).filter(|wanted| is != Some(wanted)) else {
             continue;
         };
-        let fits = match name {
-            "template.digest" => begins(wanted),
-            _ => is == Some(wanted),
-        };
-        if !fits {
-            let detail = format!(
-                "analysis {} is about {name} {}, and {} was asked about; ask with the id that was \
-                 answered for this rollout",
-                view.id,
-                is.unwrap_or("none"),
-                super::query::shown(wanted)
-            );
-            return Err(Refused::new(Code::OtherRollout, detail));
-        }
+        let detail = format!(
+            "analysis {} has {name} {}, and {} was asked about; ask with the id that was answered \
+             for this rollout",
+            view.id,
+            is.unwrap_or("none"),
+            shown(wanted)
+        );
+        return Err(Refused::new(Code::OtherRollout, detail));
     }
     Ok(())
+}
+
+/// Whether `wanted` is the digest `found` or begins it, with or without `sha256:`.
+pub(super) fn is_digest(found: &str, wanted: &str) -> Result<(), Refused> {
+    let hex = wanted.strip_prefix("sha256:").unwrap_or(wanted);
+    if hex.len() >= DIGEST_LEN_MIN && found.starts_with(hex) {
+        return Ok(());
+    }
+    let detail = format!(
+        "the template's digest is {found}, and {} was asked about (at least {DIGEST_LEN_MIN} \
+         digits); the template has changed, or it is another one",
+        shown(wanted)
+    );
+    Err(Refused::new(Code::OtherRollout, detail))
 }
 
 /// The answer in a dialect: 200 with the verdict as the dialect has it, 503 for its fault.

@@ -33,7 +33,7 @@ canary = 'pod=~"{{name}}-[0-9a-f]+-.*"'
 "#;
 
 /// A daemon set up as the vectors want it, and the flags that say so.
-pub(crate) async fn site() -> Site {
+pub(crate) fn site() -> Site {
     let mut site = Site::simulated(SCENARIO);
     site.template("conformance", TEMPLATE);
     site.configure(BINDING);
@@ -68,7 +68,7 @@ fn every_file_is_part_of_the_program() {
 
 #[tokio::test]
 async fn a_started_daemon_conforms() {
-    let site = site().await;
+    let site = site();
     let daemon = site.start().await;
     let said = conform(&daemon, &["-o", "json"]).await;
     let document = said.json();
@@ -99,7 +99,7 @@ pub(crate) fn cases(document: &Value) -> impl Iterator<Item = (&str, &Value)> {
 
 #[tokio::test]
 async fn tables_and_xml_say_the_same() {
-    let site = site().await;
+    let site = site();
     let daemon = site.start().await;
     let said = conform(&daemon, &["--only", "AW-1", "--only", "AW-5"]).await;
     said.check(
@@ -126,11 +126,13 @@ async fn tables_and_xml_say_the_same() {
 #[tokio::test]
 async fn a_difference_is_exit_code_1_and_no_daemon_is_4() {
     // A policy that is not the default is a difference, and rightly so.
-    let mut site = site().await;
-    site.configure("[dialects.verdict]\npending = \"stop\"\n");
+    let mut site = site();
+    site.configure("[dialects.verdict]\npending = \"stop\"\ninconclusive = \"fault\"\n");
     let daemon = site.start().await;
     let said = conform(&daemon, &["--only", "AW-4"]).await;
     said.check(1, &["AW-4", "differs", "rollback", "0 ok, 1 differ"]);
+    let said = conform(&daemon, &["--only", "AW-3"]).await;
+    said.check(1, &["status 503, wanted 200"]);
     daemon.stop().await;
     let said = haldane(&["conformance", "http://127.0.0.1:9", "--only", "AW-1"]).await;
     said.check(4, &["no daemon at"]);

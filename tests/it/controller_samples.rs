@@ -1,218 +1,310 @@
-//! The samples for Flagger and Spinnaker are what the pages show, and they work: a daemon with the
-//! sample configuration answers every address in them.
+//! The samples for controllers work: manifests parse, what they ask a daemon is answered, what they
+//! conclude is right, the commands in them are commands, and the documents show them as they are.
 
-use crate::docs::{check_block, read};
-use crate::support::daemon::client;
-use crate::support::in_process::{Living, Place};
-use haldane::serve::clock::Clock;
+use crate::conformance_reads::{Got, argo_metric, argo_prometheus, argo_web, kargo_http};
+use crate::docs::{check_block, read, root};
+use crate::serve_drain::SCENARIO;
+use crate::support::daemon::{Daemon, Site};
+use clap::Parser as _;
+use haldane::cli::args::Args;
+use haldane::cli::dialects;
+use haldane::dialect::Dialects;
 use serde_json::{Value, json};
-use std::collections::BTreeSet;
-use url::Url;
 
-const TOKEN: &str = "s3cr3t";
+/// Page and its samples, the folder first.
+const PAGES: [(&str, &str, &[&str]); 3] = [
+    (
+        "docs/controllers/argo-rollouts.md",
+        "deploy/argo-rollouts",
+        &[
+            "web.yaml",
+            "rollout.yaml",
+            "prometheus.yaml",
+            "job.yaml",
+            "experiment.yaml",
+        ],
+    ),
+    (
+        "docs/controllers/kargo.md",
+        "deploy/kargo",
+        &["promotion.yaml", "verification.yaml"],
+    ),
+    (
+        "docs/controllers/argo-cd.md",
+        "deploy/argo-cd",
+        &["postsync-job.yaml", "resource-action.yaml"],
+    ),
+];
 
-fn yaml(name: &str) -> Value {
-    serde_saphyr::from_str(&read(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
+const BINDING: &str = r#"
+[[bindings]]
+name = "shop"
+template = "http-service"
+service = "{{name}}"
+baseline = 'track="stable"'
+canary = 'track="canary"'
+inputs = { service = "{{name}}" }
+"#;
+
+fn documents(file: &str) -> Vec<Value> {
+    serde_saphyr::from_multiple(&read(file)).unwrap_or_else(|fault| panic!("{file}: {fault}"))
 }
 
-fn parsed(name: &str) -> Value {
-    serde_json::from_str(&read(name)).unwrap_or_else(|fault| panic!("{name}: {fault}"))
+/// `text` with every `{{args.NAME}}` filled.
+fn filled(text: &str) -> String {
+    let mut out = text.to_owned();
+    for (name, value) in [
+        ("service", "checkout"),
+        ("stable-hash", "6c9f"),
+        ("canary-hash", "75d1"),
+        ("deploy-id", "7"),
+        ("token", "secret"),
+    ] {
+        out = out.replace(&format!("{{{{args.{name}}}}}"), value);
+    }
+    assert!(!out.contains("{{"), "a hole is left: {out}");
+    out
+}
+
+/// Every metric of every analysis template of the samples.
+fn metrics() -> Vec<Value> {
+    let files = ["web.yaml", "prometheus.yaml", "job.yaml"];
+    let all = files.iter().flat_map(|file| {
+        let file = format!("deploy/argo-rollouts/{file}");
+        documents(&file)
+    });
+    let all = all.flat_map(|one| one["spec"]["metrics"].as_array().unwrap().clone());
+    all.collect()
+}
+
+async fn daemon() -> (Site, Daemon) {
+    let mut site = Site::simulated(SCENARIO);
+    site.template(
+        "http-service",
+        &read("analysis-templates/http-service.yaml"),
+    );
+    site.configure(BINDING);
+    let daemon = site.start().await;
+    (site, daemon)
+}
+
+async fn decide(daemon: &Daemon, id: &str, verdict: &str) {
+    let body = json!({ "verdict": verdict, "reason": "for a test", "author": "ada" });
+    let path = format!("/v1/analyses/{id}/override");
+    assert_eq!(daemon.post(&path, &body).await.status, 200);
 }
 
 #[test]
-fn the_pages_show_the_samples() {
-    for (page, block, language, file) in [
-        ("flagger", "binding", "toml", "flagger/haldane.toml"),
-        ("flagger", "canary", "yaml", "flagger/canary.yaml"),
-        ("flagger", "metric", "yaml", "flagger/metric-template.yaml"),
-        (
-            "spinnaker",
-            "webhook",
-            "json",
-            "spinnaker/webhook-stage.json",
-        ),
-        ("spinnaker", "monitor", "yaml", "spinnaker/orca-local.yml"),
-        (
-            "spinnaker",
-            "deploy",
-            "json",
-            "spinnaker/monitored-deploy-stage.json",
-        ),
-        ("spinnaker", "binding", "toml", "spinnaker/haldane.toml"),
-    ] {
-        let text = format!("```{language}\n{}```\n", read(&format!("deploy/{file}")));
-        check_block(&format!("docs/controllers/{page}.md"), block, &text);
+fn pages_show_the_samples_as_they_are() {
+    for (page, folder, samples) in PAGES {
+        for sample in samples {
+            let text = read(&format!("{folder}/{sample}"));
+            check_block(page, sample, &format!("```yaml\n{text}```\n"));
+        }
+        let there = std::fs::read_dir(root().join(folder)).unwrap();
+        for entry in there {
+            let name = entry.unwrap().file_name().into_string().unwrap();
+            // Those with another page of their own are named after it.
+            let known = samples.contains(&name.as_str()) || name.starts_with("kayenta-");
+            assert!(known, "{folder}/{name} is on no page");
+        }
     }
+    let table = dialects::markdown(&Dialects::default());
+    check_block("docs/controllers.md", "dialects", &table);
 }
 
-/// A daemon with a sample configuration; its token is the one file it names.
-async fn started(sample: &str) -> (Place, Living, tempfile::TempDir) {
-    let secrets = tempfile::tempdir().unwrap();
-    for author in ["flagger", "spinnaker"] {
-        std::fs::write(secrets.path().join(format!("{author}.token")), TOKEN).unwrap();
-    }
-    let folder = secrets.path().display().to_string();
-    let lines = read(sample).replace("/etc/haldane/secrets", &folder);
-    let template = read("analysis-templates/http-service.yaml");
-    let templates = [("http-service", template.as_str())];
-    let place = Place::new(&templates, &lines, crate::serve_drain::SCENARIO);
-    let living = place.start(Clock::system()).await;
-    (place, living, secrets)
-}
-
-/// The same address on our daemon, with its user and the token.
-fn here(living: &Living, address: &str) -> Url {
-    let sample = Url::parse(address).unwrap();
-    let mut url = Url::parse(&living.url).unwrap();
-    url.set_path(sample.path());
-    if !sample.username().is_empty() {
-        assert_eq!(sample.password(), Some("TOKEN"));
-        url.set_username(sample.username()).unwrap();
-        url.set_password(Some(TOKEN)).unwrap();
-    }
-    url
-}
-
-#[tokio::test]
-async fn flaggers_sample_works() {
-    let (_place, living, _secrets) = started("deploy/flagger/haldane.toml").await;
-    let canary = yaml("deploy/flagger/canary.yaml");
-    let metadata = &canary["metadata"];
-    let analysis = &canary["spec"]["analysis"];
-    let mut types = BTreeSet::new();
-    for hook in analysis["webhooks"].as_array().unwrap() {
-        let kind = hook["type"].as_str().unwrap();
-        let body = json!({
-            "name": metadata["name"], "namespace": metadata["namespace"], "checksum": "7f9c44d1b2",
-            "phase": "Progressing", "metadata": hook["metadata"],
-        });
-        let address = hook["url"].as_str().unwrap();
-        assert!(address.contains(&format!("/flagger/{kind}/")), "{hook}");
-        let sent = client().post(here(&living, address)).json(&body);
-        let reply = sent.send().await.unwrap();
-        let (status, text) = (reply.status().as_u16(), reply.text().await.unwrap());
-        let wanted = match kind {
-            "post-rollout" | "event" => 202,
-            "confirm-promotion" | "rollback" => 409,
-            _ => 200,
-        };
-        assert_eq!(status, wanted, "{kind}: {text}");
-        types.insert(kind.to_owned());
-    }
-    assert_eq!(types.len(), 8, "every hook there is: {types:?}");
-    assert_eq!(living.readings().all().len(), 1);
-    let view = living.readings().all().remove(0);
-    assert_eq!(
-        view.plan.rollout.deploy.environment.as_deref(),
-        Some("prod")
-    );
-    let query = view.plan.queries_shown().remove(0).1;
-    assert!(query.contains(r#"namespace="prod""#), "{query}");
-    assert!(query.contains("shop-primary-"), "{query}");
-    // The metric is the one the canary names, and its threshold fits what it can be.
-    let metric = yaml("deploy/flagger/metric-template.yaml");
-    let named = &analysis["metrics"][0];
-    assert_eq!(named["templateRef"]["name"], metric["metadata"]["name"]);
-    assert_eq!(
-        named["templateRef"]["namespace"],
-        metric["metadata"]["namespace"]
-    );
-    assert_eq!(named["thresholdRange"], json!({ "max": 0 }));
-    let spec = &metric["spec"];
-    assert!(
-        spec["provider"]["address"]
-            .as_str()
-            .unwrap()
-            .ends_with("/prom")
-    );
-    assert!(
-        spec["query"]
-            .as_str()
-            .unwrap()
-            .starts_with("haldane_rollback{")
-    );
-    living.stop().await;
-}
-
-#[tokio::test]
-async fn spinnakers_samples_work() {
-    let (_place, living, _secrets) = started("deploy/spinnaker/haldane.toml").await;
-    let post = async |address: &str, body: &Value| {
-        let sent = client().post(here(&living, address)).bearer_auth(TOKEN);
-        let reply = sent.json(body).send().await.unwrap();
-        let status = reply.status().as_u16();
-        (status, reply.json::<Value>().await.unwrap())
-    };
-    let stage = parsed("deploy/spinnaker/webhook-stage.json");
-    assert_eq!(stage["customHeaders"]["Authorization"], "Bearer TOKEN");
-    let filled = |value: &Value| -> Value {
-        let text = value.to_string().replace("${execution.id}", "01JD1");
-        assert!(!text.contains("${"), "{text}");
-        serde_json::from_str(&text).unwrap()
-    };
-    let (status, made) = post(stage["url"].as_str().unwrap(), &filled(&stage["payload"])).await;
-    assert_eq!(status, 201, "{made}");
-    let pointer = |path: &str| path.trim_start_matches('$').replace('.', "/");
-    let link = pointer(stage["statusUrlJsonPath"].as_str().unwrap());
-    let link = made.pointer(&link).unwrap().as_str().unwrap();
-    let polled = client().get(link).bearer_auth(TOKEN).send().await.unwrap();
-    let polled: Value = polled.json().await.unwrap();
-    let at = |key: &str| {
-        polled
-            .pointer(&pointer(stage[key].as_str().unwrap()))
-            .unwrap()
-    };
-    assert_eq!(at("statusJsonPath"), "pending");
-    assert!(at("progressJsonPath").is_string());
-    let words: BTreeSet<&str> = ["successStatuses", "terminalStatuses"]
-        .iter()
-        .flat_map(|key| stage[*key].as_str().unwrap().split(','))
-        .collect();
-    assert_eq!(
-        words,
-        BTreeSet::from(["promote", "rollback", "inconclusive"])
-    );
-    let (status, ended) = post(
-        stage["cancelEndpoint"].as_str().unwrap(),
-        &filled(&stage["cancelPayload"]),
-    )
-    .await;
-    assert_eq!((status, &ended["verdict"]), (200, &json!("inconclusive")));
-
-    let profile = yaml("deploy/spinnaker/orca-local.yml");
-    let monitor = &profile["monitored-deploy"]["deploymentMonitors"][0];
-    let deploy = parsed("deploy/spinnaker/monitored-deploy-stage.json");
-    assert_eq!(deploy["deploymentMonitor"]["id"], monitor["id"]);
-    assert_eq!(monitor["failOnError"], true);
-    assert!(
-        monitor["maxAnalysisMinutes"].as_u64().unwrap() > 30,
-        "the template's deadline"
-    );
-    let mut body = json!({
-        "application": "shop", "executionId": "01JD1", "stageId": "s1", "deploymentId": "01JD2",
-        "oldServerGroup": "shop-v041", "newServerGroup": "shop-v042", "account": "prod",
-        "region": "eu-west-1", "cloudProvider": "aws",
-        "parameters": deploy["deploymentMonitor"]["parameters"],
+#[test]
+fn commands_of_jobs_are_commands() {
+    let mut jobs = 0;
+    let own = documents("deploy/argo-cd/postsync-job.yaml");
+    let of_metrics = metrics().into_iter().filter_map(|metric| {
+        let job = &metric["provider"]["job"];
+        (!job.is_null()).then(|| job.clone())
     });
-    for (call, directive) in [
-        ("starting", "continue"),
-        ("evaluateHealth", "wait"),
-        ("completed", "continue"),
-    ] {
-        let address = format!("{}/deployment/{call}", monitor["baseUrl"].as_str().unwrap());
-        let (status, said) = post(&address, &body).await;
-        assert_eq!(status, 200, "{call}: {said}");
-        assert_eq!(said["nextStep"]["directive"], directive, "{call}: {said}");
+    for job in of_metrics.chain(own) {
+        assert_eq!(job["spec"]["backoffLimit"], 0, "a second try waits again");
+        let pod = &job["spec"]["template"]["spec"];
+        let args = pod["containers"][0]["args"].as_array().unwrap();
+        let args = args.iter().map(|arg| filled(arg.as_str().unwrap()));
+        let line = std::iter::once("haldane".to_owned()).chain(args);
+        Args::try_parse_from(line).unwrap_or_else(|fault| panic!("{fault}"));
+        jobs += 1;
     }
-    // A first deploy has nothing to compare with, and is told so before any traffic.
-    body["oldServerGroup"] = Value::Null;
-    let address = format!(
-        "{}/deployment/starting",
-        monitor["baseUrl"].as_str().unwrap()
-    );
-    let (_, said) = post(&address, &body).await;
-    assert_eq!(said["nextStep"]["directive"], "abort");
-    let why = said["statusReason"]["message"].as_str().unwrap();
-    assert!(why.contains("{{oldServerGroup}}"), "{why}");
-    living.stop().await;
+    assert_eq!(jobs, 2);
+}
+
+#[tokio::test]
+async fn what_argos_samples_ask_is_answered_and_understood() {
+    let (_site, daemon) = daemon().await;
+    let mut asked = 0;
+    for metric in metrics() {
+        let conditions = json!({
+            "jsonPath": metric["provider"]["web"]["jsonPath"],
+            "success": metric["successCondition"],
+            "failure": metric["failureCondition"],
+        });
+        let web = metric["provider"]["web"]["url"].as_str();
+        let Some(url) = web else {
+            continue;
+        };
+        for (verdict, wanted) in [
+            (None, "Inconclusive"),
+            (Some("promote"), "Successful"),
+            (Some("rollback"), "Failed"),
+            (Some("inconclusive"), "Inconclusive"),
+        ] {
+            // Another rollout for each.
+            let url = filled(url).replace("checkout-7", &format!("d-{asked}"));
+            let (_, path) = url.split_once(":7070").unwrap();
+            let first = daemon.get(path).await.unwrap();
+            assert_eq!(first.status, 200, "{path}: {first:?}");
+            let id = first.text("id");
+            if let Some(verdict) = verdict {
+                decide(&daemon, &id, verdict).await;
+            }
+            let answer = daemon.get(path).await.unwrap();
+            assert_eq!(answer.text("id"), id, "joined");
+            let got = Got {
+                status: answer.status,
+                body: answer.body.to_string(),
+            };
+            assert_eq!(argo_web(Some(&got), &conditions), wanted, "{verdict:?}");
+            asked += 1;
+        }
+        // What Argo then makes of the row of measurements.
+        let settings = json!({
+            "interval": true,
+            "inconclusiveLimit": metric["inconclusiveLimit"],
+            "consecutiveSuccessLimit": metric["consecutiveSuccessLimit"],
+            "failureLimit": metric["failureLimit"],
+        });
+        assert!(metric["count"].is_null(), "with a count it ends early");
+        for (row, wanted) in [
+            ("IIIIIIIIP", "Successful"),
+            ("IIIF", "Failed"),
+            ("IIEEEEP", "Successful"),
+            ("EEEEE", "Error"),
+        ] {
+            assert_eq!(argo_metric(&settings, row, false), wanted, "{row}");
+        }
+    }
+    assert_eq!(asked, 8);
+}
+
+#[tokio::test]
+async fn what_argos_prometheus_samples_ask_is_answered_and_understood() {
+    let (_site, daemon) = daemon().await;
+    let mut asked = 0;
+    let all = metrics();
+    let with = |name: &str| {
+        let found = all.iter().filter(|one| !one["provider"][name].is_null());
+        found.cloned().collect::<Vec<Value>>()
+    };
+    let web = with("web")[0].clone();
+    let (_, start) = filled(web["provider"]["web"]["url"].as_str().unwrap())
+        .split_once(":7070")
+        .map(|(host, path)| (host.to_owned(), path.to_owned()))
+        .unwrap();
+    for metric in with("prometheus") {
+        let background = metric["name"] == "no-rollback";
+        for (n, (verdict, wanted)) in [
+            ("none", "Inconclusive"),
+            (
+                "pending",
+                if background {
+                    "Successful"
+                } else {
+                    "Inconclusive"
+                },
+            ),
+            ("promote", "Successful"),
+            ("rollback", "Failed"),
+            (
+                "inconclusive",
+                if background {
+                    "Successful"
+                } else {
+                    "Inconclusive"
+                },
+            ),
+        ]
+        .into_iter()
+        .enumerate()
+        {
+            let deploy = format!("p-{background}-{n}");
+            if verdict != "none" {
+                let first = daemon.get(&start.replace("checkout-7", &deploy)).await;
+                let id = first.unwrap().text("id");
+                if verdict != "pending" {
+                    decide(&daemon, &id, verdict).await;
+                }
+            }
+            let query = metric["provider"]["prometheus"]["query"].as_str().unwrap();
+            let query = filled(query).replace("checkout-7", &deploy);
+            let query: String = url::form_urlencoded::byte_serialize(query.as_bytes()).collect();
+            let path = format!("/prom/api/v1/query?query={query}");
+            let answer = daemon.get(&path).await.unwrap();
+            let got = Got {
+                status: answer.status,
+                body: answer.body.to_string(),
+            };
+            let conditions = json!({
+                "success": metric["successCondition"], "failure": metric["failureCondition"],
+            });
+            let found = argo_prometheus(Some(&got), &conditions);
+            assert_eq!(found, wanted, "{verdict} {answer:?}");
+            asked += 1;
+        }
+    }
+    assert_eq!(asked, 10);
+}
+
+#[tokio::test]
+async fn what_kargos_sample_asks_is_answered_and_understood() {
+    let (_site, daemon) = daemon().await;
+    let stage = documents("deploy/kargo/promotion.yaml").remove(0);
+    let config = &stage["spec"]["promotionTemplate"]["spec"]["steps"][0]["config"];
+    let conditions = json!({
+        "success": config["successExpression"], "failure": config["failureExpression"],
+    });
+    for (verdict, wanted) in [
+        (None, "Running"),
+        (Some("promote"), "Succeeded"),
+        (Some("rollback"), "Failed"),
+        (Some("inconclusive"), "Failed"),
+    ] {
+        let promotion = format!("shop.01h.{}", verdict.unwrap_or("pending"));
+        let mut path = String::from("/v1/verdict");
+        let parameters = config["queryParams"].as_array().unwrap();
+        for (n, one) in parameters.iter().enumerate() {
+            let text = |name: &str| one[name].as_str().unwrap().to_owned();
+            let value = text("value").replace("${{ ctx.promotion }}", &promotion);
+            let sign = if n == 0 { '?' } else { '&' };
+            path.push_str(&format!("{sign}{}={value}", text("name")));
+        }
+        let first = daemon.get(&path).await.unwrap();
+        assert_eq!(first.status, 200, "{path} {first:?}");
+        if let Some(verdict) = verdict {
+            decide(&daemon, &first.text("id"), verdict).await;
+        }
+        let answer = daemon.get(&path).await.unwrap();
+        let got = Got {
+            status: answer.status,
+            body: answer.body.to_string(),
+        };
+        assert_eq!(kargo_http(Some(&got), &conditions), wanted, "{verdict:?}");
+    }
+}
+
+#[test]
+fn every_manifest_is_one() {
+    for (_, folder, samples) in PAGES {
+        for sample in samples {
+            for one in documents(&format!("{folder}/{sample}")) {
+                for pointer in ["/apiVersion", "/kind", "/metadata"] {
+                    assert!(one.pointer(pointer).is_some(), "{sample} has no {pointer}");
+                }
+            }
+        }
+    }
 }

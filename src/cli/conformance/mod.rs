@@ -43,6 +43,9 @@ pub struct ConformanceArgs {
     /// Only this controller, or only this case; may be repeated
     #[arg(long, value_name = "NAME")]
     pub only: Vec<String>,
+    /// Vectors of your own instead of those that come with the program; may be repeated
+    #[arg(long, value_name = "FILE")]
+    pub vectors: Vec<PathBuf>,
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = ConformanceFormat::Table)]
     pub output: ConformanceFormat,
@@ -94,7 +97,7 @@ pub(crate) async fn run(args: &ConformanceArgs, output: &mut Output) -> Exit {
 }
 
 async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fault> {
-    let suites = chosen(&args.only)?;
+    let suites = chosen(all(&args.vectors)?, &args.only)?;
     let client = Client::new(&DaemonArgs {
         server: args.url.clone(),
         token_file: args.token_file.clone(),
@@ -157,13 +160,28 @@ async fn asked(
     Ok(came)
 }
 
-/// The suites with the cases that are asked for.
-fn chosen(only: &[String]) -> Result<Vec<Suite>, Fault> {
-    let mut out = Vec::new();
-    for (file, text) in vectors::FILES {
-        let suite = conformance::read(text);
-        out.push(suite.map_err(|why| (Exit::Internal, format!("{file}: {why}")))?);
+/// The suites of these files, or those that come with the program.
+fn all(files: &[PathBuf]) -> Result<Vec<Suite>, Fault> {
+    let usage = |file: &PathBuf, why: String| {
+        let message = format!("--vectors {}: {why}", file.display());
+        (Exit::Usage, message)
+    };
+    if !files.is_empty() {
+        let read = |file: &PathBuf| {
+            let text =
+                std::fs::read_to_string(file).map_err(|fault| usage(file, fault.to_string()))?;
+            conformance::read(&text).map_err(|why| usage(file, why))
+        };
+        return files.iter().map(read).collect();
     }
+    let read = |(file, text): &(&str, &str)| {
+        conformance::read(text).map_err(|why| (Exit::Internal, format!("{file}: {why}")))
+    };
+    vectors::FILES.iter().map(read).collect()
+}
+
+/// The suites with the cases that are asked for.
+fn chosen(mut out: Vec<Suite>, only: &[String]) -> Result<Vec<Suite>, Fault> {
     for name in only {
         let known = |suite: &Suite| {
             suite.controller == *name || suite.cases.iter().any(|case| case.id == *name)

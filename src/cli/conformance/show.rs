@@ -32,7 +32,7 @@ impl Counts {
 /// For people: id, state, status, what the controller concludes, and ok or what differs.
 pub(super) fn table(ran: &[Ran], style: Style) -> String {
     let mut out = String::new();
-    for one in ran {
+    for one in ran.iter().filter(|one| !one.cases.is_empty()) {
         let _ = writeln!(out, "{}  {}", one.suite.controller, one.suite.about);
         let rows: Vec<[String; 4]> = one.cases.iter().map(row).collect();
         let width = |column: usize| {

@@ -89,8 +89,6 @@ impl Setting {
 pub(crate) struct Stage<'a> {
     client: &'a Client,
     pub(crate) values: Values,
-    /// An analysis to be cancelled at the end.
-    open: Option<String>,
     signed: bool,
 }
 
@@ -106,7 +104,6 @@ impl<'a> Stage<'a> {
         let mut stage = Self {
             client,
             values: setting.values(run, number),
-            open: None,
             signed: setting.token.is_some(),
         };
         let done = stage.play(case).await?;
@@ -146,7 +143,6 @@ impl<'a> Stage<'a> {
             };
             found.id
         };
-        self.open = Some(id.clone());
         self.values.insert("id".to_owned(), id);
         Ok(Ok(()))
     }
@@ -172,14 +168,12 @@ impl<'a> Stage<'a> {
         Ok(submitted.id)
     }
 
-    async fn decide(&mut self, given: Given) -> Result<(), Fault> {
+    async fn decide(&self, given: Given) -> Result<(), Fault> {
         let verdict = match given {
             Given::Promote | Given::Rollback | Given::Inconclusive => given.word(),
             Given::Pending | Given::Held | Given::Unknown | Given::None => return Ok(()),
         };
-        let Some(id) = self.open.take() else {
-            return Ok(());
-        };
+        let id = self.values.get("id").cloned().unwrap_or_default();
         let body = body(&OverrideInput {
             verdict: verdict.to_owned(),
             reason: REASON.to_owned(),
@@ -240,15 +234,21 @@ impl<'a> Stage<'a> {
 
     /// Leaves nothing under way.
     pub(crate) async fn clear(self) -> Result<(), Fault> {
-        let Some(id) = self.open else {
-            return Ok(());
-        };
-        let body = body(&CancelInput {
-            reason: REASON.to_owned(),
-            author: (!self.signed).then(|| AUTHOR.to_owned()),
-        })?;
-        let path = format!("v1/analyses/{}/cancel", path_segment(&id));
-        self.client.post(&path, body).await.map(drop)
+        let service = self.values.get("service").cloned().unwrap_or_default();
+        let path = format!(
+            "v1/analyses?verdict=pending&service={}",
+            path_segment(&service)
+        );
+        let list: AnalysisList = self.client.get(&path).await?.read()?;
+        for one in list.analyses {
+            let body = body(&CancelInput {
+                reason: REASON.to_owned(),
+                author: (!self.signed).then(|| AUTHOR.to_owned()),
+            })?;
+            let path = format!("v1/analyses/{}/cancel", path_segment(&one.id));
+            self.client.post(&path, body).await?;
+        }
+        Ok(())
     }
 }
 

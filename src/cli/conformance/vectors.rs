@@ -22,4 +22,16 @@ pub const FILES: &[(&str, &str)] = &[
         "spinnaker-monitor.yaml",
         include_str!("../../../tests/conformance/spinnaker-monitor.yaml"),
     ),
+    (
+        "argo-prometheus.yaml",
+        include_str!("../../../tests/conformance/argo-prometheus.yaml"),
+    ),
+    (
+        "flagger-metrics.yaml",
+        include_str!("../../../tests/conformance/flagger-metrics.yaml"),
+    ),
+    (
+        "kargo-http.yaml",
+        include_str!("../../../tests/conformance/kargo-http.yaml"),
+    ),
 ];
