@@ -146,3 +146,24 @@ pub(crate) async fn stop(office: &Office, view: &View, author: &str, reason: Str
         tracing::warn!(analysis = %view.id, why = fault.detail(), "it could not be stopped");
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_readable_where_it_can_be_and_always_its_own() {
+        let id = |parts: &[&str]| deploy_id("flagger", parts).to_string();
+        assert_eq!(
+            id(&["shop", "prod/shop", "7f9c"]),
+            "flagger:shop:prod/shop:7f9c"
+        );
+        let long = "n".repeat(NAME_LEN_MAX);
+        for parts in [&["shop", &long][..], &["a b", "c"], &["a", "b c"]] {
+            let short = id(parts);
+            assert_eq!(short.len(), "flagger:".len() + 64, "{short}");
+        }
+        assert_ne!(id(&["a b", "c"]), id(&["a", "b c"]));
+        assert_ne!(id(&["a ", "b"]), id(&["a", " b"]));
+    }
+}

@@ -40,11 +40,12 @@ mod tests {
     use super::*;
     use axum::http::{HeaderName, HeaderValue};
 
+    type Case<'a> = (&'a [(&'static str, &'static str)], Option<&'a str>);
+
     #[test]
     fn what_the_caller_called_us() {
         let (host, proto) = ("host", "x-forwarded-proto");
         let (fore, prefix) = ("x-forwarded-host", "x-forwarded-prefix");
-        type Case<'a> = (&'a [(&'static str, &'static str)], Option<&'a str>);
         #[rustfmt::skip]
         let cases: &[Case<'_>] = &[
             (&[(host, "haldane:7070")], Some("http://haldane:7070")),

@@ -134,6 +134,28 @@ async fn the_same_version_again_is_analysed_again() {
     assert_ne!(newest(&door).await, second);
 }
 
+/// Held before its first traffic, a canary may wait for a person; what was decided then stands.
+#[tokio::test]
+async fn a_persons_promote_outlives_pre_rollout() {
+    let door = door(Mood::Willing).await;
+    is(&door, "pre-rollout", 200).await;
+    let id = newest(&door).await;
+    let body = r#"{"verdict":"promote","reason":"seen it","author":"ada"}"#;
+    let path = format!("/v1/analyses/{id}/override");
+    assert_eq!(door.post(&path, body).await.status, 200);
+    is(&door, "pre-rollout", 200).await;
+    is(&door, "confirm-promotion", 200).await;
+    assert_eq!(newest(&door).await, id);
+    assert_eq!(
+        with(&door, "post-rollout", &payload("Succeeded"))
+            .await
+            .status,
+        202
+    );
+    is(&door, "pre-rollout", 200).await;
+    assert_ne!(newest(&door).await, id, "the next rollout is another one");
+}
+
 #[tokio::test]
 async fn an_old_promote_promotes_nothing() {
     let door = door(Mood::Willing).await;
@@ -317,7 +339,7 @@ async fn who_calls_is_known_by_the_address() {
 /// verdict was, a restart does not change; what a person opened, it closes.
 #[tokio::test]
 async fn policies_and_restarts() {
-    let mut site = site().await;
+    let mut site = site();
     site.configure(
         "[dialects.flagger-rollback]\ninconclusive = \"go\"\n\
          [dialects.flagger-rollout]\ninconclusive = \"stop\"\n",

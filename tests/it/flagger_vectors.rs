@@ -12,7 +12,7 @@ const CONTROLLERS: [&str; 4] = [
 
 #[tokio::test]
 async fn with_credentials_no_vector_is_left_out() {
-    let mut site = site().await;
+    let mut site = site();
     let token = site.path("canary.token");
     std::fs::write(&token, "s3cr3t").unwrap();
     let token = token.display().to_string();

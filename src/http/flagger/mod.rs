@@ -30,6 +30,7 @@ use super::office::Office;
 use super::refused::Refused;
 use super::routes::{Endpoint, READ, TEXT, WRITE};
 use crate::dialect::{Dialect, State as Stand, Word};
+use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
 use crate::time::Span;
 pub(crate) use answer::text;
@@ -130,7 +131,8 @@ async fn answered(
 
 /// Whether the rollout that this analysis was begun for has ended, so that this is another one of
 /// the same version. Before `pre-rollout` no traffic goes to the canary: whatever was concluded
-/// then was concluded about an earlier time. A verdict against the version stands.
+/// then was concluded about an earlier time. A verdict against the version stands, and so does a
+/// promote that a person decided.
 fn over(office: &Office, hook: Hook, view: &View) -> bool {
     if condemned(view) {
         return false;
@@ -140,7 +142,11 @@ fn over(office: &Office, hook: Hook, view: &View) -> bool {
     if ended.is_some_and(|at| at >= view.submitted_at) {
         return true;
     }
-    view.conclusion.is_some() && (hook == Hook::PreRollout || is_old(office, view))
+    let Some(end) = &view.conclusion else {
+        return false;
+    };
+    let decided = end.author.is_some() && end.verdict == Verdict::Promote;
+    (hook == Hook::PreRollout && !decided) || is_old(office, view)
 }
 
 fn is_old(office: &Office, view: &View) -> bool {
