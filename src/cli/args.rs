@@ -4,7 +4,7 @@ use crate::cli::conformance::ConformanceArgs;
 use crate::cli::dialects::DialectsArgs;
 use crate::cli::evaluate::EvaluateArgs;
 use crate::cli::examples;
-use crate::cli::exit_code::{self, Exit};
+use crate::cli::exit_code::{self, EndArgs, Exit};
 use crate::cli::import::ImportArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
@@ -219,42 +219,6 @@ impl InconclusiveAs {
             Self::Promote => Exit::Clean,
         }
     }
-}
-
-/// What a verdict that could not be had for want of data ends with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum ErrorAs {
-    /// Exit code 4.
-    #[value(name = "4")]
-    Own,
-    /// Exit code 3.
-    Inconclusive,
-    /// Exit code 1.
-    Rollback,
-}
-
-impl ErrorAs {
-    /// The exit code.
-    pub const fn exit(self) -> Exit {
-        match self {
-            Self::Own => Exit::Unavailable,
-            Self::Inconclusive => Exit::Inconclusive,
-            Self::Rollback => Exit::Rollback,
-        }
-    }
-}
-
-/// What a waiting command ends with where the verdict is neither promote nor rollback. What is not
-/// said here is as the daemon's dialect `exit` says.
-#[derive(Clone, Copy, Debug, clap::Args)]
-pub struct EndArgs {
-    /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
-    #[arg(long, value_enum)]
-    pub inconclusive_as: Option<InconclusiveAs>,
-    /// What a verdict ends with for which the source could not be read; 4 unless the daemon is
-    /// configured otherwise
-    #[arg(long, value_enum)]
-    pub error_as: Option<ErrorAs>,
 }
 
 /// What is judged from a file; the template and its inputs also serve a source.

@@ -1,6 +1,8 @@
-//! Exit codes: one per class of end, listed in `haldane --help`.
+//! Exit codes: one per class of end, listed in `haldane --help`, and the flags that change them.
 
+use crate::cli::args::InconclusiveAs;
 use crate::engine::verdict::{Hold, Verdict};
+use clap::ValueEnum;
 use std::process::ExitCode;
 
 /// How a command ended.
@@ -78,6 +80,42 @@ impl Exit {
             verdict => Self::of(verdict, inconclusive_as),
         }
     }
+}
+
+/// What a verdict that could not be had for want of data ends with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum ErrorAs {
+    /// Exit code 4.
+    #[value(name = "4")]
+    Own,
+    /// Exit code 3.
+    Inconclusive,
+    /// Exit code 1.
+    Rollback,
+}
+
+impl ErrorAs {
+    /// The exit code.
+    pub const fn exit(self) -> Exit {
+        match self {
+            Self::Own => Exit::Unavailable,
+            Self::Inconclusive => Exit::Inconclusive,
+            Self::Rollback => Exit::Rollback,
+        }
+    }
+}
+
+/// What a waiting command ends with where the verdict is neither promote nor rollback. What is not
+/// said here is as the daemon's dialect `exit` says.
+#[derive(Clone, Copy, Debug, clap::Args)]
+pub struct EndArgs {
+    /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
+    #[arg(long, value_enum)]
+    pub inconclusive_as: Option<InconclusiveAs>,
+    /// What a verdict ends with for which the source could not be read; 4 unless the daemon is
+    /// configured otherwise
+    #[arg(long, value_enum)]
+    pub error_as: Option<ErrorAs>,
 }
 
 impl From<Exit> for ExitCode {

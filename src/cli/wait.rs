@@ -1,10 +1,10 @@
 //! `haldane wait`: long polls until a verdict is final. A daemon that is away is waited for, since
 //! it goes on where it was when it is back.
 
-use crate::cli::args::{EndArgs, Format, InconclusiveAs, WaitArgs};
+use crate::cli::args::{Format, InconclusiveAs, WaitArgs};
 use crate::cli::card::time_left;
 use crate::cli::client::{Client, Fault, Reply};
-use crate::cli::exit_code::Exit;
+use crate::cli::exit_code::{EndArgs, Exit};
 use crate::cli::output::Output;
 use crate::cli::status::show;
 use crate::dialect::State;
@@ -202,84 +202,108 @@ impl Watch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cli::args::ErrorAs;
+    use crate::cli::exit_code::ErrorAs;
 
-    /// CL-1 to CL-6: verdict, state, word, hold and score of the daemon; flags; the exit code.
+    const OWN: EndArgs = EndArgs {
+        inconclusive_as: None,
+        error_as: None,
+    };
+
+    const fn inconclusive(to: InconclusiveAs) -> EndArgs {
+        EndArgs {
+            inconclusive_as: Some(to),
+            ..OWN
+        }
+    }
+
+    const fn error(to: ErrorAs) -> EndArgs {
+        EndArgs {
+            error_as: Some(to),
+            ..OWN
+        }
+    }
+
+    const HELD: Option<&str> = Some("traffic_mismatch");
+
+    /// Verdict, state and word as the daemon says them; the hold; the score; flags; the exit code.
+    type Row = (&'static str, Option<&'static str>, Option<u8>, EndArgs, u8);
+
+    /// CL-1 to CL-6.
+    const ROWS: [Row; 17] = [
+        ("promote promote go", None, Some(97), OWN, 0),
+        ("rollback rollback stop", None, Some(41), OWN, 1),
+        ("inconclusive inconclusive doubt", None, Some(80), OWN, 3),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Promote),
+            0,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            3,
+        ),
+        ("inconclusive inconclusive doubt", HELD, Some(80), OWN, 5),
+        // As the daemon is configured, unless a flag says else.
+        ("inconclusive inconclusive stop", None, Some(80), OWN, 1),
+        ("inconclusive inconclusive go", None, Some(80), OWN, 0),
+        ("inconclusive inconclusive go", None, None, OWN, 3),
+        (
+            "inconclusive inconclusive stop",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Own),
+            3,
+        ),
+        ("inconclusive error fault", None, None, OWN, 4),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Inconclusive),
+            3,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            4,
+        ),
+        ("inconclusive error go", None, None, OWN, 3),
+        ("later later later", None, Some(80), OWN, 3),
+    ];
+
     #[test]
     fn every_end_has_its_exit_code() {
-        let own = EndArgs {
-            inconclusive_as: None,
-            error_as: None,
-        };
-        let inconclusive = |to| EndArgs {
-            inconclusive_as: Some(to),
-            ..own
-        };
-        let error = |to| EndArgs {
-            error_as: Some(to),
-            ..own
-        };
-        let doubt = ("inconclusive", "inconclusive", "doubt");
-        let fault = ("inconclusive", "error", "fault");
-        for (said, hold, score, end, wanted) in [
-            (("promote", "promote", "go"), None, Some(97), own, 0),
-            (("rollback", "rollback", "stop"), None, Some(41), own, 1),
-            (doubt, None, Some(80), own, 3),
-            (
-                doubt,
-                None,
-                Some(80),
-                inconclusive(InconclusiveAs::Rollback),
-                1,
-            ),
-            (
-                doubt,
-                None,
-                Some(80),
-                inconclusive(InconclusiveAs::Promote),
-                0,
-            ),
-            (doubt, None, None, inconclusive(InconclusiveAs::Promote), 3),
-            (doubt, Some("traffic_mismatch"), Some(80), own, 5),
-            // As the daemon is configured, unless a flag says else.
-            (
-                ("inconclusive", "inconclusive", "stop"),
-                None,
-                Some(80),
-                own,
-                1,
-            ),
-            (
-                ("inconclusive", "inconclusive", "go"),
-                None,
-                Some(80),
-                own,
-                0,
-            ),
-            (("inconclusive", "inconclusive", "go"), None, None, own, 3),
-            (
-                ("inconclusive", "inconclusive", "stop"),
-                None,
-                Some(80),
-                inconclusive(InconclusiveAs::Own),
-                3,
-            ),
-            (fault, None, None, own, 4),
-            (fault, None, None, error(ErrorAs::Rollback), 1),
-            (fault, None, None, error(ErrorAs::Inconclusive), 3),
-            (fault, None, None, inconclusive(InconclusiveAs::Promote), 4),
-            (("inconclusive", "error", "go"), None, None, own, 3),
-            (("later", "later", "later"), None, Some(80), own, 3),
-        ] {
-            let (verdict, state, word) = said;
+        for (said, hold, score, end, wanted) in ROWS {
+            let mut words = said.split(' ').map(str::to_owned);
             let mut document = document();
-            document.verdict = verdict.to_owned();
-            document.state = Some(state.to_owned());
-            document.word = Some(word.to_owned());
+            document.verdict = words.next().unwrap_or_default();
+            document.state = words.next();
+            document.word = words.next();
             document.hold = hold.map(str::to_owned);
             document.score = score;
             let code = exit_of(&document, end).code();
-            assert_eq!(code, wanted, "{said:?} {hold:?} {score:?} {end:?}");
+            assert_eq!(code, wanted, "{said} {hold:?} {score:?} {end:?}");
         }
     }
 

@@ -17,10 +17,10 @@
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
-//! | `named` `origin` | the analysis of a rollout that has a name of its own; what address we have |
+//! | `named` `origin` | the analysis of a rollout that has a name; what address we have |
 //! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's monitor |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
-//! | `verdict_answer` `verdict_join` | a gate's answer, and one address that makes the analysis too |
+//! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
 //! | `prom` | the same as a Prometheus query |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]

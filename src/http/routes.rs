@@ -158,7 +158,7 @@ static ENDPOINTS: &[Endpoint] = &[
         path: "/v1/verdict",
         right: Some(Right::Submit),
         patience: Patience::Wait,
-        summary: "Create the analysis or join it, and its verdict: the same request, the same analysis",
+        summary: "Create the analysis or join it; its verdict. The same request, the same analysis",
         query: verdict_join::QUERY,
         handler: || get(verdict_join::verdict),
         ..READ

@@ -137,3 +137,26 @@ async fn a_difference_is_exit_code_1_and_no_daemon_is_4() {
     let said = haldane(&["conformance", "http://127.0.0.1:9", "--only", "AW-1"]).await;
     said.check(4, &["no daemon at"]);
 }
+
+#[tokio::test]
+async fn it_shows_its_token_and_needs_the_right_to_override() {
+    let mut site = site();
+    for (author, right) in [("ada", "override"), ("argo", "submit")] {
+        let token = site.path(&format!("{author}.token"));
+        std::fs::write(&token, format!("a-token-of-{author}\n")).unwrap();
+        let token = token.display();
+        site.configure(&format!(
+            "[[server.credentials]]\nauthor = \"{author}\"\ntoken = \"file:{token}\"\n\
+             right = \"{right}\"\n"
+        ));
+    }
+    let daemon = site.start().await;
+    let only = ["--only", "AW-2", "--only", "AW-20", "--only", "KG-1"];
+    for (author, code, part) in [("ada", 0, "3 ok, 0 differ"), ("argo", 2, "forbidden")] {
+        let token = site.path(&format!("{author}.token")).display().to_string();
+        let more = ["--token-file", token.as_str()];
+        let said = conform(&daemon, &[&only[..], &more[..]].concat()).await;
+        said.check(code, &[part]);
+    }
+    conform(&daemon, &only).await.check(2, &["unauthenticated"]);
+}

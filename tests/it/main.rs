@@ -64,6 +64,7 @@ mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
 mod evaluate;
+mod exit_codes;
 mod extended;
 mod flagger;
 mod flagger_loop;

@@ -64,7 +64,7 @@ pub(super) fn vector(
 /// One series over time, or none.
 pub(super) fn matrix(
     labels: &[(&'static str, String)],
-    values: Vec<(Timestamp, f64)>,
+    values: &[(Timestamp, f64)],
 ) -> Response<Body> {
     let mut all = Vec::new();
     if !values.is_empty() {

@@ -133,16 +133,13 @@ impl Selected {
         let exact = |one: &&Matcher| one.label() == "id";
         let id = self.scope.matchers().iter().find(exact);
         let id = id.and_then(Matcher::exact);
-        let found: Vec<Arc<View>> = match id {
-            Some(id) => {
-                let view = AnalysisId::new(id).and_then(|id| office.desk.readings.get(&id));
-                view.into_iter().filter(wanted).collect()
-            }
-            None => {
-                let all = office.desk.readings.all();
-                all.into_iter().filter(wanted).collect()
-            }
+        let all = if let Some(id) = id {
+            let one = AnalysisId::new(id).and_then(|id| office.desk.readings.get(&id));
+            one.into_iter().collect()
+        } else {
+            office.desk.readings.all()
         };
+        let found: Vec<Arc<View>> = all.into_iter().filter(wanted).collect();
         let Some(newest) = found.last() else {
             return Ok(None);
         };

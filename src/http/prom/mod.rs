@@ -9,7 +9,6 @@ mod answer;
 mod ask;
 mod figure;
 
-use super::Right;
 use super::body::BODY_TIME_MAX;
 use super::office::Office;
 use super::routes::{Content, Endpoint, Method, READ};
@@ -131,15 +130,16 @@ async fn query_range(State(office): State<Arc<Office>>, request: Request) -> Res
         let points = points(start, end, step)?;
         Ok(match expression {
             Expression::Scalar(number) | Expression::Vector(number) => {
-                let values = points.map(|at| (at, number)).collect();
-                answer::matrix(&[], values)
+                let values: Vec<_> = points.map(|at| (at, number)).collect();
+                answer::matrix(&[], &values)
             }
             Expression::Select(selected) => match selected.find(&office)? {
                 Some(series) => {
                     let at = |at: Timestamp| Some((at, series.at(at)?));
-                    answer::matrix(&series.labels, points.filter_map(at).collect())
+                    let values: Vec<_> = points.filter_map(at).collect();
+                    answer::matrix(&series.labels, &values)
                 }
-                None => answer::matrix(&[], Vec::new()),
+                None => answer::matrix(&[], &[]),
             },
         })
     };
