@@ -18,7 +18,7 @@
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `named` `origin` | the analysis of a rollout that has a name; what address we have |
-//! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's monitor |
+//! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's calls |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
 //! | `prom` | the same as a Prometheus query |
