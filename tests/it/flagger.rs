@@ -3,7 +3,7 @@
 
 use crate::conformance::site;
 use crate::http_fixture::{Asked, Door, Mood, Reply, Setup, credential, open, request};
-use crate::spinnaker::{binding, door};
+use crate::spinnaker::{binding, cancelled, door};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use haldane::engine::verdict::Verdict;
@@ -118,13 +118,11 @@ async fn the_same_version_again_is_analysed_again() {
         with(&door, "post-rollout", &payload("Failed")).await.status,
         202
     );
-    let asked = door.asked.lock().unwrap();
-    let Some(Asked::Cancel(id, author, reason)) = asked.last() else {
-        panic!("{asked:?}");
-    };
-    assert_eq!((id.as_str(), author.as_str()), (second.as_str(), "flagger"));
-    assert_eq!(reason, "flagger ended the rollout: Failed");
-    drop(asked);
+    let stop = "flagger ended the rollout: Failed";
+    assert_eq!(
+        cancelled(&door),
+        [(second.clone(), "flagger".to_owned(), stop.to_owned())]
+    );
     assert!(
         is(&door, "confirm-promotion", 409)
             .await

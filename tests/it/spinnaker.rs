@@ -35,6 +35,16 @@ pub(crate) async fn door(mood: Mood) -> Door {
     .await
 }
 
+/// The analyses that the driver was asked to stop, with who and why.
+pub(crate) fn cancelled(door: &Door) -> Vec<(String, String, String)> {
+    let asked = door.asked.lock().unwrap();
+    let cancels = asked.iter().filter_map(|asked| match asked {
+        Asked::Cancel(id, author, reason) => Some((id.to_string(), author.clone(), reason.clone())),
+        _ => None,
+    });
+    cancels.collect()
+}
+
 /// What Orca sends at a step.
 fn step(stage: &str) -> Value {
     json!({
@@ -154,14 +164,11 @@ async fn the_start_begins_nothing_and_the_end_stops_what_is_under_way() {
     end["status"] = json!("failure");
     end["rollback"] = json!("success");
     says(&ask(&door, "completed", &end).await, "continue");
-    let asked = door.asked.lock().unwrap();
-    let Some(Asked::Cancel(stopped, author, reason)) = asked.last() else {
-        panic!("{asked:?}");
-    };
-    assert_eq!(stopped.as_str(), id);
-    assert_eq!(author, "spinnaker");
-    assert_eq!(reason, "spinnaker completed the deploy: failure");
-    drop(asked);
+    let stop = "spinnaker completed the deploy: failure";
+    assert_eq!(
+        cancelled(&door),
+        [(id.clone(), "spinnaker".to_owned(), stop.to_owned())]
+    );
     let outcomes = door.get("/v1/outcomes").await.json();
     let outcome = &outcomes["outcomes"][0];
     assert_eq!(outcome["caller"], "spinnaker");
@@ -189,12 +196,7 @@ async fn a_webhook_stage_cancels_by_its_own_name() {
     assert_eq!(cancelled.json()["verdict"], "inconclusive");
     // Orca calls it again after a failed stage; nothing more happens.
     assert_eq!(door.post("/spinnaker/cancel", cancel).await.status, 200);
-    let asked = door.asked.lock().unwrap();
-    let cancels = asked
-        .iter()
-        .filter(|asked| matches!(asked, Asked::Cancel(..)));
-    assert_eq!(cancels.count(), 1);
-    drop(asked);
+    assert_eq!(cancelled(&door).len(), 1);
     for (body, status) in [
         (r#"{"deploy":"01JD2"}"#, 404),
         (r#"{"deploy":"a b"}"#, 404),
