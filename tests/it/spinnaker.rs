@@ -191,9 +191,9 @@ async fn a_webhook_stage_cancels_by_its_own_name() {
         format!("http://localhost/v1/analyses/{id}/verdict")
     );
     let cancel = r#"{"deploy":"01JD1"}"#;
-    let cancelled = door.post("/spinnaker/cancel", cancel).await;
-    assert_eq!(cancelled.status, 200, "{cancelled:?}");
-    assert_eq!(cancelled.json()["verdict"], "inconclusive");
+    let reply = door.post("/spinnaker/cancel", cancel).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(reply.json()["verdict"], "inconclusive");
     // Orca calls it again after a failed stage; nothing more happens.
     assert_eq!(door.post("/spinnaker/cancel", cancel).await.status, 200);
     assert_eq!(cancelled(&door).len(), 1);
