@@ -167,7 +167,7 @@ pub const DIALECTS: &[Line] = &[
         name: "spinnaker-monitor",
         callers: "Spinnaker deployment monitor",
         words: &[
-            (Word::Go, "200 nextStep complete"),
+            (Word::Go, "200 nextStep continue"),
             (Word::Stop, "200 nextStep abort"),
             (Word::Wait, "200 nextStep wait"),
             (Word::Fault, "503 problem"),

@@ -20,6 +20,15 @@ pub(crate) async fn json_bytes(
     limit: usize,
 ) -> Result<Bytes, Refused> {
     content_type(headers)?;
+    json_of_any_type(headers, body, limit).await
+}
+
+/// The same whatever the content type says: `curl -d` and its kin say it is a form.
+pub(crate) async fn json_of_any_type(
+    headers: &HeaderMap,
+    body: Body,
+    limit: usize,
+) -> Result<Bytes, Refused> {
     let bytes = raw_bytes(headers, body, limit).await?;
     match wire::well_formed(&bytes) {
         Ok(()) => Ok(bytes),

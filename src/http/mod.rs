@@ -20,6 +20,8 @@
 //! | `deliveries` `acknowledge` `last_good` | who was told, who took note, what was good before |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
+//! | `named` `origin` | the analysis of a rollout that has a name; what address we have |
+//! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's calls |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
 //! | `prom` | the same as a Prometheus query |
@@ -36,14 +38,18 @@ mod decisions;
 mod deliveries;
 pub mod deliveries_wire;
 mod events;
+mod flagger;
 mod freezes;
+mod gates;
 mod github;
 mod guard;
 mod join;
 mod judge_once;
 mod last_good;
+mod named;
 mod office;
 mod openapi;
+mod origin;
 mod prom;
 mod query;
 mod recordings;
@@ -51,6 +57,7 @@ mod refused;
 mod reports;
 mod routes;
 mod server;
+mod spinnaker;
 mod status;
 mod steps;
 mod submit;
@@ -74,14 +81,14 @@ use crate::engine::good::{Good, Goods};
 use crate::engine::record::{Record, Seq};
 use crate::engine::verdict::{Hold, Verdict};
 use crate::engine::view::View;
-use crate::ids::{AnalysisId, DeliveryId, TemplateName};
+use crate::ids::{AnalysisId, DeliveryId, DeployId, TemplateName};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
 use crate::plan::Plan;
 use crate::secret::Secret;
 use crate::time::Timestamp;
 use crate::units::Probability;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, PoisonError, RwLock};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -94,10 +101,17 @@ pub fn openapi_json() -> String {
 /// The views published so far. Cheap to clone; readers never block writers for long.
 #[derive(Clone, Debug)]
 pub struct Readings {
-    views: Arc<RwLock<BTreeMap<AnalysisId, Arc<View>>>>,
+    views: Arc<RwLock<Views>>,
     freezes: Arc<RwLock<Arc<[Freeze]>>>,
     goods: Arc<RwLock<Goods>>,
     changed: watch::Sender<u64>,
+}
+
+/// The views, and which of them are about the same deploy.
+#[derive(Debug, Default)]
+struct Views {
+    by_id: BTreeMap<AnalysisId, Arc<View>>,
+    by_deploy: BTreeMap<DeployId, BTreeSet<AnalysisId>>,
 }
 
 impl Default for Readings {
@@ -115,17 +129,36 @@ impl Readings {
     /// Puts a newer view in place of the old one and wakes everybody who waits.
     pub fn publish(&self, view: Arc<View>) {
         let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
-        views.insert(view.id.clone(), view);
+        let (id, deploy) = (view.id.clone(), view.plan.rollout.deploy.id.clone());
+        let new = views.by_id.insert(id.clone(), view).is_none();
+        if let Some(deploy) = deploy.filter(|_| new) {
+            views.by_deploy.entry(deploy).or_default().insert(id);
+        }
         drop(views);
         self.changed.send_modify(|count| *count += 1);
     }
 
     /// Drops an old view; it can still be read from the decision log.
     pub fn forget(&self, id: &AnalysisId) {
-        self.views
-            .write()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(id);
+        let mut views = self.views.write().unwrap_or_else(PoisonError::into_inner);
+        let gone = views.by_id.remove(id);
+        if let Some(deploy) = gone
+            .as_ref()
+            .and_then(|v| v.plan.rollout.deploy.id.as_ref())
+            && let Some(about_it) = views.by_deploy.get_mut(deploy)
+        {
+            about_it.remove(id);
+            if about_it.is_empty() {
+                views.by_deploy.remove(deploy);
+            }
+        }
+    }
+
+    /// The newest analysis of a deploy, by the owner's identifier of it.
+    pub fn newest_of(&self, deploy: &DeployId) -> Option<Arc<View>> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let newest = views.by_deploy.get(deploy)?.last()?;
+        views.by_id.get(newest).cloned()
     }
 
     /// The view of one analysis.
@@ -133,6 +166,7 @@ impl Readings {
         self.views
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .by_id
             .get(id)
             .cloned()
     }
@@ -142,6 +176,7 @@ impl Readings {
         self.views
             .read()
             .unwrap_or_else(PoisonError::into_inner)
+            .by_id
             .values()
             .cloned()
             .collect()

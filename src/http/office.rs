@@ -1,6 +1,8 @@
 //! What all handlers share, and how they ask the driver.
 
 use super::auth::Locks;
+use super::flagger::notes::Notes;
+use super::gates::Gates;
 use super::refused::{Code, Refused};
 use super::reports::REPORTS_AT_ONCE_MAX;
 use super::verdict_join::Remembered;
@@ -39,6 +41,10 @@ pub(crate) struct Office {
     pub(crate) streams: Arc<Semaphore>,
     /// Reports in the making at once.
     pub(crate) reports: Semaphore,
+    /// What Flagger and Spinnaker said of rollouts.
+    pub(crate) notes: Notes,
+    /// The gates that people opened.
+    pub(crate) gates: Gates,
     /// Which analysis a request for a verdict led to.
     pub(crate) remembered: Remembered,
 }
@@ -53,6 +59,8 @@ impl Office {
             waits: Semaphore::new(requests_max.div_ceil(2).min(Semaphore::MAX_PERMITS)),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
             reports: Semaphore::new(REPORTS_AT_ONCE_MAX),
+            notes: Notes::default(),
+            gates: Gates::default(),
             remembered: Remembered::default(),
             desk,
         }

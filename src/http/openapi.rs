@@ -1,7 +1,9 @@
 //! The OpenAPI document, made from the table of endpoints and the shapes themselves.
 
 use super::deliveries_wire::DeliveryLog;
+use super::flagger::wire::{HookInput, OutcomeList};
 use super::routes::{self, Content as Kind, Endpoint, Method};
+use super::spinnaker::{HealthDocument, MonitorInput, StopInput};
 use super::wire::{
     AnalysisList, CancelInput, NoteInput, OverrideInput, ReadyDocument, SubmittedDocument,
     TemplateItem, TemplateList, WindowInput,
@@ -157,6 +159,11 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<LiftInput>(&mut out);
     add::<StepInput>(&mut out);
     add::<Problem>(&mut out);
+    add::<HookInput>(&mut out);
+    add::<OutcomeList>(&mut out);
+    add::<MonitorInput>(&mut out);
+    add::<HealthDocument>(&mut out);
+    add::<StopInput>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
     out
 }

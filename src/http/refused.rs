@@ -60,6 +60,8 @@ codes! {
     Forbidden 403 "forbidden" "the credential may not do this"
     /// No such path.
     UnknownPath 404 "unknown_path" "there is nothing at this path"
+    /// No such hook or step of a controller.
+    UnknownHook 404 "unknown_hook" "there is no such hook"
     /// No such analysis.
     UnknownAnalysis 404 "unknown_analysis" "there is no such analysis"
     /// No such template.
@@ -110,6 +112,8 @@ codes! {
     NoRecording 422 "no_recording" "there is no recording of this analysis"
     /// As many analyses as there may be.
     TooManyAnalyses 429 "too_many_analyses" "as many analyses are under way as there may be"
+    /// As many gates as may stand open.
+    TooManyGates 429 "too_many_gates" "as many gates stand open as may"
     /// A mistake of ours.
     Internal 500 "internal" "something went wrong here"
     /// Too many requests or streams at once.
@@ -146,6 +150,16 @@ impl Refused {
         }))
     }
 
+    /// The thing, the value, the limit, the way out, for answers in other shapes than a problem.
+    pub(crate) fn detail(&self) -> &str {
+        &self.0.problem.detail
+    }
+
+    /// Whether asking again can help without anybody changing anything.
+    pub(crate) fn is_passing(&self) -> bool {
+        matches!(self.0.problem.status, 429 | 500..)
+    }
+
     /// The same with what is wrong field by field; the first [`ERRORS_MAX`].
     pub(crate) fn with_errors(mut self, mut errors: Vec<FieldProblem>) -> Self {
         if errors.len() > ERRORS_MAX {
@@ -164,11 +178,6 @@ impl Refused {
             self.0.headers.push((name, value));
         }
         self
-    }
-
-    /// What happened, for callers that have a form of their own for it.
-    pub(crate) fn detail(&self) -> &str {
-        &self.0.problem.detail
     }
 
     /// The same with `Retry-After` in seconds (RFC 9110, 10.2.3).

@@ -4,8 +4,9 @@
 use super::guard::{Post, guard, observe};
 use super::office::Office;
 use super::{
-    Desk, Right, analyses, decisions, deliveries, events, freezes, github, judge_once, prom,
-    recordings, reports, status, steps, submit, templates, verdict_answer, verdict_join,
+    Desk, Right, analyses, decisions, deliveries, events, flagger, freezes, gates, github,
+    judge_once, prom, recordings, reports, spinnaker, status, steps, submit, templates,
+    verdict_answer, verdict_join,
 };
 use axum::Router;
 use axum::middleware::from_fn_with_state;
@@ -92,7 +93,7 @@ pub(super) const WRITE: Endpoint = Endpoint {
     ..READ
 };
 
-const TEXT: Content = Content::Text("text/plain");
+pub(super) const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
@@ -101,8 +102,11 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         deliveries::ENDPOINTS,
         freezes::ENDPOINTS,
         steps::ENDPOINTS,
+        flagger::ENDPOINTS,
+        gates::ENDPOINTS,
         github::ENDPOINTS,
         prom::ENDPOINTS,
+        spinnaker::ENDPOINTS,
     ]
     .into_iter()
     .flatten()

@@ -4,6 +4,7 @@
 use super::body::{invalid, json_bytes};
 use super::join::{Wish, join};
 use super::office::{Office, json};
+use super::origin::origin;
 use super::refused::{Code, Refused};
 use super::wire::{Links, SubmittedDocument};
 use crate::engine::view::View;
@@ -25,6 +26,7 @@ pub(crate) async fn submit(
 ) -> Result<Response<Body>, Refused> {
     let (parts, body) = request.into_parts();
     let header_key = header_key(&parts.headers)?;
+    let origin = origin(&parts.headers, &parts.uri);
     let limit = SUBMISSION_LEN_MAX.min(office.desk.limits.body_bytes_max);
     let bytes = json_bytes(&parts.headers, body, limit).await?;
     let mut checked = submission::parse(&bytes).map_err(invalid)?;
@@ -42,11 +44,11 @@ pub(crate) async fn submit(
         own_trace,
     };
     let (view, repeated) = join(&office, wish).await?;
-    Ok(answered(&view, repeated))
+    Ok(answered(&view, repeated, origin.as_deref()))
 }
 
-fn answered(view: &View, repeated: bool) -> Response<Body> {
-    let links = Links::of(&view.id);
+fn answered(view: &View, repeated: bool, origin: Option<&str>) -> Response<Body> {
+    let links = Links::at(&view.id, origin);
     let status = if repeated {
         StatusCode::OK
     } else {

@@ -47,6 +47,10 @@ pub struct Links {
     pub verdict: String,
     /// Its states as they come.
     pub events: String,
+    /// Its verdict as a whole address, for callers that cannot complete a path; absent where the
+    /// request does not say what address we have.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub poll: Option<String>,
     /// To stop it.
     pub cancel: String,
     /// To decide instead.
@@ -63,8 +67,16 @@ impl Links {
             events: format!("{itself}/events"),
             cancel: format!("{itself}/cancel"),
             instead: format!("{itself}/override"),
+            poll: None,
             itself,
         }
+    }
+
+    /// The same with the address that the caller reached us at.
+    pub(crate) fn at(id: &crate::ids::AnalysisId, origin: Option<&str>) -> Self {
+        let links = Self::of(id);
+        let poll = origin.map(|origin| format!("{origin}{}", links.verdict));
+        Self { poll, ..links }
     }
 }
 

@@ -7,6 +7,22 @@ pub const FILES: &[(&str, &str)] = &[
         include_str!("../../../tests/conformance/argo-web.yaml"),
     ),
     (
+        "flagger-hooks.yaml",
+        include_str!("../../../tests/conformance/flagger-hooks.yaml"),
+    ),
+    (
+        "flagger-gates.yaml",
+        include_str!("../../../tests/conformance/flagger-gates.yaml"),
+    ),
+    (
+        "spinnaker-webhook.yaml",
+        include_str!("../../../tests/conformance/spinnaker-webhook.yaml"),
+    ),
+    (
+        "spinnaker-monitor.yaml",
+        include_str!("../../../tests/conformance/spinnaker-monitor.yaml"),
+    ),
+    (
         "argo-prometheus.yaml",
         include_str!("../../../tests/conformance/argo-prometheus.yaml"),
     ),

@@ -5,6 +5,7 @@ pub(crate) mod daemon;
 pub(crate) mod exporter;
 pub(crate) mod github;
 pub(crate) mod hook;
+pub(crate) mod in_process;
 pub(crate) mod openmetrics;
 pub(crate) mod prometheus_server;
 pub(crate) mod stand_in;

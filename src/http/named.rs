@@ -1,0 +1,169 @@
+//! The analysis of a rollout that somebody else has a name for: found in memory by that name, and
+//! begun when there is none. The facades of controllers that know only a binding stand on it.
+
+use super::bind;
+use super::binding::{Binding, Values};
+use super::body::invalid;
+use super::join::{Wish, join};
+use super::office::Office;
+use super::refused::{Code, Refused};
+use crate::digest::Digest;
+use crate::engine::verdict::Verdict;
+use crate::engine::view::View;
+use crate::http::Ask;
+use crate::ids::{DeployId, NAME_LEN_MAX};
+use crate::wire::submission::{CheckedSubmission, TemplateChoice};
+use std::sync::Arc;
+
+/// A rollout as its controller names it.
+pub(crate) struct Named<'a> {
+    /// What it gets.
+    pub(crate) binding: &'a Binding,
+    /// Its name, the deploy id of its analyses.
+    pub(crate) id: DeployId,
+    /// The version, as people are shown it.
+    pub(crate) revision: Option<String>,
+    /// What fills the binding's holes.
+    pub(crate) values: Values,
+}
+
+/// `parts` as one deploy id, the caller's kind in front; a digest of them where they are longer
+/// than an id may be, or made of other characters.
+pub(crate) fn deploy_id(kind: &str, parts: &[&str]) -> DeployId {
+    let readable = format!("{kind}:{}", parts.join(":"));
+    if let Some(id) = DeployId::new(&readable).filter(|_| readable.len() <= NAME_LEN_MAX) {
+        return id;
+    }
+    // The length before each part: ("a", "bc") is another name than ("ab", "c").
+    let framed = parts.iter().map(|part| format!("{} {part}", part.len()));
+    let framed = framed.collect::<Vec<_>>().concat();
+    let short = format!("{kind}:{}", Digest::of(framed.as_bytes()));
+    DeployId::new(&short).expect("a word, a colon and hexadecimal digits are a legal id")
+}
+
+impl Named<'_> {
+    /// Its newest analysis, from memory.
+    pub(crate) fn newest(&self, office: &Office) -> Option<Arc<View>> {
+        office.desk.readings.newest_of(&self.id)
+    }
+
+    /// What would be submitted.
+    fn checked(&self) -> Result<CheckedSubmission, Refused> {
+        let mut checked = self.binding.fill(&self.values)?;
+        checked.deploy.id = Some(self.id.clone());
+        if checked.deploy.revision.is_none() {
+            checked.deploy.revision.clone_from(&self.revision);
+        }
+        Ok(checked)
+    }
+
+    /// Whether an analysis could be begun; nothing is.
+    pub(crate) fn rehearse(&self, office: &Office) -> Result<(), Refused> {
+        let checked = self.checked()?;
+        let chosen = bind::chosen(office, &checked.template)?;
+        checked.fits(&chosen.template).map_err(invalid)?;
+        bind::plan(&chosen.template, &checked.rollout((office.desk.now)())).map(drop)
+    }
+
+    /// Its analysis: the newest unless that one is `over`, else a new one.
+    ///
+    /// The key of a new one names the one before it, so that two calls at once begin only one.
+    pub(crate) async fn join(
+        &self,
+        office: &Office,
+        over: impl FnOnce(&View) -> bool,
+    ) -> Result<Arc<View>, Refused> {
+        let checked = self.checked()?;
+        let newest = self.newest(office);
+        let before = match newest {
+            Some(view) if !over(&view) => return same(&checked, view),
+            Some(view) => view.id.to_string(),
+            None => "first".to_owned(),
+        };
+        let wish = Wish {
+            checked,
+            key: Some(format!("{}@{before}", self.id)),
+            own_trace: false,
+        };
+        join(office, wish).await.map(|(view, _)| view)
+    }
+}
+
+/// An analysis of other arms, inputs or another template is none of this rollout. The template's
+/// text may have changed since: an analysis keeps the one it began with.
+fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refused> {
+    let mut rollout = checked.rollout(view.plan.rollout.start);
+    let held = &view.plan.rollout;
+    rollout
+        .deploy
+        .traceparent
+        .clone_from(&held.deploy.traceparent);
+    let template =
+        matches!(&checked.template, TemplateChoice::Named(n) if *n == view.plan.template);
+    if rollout == *held && template {
+        return Ok(view);
+    }
+    let detail = format!(
+        "analysis {} of this version was begun with another template, other arms or inputs; send \
+         the same metadata with every hook, or roll out another version",
+        view.id
+    );
+    Err(Refused::new(Code::OtherRollout, detail))
+}
+
+/// Whether the analysis found against this version for good. A person's cancellation is no finding,
+/// whatever the template makes of inconclusive verdicts.
+pub(crate) fn condemned(view: &View) -> bool {
+    let Some(end) = &view.conclusion else {
+        return false;
+    };
+    match end.verdict {
+        Verdict::Rollback => true,
+        Verdict::Promote => false,
+        Verdict::Inconclusive => {
+            end.author.is_none()
+                && crate::dialect::State::of(view) == crate::dialect::State::Rollback
+        }
+    }
+}
+
+/// Stops an analysis whose rollout has ended: there is nothing left to compare. What goes wrong is
+/// said in the log only, since the controller can do nothing about it.
+pub(crate) async fn stop(office: &Office, view: &View, author: &str, reason: String) {
+    if view.conclusion.is_some() {
+        return;
+    }
+    let (id, author) = (view.id.clone(), author.to_owned());
+    let asked = office
+        .ask(|reply| Ask::Cancel {
+            id,
+            author,
+            reason,
+            reply,
+        })
+        .await;
+    if let Err(fault) = asked {
+        tracing::warn!(analysis = %view.id, why = fault.detail(), "it could not be stopped");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_readable_where_it_can_be_and_always_its_own() {
+        let id = |parts: &[&str]| deploy_id("flagger", parts).to_string();
+        assert_eq!(
+            id(&["shop", "prod/shop", "7f9c"]),
+            "flagger:shop:prod/shop:7f9c"
+        );
+        let long = "n".repeat(NAME_LEN_MAX);
+        for parts in [&["shop", &long][..], &["a b", "c"], &["a", "b c"]] {
+            let short = id(parts);
+            assert_eq!(short.len(), "flagger:".len() + 64, "{short}");
+        }
+        assert_ne!(id(&["a b", "c"]), id(&["a", "b c"]));
+        assert_ne!(id(&["a ", "b"]), id(&["a", " b"]));
+    }
+}

@@ -1,0 +1,373 @@
+//! Flagger's hooks where vectors do not reach: the same version again, restarts, what cannot be
+//! done, credentials in the address, and policies other than the defaults.
+
+use crate::conformance::site;
+use crate::http_fixture::{Asked, Door, Mood, Reply, Setup, credential, open, request};
+use crate::spinnaker::{binding, cancelled, door};
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use haldane::engine::verdict::Verdict;
+use haldane::http::Right;
+use serde_json::{Value, json};
+use std::sync::atomic::Ordering;
+
+fn payload(phase: &str) -> Value {
+    json!({
+        "name": "shop", "namespace": "prod", "phase": phase, "checksum": "7f9c44d1b2",
+        "metadata": { "team": "shop" },
+    })
+}
+
+async fn hook(door: &Door, hook: &str) -> Reply {
+    let phase = match hook {
+        "confirm-rollout" => "Waiting",
+        _ => "Progressing",
+    };
+    with(door, hook, &payload(phase)).await
+}
+
+async fn with(door: &Door, hook: &str, body: &Value) -> Reply {
+    let path = format!("/flagger/{hook}/shop");
+    let reply = door.post(&path, &body.to_string()).await;
+    assert!(
+        reply.header("content-type").starts_with("text/plain"),
+        "{reply:?}"
+    );
+    reply
+}
+
+async fn is(door: &Door, word: &str, status: u16) -> String {
+    let reply = hook(door, word).await;
+    assert_eq!(reply.status, status, "{word}: {reply:?}");
+    reply.body
+}
+
+async fn newest(door: &Door) -> String {
+    let list = door.get("/v1/analyses?limit=1").await.json();
+    list["analyses"][0]["id"].as_str().unwrap().to_owned()
+}
+
+fn submissions(door: &Door) -> usize {
+    let asked = door.asked.lock().unwrap();
+    asked
+        .iter()
+        .filter(|asked| matches!(asked, Asked::Submit(_)))
+        .count()
+}
+
+#[tokio::test]
+async fn the_analysis_is_that_of_the_version() {
+    let door = door(Mood::Willing).await;
+    for word in ["confirm-rollout", "confirm-promotion", "rollback"] {
+        hook(&door, word).await;
+    }
+    assert_eq!(submissions(&door), 0, "gates begin nothing");
+    is(&door, "pre-rollout", 200).await;
+    is(&door, "rollout", 200).await;
+    assert_eq!(submissions(&door), 1);
+    let view = door
+        .get(&format!("/v1/analyses/{}", newest(&door).await))
+        .await;
+    let deploy = &view.json()["deploy"];
+    assert_eq!(deploy["id"], "flagger:shop:prod/shop:7f9c44d1b2");
+    assert_eq!(deploy["revision"], "7f9c44d1b2");
+    assert_eq!(view.json()["service"], "shop");
+    // Another version, another namespace: another analysis.
+    for (field, value) in [
+        ("checksum", "0"),
+        ("namespace", "staging"),
+        ("name", "cart"),
+    ] {
+        let mut other = payload("Progressing");
+        other[field] = json!(value);
+        assert_eq!(with(&door, "rollout", &other).await.status, 200);
+    }
+    assert_eq!(submissions(&door), 4);
+    // A hook that would be about other arms is not about this analysis.
+    let mut unlike = payload("Progressing");
+    unlike["metadata"] = json!({ "team": "other" });
+    assert_eq!(
+        with(&door, "rollout", &unlike).await.status,
+        200,
+        "no hole for it"
+    );
+}
+
+#[tokio::test]
+async fn the_same_version_again_is_analysed_again() {
+    let door = door(Mood::Willing).await;
+    is(&door, "pre-rollout", 200).await;
+    let first = newest(&door).await;
+    door.conclude(&first, Verdict::Promote);
+    is(&door, "rollout", 200).await;
+    is(&door, "confirm-promotion", 200).await;
+    assert_eq!(newest(&door).await, first);
+    // Before pre-rollout there was no traffic: that promote is of an earlier rollout.
+    is(&door, "pre-rollout", 200).await;
+    let second = newest(&door).await;
+    assert_ne!(first, second);
+    is(&door, "pre-rollout", 200).await;
+    assert_eq!(newest(&door).await, second, "it is joined while under way");
+    assert!(
+        is(&door, "confirm-promotion", 409)
+            .await
+            .starts_with("pending: ")
+    );
+    // The end of the rollout ends its analysis, and the next one is new without pre-rollout too.
+    assert_eq!(
+        with(&door, "post-rollout", &payload("Failed")).await.status,
+        202
+    );
+    let stop = "flagger ended the rollout: Failed";
+    assert_eq!(
+        cancelled(&door),
+        [(second.clone(), "flagger".to_owned(), stop.to_owned())]
+    );
+    assert!(
+        is(&door, "confirm-promotion", 409)
+            .await
+            .contains("an earlier rollout")
+    );
+    is(&door, "rollout", 200).await;
+    assert_ne!(newest(&door).await, second);
+}
+
+/// Held before its first traffic, a canary may wait for a person; what was decided then stands.
+#[tokio::test]
+async fn a_persons_promote_outlives_pre_rollout() {
+    let door = door(Mood::Willing).await;
+    is(&door, "pre-rollout", 200).await;
+    let id = newest(&door).await;
+    let body = r#"{"verdict":"promote","reason":"seen it","author":"ada"}"#;
+    let path = format!("/v1/analyses/{id}/override");
+    assert_eq!(door.post(&path, body).await.status, 200);
+    is(&door, "pre-rollout", 200).await;
+    is(&door, "confirm-promotion", 200).await;
+    assert_eq!(newest(&door).await, id);
+    assert_eq!(
+        with(&door, "post-rollout", &payload("Succeeded"))
+            .await
+            .status,
+        202
+    );
+    is(&door, "pre-rollout", 200).await;
+    assert_ne!(newest(&door).await, id, "the next rollout is another one");
+}
+
+#[tokio::test]
+async fn an_old_promote_promotes_nothing() {
+    let door = door(Mood::Willing).await;
+    is(&door, "rollout", 200).await;
+    let first = newest(&door).await;
+    door.conclude(&first, Verdict::Promote);
+    let day_ms = 24 * 3_600_000;
+    door.clock.fetch_add(day_ms, Ordering::SeqCst);
+    is(&door, "confirm-promotion", 200).await;
+    door.clock.fetch_add(1, Ordering::SeqCst);
+    assert!(
+        is(&door, "confirm-promotion", 409)
+            .await
+            .contains("an earlier rollout")
+    );
+    is(&door, "confirm-traffic-increase", 409).await;
+    is(&door, "rollback", 409).await;
+    is(&door, "rollout", 200).await;
+    assert_ne!(newest(&door).await, first);
+}
+
+#[tokio::test]
+async fn a_version_that_was_rolled_back_stays_back() {
+    let door = door(Mood::Willing).await;
+    is(&door, "pre-rollout", 200).await;
+    let id = newest(&door).await;
+    door.conclude(&id, Verdict::Rollback);
+    is(&door, "rollback", 200).await;
+    with(&door, "post-rollout", &payload("Failed")).await;
+    door.clock.fetch_add(40 * 24 * 3_600_000, Ordering::SeqCst);
+    let why = is(&door, "confirm-rollout", 409).await;
+    assert!(
+        why.starts_with("this version was rolled back before"),
+        "{why}"
+    );
+    assert!(why.ends_with(&format!("({id})")), "{why}");
+    is(&door, "pre-rollout", 409).await;
+    is(&door, "rollback", 200).await;
+    assert_eq!(newest(&door).await, id);
+}
+
+#[tokio::test]
+async fn outcomes_are_kept_and_say_what_was_known() {
+    let door = door(Mood::Willing).await;
+    is(&door, "rollout", 200).await;
+    door.conclude(&newest(&door).await, Verdict::Promote);
+    let mut event = payload("Progressing");
+    event["metadata"] = json!({ "eventMessage": "Advance weight 10", "eventType": "Normal" });
+    event["checksum"] = json!("");
+    assert_eq!(with(&door, "event", &event).await.status, 202);
+    assert_eq!(
+        with(&door, "post-rollout", &payload("Succeeded"))
+            .await
+            .status,
+        202
+    );
+    let list = door.get("/v1/outcomes").await.json();
+    let (end, told) = (&list["outcomes"][0], &list["outcomes"][1]);
+    assert_eq!(
+        (&end["kind"], &end["said"]),
+        (&json!("post-rollout"), &json!("Succeeded"))
+    );
+    assert_eq!(end["verdict"], "promote");
+    assert_eq!(end["rollout"], "prod/shop 7f9c44d1b2");
+    assert_eq!(told["metadata"]["eventMessage"], "Advance weight 10");
+    assert_eq!(told["analysis"], Value::Null);
+    for n in 0..300 {
+        event["metadata"] = json!({ "n": n.to_string() });
+        with(&door, "event", &event).await;
+    }
+    let list = door.get("/v1/outcomes").await.json();
+    assert_eq!(list["outcomes"].as_array().unwrap().len(), 256);
+    assert_eq!(list["outcomes"][0]["metadata"]["n"], "299");
+}
+
+/// At the rollout hooks a fault of ours is 503, so that Flagger tries again; everywhere else it is
+/// a no with its reason. The rollback hook never says yes.
+#[tokio::test]
+async fn what_cannot_be_done_is_never_a_yes() {
+    for mood in [Mood::StoreDown, Mood::Full] {
+        let door = door(mood).await;
+        let reply = hook(&door, "rollout").await;
+        assert_eq!(reply.status, 503, "{reply:?}");
+        assert!(!reply.header("retry-after").is_empty() && !reply.body.contains("/secret"));
+        for word in ["confirm-traffic-increase", "confirm-promotion", "rollback"] {
+            is(&door, word, 409).await;
+        }
+    }
+    let door = door(Mood::Willing).await;
+    *door.health.store_fault.write().unwrap() = Some("disk /secret/place is full".to_owned());
+    let why = is(&door, "confirm-rollout", 409).await;
+    assert!(why.contains("/readyz") && !why.contains("secret"), "{why}");
+    // What is not read as Flagger's is refused without a guess.
+    for (body, words) in [
+        (json!({ "namespace": "prod", "checksum": "1" }), "name"),
+        (
+            json!({ "name": "Shop", "namespace": "prod", "checksum": "1" }),
+            "Kubernetes",
+        ),
+        (
+            json!({ "name": "shop", "namespace": "a/b", "checksum": "1" }),
+            "namespace",
+        ),
+        (json!({ "name": "shop", "namespace": "prod" }), "checksum"),
+        (
+            json!({ "name": "shop", "namespace": "prod", "checksum": "a:b" }),
+            "checksum",
+        ),
+        (
+            json!({ "name": ["shop"], "namespace": "prod", "checksum": "1" }),
+            "line",
+        ),
+        (
+            json!({ "name": "shop", "namespace": "prod", "checksum": "1", "metadata": 7 }),
+            "line",
+        ),
+        (json!([]), "line"),
+    ] {
+        for word in [
+            "rollout",
+            "rollback",
+            "confirm-promotion",
+            "confirm-rollout",
+        ] {
+            let reply = with(&door, word, &body).await;
+            assert_eq!(reply.status, 409, "{word} {body}: {reply:?}");
+            let said = reply.body.contains(words) || words == "line";
+            assert!(said, "{word} {body}: {reply:?}");
+        }
+    }
+    let long = json!({ "name": "shop", "pad": "x".repeat(70_000) }).to_string();
+    assert_eq!(door.post("/flagger/rollback/shop", &long).await.status, 413);
+    assert_eq!(submissions(&door), 0);
+}
+
+/// Flagger can send no header, but a user and a password in the address.
+#[tokio::test]
+async fn who_calls_is_known_by_the_address() {
+    let door = open(Setup {
+        bindings: vec![binding("shop")],
+        credentials: vec![
+            credential("flagger", "s3cr3t", Right::Submit),
+            credential("reader", "r3ader", Right::Read),
+        ],
+        ..Setup::default()
+    })
+    .await;
+    let basic = |user: &str, password: &str| {
+        let text = STANDARD.encode(format!("{user}:{password}"));
+        format!("authorization: Basic {text}\r\n")
+    };
+    let body = payload("Progressing").to_string();
+    for (header, status) in [
+        (basic("flagger", "s3cr3t"), 200),
+        (basic("flagger", "wrong"), 401),
+        (basic("reader", "s3cr3t"), 401),
+        (basic("reader", "r3ader"), 403),
+        (String::new(), 401),
+    ] {
+        let reply = door
+            .send("POST", "/flagger/rollout/shop", &header, &body)
+            .await;
+        assert_eq!(reply.status, status, "{header} {reply:?}");
+    }
+    // A gate is opened by those who may decide, and by nobody else.
+    for (path, status) in [
+        ("/gate/check", 403),
+        ("/gate/close", 202),
+        ("/gate/open", 403),
+    ] {
+        let reply = door
+            .send("POST", path, &basic("flagger", "s3cr3t"), &body)
+            .await;
+        assert_eq!(reply.status, status, "{path} {reply:?}");
+    }
+    let text = String::from_utf8(request("POST", "/gate/check", "", "{}")).unwrap();
+    assert!(text.contains("content-type"));
+}
+
+/// A started daemon with policies of its own: an inconclusive analysis rolls back here. And what a
+/// verdict was, a restart does not change; what a person opened, it closes.
+#[tokio::test]
+async fn policies_and_restarts() {
+    let mut site = site();
+    site.configure(
+        "[dialects.flagger-rollback]\ninconclusive = \"go\"\n\
+         [dialects.flagger-rollout]\ninconclusive = \"stop\"\n",
+    );
+    let daemon = site.start().await;
+    let body = payload("Progressing");
+    let ask = async |daemon: &crate::support::daemon::Daemon, path: &str| {
+        let url = format!("{}{path}", daemon.url());
+        let sent = crate::support::daemon::client().post(url).json(&body);
+        sent.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask(&daemon, "/flagger/rollout/conformance").await, 200);
+    assert_eq!(ask(&daemon, "/flagger/rollback/conformance").await, 409);
+    let list = daemon.get("/v1/analyses").await.unwrap().body;
+    let id = list["analyses"][0]["id"].as_str().unwrap();
+    let verdict = json!({ "verdict": "inconclusive", "reason": "x", "author": "ada" });
+    let path = format!("/v1/analyses/{id}/override");
+    assert_eq!(daemon.post(&path, &verdict).await.status, 200);
+    assert_eq!(ask(&daemon, "/gate/open").await, 202);
+    assert_eq!(ask(&daemon, "/gate/check").await, 200);
+    assert_eq!(ask(&daemon, "/flagger/rollout/conformance").await, 409);
+    assert_eq!(ask(&daemon, "/flagger/rollback/conformance").await, 200);
+    daemon.stop().await;
+    let daemon = site.start().await;
+    assert_eq!(ask(&daemon, "/flagger/rollout/conformance").await, 409);
+    assert_eq!(ask(&daemon, "/flagger/rollback/conformance").await, 200);
+    assert_eq!(
+        ask(&daemon, "/flagger/confirm-promotion/conformance").await,
+        409
+    );
+    assert_eq!(ask(&daemon, "/gate/check").await, 403);
+    daemon.stop().await;
+}
