@@ -17,6 +17,8 @@
 //! | `analyses` `events` `decisions` | reading, following, cancelling and overriding |
 //! | `recordings` | everything a verdict was made from, as a file |
 //! | `reports` | what an analysis said, as a page and a picture |
+//! | `papers` | what callers have us keep |
+//! | `kayenta` | Kayenta's API |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `wire` | JSON shapes that only this door has |
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
@@ -31,8 +33,10 @@ mod events;
 mod guard;
 mod join;
 mod judge_once;
+mod kayenta;
 mod office;
 mod openapi;
+mod papers;
 mod query;
 mod recordings;
 mod refused;
@@ -45,6 +49,8 @@ mod templates;
 pub mod wire;
 
 pub use binding::Binding;
+pub use kayenta::Settings as KayentaSettings;
+pub use papers::{Paper, Papers};
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
@@ -210,6 +216,20 @@ pub enum Ask {
         id: AnalysisId,
         /// Where its bytes go.
         reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
+    },
+    /// Keep a paper in place of the one of its kind and name.
+    Keep {
+        /// What.
+        paper: Arc<Paper>,
+        /// Whether it is durable, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
+    /// Keep a paper no longer.
+    Remove {
+        /// What.
+        paper: Arc<Paper>,
+        /// Whether that is durable, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
     },
     /// Read every record of an analysis, samples included.
     Records {
@@ -379,4 +399,8 @@ pub struct Desk {
     pub bindings: Arc<[Binding]>,
     /// What callers are told in each state.
     pub dialects: Arc<Dialects>,
+    /// What callers have us keep.
+    pub papers: Papers,
+    /// Kayenta's API.
+    pub kayenta: Arc<KayentaSettings>,
 }

@@ -38,6 +38,8 @@ pub(crate) struct Office {
     pub(crate) streams: Arc<Semaphore>,
     /// Reports in the making at once.
     pub(crate) reports: Semaphore,
+    /// Results as Kayenta's callers read them.
+    pub(crate) trees: super::kayenta::Trees,
 }
 
 impl Office {
@@ -50,6 +52,7 @@ impl Office {
             waits: Semaphore::new(requests_max.div_ceil(2).min(Semaphore::MAX_PERMITS)),
             streams: Arc::new(Semaphore::new(EVENT_STREAMS_MAX)),
             reports: Semaphore::new(REPORTS_AT_ONCE_MAX),
+            trees: super::kayenta::Trees::default(),
             desk,
         }
     }

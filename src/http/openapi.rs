@@ -148,6 +148,11 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<ReadyDocument>(&mut out);
     add::<Problem>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
+    let foreign = ObjectBuilder::new().description(Some("a JSON document of Kayenta's"));
+    out.push((
+        super::kayenta::SCHEMA.to_owned(),
+        Schema::from(foreign).into(),
+    ));
     out
 }
 

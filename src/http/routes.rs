@@ -96,7 +96,7 @@ const TEXT: Content = Content::Text("text/plain");
 
 /// Every endpoint: our own, then those in the dialects of callers.
 pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
-    [ENDPOINTS].into_iter().flatten()
+    [ENDPOINTS, super::kayenta::ENDPOINTS].into_iter().flatten()
 }
 
 static ENDPOINTS: &[Endpoint] = &[

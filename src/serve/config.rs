@@ -30,6 +30,8 @@ pub struct Config {
     pub bindings: Vec<BindingConfig>,
     /// By dialect and state, another word than the default.
     pub dialects: BTreeMap<String, BTreeMap<String, String>>,
+    /// Kayenta's API.
+    pub kayenta: KayentaConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs.
@@ -175,6 +177,18 @@ pub struct BindingConfig {
     pub baseline: Option<String>,
     /// Matchers of the canary.
     pub canary: String,
+}
+
+/// `[kayenta]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KayentaConfig {
+    /// `kayenta` or `sequential`.
+    pub judge: String,
+    /// Names of accounts, as callers know them.
+    pub accounts: Vec<String>,
+    /// Applications that see the daemon's templates as canary configs.
+    pub applications: Vec<String>,
 }
 
 /// `[limits]`

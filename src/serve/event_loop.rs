@@ -162,6 +162,14 @@ impl EventLoop {
                 self.performer.record(id, reply);
                 return;
             }
+            Ask::Keep { paper, reply } => {
+                self.performer.keep(paper, true, reply);
+                return;
+            }
+            Ask::Remove { paper, reply } => {
+                self.performer.keep(paper, false, reply);
+                return;
+            }
             Ask::Records { id, reply } => {
                 self.performer.read_records(id, reply);
                 return;

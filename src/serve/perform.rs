@@ -6,7 +6,7 @@ use crate::engine::event::Event;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
 use crate::engine::recover::bind_text;
-use crate::http::{Health, OnceFault, OneShot, Readings, RecordingFault};
+use crate::http::{Health, OnceFault, OneShot, Paper, Papers, Readings, RecordingFault};
 use crate::ids::AnalysisId;
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
@@ -18,7 +18,7 @@ use crate::recording;
 use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
 use crate::serve::source::Source;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::wire::recording::{Made, Maker, Recording};
 use std::sync::{Arc, PoisonError};
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -30,6 +30,7 @@ pub(crate) struct Performer {
     pub(crate) store: Arc<Store>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) readings: Readings,
+    pub(crate) papers: Papers,
     pub(crate) health: Arc<Health>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) tasks: TaskTracker,
@@ -222,6 +223,33 @@ impl Performer {
         self.tasks.spawn_blocking(move || {
             let read = store.records_of(&id).map_err(|fault| fault.message);
             drop(reply.send(read));
+        });
+    }
+
+    /// Keeps a paper, or keeps it no longer, on the pool for blocking work. Readers see it once it
+    /// is durable (A3).
+    pub(crate) fn keep(
+        &self,
+        paper: Arc<Paper>,
+        wanted: bool,
+        reply: oneshot::Sender<Result<(), String>>,
+    ) {
+        let (store, papers) = (self.store.clone(), self.papers.clone());
+        self.tasks.spawn_blocking(move || {
+            let written = if wanted {
+                store.keep(&store::Paper {
+                    kind: paper.kind.clone(),
+                    name: paper.name.clone(),
+                    at: paper.at,
+                    body: paper.body.to_string(),
+                })
+            } else {
+                store.remove(&paper.kind, &paper.name)
+            };
+            if written.is_ok() {
+                papers.set(&paper, wanted);
+            }
+            drop(reply.send(written.map_err(|fault| fault.message)));
         });
     }
 

@@ -4,11 +4,13 @@ use crate::dialect::Dialects;
 use crate::engine::effect::Effect;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
-use crate::http::{self, Ask, Binding, Credential, Desk, Health, Right, Templates};
+use crate::http::{
+    self, Ask, Binding, Credential, Desk, Health, KayentaSettings, Paper, Papers, Right, Templates,
+};
 use crate::ids::AnalysisId;
 use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
-use crate::serve::config::{self, Config};
+use crate::serve::config::{self, Config, KayentaConfig};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
@@ -94,12 +96,14 @@ pub async fn start(
     let stop = CancellationToken::new();
     let (drain, templates) = (parsed.drain, count(&parsed.templates));
     let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
+    fill(&desk.papers, &store)?;
     let watch = parsed.watch(&stop);
     let performer = Performer {
         source: parsed.source.clone(),
         store: store.clone(),
         outbox: Arc::new(outbox(config, parsed, clock.clone())),
         readings: desk.readings.clone(),
+        papers: desk.papers.clone(),
         health: desk.health.clone(),
         events: events_in,
         tasks: TaskTracker::new(),
@@ -146,6 +150,7 @@ struct Parsed {
     source: Source,
     bindings: Vec<Binding>,
     dialects: Dialects,
+    kayenta: KayentaSettings,
 }
 
 impl Parsed {
@@ -164,6 +169,7 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
         credentials: credentials(config)?,
         bindings: bindings::read(&config.bindings)?,
         dialects: Dialects::with(&config.dialects)?,
+        kayenta: kayenta(&config.kayenta)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         drain: Duration::from_millis(u64::try_from(drain.ms()).unwrap_or(0)),
@@ -239,6 +245,42 @@ fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effe
     (engine, owed)
 }
 
+/// Reads the papers. What is damaged is said and left alone (A11).
+fn fill(papers: &Papers, store: &Store) -> Result<(), StartFault> {
+    let read = store.all_papers();
+    let (all, damaged) = read.map_err(|fault| StartFault::World(fault.message))?;
+    for why in damaged {
+        tracing::error!(%why, "a paper is damaged");
+    }
+    for paper in all {
+        let paper = Paper {
+            kind: paper.kind,
+            name: paper.name,
+            at: paper.at,
+            body: paper.body.into(),
+        };
+        papers.set(&Arc::new(paper), true);
+    }
+    Ok(())
+}
+
+fn kayenta(config: &KayentaConfig) -> Result<KayentaSettings, String> {
+    let sequential = match config.judge.as_str() {
+        "kayenta" => false,
+        "sequential" => true,
+        other => {
+            return Err(format!(
+                "kayenta.judge: `{other}` is none of kayenta, sequential"
+            ));
+        }
+    };
+    Ok(KayentaSettings {
+        sequential,
+        accounts: config.accounts.clone(),
+        applications: config.applications.clone(),
+    })
+}
+
 /// What signs and sends messages.
 fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
     Outbox {
@@ -277,6 +319,8 @@ fn desk(
         has_default_key: !parsed.keys.default.is_empty(),
         bindings: parsed.bindings.clone().into(),
         dialects: Arc::new(parsed.dialects.clone()),
+        papers: Papers::default(),
+        kayenta: Arc::new(parsed.kayenta.clone()),
     }
 }
 

@@ -7,8 +7,8 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Readings,
-    RecordingFault, Right, Shelf, TemplateFile, serve,
+    Ask, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Paper, Papers,
+    Readings, RecordingFault, Right, Shelf, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -132,7 +132,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let templates = BTreeMap::from([(file.template.name.clone(), file)]);
     let health = Arc::new(Health::default());
     health.ready.store(true, Ordering::Release);
-    let readings = Readings::default();
+    let (readings, papers) = (Readings::default(), Papers::default());
     let desk = Desk {
         readings: readings.clone(),
         templates: Arc::new(RwLock::new(Shelf {
@@ -159,11 +159,14 @@ pub(crate) async fn open(setup: Setup) -> Door {
         has_default_key: setup.has_default_key,
         bindings: setup.bindings.into(),
         dialects: Arc::default(),
+        papers: papers.clone(),
+        kayenta: Arc::default(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
         mood: setup.mood,
         readings: readings.clone(),
+        papers,
         asked: asked.clone(),
         keys: BTreeMap::new(),
         mute: Vec::new(),
@@ -187,6 +190,7 @@ pub(crate) fn id(n: u64) -> AnalysisId {
 struct Driver {
     mood: Mood,
     readings: Readings,
+    papers: Papers,
     asked: Arc<Mutex<Vec<Asked>>>,
     keys: BTreeMap<String, AnalysisId>,
     /// Questions that are never answered, kept so that their askers wait.
@@ -248,6 +252,12 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
                 }
+                Ask::Keep { paper, reply } => {
+                    let _ = reply.send(self.kept(&paper, true));
+                }
+                Ask::Remove { paper, reply } => {
+                    let _ = reply.send(self.kept(&paper, false));
+                }
                 Ask::Records { reply, .. } => {
                     let down = self.mood == Mood::StoreDown;
                     let _ = reply.send(if down {
@@ -258,6 +268,14 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn kept(&self, paper: &Arc<Paper>, wanted: bool) -> Result<(), String> {
+        if self.mood == Mood::StoreDown {
+            return Err("the disk is on fire".to_owned());
+        }
+        self.papers.set(paper, wanted);
+        Ok(())
     }
 
     fn submit(&mut self, submission: &Submission) -> Answer {

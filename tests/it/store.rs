@@ -208,7 +208,7 @@ fn a_newer_schema_is_left_as_it_is() {
     let (store, _) = open(&path);
     append(&store, at(1, "a1", all_facts())).unwrap();
     store.close();
-    let raise = "PRAGMA user_version = 2";
+    let raise = "PRAGMA user_version = 3";
     Connection::open(&path)
         .unwrap()
         .execute_batch(raise)
@@ -216,14 +216,14 @@ fn a_newer_schema_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     let fault = refused(&path);
     let kind = FaultKind::NewerSchema {
-        found: 2,
-        supported: 1,
+        found: 3,
+        supported: 2,
     };
     assert_eq!(fault.kind, kind);
     assert!(
         fault
             .message
-            .contains("has schema 2, this program knows up to 1"),
+            .contains("has schema 3, this program knows up to 2"),
         "{fault}"
     );
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -231,10 +231,10 @@ fn a_newer_schema_is_left_as_it_is() {
     // A version that stands only in the write-ahead log yet is found as well.
     let other = Connection::open(&path).unwrap();
     let ask = |sql: &str| other.query_row(sql, [], |_| Ok(())).unwrap();
-    other.execute_batch("PRAGMA user_version = 1").unwrap();
+    other.execute_batch("PRAGMA user_version = 2").unwrap();
     ask("PRAGMA wal_checkpoint(TRUNCATE)");
     other.execute_batch(raise).unwrap();
-    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 1]);
+    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 2]);
     assert_eq!(refused(&path).kind, kind);
 }
 
