@@ -50,7 +50,7 @@ pub mod wire;
 
 pub use binding::Binding;
 pub use kayenta::Settings as KayentaSettings;
-pub use papers::{Paper, Papers};
+pub use papers::{Change, Paper, Papers};
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
@@ -217,17 +217,10 @@ pub enum Ask {
         /// Where its bytes go.
         reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
     },
-    /// Keep a paper in place of the one of its kind and name.
-    Keep {
+    /// Keep a paper, or keep it no longer.
+    Paper {
         /// What.
-        paper: Arc<Paper>,
-        /// Whether it is durable, or why not.
-        reply: oneshot::Sender<Result<(), String>>,
-    },
-    /// Keep a paper no longer.
-    Remove {
-        /// What.
-        paper: Arc<Paper>,
+        change: Change,
         /// Whether that is durable, or why not.
         reply: oneshot::Sender<Result<(), String>>,
     },

@@ -21,19 +21,36 @@ pub struct Paper {
     pub body: Arc<str>,
 }
 
+/// What is to become of a paper.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Change {
+    /// Keep it in place of the one of its kind and name.
+    Keep(Arc<Paper>),
+    /// Keep it no longer.
+    Remove(Arc<Paper>),
+}
+
+/// The papers of one kind, by name.
+type OfKind = BTreeMap<String, Arc<Paper>>;
+
 /// The papers there are, by kind and name. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Papers(Arc<RwLock<BTreeMap<String, BTreeMap<String, Arc<Paper>>>>>);
+pub struct Papers(Arc<RwLock<BTreeMap<String, OfKind>>>);
 
 impl Papers {
-    /// Puts a paper in place of the one of its kind and name, or takes it away.
-    pub fn set(&self, paper: &Arc<Paper>, wanted: bool) {
+    /// Lets readers see a change.
+    pub fn apply(&self, change: &Change) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        let of_kind = all.entry(paper.kind.clone()).or_default();
-        if wanted {
-            of_kind.insert(paper.name.clone(), paper.clone());
-        } else {
-            of_kind.remove(&paper.name);
+        match change {
+            Change::Keep(paper) => {
+                let of_kind = all.entry(paper.kind.clone()).or_default();
+                of_kind.insert(paper.name.clone(), paper.clone());
+            }
+            Change::Remove(paper) => {
+                all.entry(paper.kind.clone())
+                    .or_default()
+                    .remove(&paper.name);
+            }
         }
     }
 
@@ -59,16 +76,16 @@ impl Papers {
 
 /// Keeps a paper; it is durable and can be read afterwards.
 pub(crate) async fn keep(office: &Office, paper: Paper) -> Result<(), Refused> {
-    let paper = Arc::new(paper);
-    done(office.ask(|reply| Ask::Keep { paper, reply }).await?)
+    changed(office, Change::Keep(Arc::new(paper))).await
 }
 
 /// Keeps a paper no longer.
 pub(crate) async fn remove(office: &Office, paper: Arc<Paper>) -> Result<(), Refused> {
-    done(office.ask(|reply| Ask::Remove { paper, reply }).await?)
+    changed(office, Change::Remove(paper)).await
 }
 
-fn done(written: Result<(), String>) -> Result<(), Refused> {
+async fn changed(office: &Office, change: Change) -> Result<(), Refused> {
+    let written = office.ask(|reply| Ask::Paper { change, reply }).await?;
     written.map_err(|why| {
         tracing::error!(%why, "a paper cannot be written");
         let detail = "nothing was recorded; repeat the request when the store can be written";

@@ -162,14 +162,7 @@ impl EventLoop {
                 self.performer.record(id, reply);
                 return;
             }
-            Ask::Keep { paper, reply } => {
-                self.performer.keep(paper, true, reply);
-                return;
-            }
-            Ask::Remove { paper, reply } => {
-                self.performer.keep(paper, false, reply);
-                return;
-            }
+            Ask::Paper { change, reply } => return self.performer.keep(change, reply),
             Ask::Records { id, reply } => {
                 self.performer.read_records(id, reply);
                 return;

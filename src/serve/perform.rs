@@ -6,7 +6,7 @@ use crate::engine::event::Event;
 use crate::engine::guard::guarded;
 use crate::engine::record::{Record, Seq};
 use crate::engine::recover::bind_text;
-use crate::http::{Health, OnceFault, OneShot, Paper, Papers, Readings, RecordingFault};
+use crate::http::{Change, Health, OnceFault, OneShot, Papers, Readings, RecordingFault};
 use crate::ids::AnalysisId;
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
@@ -228,26 +228,20 @@ impl Performer {
 
     /// Keeps a paper, or keeps it no longer, on the pool for blocking work. Readers see it once it
     /// is durable (A3).
-    pub(crate) fn keep(
-        &self,
-        paper: Arc<Paper>,
-        wanted: bool,
-        reply: oneshot::Sender<Result<(), String>>,
-    ) {
+    pub(crate) fn keep(&self, change: Change, reply: oneshot::Sender<Result<(), String>>) {
         let (store, papers) = (self.store.clone(), self.papers.clone());
         self.tasks.spawn_blocking(move || {
-            let written = if wanted {
-                store.keep(&store::Paper {
+            let written = match &change {
+                Change::Keep(paper) => store.keep(&store::Paper {
                     kind: paper.kind.clone(),
                     name: paper.name.clone(),
                     at: paper.at,
                     body: paper.body.to_string(),
-                })
-            } else {
-                store.remove(&paper.kind, &paper.name)
+                }),
+                Change::Remove(paper) => store.remove(&paper.kind, &paper.name),
             };
             if written.is_ok() {
-                papers.set(&paper, wanted);
+                papers.apply(&change);
             }
             drop(reply.send(written.map_err(|fault| fault.message)));
         });

@@ -259,7 +259,7 @@ fn fill(papers: &Papers, store: &Store) -> Result<(), StartFault> {
             at: paper.at,
             body: paper.body.into(),
         };
-        papers.set(&Arc::new(paper), true);
+        papers.apply(&http::Change::Keep(Arc::new(paper)));
     }
     Ok(())
 }

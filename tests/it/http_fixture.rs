@@ -7,7 +7,7 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Paper, Papers,
+    Ask, Change, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Papers,
     Readings, RecordingFault, Right, Shelf, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
@@ -217,6 +217,7 @@ impl Driver {
                     reply,
                 } => {
                     let answer = self.conclude(&id, Verdict::Inconclusive, &author);
+                    let answer = cancelled(answer, &self.readings, &author);
                     self.asked
                         .lock()
                         .unwrap()
@@ -252,11 +253,8 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
                 }
-                Ask::Keep { paper, reply } => {
-                    let _ = reply.send(self.kept(&paper, true));
-                }
-                Ask::Remove { paper, reply } => {
-                    let _ = reply.send(self.kept(&paper, false));
+                Ask::Paper { change, reply } => {
+                    let _ = reply.send(self.kept(&change));
                 }
                 Ask::Records { reply, .. } => {
                     let down = self.mood == Mood::StoreDown;
@@ -270,11 +268,11 @@ impl Driver {
         }
     }
 
-    fn kept(&self, paper: &Arc<Paper>, wanted: bool) -> Result<(), String> {
+    fn kept(&self, change: &Change) -> Result<(), String> {
         if self.mood == Mood::StoreDown {
             return Err("the disk is on fire".to_owned());
         }
-        self.papers.set(paper, wanted);
+        self.papers.apply(change);
         Ok(())
     }
 
@@ -353,6 +351,20 @@ impl Driver {
             }),
         }
     }
+}
+
+/// The sentence of somebody who stopped it, as the engine says it.
+fn cancelled(answer: Answer, readings: &Readings, author: &str) -> Answer {
+    let Answer::Accepted { view, repeated } = answer else {
+        return answer;
+    };
+    let mut view = View::clone(&view);
+    if let Some(end) = &mut view.conclusion {
+        end.sentence = format!("cancelled by {author}: {}", end.sentence);
+    }
+    let view = Arc::new(view);
+    readings.publish(view.clone());
+    Answer::Accepted { view, repeated }
 }
 
 /// A view as it is right after submission.
@@ -478,7 +490,7 @@ impl Door {
 pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let mut all = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     all.push_str(headers);
-    if method == "POST" {
+    if ["POST", "PUT"].contains(&method) {
         if !headers.contains("content-type") {
             all.push_str("content-type: application/json\r\n");
         }

@@ -315,8 +315,6 @@ async fn the_same_key_gives_the_same_analysis_later_too() {
 async fn a_receiver_without_a_key_needs_the_daemons() {
     let door = open(Setup {
         has_default_key: false,
-        bindings: Arc::default(),
-        dialects: Arc::default(),
         ..Setup::default()
     })
     .await;

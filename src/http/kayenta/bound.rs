@@ -6,7 +6,7 @@
 //! is refused, never guessed.
 
 use super::config::{Config, is_sequential};
-use super::said::{Said, list, text};
+use super::said::{Said, list};
 use super::wanted::{Scopes, Side, Thresholds, Wanted, used};
 use crate::http::body::invalid;
 use crate::http::office::Office;
@@ -31,9 +31,13 @@ const LAG: Span = Span::from_s(30);
 /// more than 10 (the usual number). Kayenta itself asks for one.
 const SAMPLES: (i64, i64) = (3, 10);
 
+/// Steps of the window with which a config is imported, which is replaced by its own: more than
+/// the usual least evidence, of 10.
+const IMPORTED: i64 = 20;
+
 /// A template made of a config.
 pub(super) struct Made {
-    text: String,
+    pub(super) text: String,
     /// The matcher that picks an arm, with `SCOPE` for the scope.
     arm: String,
 }
@@ -60,14 +64,15 @@ pub(super) fn tried(config: &Value, sequential: bool, scores: Thresholds) -> Res
 
 /// The window of an analysis.
 #[derive(Clone, Copy, Debug, PartialEq)]
-struct Window {
-    start: Timestamp,
-    length: Span,
-    step: Step,
-    mode: BaselineMode,
+pub(super) struct Window {
+    pub(super) start: Timestamp,
+    pub(super) length: Span,
+    pub(super) step: Step,
+    pub(super) mode: BaselineMode,
 }
 
-fn made(
+/// The template of a config for one window.
+pub(super) fn made(
     config: &Value,
     sequential: bool,
     scores: Thresholds,
@@ -86,7 +91,7 @@ fn made(
         only: None,
         name: None,
         step: Some(window.step),
-        deadline: Some(window.length),
+        deadline: Some(window.step.span().times(IMPORTED)),
     };
     let mut outcome = import(&[source], &wish).map_err(Said::bad)?;
     let notes = outcome.templates.iter().flat_map(|made| &made.notes);
@@ -130,27 +135,30 @@ fn fitted(text: &str, sequential: bool, window: &Window) -> String {
     let (least, most) = SAMPLES;
     let samples = (points * 4 / 5).clamp(least, most);
     let lag = LAG.min(Span::from_ms(length.ms() / 4));
-    let mut out = String::new();
+    let mut schedule = vec![format!("    lag: {lag}")];
+    if !sequential {
+        schedule.push(format!("    look_every: {length}\n    bake: {length}"));
+    }
+    let mut out: Vec<String> = Vec::new();
     for line in text.lines() {
-        if line == "  schedule:" && window.mode != BaselineMode::Concurrent {
-            out.push_str(&format!(
-                "  baseline: {{ mode: {} }}\n\n",
-                window.mode.word()
-            ));
-        }
-        out.push_str(line);
-        out.push('\n');
-        if line == "  schedule:" {
-            out.push_str(&format!("    lag: {lag}\n"));
-            if !sequential {
-                out.push_str(&format!("    look_every: {length}\n    bake: {length}\n"));
+        match line {
+            "  schedule:" => {
+                if window.mode != BaselineMode::Concurrent {
+                    out.push(format!("  baseline: {{ mode: {} }}\n", window.mode.word()));
+                }
+                out.push(line.to_owned());
+                out.append(&mut schedule);
             }
-        }
-        if line.starts_with("      min_effect:") && !sequential {
-            out.push_str(&format!("      min_samples: {samples}\n"));
+            _ if line.starts_with("    deadline:") => out.push(format!("    deadline: {length}")),
+            _ if line.starts_with("      min_effect:") && !sequential => {
+                out.push(line.to_owned());
+                out.push(format!("      min_samples: {samples}"));
+            }
+            _ => out.push(line.to_owned()),
         }
     }
-    out
+    out.push(String::new());
+    out.join("\n")
 }
 
 /// The submission.
@@ -163,8 +171,7 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
             let window = window(scopes)?;
             let sequential = is_sequential(office, config)?;
             let made = made(config, sequential, wanted.thresholds, &window)?;
-            let (template, _) = parse(&made.text);
-            let template = template.ok_or_else(|| unfit(&made.text))?;
+            let template = read(&made.text)?;
             document.inputs = inputs(&template, scopes, asked)?;
             document.baseline = Some(arm(&made.arm, &scopes.control)?);
             document.canary = Some(arm(&made.arm, &scopes.experiment)?);
@@ -205,12 +212,14 @@ fn take(document: &mut SubmissionDocument, window: &Window) {
     document.duration = Some(window.length.to_string());
 }
 
-/// What the template's own reader says, in a line.
-fn unfit(text: &str) -> Said {
-    let (_, found) = parse(text);
-    let errors = found.iter().filter(|diagnostic| diagnostic.is_error());
-    let all: Vec<String> = errors.map(ToString::to_string).collect();
-    Said::bad(format!("this window cannot be judged: {}", all.join("; ")))
+/// The template, or what its own reader says of it, in a line.
+pub(super) fn read(text: &str) -> Result<Template, Said> {
+    let (template, found) = parse(text);
+    template.ok_or_else(|| {
+        let errors = found.iter().filter(|diagnostic| diagnostic.is_error());
+        let all: Vec<String> = errors.map(ToString::to_string).collect();
+        Said::bad(format!("this window cannot be judged: {}", all.join("; ")))
+    })
 }
 
 /// The scope that the metrics use. There may be several, if they say the same.
@@ -383,12 +392,4 @@ pub(super) fn application(asked: Option<&str>, config: &Config) -> String {
         .map(str::to_owned)
         .or(own)
         .unwrap_or_else(|| "ad-hoc".to_owned())
-}
-
-/// The name of a config, for people.
-pub(super) fn name(config: &Config) -> String {
-    match config {
-        Config::Kept(config) => text(config, "name").unwrap_or_default(),
-        Config::Template(chosen) => chosen.template.name.to_string(),
-    }
 }

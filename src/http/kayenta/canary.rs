@@ -201,20 +201,27 @@ fn view_of(office: &Office, id: &str) -> Option<Arc<View>> {
     office.desk.readings.get(&AnalysisId::new(id)?)
 }
 
-/// The execution of this id.
+/// Thresholds of those who did not say theirs: an analysis that was submitted elsewhere. They are
+/// those of a new canary stage.
+const UNSAID: Thresholds = Thresholds {
+    pass: 75.0,
+    marginal: 50.0,
+};
+
+/// The execution of this id. Every analysis is one, however it was submitted.
 pub(super) fn execution(office: &Office, id: &str) -> Result<Execution, Said> {
+    let missing = || Said::missing(format!("Canary execution '{id}' does not exist."));
+    let view = view_of(office, id).ok_or_else(missing)?;
     let paper = office.desk.papers.get(KIND, id);
-    let found = paper.and_then(|paper| {
-        let sent: Value = serde_json::from_str(&paper.body).ok()?;
-        let view = view_of(office, id)?;
-        let thresholds = Thresholds::read(sent.get("canaryExecutionRequest")?).ok()?;
-        Some(Execution {
-            sent,
-            view,
-            thresholds,
-        })
-    });
-    found.ok_or_else(|| Said::missing(format!("Canary execution '{id}' does not exist.")))
+    let sent = paper.and_then(|paper| serde_json::from_str::<Value>(&paper.body).ok());
+    let sent = sent.unwrap_or_else(|| json!({ "application": view.plan.rollout.deploy.service }));
+    let request = sent.get("canaryExecutionRequest");
+    let thresholds = request.and_then(|request| Thresholds::read(request).ok());
+    Ok(Execution {
+        sent,
+        view,
+        thresholds: thresholds.unwrap_or(UNSAID),
+    })
 }
 
 /// What this caller is told of an analysis.

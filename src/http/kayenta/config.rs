@@ -46,7 +46,7 @@ impl Config {
     pub(super) fn document(&self) -> Value {
         match self {
             Self::Kept(value) => value.clone(),
-            Self::Template(chosen) => shown(&chosen.template, Vec::new()),
+            Self::Template(chosen) => shown(&chosen.template, &[]),
         }
     }
 }
@@ -146,7 +146,7 @@ pub(super) fn entry(config: &Value) -> Value {
 }
 
 /// A template as a config, for `applications`.
-pub(super) fn shown(template: &Template, applications: Vec<String>) -> Value {
+pub(super) fn shown(template: &Template, applications: &[String]) -> Value {
     let mut weights: BTreeMap<&str, f64> = BTreeMap::new();
     for metric in &template.metrics {
         *weights.entry(metric.group.as_str()).or_default() += metric.weight.get();

@@ -40,7 +40,7 @@ pub(super) async fn list(State(office): State<Arc<Office>>, uri: Uri) -> Respons
     for file in templates.known.values() {
         let name = file.template.name.as_str();
         if !taken.iter().any(|other| other.as_deref() == Some(name)) {
-            out.push(entry(&shown(&file.template, applications.clone())));
+            out.push(entry(&shown(&file.template, &applications)));
         }
     }
     ok(&Value::Array(out))

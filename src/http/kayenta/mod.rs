@@ -16,7 +16,7 @@
 //! | `tree` | the result tree, from the records |
 //! | `score` | a score that says what the verdict says |
 //! | `standalone` | several judgements over a lifetime |
-//! | `remote` | our judges for another Kayenta |
+//! | `remote` `remote_sequential` | our judges for another Kayenta |
 //! | `about` | accounts, judges, series |
 
 mod about;
@@ -25,6 +25,7 @@ mod canary;
 mod config;
 mod configs;
 mod remote;
+mod remote_sequential;
 mod said;
 mod score;
 mod standalone;

@@ -3,6 +3,7 @@
 
 use super::config::KAYENTA;
 use super::said::{Said, double, list, number, ok, read, text, texts};
+use super::tree::stats;
 use super::wanted::Thresholds;
 use crate::http::office::Office;
 use crate::judge::kayenta::classify::{Classification, Label, Pair, Rule, classify};
@@ -31,7 +32,11 @@ pub(super) async fn judge(
         return Err(Said::bad("the daemon is stopping"));
     };
     let body = Value::Object(fields);
-    let judged = tokio::task::spawn_blocking(move || judged(&body)).await;
+    let asked = Asked::of(&body)?;
+    if asked.sequential {
+        return Ok(ok(&super::remote_sequential::judged(&office, &asked).await?));
+    }
+    let judged = tokio::task::spawn_blocking(move || faithful(&Asked::of(&body)?)).await;
     judged
         .map_err(|fault| {
             tracing::error!(%fault, "the judge failed; this is a bug");
@@ -40,30 +45,79 @@ pub(super) async fn judge(
         .map(|result| ok(&result))
 }
 
-fn judged(body: &Value) -> Result<Value, Said> {
-    let part = |name: &str| body.get(name).filter(|value| !value.is_null());
-    let needed = |name: &str| Said::bad(format!("the request must contain {name}"));
-    let config = part("canaryConfig").ok_or_else(|| needed("canaryConfig"))?;
-    let given = part("scoreThresholds").ok_or_else(|| needed("scoreThresholds"))?;
-    let thresholds = Thresholds::of(given)?;
-    // A list, or the whole document that holds one.
-    let pairs = part("metricSetPairList").ok_or_else(|| needed("metricSetPairList"))?;
-    let pairs = match pairs {
-        Value::Array(pairs) => pairs.as_slice(),
-        whole => list(whole, "metricSetPairList"),
-    };
-    if pairs.len() > PAIRS_MAX {
-        let count = pairs.len();
-        return Err(Said::bad(format!(
-            "there are {count} pairs of series, the limit is {PAIRS_MAX}"
-        )));
+/// What a body asks.
+pub(super) struct Asked<'b> {
+    pub(super) config: &'b Value,
+    pub(super) thresholds: Thresholds,
+    pub(super) pairs: &'b [Value],
+    /// `judgeConfigurations.method` of the config says so.
+    sequential: bool,
+}
+
+impl<'b> Asked<'b> {
+    fn of(body: &'b Value) -> Result<Self, Said> {
+        let part = |name: &str| {
+            let value = body.get(name).filter(|value| !value.is_null());
+            value.ok_or_else(|| Said::bad(format!("the request must contain {name}")))
+        };
+        let config = part("canaryConfig")?;
+        let thresholds = Thresholds::of(part("scoreThresholds")?)?;
+        // A list, or the whole document that holds one.
+        let pairs = match part("metricSetPairList")? {
+            Value::Array(pairs) => pairs.as_slice(),
+            whole => list(whole, "metricSetPairList"),
+        };
+        if pairs.len() > PAIRS_MAX {
+            let count = pairs.len();
+            return Err(Said::bad(format!(
+                "there are {count} pairs of series, the limit is {PAIRS_MAX}"
+            )));
+        }
+        let method = config.pointer("/judge/judgeConfigurations");
+        let method = method.and_then(|judge| text(judge, "method"));
+        let sequential = match method.as_deref() {
+            None | Some("kayenta") => false,
+            Some("sequential") => true,
+            Some(other) => {
+                return Err(Said::bad(format!(
+                    "judgeConfigurations.method `{other}` is none of kayenta, sequential"
+                )));
+            }
+        };
+        Ok(Self {
+            config,
+            thresholds,
+            pairs,
+            sequential,
+        })
     }
+}
+
+fn faithful(asked: &Asked<'_>) -> Result<Value, Said> {
     let mut scratch = Scratch::default();
+    let pairs = asked.pairs.iter();
     let rows: Result<Vec<Row>, Said> = pairs
-        .iter()
-        .map(|pair| Row::of(config, pair, &mut scratch))
+        .map(|pair| Row::of(asked.config, pair, &mut scratch))
         .collect();
-    Ok(result(config, &rows?, thresholds))
+    Ok(result(asked.config, &rows?, asked.thresholds))
+}
+
+/// What the config says of the metric of a pair.
+pub(super) fn metric_of<'c>(config: &'c Value, name: &str) -> Result<&'c Value, Said> {
+    let mut metrics = list(config, "metrics").iter();
+    metrics
+        .find(|metric| text(metric, "name").as_deref() == Some(name))
+        .ok_or_else(|| Said::bad(format!("Could not find metric config for {name}")))
+}
+
+/// The values of one side of a pair.
+pub(super) fn side(pair: &Value, field: &str) -> Result<Vec<f64>, Said> {
+    let name = text(pair, "name").unwrap_or_default();
+    let values = pair.get("values").unwrap_or(&Value::Null);
+    let all = list(values, field)
+        .iter()
+        .map(|value| value_of(value, &name));
+    all.collect()
 }
 
 /// One pair, judged.
@@ -81,10 +135,7 @@ struct Row {
 impl Row {
     fn of(config: &Value, pair: &Value, scratch: &mut Scratch) -> Result<Self, Said> {
         let name = text(pair, "name").unwrap_or_default();
-        let mut metrics = list(config, "metrics").iter();
-        let metric = metrics
-            .find(|metric| text(metric, "name").as_ref() == Some(&name))
-            .ok_or_else(|| Said::bad(format!("Could not find metric config for {name}")))?;
+        let metric = metric_of(config, &name)?;
         let none = json!({});
         let options = setting(metric.get("analysisConfigurations").unwrap_or(&none));
         let settings = MetricSettings::read(&options).map_err(|fault| {
@@ -97,17 +148,8 @@ impl Row {
                 "analysisConfigurations of metric {name} have {what}"
             ))
         })?;
-        let side = |field: &str| {
-            let values = pair.get("values").unwrap_or(&none);
-            let all = list(values, field)
-                .iter()
-                .map(|value| value_of(value, &name));
-            Ok::<_, Said>(transform::apply(
-                &all.collect::<Result<Vec<f64>, Said>>()?,
-                &settings,
-            ))
-        };
-        let (control, experiment) = (side("control")?, side("experiment")?);
+        let control = transform::apply(&side(pair, "control")?, &settings);
+        let experiment = transform::apply(&side(pair, "experiment")?, &settings);
         let both = Pair::new(&control, &experiment);
         Ok(Self {
             said: classify(&name, both, &settings, Rule::kayenta(), scratch),
@@ -141,16 +183,6 @@ impl Row {
             "muted": self.muted,
         })
     }
-}
-
-fn stats(summary: &Summary) -> Value {
-    json!({
-        "count": summary.count,
-        "mean": double(summary.mean),
-        "min": double(summary.min),
-        "max": double(summary.max),
-        "std": double(summary.std),
-    })
 }
 
 /// A value of a series; what Jackson writes as a word is one, too.

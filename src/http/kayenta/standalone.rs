@@ -118,6 +118,34 @@ fn requests(office: &Office, whole: &Start, now: Timestamp) -> Result<Vec<Value>
     let Some(first) = scopes.first() else {
         return Err(Said::bad("the request must contain at least one scope"));
     };
+    let (mut schedule, lifetime) = schedule(request, first, now)?;
+    if sequential(office, &whole.config)? {
+        if schedule.lookback != Span::ZERO {
+            return Err(Said::bad(
+                "a sequential judge has no sliding window: leave lookbackMins out, or choose \
+                 NetflixACAJudge-v1.0",
+            ));
+        }
+        schedule.interval = lifetime;
+    }
+    let interval = schedule.interval;
+    let count = lifetime.ms() / interval.ms().max(1);
+    if count > JUDGEMENTS_MAX {
+        return Err(Said::bad(format!(
+            "{lifetime} at an interval of {interval} are {count} judgements, the limit is \
+             {JUDGEMENTS_MAX}; use a longer interval"
+        )));
+    }
+    (1..=count)
+        .map(|number| {
+            let number = u32::try_from(number).unwrap_or(u32::MAX);
+            execution_request(scopes, thresholds, schedule.window(number))
+        })
+        .collect()
+}
+
+/// When to judge, and how long the whole takes.
+fn schedule(request: &Value, first: &Value, now: Timestamp) -> Result<(Schedule, Span), Said> {
     let minutes = |field: &str| match request.get(field).filter(|value| !value.is_null()) {
         None => Ok(None),
         Some(_) => match number(request, field).filter(|minutes| *minutes >= 0.0) {
@@ -144,39 +172,15 @@ fn requests(office: &Office, whole: &Start, now: Timestamp) -> Result<Vec<Value>
         )));
     }
     let asked = minutes("analysisIntervalMins")?.filter(|span| *span > Span::ZERO);
-    let interval = asked.unwrap_or(lifetime).min(lifetime);
-    let lookback = minutes("lookbackMins")?.unwrap_or(Span::ZERO);
-    let mut schedule = Schedule {
+    let schedule = Schedule {
         now,
         start,
         end,
         begin_after: minutes("beginAfterMins")?.unwrap_or(Span::ZERO),
-        interval,
-        lookback,
+        interval: asked.unwrap_or(lifetime).min(lifetime),
+        lookback: minutes("lookbackMins")?.unwrap_or(Span::ZERO),
     };
-    let mut count = lifetime.ms() / interval.ms().max(1);
-    if sequential(office, &whole.config)? {
-        if lookback != Span::ZERO {
-            return Err(Said::bad(
-                "a sequential judge has no sliding window: leave lookbackMins out, or choose \
-                 NetflixACAJudge-v1.0",
-            ));
-        }
-        schedule.interval = lifetime;
-        count = 1;
-    }
-    if count > JUDGEMENTS_MAX {
-        return Err(Said::bad(format!(
-            "{lifetime} at an interval of {interval} are {count} judgements, the limit is \
-             {JUDGEMENTS_MAX}; use a longer interval"
-        )));
-    }
-    (1..=count)
-        .map(|number| {
-            let number = u32::try_from(number).unwrap_or(u32::MAX);
-            execution_request(scopes, thresholds, schedule.window(number))
-        })
-        .collect()
+    Ok((schedule, lifetime))
 }
 
 fn sequential(office: &Office, config: &Config) -> Result<bool, Said> {

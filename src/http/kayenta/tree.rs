@@ -184,17 +184,22 @@ impl Tree {
             Method::Sequential | Method::MannWhitney => None,
         };
         let mut scratch = Scratch::default();
-        let mut labels = Vec::new();
+        let (mut labels, mut fatal) = (Vec::new(), None);
         for idx in 0..plan.metrics.len() {
             let finding = view.judgement.as_ref().and_then(|j| j.findings.get(idx));
             let row = Row::of(plan, &windows, (idx, finding), names, &mut scratch);
             labels.push(row.label);
+            if row.critical && row.label != Label::Pass && fatal.is_none() {
+                let why = row.reason.clone().unwrap_or_default();
+                fatal = Some(format!("Canary Failed: {why}"));
+            }
             out.results.push(row.document(view, names, idx, finding));
         }
         match faithful {
             Some(summary) => {
                 out.score = summary.score;
-                out.reason = summary.reason;
+                // In the caller's names.
+                out.reason = summary.reason.map(|reason| fatal.unwrap_or(reason));
                 let groups = summary.groups.into_iter();
                 out.groups = groups
                     .map(|group| scored(&names.group(plan, &group.name), group.score))
@@ -341,7 +346,7 @@ pub(super) fn pair_id(id: &AnalysisId, idx: usize) -> String {
 
 /// What a finding of ours is in Kayenta's words. It has no word for what is not decided; *Pass*
 /// would be one too many.
-fn label(finding: &Finding) -> Label {
+pub(super) fn label(finding: &Finding) -> Label {
     match finding.label {
         Said::Within => Label::Pass,
         Said::Undecided | Said::NoData | Said::Lagging => Label::Nodata,
@@ -356,7 +361,7 @@ fn label(finding: &Finding) -> Label {
     }
 }
 
-fn stats(summary: &describe::Summary) -> Value {
+pub(super) fn stats(summary: &describe::Summary) -> Value {
     json!({
         "count": summary.count,
         "mean": double(summary.mean),
@@ -372,7 +377,7 @@ fn public(value: f64) -> Option<f64> {
 }
 
 /// What Kayenta throws away: the effect with its interval, and which test decided.
-fn evidence(finding: &Finding) -> Value {
+pub(super) fn evidence(finding: &Finding) -> Value {
     let interval = |interval: Interval| {
         json!({ "estimate": public(interval.value), "low": public(interval.low),
             "high": public(interval.high) })
