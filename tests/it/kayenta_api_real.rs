@@ -85,7 +85,7 @@ async fn from_a_config_to_a_score_and_through_a_kill() {
         history: Some(&history),
         ..Wanted::default()
     });
-    let site = Site::new(&[
+    let mut site = Site::new(&[
         ("source.url", prometheus.url().as_str()),
         ("kayenta.accounts", "[\"prom\"]"),
     ]);
@@ -243,6 +243,22 @@ async fn from_a_config_to_a_score_and_through_a_kill() {
     assert_eq!(read(&daemon).await, before);
     let accounts = daemon.get("/kayenta/credentials").await.unwrap().body;
     assert_eq!(accounts[1]["name"], "prom");
+    daemon.stop().await;
+
+    // The switch of the configuration.
+    site.set("kayenta.judge", "median");
+    let Err(ended) = site.spawn().await else {
+        panic!("a judge there is not");
+    };
+    assert_eq!(ended.code, Some(2));
+    assert!(ended.said.contains("kayenta.judge: `median`"), "{ended:?}");
+    site.set("kayenta.judge", "sequential");
+    let daemon = site.start().await;
+    let said = completed(&daemon, &path, &window("v3")).await;
+    assert_eq!(
+        said["result"]["judgeResult"]["judgeName"],
+        "haldane-sequential-v1"
+    );
     daemon.stop().await;
 }
 

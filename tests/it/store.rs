@@ -460,7 +460,7 @@ fn a_damaged_paper_spoils_no_other() {
     store.keep(&paper("config", "a", 1, "one")).unwrap();
     store.keep(&paper("config", "b", 2, "two")).unwrap();
     store.close();
-    let damage = "UPDATE paper SET body = 'three' WHERE name = 'a'";
+    let damage = "UPDATE paper SET body = CAST('three' AS BLOB) WHERE name = 'a'";
     Connection::open(&path)
         .unwrap()
         .execute_batch(damage)

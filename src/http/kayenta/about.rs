@@ -58,10 +58,10 @@ pub(super) async fn pairs(
 ) -> Result<Response<Body>, Said> {
     let execution = execution(&office, &id)?;
     let Ok(_place) = office.reports.acquire().await else {
-        return Err(Said::missing("the daemon is stopping"));
+        return Err(Said::later("the daemon is stopping"));
     };
     let Some(records) = records(&office, &execution.view.id).await else {
-        return Err(Said::missing(format!(
+        return Err(Said::later(format!(
             "the records of '{id}' cannot be read at present"
         )));
     };
@@ -85,7 +85,7 @@ pub(super) async fn pairs(
     let made = tokio::task::spawn_blocking(work).await;
     made.map(|list| ok(&list)).map_err(|fault| {
         tracing::error!(execution = %id, %fault, "a list of series could not be made");
-        Said::missing("the series cannot be shown; the daemon's log says why")
+        Said::failed("the series cannot be shown; the daemon's log says why")
     })
 }
 

@@ -3,7 +3,7 @@
 
 use super::bound::{self, Asked};
 use super::config::{Config, find};
-use super::said::{Key, Params, Said, ok, read, text};
+use super::said::{Key, Params, Said, ok, read};
 use super::status;
 use super::tree::tree;
 use super::wanted::{Thresholds, Wanted};
@@ -272,15 +272,14 @@ pub(super) async fn list(
         all.is_none_or(|all| all.split(',').any(|one| one.trim() == status))
     };
     let mut ids = Vec::new();
+    let wanted = params.get("application");
     for paper in office.desk.papers.of_kind(KIND).iter().rev() {
-        let Ok(execution) = execution(&office, &paper.name) else {
+        let Some(view) = view_of(&office, &paper.name) else {
             continue;
         };
-        let application = text(&execution.sent, "application");
-        let wanted = params.get("application");
-        let word = word(&office, &execution.view);
-        let fits = wanted.is_none_or(|wanted| application.as_deref() == Some(wanted));
-        if fits && asked(status::word(&execution.view, word)) {
+        let application = view.plan.rollout.deploy.service.as_str();
+        let fits = wanted.is_none_or(|wanted| application == wanted);
+        if fits && asked(status::word(&view, word(&office, &view))) {
             ids.push(paper.name.clone());
         }
     }

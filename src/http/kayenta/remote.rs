@@ -2,7 +2,7 @@
 //! before; only the judging is ours.
 
 use super::config::KAYENTA;
-use super::said::{Said, double, list, number, ok, read, text, texts};
+use super::said::{Said, double, list, number, ok, read_up_to, text, texts};
 use super::tree::stats;
 use super::wanted::Thresholds;
 use crate::http::office::Office;
@@ -27,9 +27,9 @@ pub(super) async fn judge(
     State(office): State<Arc<Office>>,
     request: Request,
 ) -> Result<Response<Body>, Said> {
-    let (_, fields) = read(&office, request).await?;
+    let (_, fields) = read_up_to(&office, request, usize::MAX).await?;
     let Ok(_place) = office.reports.acquire().await else {
-        return Err(Said::bad("the daemon is stopping"));
+        return Err(Said::later("the daemon is stopping"));
     };
     let body = Value::Object(fields);
     let asked = Asked::of(&body)?;
@@ -40,7 +40,7 @@ pub(super) async fn judge(
     judged
         .map_err(|fault| {
             tracing::error!(%fault, "the judge failed; this is a bug");
-            Said::bad("the judge failed; the daemon's log says why")
+            Said::failed("the judge failed; the daemon's log says why")
         })?
         .map(|result| ok(&result))
 }

@@ -57,7 +57,7 @@ pub(super) async fn judged(office: &Office, asked: &Asked<'_>) -> Result<Value, 
     };
     let once = office.ask(question).await?.map_err(|fault| match fault {
         OnceFault::Source(fault) => Said::bad(fault.message),
-        OnceFault::Judge(message) => Said::bad(message),
+        OnceFault::Judge(message) => Said::failed(message),
     })?;
     let word = match once.verdict {
         Verdict::Promote => Word::Go,

@@ -13,9 +13,9 @@ use axum::http::{Response, StatusCode, Uri};
 use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 
-/// Bytes of a config or a request; a larger one is answered 413. As many as of a submission, of
-/// which it becomes one.
-pub(super) const DOCUMENT_LEN_MAX: usize = crate::wire::submission::SUBMISSION_LEN_MAX;
+/// Bytes of a config or a request; a larger one is answered 413. As many as of a submission, which
+/// it becomes.
+const DOCUMENT_LEN_MAX: usize = 1024 * 1024;
 
 /// A refusal in Kayenta's shape.
 #[derive(Debug)]
@@ -37,6 +37,22 @@ impl Said {
     pub(super) fn missing(message: impl Into<String>) -> Self {
         Self {
             status: StatusCode::NOT_FOUND,
+            message: message.into(),
+        }
+    }
+
+    /// 503: it may be well in a moment.
+    pub(super) fn later(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::SERVICE_UNAVAILABLE,
+            message: message.into(),
+        }
+    }
+
+    /// 500, a mistake of ours, which the log has.
+    pub(super) fn failed(message: impl Into<String>) -> Self {
+        Self {
+            status: StatusCode::INTERNAL_SERVER_ERROR,
             message: message.into(),
         }
     }
@@ -144,8 +160,17 @@ pub(super) async fn read(
     office: &Office,
     request: Request,
 ) -> Result<(Params, Map<String, Value>), Said> {
+    read_up_to(office, request, DOCUMENT_LEN_MAX).await
+}
+
+/// The same with another limit; the daemon's own holds besides.
+pub(super) async fn read_up_to(
+    office: &Office,
+    request: Request,
+    limit: usize,
+) -> Result<(Params, Map<String, Value>), Said> {
     let (parts, body) = request.into_parts();
-    let limit = DOCUMENT_LEN_MAX.min(office.desk.limits.body_bytes_max);
+    let limit = limit.min(office.desk.limits.body_bytes_max);
     let bytes = json_bytes(&parts.headers, body, limit).await?;
     match serde_json::from_slice(&bytes) {
         Ok(Value::Object(fields)) => Ok((Params::of(&parts.uri), fields)),
