@@ -18,6 +18,7 @@ use crate::http::office::{Office, refusal};
 use crate::http::papers::{Paper, keep, remove};
 use crate::ids::AnalysisId;
 use crate::time::Span;
+use crate::wire::submission::TemplateChoice;
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -134,7 +135,7 @@ pub(super) async fn execute(office: &Office, start: &Start) -> Result<AnalysisId
     };
     let checked = bound::submission(office, &asked)?;
     let config = start.config.document();
-    let key = key(office, start, &config);
+    let key = key(office, start, &config, &checked.template);
     for attempt in 0..ATTEMPTS_MAX {
         let wish = Wish {
             checked: checked.clone(),
@@ -155,9 +156,17 @@ pub(super) async fn execute(office: &Office, start: &Start) -> Result<AnalysisId
     )))
 }
 
-fn key(office: &Office, start: &Start, config: &Value) -> Digest {
+/// What the same request is told by. The template is part of it: a template's file and the
+/// daemon's choice of a judge may change in between.
+fn key(office: &Office, start: &Start, config: &Value, template: &TemplateChoice) -> Digest {
     let now = (office.desk.now)().ms();
+    let template = match (template, &start.config) {
+        (_, Config::Template(chosen)) => chosen.template.digest.to_string(),
+        (TemplateChoice::Inline(text), _) => text.to_string(),
+        (TemplateChoice::Named(name), _) => name.to_string(),
+    };
     Canonical::new()
+        .text(&template)
         .text(&config.to_string())
         .text(&start.request.to_string())
         .text(&start.application)
