@@ -22,6 +22,8 @@
 //! | `reports` | what an analysis said, as a page and a picture |
 //! | `named` `origin` | the analysis of a rollout that has a name; what address we have |
 //! | `flagger` `gates` `spinnaker` | Flagger's hooks, its load tester's gates, Spinnaker's calls |
+//! | `papers` | what callers have us keep |
+//! | `kayenta` | Kayenta's API |
 //! | `templates` `status` `openapi` | templates, health and metrics, the document |
 //! | `verdict_answer` `verdict_join` | a gate's answer, and an address that begins too |
 //! | `prom` | the same as a Prometheus query |
@@ -45,11 +47,13 @@ mod github;
 mod guard;
 mod join;
 mod judge_once;
+mod kayenta;
 mod last_good;
 mod named;
 mod office;
 mod openapi;
 mod origin;
+mod papers;
 mod prom;
 mod query;
 mod recordings;
@@ -68,6 +72,8 @@ pub mod wire;
 
 pub use binding::Binding;
 pub use github::{Github, GithubEnvironment};
+pub use kayenta::Settings as KayentaSettings;
+pub use papers::{Change, Paper, Papers};
 pub use refused::Code;
 pub use routes::{endpoints, router};
 pub use server::serve;
@@ -344,6 +350,13 @@ pub enum Ask {
         /// Where its bytes go.
         reply: oneshot::Sender<Result<Vec<u8>, RecordingFault>>,
     },
+    /// Keep a paper, or keep it no longer.
+    Paper {
+        /// What.
+        change: Change,
+        /// Whether that is durable, or why not.
+        reply: oneshot::Sender<Result<(), String>>,
+    },
     /// Read every record of an analysis, samples included.
     Records {
         /// Which.
@@ -521,4 +534,8 @@ pub struct Desk {
     pub coordination: Arc<Policies>,
     /// GitHub, when it is configured.
     pub github: Option<Arc<Github>>,
+    /// What callers have us keep.
+    pub papers: Papers,
+    /// Kayenta's API.
+    pub kayenta: Arc<KayentaSettings>,
 }

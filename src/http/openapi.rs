@@ -165,6 +165,11 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<HealthDocument>(&mut out);
     add::<StopInput>(&mut out);
     out.push(("JudgeInput".to_owned(), judge_input()));
+    let foreign = ObjectBuilder::new().description(Some("a JSON document of Kayenta's"));
+    out.push((
+        super::kayenta::SCHEMA.to_owned(),
+        Schema::from(foreign).into(),
+    ));
     out
 }
 

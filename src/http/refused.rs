@@ -172,6 +172,11 @@ impl Refused {
         self
     }
 
+    /// What it says, for a door with another shape of errors.
+    pub(crate) fn problem(&self) -> &Problem {
+        &self.0.problem
+    }
+
     /// The same with a header; a value that is no header text is left out.
     pub(crate) fn with_header(mut self, name: HeaderName, value: &str) -> Self {
         if let Ok(value) = HeaderValue::from_str(value) {

@@ -105,6 +105,7 @@ pub(crate) fn all() -> impl Iterator<Item = &'static Endpoint> {
         flagger::ENDPOINTS,
         gates::ENDPOINTS,
         github::ENDPOINTS,
+        super::kayenta::ENDPOINTS,
         prom::ENDPOINTS,
         spinnaker::ENDPOINTS,
     ]

@@ -23,6 +23,7 @@ pub use crate::import::source::Source;
 
 use crate::ids::TemplateName;
 use crate::import::draft::{Draft, Judging, name_from};
+use crate::import::rewrite::Arm;
 use crate::template::lint::lint;
 use crate::template::parse::parse;
 use crate::time::{Span, Step};
@@ -68,6 +69,8 @@ pub struct Imported {
     pub name: String,
     /// The text; lints without a finding.
     pub text: String,
+    /// The matchers that picked the canary, once each, with `SCOPE` for what picked.
+    pub arms: Vec<String>,
     /// What changed and why.
     pub notes: Vec<Note>,
 }
@@ -178,6 +181,12 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
             said.join("\n")
         ));
     };
+    let mut arms: Vec<String> = Vec::new();
+    for (arm, matcher) in draft.arms {
+        if arm == Arm::Canary && !arms.contains(&matcher) {
+            arms.push(matcher);
+        }
+    }
     let mut notes = draft.notes;
     // Of the whole first, then metric by metric.
     let metrics = &draft.metrics;
@@ -195,6 +204,7 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
     Ok(Imported {
         name: draft.name,
         text,
+        arms,
         notes,
     })
 }

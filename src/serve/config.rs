@@ -34,6 +34,8 @@ pub struct Config {
     pub dialects: BTreeMap<String, BTreeMap<String, String>>,
     /// How analyses stand to one another.
     pub coordination: CoordinationConfig,
+    /// Kayenta's API.
+    pub kayenta: KayentaConfig,
     /// Limits.
     pub limits: LimitsConfig,
     /// Logs.
@@ -287,6 +289,18 @@ pub struct GithubConfig {
     pub reports_url: String,
     /// Which binding stands behind which environment.
     pub environments: Vec<GithubEnvironmentConfig>,
+}
+
+/// `[kayenta]`
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KayentaConfig {
+    /// `kayenta` or `sequential`.
+    pub judge: String,
+    /// Names of accounts, as callers know them.
+    pub accounts: Vec<String>,
+    /// Applications that see the daemon's templates as canary configs.
+    pub applications: Vec<String>,
 }
 
 /// `[[github.environments]]`

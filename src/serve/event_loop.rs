@@ -193,6 +193,7 @@ impl EventLoop {
                 self.performer.record(id, reply);
                 return;
             }
+            Ask::Paper { change, reply } => return self.performer.keep(change, reply),
             Ask::Records { id, reply } => {
                 self.performer.read_records(id, reply);
                 return;

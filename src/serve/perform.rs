@@ -8,7 +8,7 @@ use crate::engine::guard::guarded;
 use crate::engine::record::{DeliveryEnd, Record, Seq, Trip};
 use crate::engine::recover::bind_text;
 use crate::engine::view::View;
-use crate::http::{Health, OnceFault, OneShot, Readings, RecordingFault};
+use crate::http::{Change, Health, OnceFault, OneShot, Papers, Readings, RecordingFault};
 use crate::ids::AnalysisId;
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
@@ -20,7 +20,7 @@ use crate::recording;
 use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
 use crate::serve::source::Source;
-use crate::store::Store;
+use crate::store::{self, Store};
 use crate::time::{Span, Timestamp};
 use crate::wire::recording::{Made, Maker, Recording};
 use std::sync::{Arc, PoisonError};
@@ -33,6 +33,7 @@ pub(crate) struct Performer {
     pub(crate) store: Arc<Store>,
     pub(crate) outbox: Arc<Outbox>,
     pub(crate) readings: Readings,
+    pub(crate) papers: Papers,
     pub(crate) health: Arc<Health>,
     pub(crate) events: mpsc::Sender<Event>,
     pub(crate) tasks: TaskTracker,
@@ -235,6 +236,27 @@ impl Performer {
         self.tasks.spawn_blocking(move || {
             let read = store.records_of(&id).map_err(|fault| fault.message);
             drop(reply.send(read));
+        });
+    }
+
+    /// Keeps a paper, or keeps it no longer, on the pool for blocking work. Readers see it once it
+    /// is durable (A3).
+    pub(crate) fn keep(&self, change: Change, reply: oneshot::Sender<Result<(), String>>) {
+        let (store, papers) = (self.store.clone(), self.papers.clone());
+        self.tasks.spawn_blocking(move || {
+            let written = match &change {
+                Change::Keep(paper) => store.keep(&store::Paper {
+                    kind: paper.kind.clone(),
+                    name: paper.name.clone(),
+                    at: paper.at,
+                    body: paper.body.to_string(),
+                }),
+                Change::Remove(paper) => store.remove(&paper.kind, &paper.name),
+            };
+            if written.is_ok() {
+                papers.apply(&change);
+            }
+            drop(reply.send(written.map_err(|fault| fault.message)));
         });
     }
 

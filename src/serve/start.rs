@@ -6,11 +6,14 @@ use crate::engine::effect::Effect;
 use crate::engine::glance::RECOVERY_WITHIN;
 use crate::engine::recover::Recovery;
 use crate::engine::{Engine, Limits as EngineLimits};
-use crate::http::{self, Ask, Binding, Credential, Desk, Health, KnownReceiver, Right, Templates};
+use crate::http::{
+    self, Ask, Binding, Credential, Desk, Health, KayentaSettings, KnownReceiver, Paper, Papers,
+    Right, Templates,
+};
 use crate::ids::AnalysisId;
 use crate::judge::sequential::Tables;
 use crate::serve::clock::Clock;
-use crate::serve::config::{self, Config};
+use crate::serve::config::{self, Config, KayentaConfig};
 use crate::serve::event_loop::{ASKS_QUEUED_MAX, EVENTS_QUEUED_MAX, EventLoop};
 use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
@@ -99,12 +102,14 @@ pub async fn start(
     let stop = CancellationToken::new();
     let (drain, templates) = (parsed.drain, count(&parsed.templates));
     let desk = desk(config, &parsed, (clock.clone(), ask, metrics));
+    fill(&desk.papers, &store)?;
     let watch = parsed.watch(&stop);
     let performer = Performer {
         source: parsed.source.clone(),
         store: store.clone(),
         outbox: Arc::new(outbox(config, parsed, clock.clone())),
         readings: desk.readings.clone(),
+        papers: desk.papers.clone(),
         health: desk.health.clone(),
         events: events_in,
         tasks: TaskTracker::new(),
@@ -155,6 +160,7 @@ struct Parsed {
     dialects: Dialects,
     coordination: Policies,
     github: github::Parsed,
+    kayenta: KayentaSettings,
 }
 
 impl Parsed {
@@ -184,6 +190,7 @@ fn parse(config: &Config, source: Option<Source>) -> Result<Parsed, String> {
         bindings,
         dialects,
         coordination: coordination::read(&config.coordination)?,
+        kayenta: kayenta(&config.kayenta)?,
         keys: keys::read(&config.webhooks)?,
         sender: keys::sender(&config.webhooks)?,
         receivers: keys::receivers(&config.webhooks, &hook_templates)?,
@@ -262,6 +269,42 @@ fn recover(config: &Config, loaded: Loaded, now: Timestamp) -> (Engine, Vec<Effe
     (engine, owed)
 }
 
+/// Reads the papers. What is damaged is said and left alone (A11).
+fn fill(papers: &Papers, store: &Store) -> Result<(), StartFault> {
+    let read = store.all_papers();
+    let (all, damaged) = read.map_err(|fault| StartFault::World(fault.message))?;
+    for why in damaged {
+        tracing::error!(%why, "a paper is damaged");
+    }
+    for paper in all {
+        let paper = Paper {
+            kind: paper.kind,
+            name: paper.name,
+            at: paper.at,
+            body: paper.body.into(),
+        };
+        papers.apply(&http::Change::Keep(Arc::new(paper)));
+    }
+    Ok(())
+}
+
+fn kayenta(config: &KayentaConfig) -> Result<KayentaSettings, String> {
+    let sequential = match config.judge.as_str() {
+        "kayenta" => false,
+        "sequential" => true,
+        other => {
+            return Err(format!(
+                "kayenta.judge: `{other}` is none of kayenta, sequential"
+            ));
+        }
+    };
+    Ok(KayentaSettings {
+        sequential,
+        accounts: config.accounts.clone(),
+        applications: config.applications.clone(),
+    })
+}
+
 /// What signs and sends messages.
 fn outbox(config: &Config, parsed: Parsed, clock: Clock) -> Outbox {
     Outbox {
@@ -304,6 +347,8 @@ fn desk(
         dialects: Arc::new(parsed.dialects.clone()),
         coordination: Arc::new(parsed.coordination.clone()),
         github: parsed.github.door.clone(),
+        papers: Papers::default(),
+        kayenta: Arc::new(parsed.kayenta.clone()),
     }
 }
 

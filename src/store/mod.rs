@@ -10,6 +10,7 @@ mod fault;
 mod load;
 mod log;
 mod memory;
+mod papers;
 mod place;
 mod sqlite;
 mod writer;
@@ -18,6 +19,7 @@ pub use fault::{Fault, FaultKind};
 pub use load::{Damaged, Loaded, Present, load};
 pub use log::{Log, Row};
 pub use memory::MemoryLog;
+pub use papers::Paper;
 pub use sqlite::SqliteLog;
 pub use writer::{Done, QUEUE_MAX, Stats, Writer};
 
@@ -58,6 +60,7 @@ pub struct Store {
     // Fields drop in this order: the writer flushes while the file is still locked.
     writer: Writer,
     reader: Mutex<sqlite::Reader>,
+    papers: Mutex<papers::Papers>,
     path: PathBuf,
     _lock: place::Lock,
 }
@@ -77,6 +80,7 @@ impl Store {
         let store = Self {
             writer,
             reader: Mutex::new(reader),
+            papers: Mutex::new(papers::Papers::open(&options)?),
             path: options.path,
             _lock: lock,
         };
@@ -119,6 +123,25 @@ impl Store {
             })
             .collect();
         Ok((records?, semantics.unwrap_or(SEMANTICS)))
+    }
+
+    /// Makes a paper durable in place of the one of its kind and name. Waits for the disk.
+    pub fn keep(&self, paper: &Paper) -> Result<(), Fault> {
+        self.papers().keep(paper)
+    }
+
+    /// Removes a paper, durably. Waits for the disk.
+    pub fn remove(&self, kind: &str, name: &str) -> Result<(), Fault> {
+        self.papers().remove(kind, name)
+    }
+
+    /// Every paper, the oldest first, and what is wrong with those that are damaged.
+    pub fn all_papers(&self) -> Result<(Vec<Paper>, Vec<String>), Fault> {
+        self.papers().all()
+    }
+
+    fn papers(&self) -> std::sync::MutexGuard<'_, papers::Papers> {
+        self.papers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The file.

@@ -10,10 +10,13 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 /// Step `i` takes a file from schema `i` to `i + 1`; a released step is never edited.
-const MIGRATIONS: [&str; 1] = [include_str!("migrations/0001_record.sql")];
+const MIGRATIONS: [&str; 2] = [
+    include_str!("migrations/0001_record.sql"),
+    include_str!("migrations/0002_paper.sql"),
+];
 
 /// The schema this program writes: `PRAGMA user_version`.
-pub(super) const SCHEMA_VERSION: i64 = 1;
+pub(super) const SCHEMA_VERSION: i64 = 2;
 
 /// The WAL is cut back to this many bytes after a checkpoint, so that one burst does not keep
 /// its room for ever.
@@ -34,9 +37,8 @@ impl SqliteLog {
             connection,
             path: options.path.clone(),
         };
-        log.migrate()
-            .and_then(|()| log.configure())
-            .map_err(|fault| log.named("open", fault))?;
+        log.migrate().map_err(|fault| log.named("open", fault))?;
+        configure(&log.connection, &log.path)?;
         log.set_bytes_max(options.bytes_max)?;
         Ok(log)
     }
@@ -44,16 +46,7 @@ impl SqliteLog {
     /// Limits the file to `bytes` (rounded down to whole pages); `None` lifts the limit. What is
     /// stored already stays.
     pub fn set_bytes_max(&mut self, bytes: Option<u64>) -> Result<(), Fault> {
-        let limit = || -> rusqlite::Result<()> {
-            let page: i64 = self
-                .connection
-                .query_row("PRAGMA page_size", [], |row| row.get(0))?;
-            let bytes = bytes.map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
-            let pages = (bytes / page.max(1)).clamp(1, i64::from(u32::MAX) - 1);
-            self.connection
-                .query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
-        };
-        limit().map_err(|fault| Fault::sqlite("limit its size", &self.path, &fault))
+        limit(&self.connection, &self.path, bytes)
     }
 
     fn migrate(&mut self) -> Result<(), Problem> {
@@ -74,24 +67,6 @@ impl SqliteLog {
             }
             transaction.commit()?;
         }
-        Ok(())
-    }
-
-    fn configure(&self) -> Result<(), Problem> {
-        let mode: String = self
-            .connection
-            .query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
-        if !mode.eq_ignore_ascii_case("wal") {
-            let message = format!(
-                "store {}: this file system has no shared memory for a write-ahead log \
-                 (mode {mode:?}); put it on a local disk",
-                self.path.display()
-            );
-            return Err(Fault::new(FaultKind::Io, message).into());
-        }
-        self.connection.pragma_update(None, "synchronous", "FULL")?;
-        self.connection
-            .pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
         Ok(())
     }
 
@@ -259,7 +234,38 @@ fn read_row(row: &rusqlite::Row<'_>) -> rusqlite::Result<Row> {
     })
 }
 
-fn connect(options: &Options) -> Result<Connection, Fault> {
+/// Makes what a connection commits durable.
+pub(super) fn configure(connection: &Connection, path: &Path) -> Result<(), Fault> {
+    let set = || -> rusqlite::Result<String> {
+        let mode = connection.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        connection.pragma_update(None, "synchronous", "FULL")?;
+        connection.pragma_update(None, "journal_size_limit", WAL_BYTES_KEPT)?;
+        Ok(mode)
+    };
+    let mode = set().map_err(|fault| Fault::sqlite("open", path, &fault))?;
+    if mode.eq_ignore_ascii_case("wal") {
+        return Ok(());
+    }
+    let message = format!(
+        "store {}: this file system has no shared memory for a write-ahead log (mode {mode:?}); \
+         put it on a local disk",
+        path.display()
+    );
+    Err(Fault::new(FaultKind::Io, message))
+}
+
+/// Limits the file to `bytes` for what a connection writes; `None` lifts the limit.
+pub(super) fn limit(connection: &Connection, path: &Path, bytes: Option<u64>) -> Result<(), Fault> {
+    let set = || -> rusqlite::Result<()> {
+        let page: i64 = connection.query_row("PRAGMA page_size", [], |row| row.get(0))?;
+        let bytes = bytes.map_or(i64::MAX, |bytes| i64::try_from(bytes).unwrap_or(i64::MAX));
+        let pages = (bytes / page.max(1)).clamp(1, i64::from(u32::MAX) - 1);
+        connection.query_row(&format!("PRAGMA max_page_count = {pages}"), [], |_| Ok(()))
+    };
+    set().map_err(|fault| Fault::sqlite("limit its size", path, &fault))
+}
+
+pub(super) fn connect(options: &Options) -> Result<Connection, Fault> {
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || -> rusqlite::Result<Connection> {
         let connection = Connection::open_with_flags(&options.path, flags)?;

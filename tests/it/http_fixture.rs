@@ -8,8 +8,8 @@ use haldane::engine::record::Conclusion;
 use haldane::engine::verdict::Verdict;
 use haldane::engine::view::{Status, View};
 use haldane::http::{
-    Ask, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Readings,
-    RecordingFault, Right, Shelf, TemplateFile, serve,
+    Ask, Change, Credential, Desk, Health, KnownReceiver, Limits, OnceFault, OneShot, Papers,
+    Readings, RecordingFault, Right, Shelf, TemplateFile, serve,
 };
 use haldane::ids::AnalysisId;
 use haldane::judge::judgement::{Judgement, Outcome};
@@ -137,7 +137,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let templates = BTreeMap::from([(file.template.name.clone(), file)]);
     let health = Arc::new(Health::default());
     health.ready.store(true, Ordering::Release);
-    let readings = Readings::default();
+    let (readings, papers) = (Readings::default(), Papers::default());
     let desk = Desk {
         readings: readings.clone(),
         templates: Arc::new(RwLock::new(Shelf {
@@ -170,11 +170,14 @@ pub(crate) async fn open(setup: Setup) -> Door {
         dialects: Arc::default(),
         coordination: setup.coordination.into(),
         github: setup.github,
+        papers: papers.clone(),
+        kayenta: Arc::default(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
         mood: setup.mood,
         readings: readings.clone(),
+        papers,
         asked: asked.clone(),
         keys: BTreeMap::new(),
         mute: Vec::new(),
@@ -198,6 +201,7 @@ pub(crate) fn id(n: u64) -> AnalysisId {
 struct Driver {
     mood: Mood,
     readings: Readings,
+    papers: Papers,
     asked: Arc<Mutex<Vec<Asked>>>,
     keys: BTreeMap<String, AnalysisId>,
     /// Questions that are never answered, kept so that their askers wait.
@@ -224,6 +228,7 @@ impl Driver {
                     reply,
                 } => {
                     let answer = self.conclude(&id, Verdict::Inconclusive, &author);
+                    let answer = cancelled(answer, &self.readings, &author);
                     self.asked
                         .lock()
                         .unwrap()
@@ -294,6 +299,9 @@ impl Driver {
                     self.asked.lock().unwrap().push(Asked::Judge(plan, samples));
                     let _ = reply.send(answer);
                 }
+                Ask::Paper { change, reply } => {
+                    let _ = reply.send(self.kept(&change));
+                }
                 Ask::Records { reply, .. } => {
                     let down = self.mood == Mood::StoreDown;
                     let _ = reply.send(if down {
@@ -304,6 +312,14 @@ impl Driver {
                 }
             }
         }
+    }
+
+    fn kept(&self, change: &Change) -> Result<(), String> {
+        if self.mood == Mood::StoreDown {
+            return Err("the disk is on fire".to_owned());
+        }
+        self.papers.apply(change);
+        Ok(())
     }
 
     fn submit(&mut self, submission: &Submission) -> Answer {
@@ -385,6 +401,20 @@ impl Driver {
             }),
         }
     }
+}
+
+/// The sentence of somebody who stopped it, as the engine says it.
+fn cancelled(answer: Answer, readings: &Readings, author: &str) -> Answer {
+    let Answer::Accepted { view, repeated } = answer else {
+        return answer;
+    };
+    let mut view = View::clone(&view);
+    if let Some(end) = &mut view.conclusion {
+        end.sentence = format!("cancelled by {author}: {}", end.sentence);
+    }
+    let view = Arc::new(view);
+    readings.publish(view.clone());
+    Answer::Accepted { view, repeated }
 }
 
 /// A view as it is right after submission.
@@ -513,7 +543,7 @@ impl Door {
 pub(crate) fn request(method: &str, path: &str, headers: &str, body: &str) -> Vec<u8> {
     let mut all = format!("{method} {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n");
     all.push_str(headers);
-    if method == "POST" {
+    if ["POST", "PUT"].contains(&method) {
         if !headers.contains("content-type") {
             all.push_str("content-type: application/json\r\n");
         }

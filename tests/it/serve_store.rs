@@ -61,7 +61,7 @@ async fn a_file_that_is_not_ours_is_left_alone() {
     let ended = site.spawn().await.err().unwrap();
     check_ended(
         &ended,
-        &["schema 99", "this program knows up to 1", "newer one"],
+        &["schema 99", "this program knows up to 2", "newer one"],
     );
     assert_eq!(std::fs::read(site.store()).unwrap(), before);
     std::fs::write(site.store(), "my shopping list").unwrap();

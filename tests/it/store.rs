@@ -3,8 +3,8 @@
 
 use crate::wire_samples::{at, batch, captured, conclusion, facts, id, judged, judgement};
 use haldane::engine::record::{Fact, Record, Seq};
-use haldane::store::{Fault, FaultKind, Loaded, Options, Store};
-use haldane::time::Span;
+use haldane::store::{Fault, FaultKind, Loaded, Options, Paper, Store};
+use haldane::time::{Span, Timestamp};
 use rusqlite::Connection;
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -208,7 +208,7 @@ fn a_newer_schema_is_left_as_it_is() {
     let (store, _) = open(&path);
     append(&store, at(1, "a1", all_facts())).unwrap();
     store.close();
-    let raise = "PRAGMA user_version = 2";
+    let raise = "PRAGMA user_version = 3";
     Connection::open(&path)
         .unwrap()
         .execute_batch(raise)
@@ -216,14 +216,14 @@ fn a_newer_schema_is_left_as_it_is() {
     let before = fs::read(&path).unwrap();
     let fault = refused(&path);
     let kind = FaultKind::NewerSchema {
-        found: 2,
-        supported: 1,
+        found: 3,
+        supported: 2,
     };
     assert_eq!(fault.kind, kind);
     assert!(
         fault
             .message
-            .contains("has schema 2, this program knows up to 1"),
+            .contains("has schema 3, this program knows up to 2"),
         "{fault}"
     );
     assert_eq!(fs::read(&path).unwrap(), before);
@@ -231,10 +231,10 @@ fn a_newer_schema_is_left_as_it_is() {
     // A version that stands only in the write-ahead log yet is found as well.
     let other = Connection::open(&path).unwrap();
     let ask = |sql: &str| other.query_row(sql, [], |_| Ok(())).unwrap();
-    other.execute_batch("PRAGMA user_version = 1").unwrap();
+    other.execute_batch("PRAGMA user_version = 2").unwrap();
     ask("PRAGMA wal_checkpoint(TRUNCATE)");
     other.execute_batch(raise).unwrap();
-    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 1]);
+    assert_eq!(fs::read(&path).unwrap()[60..64], [0, 0, 0, 2]);
     assert_eq!(refused(&path).kind, kind);
 }
 
@@ -412,4 +412,85 @@ fn a_record_of_a_later_program_is_damage_that_says_so() {
     let loaded = load(vec![row], &haldane::store::Present::default());
     assert_eq!(loaded.records, []);
     assert_eq!(loaded.damaged.len(), 1);
+}
+
+fn paper(kind: &str, name: &str, at: i64, body: &str) -> Paper {
+    Paper {
+        kind: kind.to_owned(),
+        name: name.to_owned(),
+        at: Timestamp::from_ms(at),
+        body: body.to_owned(),
+    }
+}
+
+#[test]
+fn papers_are_replaced_and_removed_as_a_whole() {
+    let (_dir, path) = place();
+    let (store, _) = open(&path);
+    store.keep(&paper("config", "a", 1, "one")).unwrap();
+    store.keep(&paper("config", "b", 2, "two")).unwrap();
+    store
+        .keep(&paper("other", "a", 3, "of another kind"))
+        .unwrap();
+    store
+        .keep(&paper("config", "a", 4, "one, changed"))
+        .unwrap();
+    store.remove("config", "b").unwrap();
+    store.remove("config", "never there").unwrap();
+    // The log goes on beside them.
+    append(&store, at(1, "a1", all_facts())).unwrap();
+    store.close();
+    let (store, _) = open(&path);
+    assert_eq!(
+        store.records_of(&id("a1")).unwrap().len(),
+        all_facts().len()
+    );
+    let wanted = vec![
+        paper("other", "a", 3, "of another kind"),
+        paper("config", "a", 4, "one, changed"),
+    ];
+    assert_eq!(store.all_papers().unwrap(), (wanted, Vec::new()));
+}
+
+/// A11: one that was changed by a stray hand is named and left out.
+#[test]
+fn a_damaged_paper_spoils_no_other() {
+    let (_dir, path) = place();
+    let (store, _) = open(&path);
+    store.keep(&paper("config", "a", 1, "one")).unwrap();
+    store.keep(&paper("config", "b", 2, "two")).unwrap();
+    store.close();
+    let damage = "UPDATE paper SET body = CAST('three' AS BLOB) WHERE name = 'a'";
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(damage)
+        .unwrap();
+    let (store, _) = open(&path);
+    let (papers, damaged) = store.all_papers().unwrap();
+    assert_eq!(papers, [paper("config", "b", 2, "two")]);
+    assert!(
+        damaged.len() == 1 && damaged[0].contains("config a"),
+        "{damaged:?}"
+    );
+}
+
+/// A file of the first schema has no papers; it gets the table and keeps its records.
+#[test]
+fn an_older_file_is_brought_up_to_date() {
+    let (_dir, path) = place();
+    let (store, _) = open(&path);
+    append(&store, at(1, "a1", all_facts())).unwrap();
+    store.close();
+    let back = "DROP TABLE paper; PRAGMA user_version = 1";
+    Connection::open(&path)
+        .unwrap()
+        .execute_batch(back)
+        .unwrap();
+    let (store, _) = open(&path);
+    assert_eq!(
+        store.records_of(&id("a1")).unwrap().len(),
+        all_facts().len()
+    );
+    store.keep(&paper("config", "a", 1, "one")).unwrap();
+    assert_eq!(store.all_papers().unwrap().0.len(), 1);
 }
