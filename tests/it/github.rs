@@ -295,7 +295,10 @@ async fn a_deployment_hears_its_decision_once() {
     decide_because(&daemon, &id, "promote", &"*é".repeat(600)).await;
     let posted = github.reaches(4).await;
     let comment = posted.body["comment"].as_str().unwrap();
-    assert!((1023..=1024).contains(&comment.chars().count()), "{comment}");
+    assert!(
+        (1023..=1024).contains(&comment.chars().count()),
+        "{comment}"
+    );
     assert!(comment.ends_with("/report.html))"), "{comment}");
     // One token and one look-up serve all of them.
     assert_eq!(github.handed_out(), (1, 1));
