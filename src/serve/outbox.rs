@@ -39,6 +39,9 @@ impl Outbox {
                 };
             }
         };
+        if let Some(reply) = self.not_now(order) {
+            return reply;
+        }
         let reply = match self.attempt(order, &keys).await {
             Ok(reply) => reply,
             Err(detail) => return SendReply::GiveUp { detail },
@@ -56,6 +59,23 @@ impl Outbox {
                 detail: reply.to_string(),
             },
         }
+    }
+
+    /// Why a filled template is not sent at present: a watched analysis must move nothing, and a
+    /// template that has gone may come back with the next start.
+    fn not_now(&self, order: &SendOrder) -> Option<SendReply> {
+        let Form::Templated(name) = &order.receiver.form else {
+            return None;
+        };
+        if order.view.coordination.shadow {
+            let detail = "not sent: the analysis is in shadow mode".to_owned();
+            return Some(SendReply::GiveUp { detail });
+        }
+        let detail = found(&self.templates, name).err()?;
+        Some(SendReply::Retry {
+            after: None,
+            detail,
+        })
     }
 
     /// Makes the message in the receiver's form and sends it.

@@ -119,6 +119,7 @@ mod tune;
 mod tune_real;
 mod webhook_cdevents;
 mod webhook_guard;
+mod webhook_page;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;
