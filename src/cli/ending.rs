@@ -8,7 +8,7 @@ use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::status::show;
 use crate::cli::{junit, markdown};
-use crate::dialect::SOURCE_LOST;
+use crate::dialect::{SOURCE_LOST, State};
 use crate::engine::verdict::Verdict;
 use crate::serve::clock::Clock;
 use crate::wire::verdict::VerdictDocument;
@@ -163,7 +163,8 @@ impl EndingArgs {
             Some("fault") => Exit::Unavailable,
             _ => Exit::Inconclusive,
         };
-        if verdict == Verdict::Inconclusive && document.row == Some(SOURCE_LOST) {
+        let lost = verdict == Verdict::Inconclusive && document.row == Some(SOURCE_LOST);
+        if lost || document.state.as_deref() == Some(State::Error.word()) {
             return match (self.error_as, told) {
                 (Some(error), _) => error.exit(),
                 (None, Exit::Clean) => Exit::Inconclusive,
@@ -205,9 +206,7 @@ fn written(flag: &str, path: &Path, done: std::io::Result<()>) -> Result<(), Fau
 
 #[cfg(test)]
 mod tests {
-    use super::{EndingArgs, ErrorAs, WaitFormat};
-    use crate::cli::args::InconclusiveAs;
-    use crate::cli::exit_code::Exit;
+    use super::*;
 
     #[test]
     fn only_what_is_asked_for_is_collapsed() {
@@ -232,11 +231,127 @@ mod tests {
                 output: WaitFormat::Table,
                 junit: None,
                 summary: None,
-                inconclusive_as,
-                error_as,
+                inconclusive_as: Some(inconclusive_as),
+                error_as: Some(error_as),
             };
             let codes = every.map(|exit| ending.collapsed(exit).code());
             assert_eq!(codes, wanted, "{inconclusive_as:?} {error_as:?}");
         }
+    }
+
+    /// What the flags say.
+    type Flags = (Option<InconclusiveAs>, Option<ErrorAs>);
+
+    const OWN: Flags = (None, None);
+
+    const fn inconclusive(to: InconclusiveAs) -> Flags {
+        (Some(to), None)
+    }
+
+    const fn error(to: ErrorAs) -> Flags {
+        (None, Some(to))
+    }
+
+    const HELD: Option<&str> = Some("traffic_mismatch");
+
+    /// Verdict, state and word as the daemon says them; the hold; the score; flags; the exit code.
+    type Row = (&'static str, Option<&'static str>, Option<u8>, Flags, u8);
+
+    /// CL-1 to CL-6.
+    const ROWS: [Row; 17] = [
+        ("promote promote go", None, Some(97), OWN, 0),
+        ("rollback rollback stop", None, Some(41), OWN, 1),
+        ("inconclusive inconclusive doubt", None, Some(80), OWN, 3),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Promote),
+            0,
+        ),
+        (
+            "inconclusive inconclusive doubt",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            3,
+        ),
+        ("inconclusive inconclusive doubt", HELD, Some(80), OWN, 5),
+        // As the daemon is configured, unless a flag says else.
+        ("inconclusive inconclusive stop", None, Some(80), OWN, 1),
+        ("inconclusive inconclusive go", None, Some(80), OWN, 0),
+        ("inconclusive inconclusive go", None, None, OWN, 3),
+        (
+            "inconclusive inconclusive stop",
+            None,
+            Some(80),
+            inconclusive(InconclusiveAs::Own),
+            3,
+        ),
+        ("inconclusive error fault", None, None, OWN, 4),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Rollback),
+            1,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            error(ErrorAs::Inconclusive),
+            3,
+        ),
+        (
+            "inconclusive error fault",
+            None,
+            None,
+            inconclusive(InconclusiveAs::Promote),
+            4,
+        ),
+        ("inconclusive error go", None, None, OWN, 3),
+        ("later later later", None, Some(80), OWN, 3),
+    ];
+
+    #[test]
+    fn every_end_has_its_exit_code() {
+        for (said, hold, score, end, wanted) in ROWS {
+            let mut words = said.split(' ').map(str::to_owned);
+            let mut document = document();
+            document.verdict = words.next().unwrap_or_default();
+            document.state = words.next();
+            document.word = words.next();
+            document.hold = hold.map(str::to_owned);
+            document.score = score;
+            let ending = EndingArgs {
+                output: WaitFormat::Table,
+                junit: None,
+                summary: None,
+                inconclusive_as: end.0,
+                error_as: end.1,
+            };
+            let code = ending.exit_of(&document).code();
+            assert_eq!(code, wanted, "{said} {hold:?} {score:?} {end:?}");
+        }
+    }
+
+    fn document() -> VerdictDocument {
+        let text = r#"{"schema":"haldane.verdict/1","id":"a","verdict":"","final":true,
+            "score":null,"reason":"","row":1,"hold":null,"on_inconclusive":"hold",
+            "status":"concluded","service":"s","deploy":{"id":null,"environment":null,
+            "region":null,"revision":null,"commit":null,"artifact_digest":null,
+            "change_type":null,"actor":null,"traffic_share":null,"traceparent":null},
+            "template":{"name":"t","digest":"d"},"plan_digest":"d","look":1,"looks_planned":1,
+            "started_at":"","submitted_at":"","deadline":"","covered_to":null,"decided_at":null,
+            "next_look_at":null,"author":null,"source_fault":null}"#;
+        serde_json::from_str(text).expect("A9: a short document")
     }
 }

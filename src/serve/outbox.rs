@@ -46,6 +46,9 @@ impl Outbox {
                 };
             }
         };
+        if let Some(reply) = self.not_now(order) {
+            return reply;
+        }
         let reply = match self.attempt(order, &keys).await {
             Ok(reply) => reply,
             Err(detail) => return SendReply::GiveUp { detail },
@@ -64,6 +67,23 @@ impl Outbox {
         };
         let at = self.clock.now();
         github.send(&self.sender, order, form, at).await
+    }
+
+    /// Why a filled template is not sent at present: a watched analysis must move nothing, and a
+    /// template that has gone may come back with the next start.
+    fn not_now(&self, order: &SendOrder) -> Option<SendReply> {
+        let Form::Templated(name) = &order.receiver.form else {
+            return None;
+        };
+        if order.view.coordination.shadow {
+            let detail = "not sent: the analysis is in shadow mode".to_owned();
+            return Some(SendReply::GiveUp { detail });
+        }
+        let detail = found(&self.templates, name).err()?;
+        Some(SendReply::Retry {
+            after: None,
+            detail,
+        })
     }
 
     /// Makes the message in the receiver's form and sends it.
@@ -86,6 +106,7 @@ impl Outbox {
                 calls = Some(Call::post(cdevents::BATCH_TYPE)?);
                 cdevents::suite_and_cases(&told)
             }
+            Form::Github(_) => return Err("GitHub is told in a way of its own".to_owned()),
             Form::CdEventsApproval => cdevents::approval(&told),
             Form::Templated(name) => {
                 let template = found(&self.templates, name)?;

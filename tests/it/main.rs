@@ -135,6 +135,7 @@ mod tune_real;
 mod verdict_join;
 mod webhook_cdevents;
 mod webhook_guard;
+mod webhook_page;
 mod webhook_receiver;
 mod webhook_sender;
 mod webhook_signature;

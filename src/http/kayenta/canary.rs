@@ -326,7 +326,7 @@ pub(super) async fn stop(office: &Office, id: &AnalysisId, author: &str) -> Resu
         reply,
     };
     match office.ask(question).await? {
-        Answer::Accepted { .. } | Answer::Refused(Refusal::Concluded) => Ok(()),
+        Answer::Accepted { .. } | Answer::Freeze(_) | Answer::Refused(Refusal::Concluded) => Ok(()),
         Answer::Refused(why) => Err(refusal(id, &why).into()),
     }
 }
