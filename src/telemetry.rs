@@ -62,6 +62,7 @@ pub fn upkeep() {
     metrics().run_upkeep();
 }
 
+#[expect(clippy::too_many_lines, reason = "a table of metrics")]
 fn describe() {
     use metrics::{describe_counter, describe_gauge, describe_histogram};
     describe_gauge!("haldane_analyses", "analyses by status");

@@ -12,7 +12,7 @@ use crate::engine::delivery::{Birth, Delivery};
 use crate::engine::good::Good;
 use crate::engine::guard::guarded;
 use crate::engine::limits::Limits;
-use crate::engine::record::{Conclusion, DeliveryEnd, Fact, Receiver, Record, Seq};
+use crate::engine::record::{Conclusion, Fact, Receiver, Record, Seq};
 use crate::engine::schedule;
 use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Decision, Hold, Situation, Source, Verdict, decide};
@@ -223,34 +223,12 @@ impl Analysis {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);
             }
-            Fact::Attempted {
-                delivery,
-                attempt,
-                detail,
-                trip,
-            } => self
-                .message(seq, delivery)?
-                .failed(*attempt, detail, (record.at, *trip)),
-            Fact::Settled {
-                delivery,
-                attempts,
-                end,
-                trip,
-            } => {
-                let message = self.message(seq, delivery)?;
-                message.settled(*attempts, end, (record.at, *trip));
-                let taken = matches!(end, DeliveryEnd::Delivered { .. });
-                let by = origin(&message.receiver.url);
-                if taken && message.moment.is_verdict() {
-                    self.acknowledged(record.at, by);
-                }
-            }
-            Fact::Redelivered { delivery, .. } => {
-                self.message(seq, delivery)?.revived(record.at, lives);
-            }
-            Fact::Acknowledged { author } => self.acknowledged(record.at, author.clone()),
-            Fact::Watched { glance } => self.watched(glance),
-            Fact::SeenThrough { ending } => self.seen_through((record.at, seq), ending, lives),
+            Fact::Attempted { .. }
+            | Fact::Settled { .. }
+            | Fact::Redelivered { .. }
+            | Fact::Acknowledged { .. }
+            | Fact::Watched { .. }
+            | Fact::SeenThrough { .. } => self.follow(seq, record, lives)?,
         }
         Ok(true)
     }
@@ -302,7 +280,7 @@ impl Analysis {
         }
     }
 
-    fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
+    pub(super) fn message(&mut self, seq: Seq, name: &DeliveryId) -> Result<&mut Delivery, String> {
         self.deliveries
             .iter_mut()
             .find(|message| message.name == *name)
@@ -454,16 +432,6 @@ impl Analysis {
         };
         (self.sentence(stand), decision.hold)
     }
-}
-
-/// Scheme, host and port of an address: receivers put secrets into what comes behind.
-fn origin(url: &str) -> String {
-    let host = url.find("://").map_or(0, |at| at + 3);
-    let behind = url.get(host..).unwrap_or_default();
-    let end = behind
-        .find(['/', '?', '#'])
-        .map_or(url.len(), |at| host + at);
-    url.get(..end).unwrap_or_default().to_owned()
 }
 
 /// Only what leaves the verdict alone may come after it (A4).

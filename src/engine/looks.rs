@@ -273,12 +273,10 @@ impl Engine {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        match analysis.conclusion_by_table(source, self.clock) {
-            Some(conclusion) => self.conclude(id, conclusion),
-            None => {
-                self.announce(id);
-                self.rest(id);
-            }
+        if let Some(conclusion) = analysis.conclusion_by_table(source, self.clock) {
+            return self.conclude(id, conclusion);
         }
+        self.announce(id);
+        self.rest(id);
     }
 }

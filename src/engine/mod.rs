@@ -255,9 +255,9 @@ impl Engine {
             Ok(shows) => {
                 if let Fact::Concluded { conclusion } = &record.fact {
                     let good = analysis.compare_with_good(&mut self.goods, conclusion);
-                    let good = good.map(Held::Good);
-                    good.into_iter()
-                        .for_each(|good| self.ledger.hold(seq, good));
+                    if let Some(good) = good {
+                        self.ledger.hold(seq, Held::Good(good));
+                    }
                 }
                 self.ledger.write(record);
                 if shows {

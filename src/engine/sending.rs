@@ -114,7 +114,7 @@ impl Engine {
         let awaited = message.stage == Stage::OnItsWay(attempt);
         // Overtaken while it was on its way: that it arrived all the same is worth a record.
         let overtaken = message.end.is_some() && awaited;
-        if (message.end.is_some() && !awaited) || !(awaited || late_success) {
+        if !awaited && (message.end.is_some() || !late_success) {
             return self.ignore_reply(name, attempt);
         }
         message.stage = Stage::Waiting;

@@ -7,7 +7,7 @@
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::delivery::{Birth, Delivery};
-use crate::engine::record::{Fact, Seq};
+use crate::engine::record::{DeliveryEnd, Fact, Record, Seq};
 use crate::engine::subscription::Moment;
 use crate::engine::verdict::{Source, Verdict};
 use crate::engine::view::View;
@@ -20,6 +20,42 @@ use std::sync::Arc;
 pub const PASSING_KEPT_MAX: usize = 8;
 
 impl Analysis {
+    /// Takes in what a record says of messages and of what followed the verdict.
+    pub(super) fn follow(&mut self, seq: Seq, record: &Record, lives: Span) -> Result<(), String> {
+        match &record.fact {
+            Fact::Attempted {
+                delivery,
+                attempt,
+                detail,
+                trip,
+            } => self
+                .message(seq, delivery)?
+                .failed(*attempt, detail, (record.at, *trip)),
+            Fact::Settled {
+                delivery,
+                attempts,
+                end,
+                trip,
+            } => {
+                let message = self.message(seq, delivery)?;
+                message.settled(*attempts, end, (record.at, *trip));
+                let taken = matches!(end, DeliveryEnd::Delivered { .. });
+                let by = origin(&message.receiver.url);
+                if taken && message.moment.is_verdict() {
+                    self.acknowledged(record.at, by);
+                }
+            }
+            Fact::Redelivered { delivery, .. } => {
+                self.message(seq, delivery)?.revived(record.at, lives);
+            }
+            Fact::Acknowledged { author } => self.acknowledged(record.at, author.clone()),
+            Fact::Watched { glance } => self.watched(glance),
+            Fact::SeenThrough { ending } => self.seen_through((record.at, seq), ending, lives),
+            _ => {}
+        }
+        Ok(())
+    }
+
     /// Gives birth to the messages about a moment of an analysis with this verdict, if it has one.
     pub(super) fn bear(&mut self, birth: &Birth, verdict: Option<Verdict>) {
         let receivers = self.receivers.iter().enumerate();
@@ -151,4 +187,14 @@ impl Engine {
             self.ledger.hold(seq, send);
         }
     }
+}
+
+/// Scheme, host and port of an address: receivers put secrets into what comes behind.
+fn origin(url: &str) -> String {
+    let host = url.find("://").map_or(0, |at| at + 3);
+    let behind = url.get(host..).unwrap_or_default();
+    let end = behind
+        .find(['/', '?', '#'])
+        .map_or(url.len(), |at| host + at);
+    url.get(..end).unwrap_or_default().to_owned()
 }

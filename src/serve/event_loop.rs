@@ -115,6 +115,10 @@ impl EventLoop {
         self.perform(effects);
     }
 
+    #[expect(
+        clippy::too_many_lines,
+        reason = "a table of questions and their events"
+    )]
     fn ask(&mut self, ask: Ask) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;

@@ -353,6 +353,7 @@ fn set(cell: &std::sync::RwLock<Option<String>>, value: Option<String>) {
 }
 
 /// One structured line per fact that people search for.
+#[expect(clippy::too_many_lines, reason = "a table of records and their lines")]
 fn log_record(record: &Record) {
     use crate::engine::record::Fact;
     match &record.fact {

@@ -19,9 +19,7 @@ use crate::serve::hook_templates::HookTemplates;
 use crate::serve::outbox::Outbox;
 use crate::serve::perform::{Performer, RECORDINGS_AT_ONCE_MAX};
 use crate::serve::source::Source;
-use crate::serve::{
-    bindings, coordination, github, hook_templates, keys, sources, templates,
-};
+use crate::serve::{bindings, coordination, github, hook_templates, keys, sources, templates};
 use crate::store::{self, Loaded, Store};
 use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;

@@ -7,8 +7,8 @@
 //! is what others send us; [`conformance`] is what tests of controllers are written in.
 
 pub mod cdevents;
-pub mod coordination;
 pub mod conformance;
+pub mod coordination;
 pub mod event;
 pub mod github;
 mod number;
