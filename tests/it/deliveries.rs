@@ -12,6 +12,7 @@ kind: Scenario
 metadata: { name: deliveries }
 spec:
   seed: 7
+  scrape: 15s
   services:
     - name: shop
       gauges: [{ metric: latency, level: 0.2, noise: 0.02 }]

@@ -10,6 +10,7 @@ const SERDE_EDGES: &[&str] = &[
     "prometheus/response.rs",
     "wire/",
     "http/wire.rs",
+    "http/deliveries_wire.rs",
     "serve/config.rs",
     "simulate/scenario.rs",
 ];
