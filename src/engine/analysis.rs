@@ -209,16 +209,12 @@ impl Analysis {
                 self.announced((*moment, *look), (record.at, seq), lives);
             }
             Fact::Concluded { conclusion } => self.concluded(seq, conclusion, limits),
-            Fact::Queued { behind } => self.behind = Some(behind.clone()),
-            Fact::Begun { at } => self.begin(*at),
-            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
-            Fact::Held { held } => {
-                self.held.clone_from(held);
-                self.forget_told_hold();
-            }
-            Fact::Frozen { .. } | Fact::Lifted { .. } => {
-                return Err(format!("record {} is about a freeze", seq.0));
-            }
+            Fact::Queued { .. }
+            | Fact::Begun { .. }
+            | Fact::Stepped { .. }
+            | Fact::Held { .. }
+            | Fact::Frozen { .. }
+            | Fact::Lifted { .. } => self.coordinated(seq, &record.fact)?,
             Fact::Ignored { .. } => {
                 self.ignored = self.ignored.saturating_add(1);
                 return Ok(false);

@@ -28,7 +28,7 @@ pub(crate) fn read(written: &CoordinationConfig) -> Result<Policies, String> {
 fn policy(key: &str, word: &str) -> Result<Concurrent, String> {
     Concurrent::from_word(word).ok_or_else(|| {
         let words = Concurrent::ALL.map(Concurrent::word);
-        let way_out = match closest(word, words.into_iter()) {
+        let way_out = match closest(word, words) {
             Some(near) => format!("did you mean `{near}`?"),
             None => format!("it is one of {}", words.join(", ")),
         };

@@ -154,37 +154,6 @@ impl EventLoop {
                     reason,
                 },
             ),
-            Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
-            Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
-            Ask::Lift {
-                id,
-                author,
-                reason,
-                reply,
-            } => (
-                reply,
-                Event::Lifted {
-                    ticket,
-                    id,
-                    author,
-                    reason,
-                },
-            ),
-            Ask::Redeliver {
-                delivery,
-                author,
-                reply,
-            } => (
-                reply,
-                Event::Redelivered {
-                    ticket,
-                    delivery,
-                    author,
-                },
-            ),
-            Ask::Acknowledge { id, author, reply } => {
-                (reply, Event::Acknowledged { ticket, id, author })
-            }
             Ask::Judge {
                 plan,
                 samples,
@@ -202,6 +171,10 @@ impl EventLoop {
                 self.performer.read_records(id, reply);
                 return;
             }
+            other => match further(ticket, other) {
+                Some(asked) => asked,
+                None => return,
+            },
         };
         self.tickets.insert(ticket, reply);
         self.handle(event);
@@ -248,4 +221,47 @@ impl EventLoop {
             self.perform(effects);
         }
     }
+}
+
+/// The rest of the questions that the engine answers.
+fn further(ticket: Ticket, ask: Ask) -> Option<(oneshot::Sender<Answer>, Event)> {
+    Some(match ask {
+        Ask::Step { id, share, reply } => (reply, Event::Stepped { ticket, id, share }),
+        Ask::Freeze { freeze, reply } => (reply, Event::Frozen { ticket, freeze }),
+        Ask::Lift {
+            id,
+            author,
+            reason,
+            reply,
+        } => (
+            reply,
+            Event::Lifted {
+                ticket,
+                id,
+                author,
+                reason,
+            },
+        ),
+        Ask::Redeliver {
+            delivery,
+            author,
+            reply,
+        } => (
+            reply,
+            Event::Redelivered {
+                ticket,
+                delivery,
+                author,
+            },
+        ),
+        Ask::Acknowledge { id, author, reply } => {
+            (reply, Event::Acknowledged { ticket, id, author })
+        }
+        Ask::Submit { .. }
+        | Ask::Cancel { .. }
+        | Ask::Override { .. }
+        | Ask::Judge { .. }
+        | Ask::Recording { .. }
+        | Ask::Records { .. } => return None,
+    })
 }

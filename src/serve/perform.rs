@@ -411,24 +411,12 @@ fn log_record(record: &Record) {
             metrics::counter!("haldane_deliveries_total", "end" => word).increment(1);
             tracing::info!(analysis = %record.id, %delivery, attempts, ?end, "delivery settled");
         }
-        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
-        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
-        Fact::Stepped { step } => {
-            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
-        }
-        Fact::Held { held } => {
-            let why = held.as_ref().map_or("", |held| &held.why);
-            tracing::info!(analysis = %record.id, why, "held");
-        }
-        Fact::Frozen { freeze } => {
-            tracing::info!(
-                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
-                reason = %freeze.reason, "frozen"
-            );
-        }
-        Fact::Lifted { author, reason } => {
-            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
-        }
+        Fact::Queued { .. }
+        | Fact::Begun { .. }
+        | Fact::Stepped { .. }
+        | Fact::Held { .. }
+        | Fact::Frozen { .. }
+        | Fact::Lifted { .. } => log_together(record),
         Fact::Redelivered { delivery, author } => {
             metrics::counter!("haldane_redeliveries_total").increment(1);
             tracing::info!(analysis = %record.id, %delivery, %author, "to be delivered once more");
@@ -454,5 +442,31 @@ fn log_record(record: &Record) {
         | Fact::Captured { .. }
         | Fact::Announced { .. }
         | Fact::Ignored { .. } => {}
+    }
+}
+
+/// The same of facts about how analyses stand to one another.
+fn log_together(record: &Record) {
+    use crate::engine::record::Fact;
+    match &record.fact {
+        Fact::Queued { behind } => tracing::info!(analysis = %record.id, %behind, "queued"),
+        Fact::Begun { .. } => tracing::info!(analysis = %record.id, "begun"),
+        Fact::Stepped { step } => {
+            tracing::info!(analysis = %record.id, share = step.share.get(), "stepped");
+        }
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("", |held| &held.why);
+            tracing::info!(analysis = %record.id, why, "held");
+        }
+        Fact::Frozen { freeze } => {
+            tracing::info!(
+                freeze = %record.id, what = %freeze.spoken(), author = %freeze.author,
+                reason = %freeze.reason, "frozen"
+            );
+        }
+        Fact::Lifted { author, reason } => {
+            tracing::info!(freeze = %record.id, %author, %reason, "freeze lifted");
+        }
+        _ => {}
     }
 }

@@ -214,9 +214,10 @@ fn name(idx: usize) -> AnalysisId {
 fn coordination(spec: &RolloutSpec) -> Coordination {
     Coordination {
         shadow: spec.shadow,
-        concurrent: match spec.supersedes {
-            true => Concurrent::Supersede,
-            false => Concurrent::Allow,
+        concurrent: if spec.supersedes {
+            Concurrent::Supersede
+        } else {
+            Concurrent::Allow
         },
         release: spec.release.clone().map(|group| Release {
             group,

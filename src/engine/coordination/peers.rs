@@ -6,7 +6,7 @@ use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::coordination::hold::{Held, Peer, Shows, hold};
 use crate::engine::coordination::{Concurrent, Coordination, same_deploy, spoken};
 use crate::engine::ledger;
-use crate::engine::record::{Conclusion, Fact};
+use crate::engine::record::{Conclusion, Fact, Seq};
 use crate::engine::verdict::{Hold, Source, Verdict};
 use crate::ids::AnalysisId;
 use crate::judge::explain::Stand;
@@ -350,8 +350,23 @@ impl Analysis {
         decision.verdict == Some(Verdict::Promote)
     }
 
+    /// Takes in what a record says of it and others.
+    pub(in crate::engine) fn coordinated(&mut self, seq: Seq, fact: &Fact) -> Result<(), String> {
+        match fact {
+            Fact::Queued { behind } => self.behind = Some(behind.clone()),
+            Fact::Begun { at } => self.begin(*at),
+            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
+            Fact::Held { held } => {
+                self.held.clone_from(held);
+                self.forget_told_hold();
+            }
+            _ => return Err(format!("record {} is not about an analysis", seq.0)),
+        }
+        Ok(())
+    }
+
     /// Its clock starts at `at`: everything planned moves along.
-    pub(in crate::engine) fn begin(&mut self, at: crate::time::Timestamp) {
+    fn begin(&mut self, at: crate::time::Timestamp) {
         self.plan = Arc::new(self.plan.starting(at));
         self.windows = Some(Arc::new(crate::judge::windows::Windows::new(&self.plan)));
         self.behind = None;

@@ -39,23 +39,12 @@ impl ReportDocument {
                 Fact::Ignored { what } => {
                     out.events.push(event(record.at, "ignored", what.clone()));
                 }
-                Fact::Queued { behind } => {
-                    let text = format!("behind analysis {behind}");
-                    out.events.push(event(record.at, "queued", text));
-                }
-                Fact::Begun { .. } => {
-                    let text = "its clock started".to_owned();
-                    out.events.push(event(record.at, "begun", text));
-                }
-                Fact::Stepped { step } => {
-                    let text = format!("traffic share {}", step.share.get());
-                    out.events.push(event(record.at, "stepped", text));
-                }
-                Fact::Held { held } => {
-                    let why = held.as_ref().map_or("nothing any more", |held| &held.why);
-                    out.events.push(event(record.at, "held", why.to_owned()));
-                }
-                Fact::Frozen { .. } | Fact::Lifted { .. } => {}
+                Fact::Queued { .. }
+                | Fact::Begun { .. }
+                | Fact::Stepped { .. }
+                | Fact::Held { .. }
+                | Fact::Frozen { .. }
+                | Fact::Lifted { .. } => out.events.extend(together(record)),
                 Fact::Redelivered { delivery, author } => out.events.push(event(
                     record.at,
                     "redelivered",
@@ -199,6 +188,21 @@ impl ReportDocument {
             again: Vec::new(),
         }
     }
+}
+
+/// What a record says of how the analysis stands to others.
+fn together(record: &Record) -> Option<EventDocument> {
+    let (word, text) = match &record.fact {
+        Fact::Queued { behind } => ("queued", format!("behind analysis {behind}")),
+        Fact::Begun { .. } => ("begun", "its clock started".to_owned()),
+        Fact::Stepped { step } => ("stepped", format!("traffic share {}", step.share.get())),
+        Fact::Held { held } => {
+            let why = held.as_ref().map_or("nothing any more", |held| &held.why);
+            ("held", why.to_owned())
+        }
+        _ => return None,
+    };
+    Some(event(record.at, word, text))
 }
 
 fn series(plan: &Plan, windows: &Windows) -> Vec<SeriesDocument> {

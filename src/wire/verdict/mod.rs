@@ -206,6 +206,7 @@ impl VerdictDocument {
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
         let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
+        let score = judgement.and_then(|j| j.score).map(Score::get);
         let after = &view.after;
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
@@ -214,9 +215,7 @@ impl VerdictDocument {
             state: None,
             word: None,
             is_final: conclusion.is_some(),
-            score: judgement
-                .and_then(|judgement| judgement.score)
-                .map(Score::get),
+            score,
             reason: conclusion.map_or(&view.sentence, |c| &c.sentence).clone(),
             row: conclusion.map(|conclusion| conclusion.row),
             hold: hold.map(|hold| hold.word().to_owned()),
