@@ -75,7 +75,7 @@ impl Success {
             found == wanted
                 || wanted
                     .as_str()
-                    .is_some_and(|text| found.to_string() == text)
+                    .is_some_and(|text| *found.to_string() == *text)
         };
         (!found.is_some_and(same)).then(|| match found {
             Some(found) => format!("the answer says {found} at {pointer}, wanted {wanted}"),

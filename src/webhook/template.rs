@@ -193,10 +193,7 @@ impl Template {
             let bytes = part(key, bytes_max)?;
             Ok::<_, Fault>(String::from_utf8_lossy(&bytes).trim().to_owned())
         };
-        let url = match self.has_url {
-            true => Some(text(URL, URL_LEN_MAX)?),
-            false => None,
-        };
+        let url = self.has_url.then(|| text(URL, URL_LEN_MAX)).transpose()?;
         let body = part(BODY, BODY_BYTES_MAX)?;
         if !body.is_empty() && is_json(&self.content_type) {
             serde_json::from_slice::<serde::de::IgnoredAny>(&body).map_err(|why| {
