@@ -115,10 +115,6 @@ impl EventLoop {
         self.perform(effects);
     }
 
-    #[expect(
-        clippy::too_many_lines,
-        reason = "a table of questions and their events"
-    )]
     fn ask(&mut self, ask: Ask) {
         let ticket = Ticket(self.next_ticket);
         self.next_ticket += 1;
@@ -260,6 +256,7 @@ fn further(ticket: Ticket, ask: Ask) -> Option<(oneshot::Sender<Answer>, Event)>
         Ask::Submit { .. }
         | Ask::Cancel { .. }
         | Ask::Override { .. }
+        | Ask::Paper { .. }
         | Ask::Judge { .. }
         | Ask::Recording { .. }
         | Ask::Records { .. } => return None,

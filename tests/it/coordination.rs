@@ -135,6 +135,10 @@ impl Stage {
     }
 
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a row of a case, written in place"
+    )]
     pub(crate) fn pending(&self, name: &str, hold: Option<Hold>, says: &str) {
         let view = self.view(name);
         assert_eq!(view.conclusion, None, "{name}");
@@ -143,6 +147,10 @@ impl Stage {
     }
 
     #[track_caller]
+    #[expect(
+        clippy::needless_pass_by_value,
+        reason = "a row of a case, written in place"
+    )]
     pub(crate) fn ended(&self, name: &str, verdict: Verdict, hold: Option<Hold>, says: &str) {
         let view = self.view(name);
         let sentence = &view.sentence;
@@ -515,13 +523,13 @@ fn a_shadow_is_watched_and_everybody_is_told_to_go() {
     assert_eq!(stage.view("b").behind, None, "nobody waits for a shadow");
     let told = |view: &View| {
         let word = |dialect| Dialects::default().word(dialect, State::of(view));
-        haldane::dialect::DIALECTS.iter().for_each(|line| {
+        for line in haldane::dialect::DIALECTS {
             let wanted = match line.dialect {
                 Dialect::FlaggerRollback => Word::Stop,
                 _ => Word::Go,
             };
             assert_eq!(word(line.dialect), wanted, "{}", line.name);
-        });
+        }
     };
     told(stage.view("a"));
     stage.shows.insert("a", Label::Worse);

@@ -34,4 +34,16 @@ pub const FILES: &[(&str, &str)] = &[
         "kargo-http.yaml",
         include_str!("../../../tests/conformance/kargo-http.yaml"),
     ),
+    (
+        "argo-kayenta.yaml",
+        include_str!("../../../tests/conformance/argo-kayenta.yaml"),
+    ),
+    (
+        "spinnaker-canary.yaml",
+        include_str!("../../../tests/conformance/spinnaker-canary.yaml"),
+    ),
+    (
+        "github.yaml",
+        include_str!("../../../tests/conformance/github.yaml"),
+    ),
 ];

@@ -79,13 +79,7 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         | Fact::Held { .. }
         | Fact::Frozen { .. }
         | Fact::Lifted { .. } => coordination::encode(&record.fact),
-        Fact::Announced { moment, look } => (
-            "announced",
-            bytes(&Announced {
-                moment: moment.word().to_owned(),
-                look: *look,
-            }),
-        ),
+        Fact::Announced { moment, look } => ("announced", announced(*moment, *look)),
         Fact::Ignored { what } => ("ignored", bytes(&Ignored { what: what.clone() })),
         Fact::Attempted {
             delivery,
@@ -122,6 +116,11 @@ pub fn encode(record: &Record) -> (&'static str, Vec<u8>) {
         | Fact::Watched { .. }
         | Fact::SeenThrough { .. } => after::encode(&record.fact),
     }
+}
+
+fn announced(moment: Moment, look: u32) -> Vec<u8> {
+    let moment = moment.word().to_owned();
+    bytes(&Announced { moment, look })
 }
 
 /// The fact in a body of this kind and format version.

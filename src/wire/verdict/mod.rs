@@ -205,17 +205,15 @@ impl VerdictDocument {
         let because = conclusion
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
-        let verdict = conclusion.map_or(PENDING, |conclusion| conclusion.verdict.word());
-        let score = judgement.and_then(|j| j.score).map(Score::get);
         let after = &view.after;
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
-            verdict: verdict.to_owned(),
+            verdict: conclusion.map_or(PENDING, |c| c.verdict.word()).to_owned(),
             state: None,
             word: None,
             is_final: conclusion.is_some(),
-            score,
+            score: judgement.and_then(|j| j.score).map(Score::get),
             reason: conclusion.map_or(&view.sentence, |c| &c.sentence).clone(),
             row: conclusion.map(|conclusion| conclusion.row),
             hold: hold.map(|hold| hold.word().to_owned()),
