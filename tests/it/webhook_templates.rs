@@ -408,7 +408,7 @@ fn further_facts() -> Value {
         "time": "2026-01-02T03:04:05Z", "hold": "budget_burning",
         "inconclusive_because": "no_data", "extended_by_ms": 600_000, "author": "ada",
         "source_fault": "no answer in time", "next_look_at": "2026-01-02T03:05:05Z",
-        "metrics_left_out": 3,
+        "metrics_left_out": 3, "shadow": true,
         "acknowledged_at": "2026-03-01T12:11:04Z", "acknowledged_by": "ada",
         "recovery": {
             "state": "watching", "until": "2026-03-01T12:41:01Z", "seen": "burning",
