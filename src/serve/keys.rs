@@ -52,7 +52,7 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
 }
 
 /// Keys that sign one message at once, while they are exchanged; a longer list is refused.
-pub const KEYS_AT_ONCE_MAX: usize = 8;
+pub(super) const KEYS_AT_ONCE_MAX: usize = 8;
 
 /// The keys of one list, each named in what is said of it.
 fn list(key: &str, written: &[SecretText]) -> Result<Vec<SigningKey>, String> {

@@ -153,8 +153,11 @@ fn check_instant(text: &str, now: Timestamp, tolerance: Span) -> Result<(), Veri
     Ok(())
 }
 
-/// The entries of a list: version and signature, `None` where that is broken base64.
-fn entries(list: &str) -> Result<Vec<(&str, Option<Vec<u8>>)>, VerifyError> {
+/// Version and signature; `None` where that is broken base64.
+type Entry<'a> = (&'a str, Option<Vec<u8>>);
+
+/// The entries of a list.
+fn entries(list: &str) -> Result<Vec<Entry<'_>>, VerifyError> {
     let entries: Vec<&str> = list.split(' ').filter(|entry| !entry.is_empty()).collect();
     if entries.len() > SIGNATURES_MAX {
         return Err(VerifyError::TooMany);

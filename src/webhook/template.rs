@@ -193,9 +193,10 @@ impl Template {
             let bytes = part(key, bytes_max)?;
             Ok::<_, Fault>(String::from_utf8_lossy(&bytes).trim().to_owned())
         };
-        let url = match self.has_url {
-            true => Some(text(URL, URL_LEN_MAX)?),
-            false => None,
+        let url = if self.has_url {
+            Some(text(URL, URL_LEN_MAX)?)
+        } else {
+            None
         };
         let body = part(BODY, BODY_BYTES_MAX)?;
         if !body.is_empty() && is_json(&self.content_type) {

@@ -13,6 +13,7 @@ use crate::ids::DeliveryId;
 use crate::time::Timestamp;
 use crate::wire::verdict::{MetricDocument, VerdictDocument};
 use serde_json::{Value, json};
+use std::fmt::Write as _;
 
 /// The media type of a batch (CloudEvents JSON format 1.0, section 4.1).
 pub const BATCH_TYPE: &str = "application/cloudevents-batch+json";
@@ -82,7 +83,7 @@ pub fn approval(told: &Told<'_>) -> Vec<u8> {
     });
     merge(&mut content, more);
     let kind = format!("dev.cdevents.approval.{predicate}.0.1.0");
-    bytes(&carried(told, (DRAFT_SPEC, &kind), id.as_str(), content))
+    bytes(&carried(told, (DRAFT_SPEC, &kind), id.as_str(), &content))
 }
 
 /// What an approval is closed with. Inconclusive is no decision in time, unless somebody stopped
@@ -120,7 +121,9 @@ fn urn(kind: &str, parts: &[&str]) -> String {
                 b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'.' | b'_' => {
                     out.push(char::from(byte));
                 }
-                other => out.push_str(&format!("%{other:02X}")),
+                other => {
+                    let _ = write!(out, "%{other:02X}"); // a text takes everything
+                }
             }
         }
     }
@@ -143,7 +146,7 @@ fn suite_event(told: &Told<'_>) -> Value {
         merge(&mut content, outcome(view));
     }
     let kind = format!("dev.cdevents.testsuiterun.{predicate}.0.3.0");
-    carried(told, (SPEC, &kind), view.id.as_str(), content)
+    carried(told, (SPEC, &kind), view.id.as_str(), &content)
 }
 
 /// Outcome, severity and reason. There is no inconclusive: what a person stopped is `cancel`, all
@@ -183,7 +186,7 @@ fn case_event(told: &Told<'_>, idx: usize, metric: &MetricDocument) -> Value {
     merge(&mut content, result);
     let subject = format!("{run}/{}", metric.name);
     let kind = (SPEC, "dev.cdevents.testcaserun.finished.0.3.0");
-    let mut event = carried(told, kind, &subject, content);
+    let mut event = carried(told, kind, &subject, &content);
     // One message, several events: each needs a name of its own.
     let id = format!("{}-{}", told.delivery, idx + 1);
     for path in ["/id", "/data/context/id"] {
@@ -204,7 +207,7 @@ fn custom(told: &Told<'_>) -> Value {
         told.moment.word().replace('_', "-")
     );
     let content = json!({ "environment": environment(told.view), "reason": told.view.sentence });
-    carried(told, (SPEC, &kind), told.view.id.as_str(), content)
+    carried(told, (SPEC, &kind), told.view.id.as_str(), &content)
 }
 
 fn environment(view: &View) -> Value {
@@ -213,7 +216,7 @@ fn environment(view: &View) -> Value {
 }
 
 /// A CDEvent in a CloudEvent; the attributes of both agree (CDEvents, CloudEvents binding).
-fn carried(told: &Told<'_>, (spec, kind): (&str, &str), subject: &str, content: Value) -> Value {
+fn carried(told: &Told<'_>, (spec, kind): (&str, &str), subject: &str, content: &Value) -> Value {
     let (id, time) = (told.delivery.as_str(), told.born.to_string());
     let data = json!({
         "context": {
