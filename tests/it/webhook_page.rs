@@ -4,6 +4,7 @@ use crate::docs::{check_block, root};
 use crate::wire_samples::{judgement, view};
 use haldane::engine::subscription::Moment;
 use haldane::ids::DeliveryId;
+use haldane::serve::start::StartFault;
 use haldane::time::Timestamp;
 use haldane::wire::cdevents::{Told, suite};
 use haldane::wire::event::moment_event;
@@ -63,8 +64,10 @@ async fn started(sample: &str, dir: &Path) -> Result<(), String> {
     let templates = root().join("analysis-templates");
     let file = dir.join("haldane.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = {:?}\n[templates]\ndir = {templates:?}\n{sample}\n",
-        dir.join("log.db"),
+        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n\
+         [templates]\ndir = \"{}\"\n{sample}\n",
+        dir.join("log.db").display(),
+        templates.display(),
     );
     std::fs::write(&file, text).unwrap();
     let config = haldane::serve::config::load(Some(&file), &[])?;
@@ -75,8 +78,7 @@ async fn started(sample: &str, dir: &Path) -> Result<(), String> {
             daemon.stop().await;
             Ok(())
         }
-        Err(haldane::serve::start::StartFault::Config(why)) => Err(why),
-        Err(haldane::serve::start::StartFault::World(why)) => Err(why),
+        Err(StartFault::Config(why) | StartFault::World(why)) => Err(why),
     }
 }
 

@@ -113,7 +113,7 @@ fn sw_2_one_right_signature_of_a_list_is_enough() {
     }
     let other = VerifyingKey::parse(&private_text(&[9; 32]).unwrap()).unwrap();
     assert_eq!(
-        believed(&[other.clone()], V1A, BODY, AT),
+        believed(std::slice::from_ref(&other), V1A, BODY, AT),
         Err(VerifyError::Mismatch)
     );
     assert_eq!(believed(&[other, public()], V1A, BODY, AT), Ok(()));
