@@ -11,7 +11,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 /// Templates of webhooks; a configuration with more is refused.
-const HOOK_TEMPLATES_MAX: usize = 100;
+pub(super) const HOOK_TEMPLATES_MAX: usize = 100;
 
 /// By name.
 pub(crate) type HookTemplates = Arc<BTreeMap<String, Template>>;

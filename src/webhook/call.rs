@@ -72,10 +72,8 @@ impl Success {
         let found = answer.pointer(pointer);
         // What stands in a configuration is often text where the answer has a number or a word.
         let same = |found: &Value| {
-            found == wanted
-                || wanted
-                    .as_str()
-                    .is_some_and(|text| *found.to_string() == *text)
+            let shown = found.to_string();
+            found == wanted || wanted.as_str() == Some(shown.as_str())
         };
         (!found.is_some_and(same)).then(|| match found {
             Some(found) => format!("the answer says {found} at {pointer}, wanted {wanted}"),

@@ -153,7 +153,7 @@ fn check_instant(text: &str, now: Timestamp, tolerance: Span) -> Result<(), Veri
     Ok(())
 }
 
-/// Version and signature, `None` where that is broken base64.
+/// Version and signature; `None` where that is broken base64.
 type Entry<'a> = (&'a str, Option<Vec<u8>>);
 
 /// The entries of a list.

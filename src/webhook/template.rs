@@ -193,7 +193,11 @@ impl Template {
             let bytes = part(key, bytes_max)?;
             Ok::<_, Fault>(String::from_utf8_lossy(&bytes).trim().to_owned())
         };
-        let url = self.has_url.then(|| text(URL, URL_LEN_MAX)).transpose()?;
+        let url = if self.has_url {
+            Some(text(URL, URL_LEN_MAX)?)
+        } else {
+            None
+        };
         let body = part(BODY, BODY_BYTES_MAX)?;
         if !body.is_empty() && is_json(&self.content_type) {
             serde_json::from_slice::<serde::de::IgnoredAny>(&body).map_err(|why| {

@@ -122,7 +122,7 @@ fn urn(kind: &str, parts: &[&str]) -> String {
                     out.push(char::from(byte));
                 }
                 other => {
-                    let _ = write!(out, "%{other:02X}");
+                    let _ = write!(out, "%{other:02X}"); // a text takes everything
                 }
             }
         }

@@ -64,7 +64,8 @@ async fn started(sample: &str, dir: &Path) -> Result<(), String> {
     let templates = root().join("analysis-templates");
     let file = dir.join("haldane.toml");
     let text = format!(
-        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = '{}'\n[templates]\ndir = '{}'\n{sample}\n",
+        "[server]\nlisten = \"127.0.0.1:0\"\n[store]\npath = \"{}\"\n\
+         [templates]\ndir = \"{}\"\n{sample}\n",
         dir.join("log.db").display(),
         templates.display(),
     );
