@@ -31,8 +31,7 @@ pub struct EndingArgs {
     /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
     #[arg(long, value_enum)]
     pub inconclusive_as: Option<InconclusiveAs>,
-    /// What a daemon or a source that cannot be reached ends with; 4 unless the daemon is configured
-    /// otherwise
+    /// What a daemon or a source that cannot be reached ends with; 4 unless configured otherwise
     #[arg(long, value_enum)]
     pub error_as: Option<ErrorAs>,
 }

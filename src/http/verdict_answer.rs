@@ -50,6 +50,8 @@ pub(crate) async fn verdict(
     Id(id): Id,
 ) -> Result<Response<Body>, Refused> {
     let dialect = dialect(&query)?;
+    // A wish that cannot be read is said before anything is looked for.
+    query.wait(Duration::from_secs(office.desk.limits.wait_s_max))?;
     let view = office.view(&id)?;
     same(&query, &view)?;
     let view = waited(&office, &query, &id).await?;

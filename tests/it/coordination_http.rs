@@ -149,7 +149,11 @@ async fn a_submission_says_how_it_stands_to_others_and_the_configuration_the_res
     let path = format!("/v1/analyses/{id}/verdict?wait=60s");
     let reply = door.send("GET", &path, "", "").await;
     assert_eq!(reply.json()["shadow"], true);
-    assert_eq!(reply.json()["verdict"], "pending");
+    assert_eq!(reply.json()["verdict"], "promote", "a gate lets it pass");
+    let whole = door
+        .send("GET", &format!("/v1/analyses/{id}"), "", "")
+        .await;
+    assert_eq!(whole.json()["verdict"], "pending");
     assert_eq!(reply.json()["coordination"]["concurrent"], "queue");
 }
 

@@ -39,7 +39,7 @@ async fn every_verdict_has_its_code() {
         (Some("inconclusive"), &["--inconclusive-as=promote"], 3),
         (None, &["--timeout=0"], 3),
         (None, &["--timeout=soon"], 2),
-        (Some("promote"), &["--error-as=promote"], 2),
+        (Some("promote"), &["--error-as=maybe"], 2),
     ]
     .into_iter()
     .enumerate()
