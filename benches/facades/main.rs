@@ -35,6 +35,9 @@ const FACADES: &[Facade] = &[
     ("query_by_service", |_, service| {
         format!("/prom/api/v1/query?query=haldane_score%7Bservice%3D%22{service}%22%7D")
     }),
+    ("kayenta_configs", |_, _| {
+        "/kayenta/canaryConfig?application=load&configurationAccountName=haldane".to_owned()
+    }),
 ];
 
 const TEMPLATE: &str = "
