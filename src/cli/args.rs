@@ -498,14 +498,9 @@ pub struct WaitArgs {
     pub ending: EndingArgs,
 }
 
-/// `haldane cancel`
-#[derive(Debug, clap::Args)]
-pub struct CancelArgs {
-    /// Which daemon.
-    #[command(flatten)]
-    pub daemon: DaemonArgs,
-    /// The analysis
-    pub id: String,
+/// What a person who decides has to say, and how the answer is written.
+#[derive(Clone, Debug, clap::Args)]
+pub struct ByArgs {
     /// Why
     #[arg(long)]
     pub reason: String,
@@ -515,6 +510,19 @@ pub struct CancelArgs {
     /// How the answer is written
     #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
     pub output: Format,
+}
+
+/// `haldane cancel`
+#[derive(Debug, clap::Args)]
+pub struct CancelArgs {
+    /// Which daemon.
+    #[command(flatten)]
+    pub daemon: DaemonArgs,
+    /// The analysis
+    pub id: String,
+    /// Who and why.
+    #[command(flatten)]
+    pub by: ByArgs,
 }
 
 /// `haldane override`
@@ -528,15 +536,9 @@ pub struct OverrideArgs {
     /// The verdict
     #[arg(value_parser = ["promote", "rollback", "inconclusive"])]
     pub verdict: String,
-    /// Why
-    #[arg(long)]
-    pub reason: String,
-    /// Who, when the daemon asks for no credentials
-    #[arg(long)]
-    pub author: Option<String>,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
+    /// Who and why.
+    #[command(flatten)]
+    pub by: ByArgs,
 }
 
 /// `haldane lint`

@@ -10,14 +10,14 @@ use crate::http::wire::{CancelInput, OverrideInput, path_segment};
 /// `haldane cancel`
 pub(crate) async fn cancel(args: &CancelArgs, output: &mut Output) -> Exit {
     let body = serde_json::to_string(&CancelInput {
-        reason: args.reason.clone(),
-        author: args.author.clone(),
+        reason: args.by.reason.clone(),
+        author: args.by.author.clone(),
     });
     act(
         &args.daemon,
         (&args.id, "cancel"),
         body,
-        args.output,
+        args.by.output,
         output,
     )
     .await
@@ -27,14 +27,14 @@ pub(crate) async fn cancel(args: &CancelArgs, output: &mut Output) -> Exit {
 pub(crate) async fn decide(args: &OverrideArgs, output: &mut Output) -> Exit {
     let body = serde_json::to_string(&OverrideInput {
         verdict: args.verdict.clone(),
-        reason: args.reason.clone(),
-        author: args.author.clone(),
+        reason: args.by.reason.clone(),
+        author: args.by.author.clone(),
     });
     act(
         &args.daemon,
         (&args.id, "override"),
         body,
-        args.output,
+        args.by.output,
         output,
     )
     .await

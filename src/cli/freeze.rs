@@ -1,7 +1,7 @@
 //! `haldane freeze`: keep promotes back for a while; the log keeps who and why. And what a
 //! submission says of others.
 
-use crate::cli::args::{DaemonArgs, Format};
+use crate::cli::args::{ByArgs, DaemonArgs, Format};
 use crate::cli::client::{Client, Fault};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
@@ -62,15 +62,9 @@ pub struct AddArgs {
     /// When it ends (RFC 3339), or how long it lasts (2h); until it is lifted without
     #[arg(long, value_name = "WHEN")]
     pub until: Option<String>,
-    /// Why
-    #[arg(long)]
-    pub reason: String,
-    /// Who, when the daemon asks for no credentials
-    #[arg(long)]
-    pub author: Option<String>,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
+    /// Who and why.
+    #[command(flatten)]
+    pub by: ByArgs,
 }
 
 /// `haldane freeze lift`
@@ -81,15 +75,9 @@ pub struct LiftArgs {
     pub daemon: DaemonArgs,
     /// The freeze
     pub id: String,
-    /// Why
-    #[arg(long)]
-    pub reason: String,
-    /// Who, when the daemon asks for no credentials
-    #[arg(long)]
-    pub author: Option<String>,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
-    pub output: Format,
+    /// Who and why.
+    #[command(flatten)]
+    pub by: ByArgs,
 }
 
 /// How a submission stands to others.
@@ -180,20 +168,20 @@ async fn add(args: &AddArgs, output: &mut Output) -> Result<Exit, Fault> {
         region: args.region.clone(),
         from: args.from.clone(),
         until: args.until.clone(),
-        reason: args.reason.clone(),
-        author: args.author.clone(),
+        reason: args.by.reason.clone(),
+        author: args.by.author.clone(),
     };
     let body = serde_json::to_string(&body);
-    tell(&args.daemon, ("v1/freezes", body), args.output, output).await
+    tell(&args.daemon, ("v1/freezes", body), args.by.output, output).await
 }
 
 async fn lift(args: &LiftArgs, output: &mut Output) -> Result<Exit, Fault> {
     let body = serde_json::to_string(&LiftInput {
-        reason: args.reason.clone(),
-        author: args.author.clone(),
+        reason: args.by.reason.clone(),
+        author: args.by.author.clone(),
     });
     let path = format!("v1/freezes/{}/lift", path_segment(&args.id));
-    tell(&args.daemon, (&path, body), args.output, output).await
+    tell(&args.daemon, (&path, body), args.by.output, output).await
 }
 
 async fn tell(

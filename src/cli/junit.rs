@@ -1,6 +1,7 @@
 //! A verdict as the XML that CI systems show as tests: a case for the verdict itself, and one for
 //! each metric.
 
+use crate::chart::escaped;
 use crate::cli::exit_code::Exit;
 use crate::cli::figures;
 use crate::cli::style::{Style, plain};
@@ -149,22 +150,5 @@ fn suite(name: &str, attributes: &str, properties: &[(&str, &str)], cases: &[Cas
         );
     }
     out.push_str("  </testsuite>\n</testsuites>\n");
-    out
-}
-
-/// Text that stands in XML as it is; XML 1.0 has no place for most control characters.
-pub(crate) fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\n' | '\t' => out.push(c),
-            c if c.is_control() => out.push('\u{fffd}'),
-            c => out.push(c),
-        }
-    }
     out
 }

@@ -1,6 +1,6 @@
 //! What came of tests, as the XML that CI systems read: a suite each file, a case each test.
 
-use crate::cli::junit::escaped;
+use crate::chart::escaped;
 use crate::cli::style::Style;
 use crate::cli::test::{Came, Done, Told, show};
 use std::fmt::Write as _;

@@ -59,8 +59,42 @@ pub(super) struct Start {
     pub(super) shown: Map<String, Value>,
 }
 
+impl Start {
+    /// Of a request about a config that is kept, and its parameters.
+    pub(super) async fn kept(
+        office: &Office,
+        id: String,
+        request: Request,
+    ) -> Result<(Self, Params), Said> {
+        let (params, fields) = read(office, request).await?;
+        let config = find(office, &id)?;
+        let start = Self {
+            config_id: Some(id),
+            application: bound::application(params.get("application"), &config),
+            config,
+            request: Value::Object(fields),
+            shown: shown(&params),
+        };
+        Ok((start, params))
+    }
+
+    /// Of a request that brings its config, and its parameters.
+    pub(super) async fn ad_hoc(office: &Office, request: Request) -> Result<(Self, Params), Said> {
+        let (params, fields) = read(office, request).await?;
+        let (config, wanted) = ad_hoc(fields)?;
+        let start = Self {
+            config_id: None,
+            application: bound::application(params.get("application"), &config),
+            config,
+            request: wanted,
+            shown: shown(&params),
+        };
+        Ok((start, params))
+    }
+}
+
 /// The parameters that are only shown.
-pub(super) fn shown(params: &Params) -> Map<String, Value> {
+fn shown(params: &Params) -> Map<String, Value> {
     let names = [
         "parentPipelineExecutionId",
         "metricsAccountName",
@@ -76,7 +110,7 @@ pub(super) fn shown(params: &Params) -> Map<String, Value> {
 }
 
 /// The parts of a body that brings its config.
-pub(super) fn ad_hoc(mut fields: Map<String, Value>) -> Result<(Config, Value), Said> {
+fn ad_hoc(mut fields: Map<String, Value>) -> Result<(Config, Value), Said> {
     let mut part = |name: &str| match fields.remove(name) {
         Some(value @ Value::Object(_)) => Ok(value),
         _ => Err(Said::bad(format!("the request must contain {name}"))),
@@ -91,15 +125,7 @@ pub(super) async fn start(
     Key(id): Key,
     request: Request,
 ) -> Result<Response<Body>, Said> {
-    let (params, fields) = read(&office, request).await?;
-    let config = find(&office, &id)?;
-    let started = Start {
-        config_id: Some(id),
-        application: bound::application(params.get("application"), &config),
-        config,
-        request: Value::Object(fields),
-        shown: shown(&params),
-    };
+    let (started, _) = Start::kept(&office, id, request).await?;
     begun(&office, &started).await
 }
 
@@ -108,15 +134,7 @@ pub(super) async fn start_ad_hoc(
     State(office): State<Arc<Office>>,
     request: Request,
 ) -> Result<Response<Body>, Said> {
-    let (params, fields) = read(&office, request).await?;
-    let (config, wanted) = ad_hoc(fields)?;
-    let started = Start {
-        config_id: None,
-        application: params.get("application").unwrap_or("ad-hoc").to_owned(),
-        config,
-        request: wanted,
-        shown: shown(&params),
-    };
+    let (started, _) = Start::ad_hoc(&office, request).await?;
     begun(&office, &started).await
 }
 

@@ -5,10 +5,9 @@
 //! changes nothing. Kayenta's judge judges each window anew. The sequential judge is made to look
 //! again and again with one error budget, so it gets one execution over the whole lifetime.
 
-use super::bound;
-use super::canary::{Start, ad_hoc, execute, shown, stop, told};
-use super::config::{Config, find, is_sequential};
-use super::said::{Key, Said, list, number, ok, read, text};
+use super::canary::{Start, execute, stop, told};
+use super::config::{Config, is_sequential};
+use super::said::{Key, Said, list, number, ok, text};
 use super::wanted::{Thresholds, instant, step};
 use crate::http::office::Office;
 use crate::http::papers::{Paper, keep, remove};
@@ -44,15 +43,7 @@ pub(super) async fn start(
     Key(id): Key,
     request: Request,
 ) -> Result<Response<Body>, Said> {
-    let (params, fields) = read(&office, request).await?;
-    let config = find(&office, &id)?;
-    let whole = Start {
-        config_id: Some(id),
-        application: bound::application(params.get("application"), &config),
-        config,
-        request: Value::Object(fields),
-        shown: shown(&params),
-    };
+    let (whole, params) = Start::kept(&office, id, request).await?;
     begun(&office, whole, params.get("user")).await
 }
 
@@ -61,15 +52,7 @@ pub(super) async fn start_ad_hoc(
     State(office): State<Arc<Office>>,
     request: Request,
 ) -> Result<Response<Body>, Said> {
-    let (params, fields) = read(&office, request).await?;
-    let (config, wanted) = ad_hoc(fields)?;
-    let whole = Start {
-        config_id: None,
-        application: bound::application(params.get("application"), &config),
-        config,
-        request: wanted,
-        shown: shown(&params),
-    };
+    let (whole, params) = Start::ad_hoc(&office, request).await?;
     begun(&office, whole, params.get("user")).await
 }
 
