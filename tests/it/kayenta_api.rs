@@ -478,7 +478,10 @@ async fn a_config_chooses_its_judge() {
     started(&door, "/kayenta/canary", &whole).await;
     let plan = plans(&door).remove(0);
     assert_eq!(plan.judge.method, Method::Sequential);
-    assert_eq!(plan.rollout.deploy.service, "checkout", "its first application");
+    assert_eq!(
+        plan.rollout.deploy.service, "checkout",
+        "its first application"
+    );
     let judges = door.get("/kayenta/judges").await.json();
     let names: Vec<&str> = judges
         .as_array()
