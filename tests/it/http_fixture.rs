@@ -81,6 +81,7 @@ pub(crate) struct Door {
     pub(crate) stop: CancellationToken,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
     pub(crate) clock: Arc<AtomicI64>,
+    pub(crate) templates: haldane::http::Templates,
     pub(crate) server: JoinHandle<()>,
     pub(crate) driver: JoinHandle<()>,
 }
@@ -138,12 +139,13 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let health = Arc::new(Health::default());
     health.ready.store(true, Ordering::Release);
     let (readings, papers) = (Readings::default(), Papers::default());
+    let templates = Arc::new(RwLock::new(Shelf {
+        known: templates,
+        refused: Vec::new(),
+    }));
     let desk = Desk {
         readings: readings.clone(),
-        templates: Arc::new(RwLock::new(Shelf {
-            known: templates,
-            refused: Vec::new(),
-        })),
+        templates: templates.clone(),
         ask,
         credentials: setup.credentials.into(),
         health: health.clone(),
@@ -188,6 +190,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         health,
         asked,
         clock,
+        templates,
         driver: tokio::spawn(driver.run(questions)),
         server: tokio::spawn(serve(listener, desk, stop.clone())),
         stop,
@@ -530,6 +533,20 @@ impl Door {
         let reply = self.post("/v1/analyses", body).await;
         assert_eq!(reply.status, 201, "{reply:?}");
         reply.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts another text in place of the template.
+    pub(crate) fn edit(&self, text: &str) {
+        let template = Arc::new(parse(text).0.unwrap());
+        let (name, text) = (template.name.clone(), text.into());
+        let mut shelf = self.templates.write().unwrap();
+        shelf.known.insert(name, TemplateFile { text, template });
+    }
+
+    /// Publishes a changed view of an analysis.
+    pub(crate) fn publish(&self, id: &str, change: impl FnOnce(View) -> View) {
+        let view = self.readings.get(&AnalysisId::new(id).unwrap()).unwrap();
+        self.readings.publish(Arc::new(change(View::clone(&view))));
     }
 
     /// Publishes a verdict, as the driver does when the engine says so.

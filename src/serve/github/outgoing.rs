@@ -219,10 +219,15 @@ fn commit(view: &View) -> Result<String, String> {
         .ok_or_else(|| format!("no status: commit `{sha}` is not 40 or 64 hexadecimal digits"))
 }
 
-/// The deployment's number: the id of the deploy, or the input `github_deployment`.
+/// The deployment's number: the id of the deploy, its end where the app's webhook asked, or the
+/// input `github_deployment`.
 fn deployment(view: &View) -> Result<String, String> {
     let rollout = &view.plan.rollout;
-    let own = rollout.deploy.id.as_ref().map(ToString::to_string);
+    let own = rollout.deploy.id.as_ref().map(|id| {
+        let asked = id.as_str().strip_prefix("github:");
+        let number = asked.and_then(|parts| parts.rsplit(':').next());
+        number.unwrap_or(id.as_str()).to_owned()
+    });
     let digits = |text: &String| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let named = rollout.inputs.get("github_deployment").cloned();
     own.filter(digits).or(named.filter(digits)).ok_or_else(|| {
