@@ -47,8 +47,8 @@ pub(crate) struct Office {
     pub(crate) gates: Gates,
     /// Which analysis a request for a verdict led to.
     pub(crate) remembered: Remembered,
-    /// Results as Kayenta's callers read them.
-    pub(crate) trees: super::kayenta::Trees,
+    /// What Kayenta's callers ask again and again.
+    pub(crate) kayenta: super::kayenta::Memory,
 }
 
 impl Office {
@@ -64,7 +64,7 @@ impl Office {
             notes: Notes::default(),
             gates: Gates::default(),
             remembered: Remembered::default(),
-            trees: super::kayenta::Trees::default(),
+            kayenta: super::kayenta::Memory::default(),
             desk,
         }
     }

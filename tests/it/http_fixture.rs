@@ -77,6 +77,7 @@ pub(crate) enum Asked {
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     pub(crate) readings: Readings,
+    pub(crate) papers: Papers,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: CancellationToken,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
@@ -97,6 +98,9 @@ pub(crate) struct Setup {
     pub(crate) receivers: Vec<KnownReceiver>,
     pub(crate) coordination: haldane::engine::coordination::policy::Policies,
     pub(crate) github: Option<Arc<haldane::http::Github>>,
+    pub(crate) dialects: haldane::dialect::Dialects,
+    /// Submissions that are taken; the driver is full afterwards.
+    pub(crate) submissions_max: usize,
 }
 
 impl Default for Setup {
@@ -111,6 +115,8 @@ impl Default for Setup {
             receivers: Vec::new(),
             coordination: haldane::engine::coordination::policy::Policies::default(),
             github: None,
+            dialects: haldane::dialect::Dialects::default(),
+            submissions_max: usize::MAX,
         }
     }
 }
@@ -169,7 +175,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         receivers: setup.receivers.into(),
         has_default_key: setup.has_default_key,
         bindings: setup.bindings.into(),
-        dialects: Arc::default(),
+        dialects: Arc::new(setup.dialects),
         coordination: setup.coordination.into(),
         github: setup.github,
         papers: papers.clone(),
@@ -178,8 +184,9 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
         mood: setup.mood,
+        submissions_max: setup.submissions_max,
         readings: readings.clone(),
-        papers,
+        papers: papers.clone(),
         asked: asked.clone(),
         keys: BTreeMap::new(),
         mute: Vec::new(),
@@ -187,6 +194,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
     Door {
         address,
         readings,
+        papers,
         health,
         asked,
         clock,
@@ -203,6 +211,7 @@ pub(crate) fn id(n: u64) -> AnalysisId {
 
 struct Driver {
     mood: Mood,
+    submissions_max: usize,
     readings: Readings,
     papers: Papers,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -328,6 +337,9 @@ impl Driver {
     fn submit(&mut self, submission: &Submission) -> Answer {
         match self.mood {
             Mood::Full => return Answer::Refused(Refusal::TooMany { limit: 7 }),
+            _ if self.asked.lock().unwrap().len() >= self.submissions_max => {
+                return Answer::Refused(Refusal::TooMany { limit: 7 });
+            }
             Mood::StoreDown => {
                 let message = "disk /secret/place is full".to_owned();
                 return Answer::Refused(Refusal::StoreFault { message });

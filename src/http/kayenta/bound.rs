@@ -10,6 +10,7 @@ use super::said::{Said, list};
 use super::wanted::{Scopes, Side, Thresholds, Wanted, used};
 use crate::http::body::invalid;
 use crate::http::office::Office;
+use crate::ids::DeployId;
 use crate::import::{self, Kind, Source, Wish, import};
 use crate::template::Template;
 use crate::template::baseline::BaselineMode;
@@ -47,6 +48,7 @@ pub(super) struct Asked<'a> {
     pub(super) config: &'a Config,
     pub(super) wanted: &'a Wanted,
     pub(super) application: &'a str,
+    pub(super) deploy: Option<&'a DeployId>,
 }
 
 /// Whether a config can be made a template at all.
@@ -200,6 +202,7 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
         }
     };
     document.deploy = DeployInput {
+        id: asked.deploy.map(ToString::to_string),
         service: asked.application.to_owned(),
         region: scopes.experiment.location.clone(),
         ..DeployInput::default()
@@ -279,6 +282,12 @@ fn window(scopes: &Scopes) -> Result<Window, Said> {
         )));
     }
     let (from, to) = (control.start.unwrap_or(start), control.end.unwrap_or(end));
+    if from > start || to > end {
+        return Err(Said::bad(format!(
+            "the control's window, {from} to {to}, lies after the experiment's, {start} to {end}; \
+             it can be the same, the one right before, or one day or one week earlier"
+        )));
+    }
     let back = start.since(from);
     if end.since(to) != back {
         return Err(Said::bad("the windows of both sides must be equally long"));

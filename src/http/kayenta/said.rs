@@ -5,7 +5,7 @@ use super::super::analyses::segment;
 use super::super::body::json_bytes;
 use super::super::office::{Office, RETRY_S};
 use super::super::refused::Refused;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
@@ -104,8 +104,13 @@ impl IntoResponse for Said {
 
 /// 200 with a document, which is what every success is.
 pub(super) fn ok(document: &Value) -> Response<Body> {
+    text_ok(document.to_string().into())
+}
+
+/// The same with a document that is text already.
+pub(super) fn text_ok(text: Bytes) -> Response<Body> {
     let kind = [(CONTENT_TYPE, "application/json")];
-    (kind, document.to_string()).into_response()
+    (kind, text).into_response()
 }
 
 /// The variable segment of the path.
