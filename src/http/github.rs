@@ -18,7 +18,7 @@ use crate::engine::record::{Receiver, SecretRef};
 use crate::engine::subscription::Form;
 use crate::ids::DeployId;
 use crate::secret::Secret;
-use crate::wire::github::{RuleRequest, host_of, rule_requested};
+use crate::wire::github::{RuleRequest, may_be_told, rule_requested};
 use crate::wire::problem::FieldProblem;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -121,7 +121,7 @@ async fn asked(
         let text = format!("the action {shown} asks for nothing; only requested does");
         return Ok(said(StatusCode::ACCEPTED, &text));
     }
-    may_be_told(github, &rule)?;
+    callback_checked(github, &rule)?;
     let line = environment(github, &rule)?;
     let mut checked = bound(office, &line.binding)?.fill(&values(&rule))?;
     let id = named(&rule);
@@ -176,22 +176,14 @@ fn receiver(rule: &RuleRequest) -> Receiver {
     }
 }
 
-/// Decisions go to the hosts of the configuration only: whoever learnt the webhook's secret must
-/// not make the daemon carry its token elsewhere.
-fn may_be_told(github: &Github, rule: &RuleRequest) -> Result<(), Refused> {
+/// Whoever learnt the webhook's secret must not make the daemon carry its token elsewhere.
+fn callback_checked(github: &Github, rule: &RuleRequest) -> Result<(), Refused> {
     let url = &rule.callback.url;
-    let host = host_of(url);
-    let why = if !github.callback_hosts.contains(&host) {
-        let hosts = github.callback_hosts.join(", ");
-        format!("the host {host} is not one of github.callback_hosts, which are {hosts}")
-    } else if url.scheme() != "https" && !github.plain_http {
-        format!("the scheme {} is not https", url.scheme())
-    } else {
-        return Ok(());
-    };
-    let error = FieldProblem::new("deployment_callback_url", why);
-    let detail = error.to_string();
-    Err(Refused::new(Code::InvalidReceiver, detail).with_errors(vec![error]))
+    may_be_told(url, &github.callback_hosts, github.plain_http).map_err(|why| {
+        let error = FieldProblem::new("deployment_callback_url", why);
+        let detail = error.to_string();
+        Refused::new(Code::InvalidReceiver, detail).with_errors(vec![error])
+    })
 }
 
 /// The line for this repository and environment; GitHub tells neither apart by case.

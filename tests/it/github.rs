@@ -153,7 +153,7 @@ spec:
 ";
 
 /// A place for a daemon that knows this GitHub.
-fn site(github: &Github) -> Site {
+pub(crate) fn site(github: &Github) -> Site {
     let mut site = Site::simulated(SCENARIO);
     site.template("web", TEMPLATE);
     std::fs::write(site.path("hook.secret"), SECRET).unwrap();
@@ -188,7 +188,7 @@ fn site(github: &Github) -> Site {
 }
 
 /// A deployment asks; the id of its analysis.
-async fn ask(daemon: &Daemon, body: &Value, delivery: &str) -> String {
+pub(crate) async fn ask(daemon: &Daemon, body: &Value, delivery: &str) -> String {
     let body = body.to_string().into_bytes();
     let key = hmac::Key::new(hmac::HMAC_SHA256, SECRET.as_bytes());
     let mut tag = String::from("sha256=");
@@ -216,7 +216,7 @@ async fn ask(daemon: &Daemon, body: &Value, delivery: &str) -> String {
     answer.text("id")
 }
 
-async fn decide(daemon: &Daemon, id: &str, verdict: &str) {
+pub(crate) async fn decide(daemon: &Daemon, id: &str, verdict: &str) {
     decide_because(daemon, id, verdict, "a <test>").await;
 }
 
@@ -228,7 +228,7 @@ async fn decide_because(daemon: &Daemon, id: &str, verdict: &str, reason: &str) 
     assert_eq!(answer.status, 200, "{answer:?}");
 }
 
-fn rule(github: &Github, run: u32) -> Value {
+pub(crate) fn rule(github: &Github, run: u32) -> Value {
     json!({
         "action": "requested", "environment": "production", "event": "push",
         "deployment_callback_url": github.callback(run),

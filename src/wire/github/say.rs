@@ -1,6 +1,7 @@
 //! What we say: a decision about a deployment, the status of a commit or of a deployment.
 
 use crate::engine::view::View;
+use crate::wire::line::one_line;
 use serde::Serialize;
 
 /// Characters of a comment; GitHub's limit for a status report. What is beyond is cut.
@@ -135,12 +136,14 @@ pub fn status_description(view: &View) -> String {
 }
 
 /// The verdict, the score and the sentence (A10) as Markdown, with the evidence where it can be
-/// linked to.
+/// linked to. Of an analysis in shadow it says that it is only watched.
 pub fn comment(view: &View, report_url: Option<&str>) -> String {
-    let word = view
-        .conclusion
-        .as_ref()
-        .map_or("pending", |c| c.verdict.word());
+    let word = match &view.conclusion {
+        // It goes on whatever is found, and must not be taken for what was found.
+        _ if view.coordination.shadow => "only watched",
+        Some(conclusion) => conclusion.verdict.word(),
+        None => "pending",
+    };
     let score = view
         .judgement
         .as_ref()
@@ -170,12 +173,6 @@ fn plain(text: &str) -> String {
         }
     }
     out
-}
-
-fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ")
 }
 
 /// At most `most` characters, with `…` where something is missing.
