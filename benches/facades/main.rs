@@ -9,6 +9,7 @@
     reason = "a benchmark reads the clock, starts a daemon and prints"
 )]
 
+use haldane::cli::conformance::vectors::TEMPLATE;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
@@ -40,22 +41,9 @@ const FACADES: &[Facade] = &[
     }),
 ];
 
-const TEMPLATE: &str = "
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: load, description: for a measurement of load }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series: { query: 'nothing{${selector}}' }
-";
-
 fn join(service: &str) -> String {
     format!(
-        "/v1/verdict?template=load&service={service}&deploy.id={service}-1&baseline.track=stable\
+        "/v1/verdict?template=conformance&service={service}&deploy.id={service}-1&baseline.track=stable\
          &canary.track=canary"
     )
 }
@@ -72,7 +60,7 @@ impl Daemon {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).expect("a folder");
-        std::fs::write(templates.join("load.yaml"), TEMPLATE).expect("a template");
+        std::fs::write(templates.join("conformance.yaml"), TEMPLATE).expect("a template");
         let mut child = Command::new(env!("CARGO_BIN_EXE_haldane"))
             .args(["serve", "--listen", "127.0.0.1:0"])
             .arg("--store")

@@ -142,10 +142,10 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it takes the signal itself, because it has something to drain.
-    pub(crate) const fn drains(&self) -> bool {
+    /// Whether it takes the signal itself, because it has something to drain or to say.
+    pub(crate) const fn listens(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Demo(_) => true,
+            Self::Serve(_) | Self::Demo(_) | Self::Wait(_) | Self::Submit(_) => true,
             Self::Simulate(args) => args.serve.is_some(),
             _ => false,
         }
@@ -411,17 +411,18 @@ pub struct SubmitArgs {
     /// The name of the key that signs it, of the daemon's webhooks.keys; its default key without
     #[arg(long, value_name = "NAME")]
     pub webhook_key: Option<String>,
-    /// When the canary began to take traffic (RFC 3339); now without
-    #[arg(long, value_name = "INSTANT")]
+    /// When the canary began to take traffic: RFC 3339, seconds since the epoch, or relative to now
+    /// (-5m); now without
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub start: Option<String>,
     /// Ends earlier or later than the template says
-    #[arg(long)]
+    #[arg(long, value_name = "LENGTH")]
     pub duration: Option<String>,
     /// Wait for the verdict
     #[arg(long)]
     pub wait: bool,
     /// With --wait: give up after this long (exit code 3); as long as it takes without
-    #[arg(long, requires = "wait")]
+    #[arg(long, requires = "wait", value_name = "LENGTH")]
     pub timeout: Option<String>,
     /// With --wait: what the verdict ends with.
     #[command(flatten)]

@@ -89,6 +89,20 @@ impl EndingArgs {
         .find_map(|(asked, flag)| asked.then_some(flag))
     }
 
+    /// Before anything is waited for: a file that cannot be written must not be found out hours
+    /// later, and a job that is killed must not leave the verdict of the run before.
+    pub(crate) fn begin(&self) -> Result<(), Fault> {
+        if let Some(path) = &self.junit {
+            let message = "ended from outside before there was a verdict";
+            let xml = junit::of_fault(message, Exit::Interrupted);
+            written("--junit", path, std::fs::write(path, xml))?;
+        }
+        if let Some(path) = &self.summary {
+            written("--summary", path, append(path, ""))?;
+        }
+        Ok(())
+    }
+
     /// Shows the whole document of a final verdict, everywhere it is asked for. `told` is what the
     /// daemon said to one that asks for an exit code.
     pub(crate) fn verdict(
@@ -193,6 +207,9 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
         .create(true)
         .append(true)
         .open(path)?;
+    if text.is_empty() {
+        return Ok(());
+    }
     file.write_all(format!("{text}\n").as_bytes())
 }
 

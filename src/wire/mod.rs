@@ -11,6 +11,7 @@ pub mod conformance;
 pub mod coordination;
 pub mod event;
 pub mod github;
+pub mod markdown;
 mod number;
 pub mod problem;
 pub mod record;

@@ -4,24 +4,10 @@
 use crate::docs::root;
 use crate::serve_drain::SCENARIO;
 use crate::support::daemon::{Daemon, Site, haldane};
-use haldane::cli::conformance::vectors::FILES;
+use haldane::cli::conformance::vectors::{FILES, TEMPLATE};
 use haldane::wire::conformance;
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// A template without inputs that goes on for hours.
-const TEMPLATE: &str = "
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: conformance, description: for the vectors of controllers }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series: { query: 'nothing{${selector}}' }
-";
 
 const BINDING: &str = r#"
 [[bindings]]
