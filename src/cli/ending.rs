@@ -20,7 +20,13 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, clap::Args)]
 pub struct EndingArgs {
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = WaitFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = WaitFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: WaitFormat,
     /// Write the verdict as JUnit XML to this file as well: a case for it, and one for each metric
     #[arg(long, value_name = "FILE")]
@@ -29,10 +35,10 @@ pub struct EndingArgs {
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
     /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "END")]
     pub inconclusive_as: Option<InconclusiveAs>,
     /// What a daemon or a source that cannot be reached ends with; 4 unless configured otherwise
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "END")]
     pub error_as: Option<ErrorAs>,
 }
 

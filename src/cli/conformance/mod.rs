@@ -57,7 +57,13 @@ pub struct ConformanceArgs {
     #[arg(long, value_name = "FILE")]
     pub vectors: Vec<PathBuf>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = ConformanceFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = ConformanceFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: ConformanceFormat,
 }
 
