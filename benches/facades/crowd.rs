@@ -40,7 +40,7 @@ impl Origin {
     pub(crate) fn begin(self, service: &str) -> Ask {
         match self {
             Self::Verdict => Ask::get(format!(
-                "/v1/verdict?template=load&service={service}&deploy.id={service}-1\
+                "/v1/verdict?template=conformance&service={service}&deploy.id={service}-1\
                  &baseline.track=stable&canary.track=canary"
             )),
             Self::Flagger => flagger("rollout", service),

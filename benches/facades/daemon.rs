@@ -3,35 +3,23 @@
 
 use axum::body::Bytes;
 use axum::http::Uri;
+use haldane::cli::conformance::vectors::TEMPLATE;
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader};
 use std::process::{Child, Command, Stdio};
-
-const TEMPLATE: &str = "
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: load, description: for a measurement of load }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series: { query: 'nothing{${selector}}' }
-";
 
 /// The binding of controllers that know only a name; Spinnaker sends no `name`.
 const BINDINGS: &str = r#"
 [[bindings]]
 name = "load"
-template = "load"
+template = "conformance"
 service = "{{name}}"
 baseline = 'pod=~"{{name}}-primary-.*"'
 canary = 'pod=~"{{name}}-[0-9a-f]+-.*"'
 
 [[bindings]]
 name = "monitor"
-template = "load"
+template = "conformance"
 service = "{{application}}"
 baseline = 'group="{{oldServerGroup}}"'
 canary = 'group="{{newServerGroup}}"'
@@ -50,7 +38,7 @@ impl Daemon {
         let dir = tempfile::tempdir().expect("a temporary folder");
         let templates = dir.path().join("templates");
         std::fs::create_dir(&templates).expect("a folder");
-        std::fs::write(templates.join("load.yaml"), TEMPLATE).expect("a template");
+        std::fs::write(templates.join("conformance.yaml"), TEMPLATE).expect("a template");
         let config = dir.path().join("haldane.toml");
         std::fs::write(&config, BINDINGS).expect("a configuration");
         let mut child = Command::new(env!("CARGO_BIN_EXE_haldane"))

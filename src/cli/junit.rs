@@ -34,7 +34,8 @@ pub(crate) fn of_verdict(document: &VerdictDocument, exit: Exit) -> String {
         _ => Came::Error(reason()),
     };
     let mut cases = vec![Case(class.clone(), "verdict".to_owned(), came)];
-    let promoted = document.verdict == "promote";
+    // What is worse and yet let the job go on did not count, by whatever flag or policy it did.
+    let promoted = exit == Exit::Clean;
     for metric in document.metrics.iter().flatten() {
         let class = format!("{class}.metrics");
         cases.push(Case(
@@ -70,7 +71,7 @@ pub(crate) fn of_fault(message: &str, exit: Exit) -> String {
     suite("haldane", "", &[], &[case])
 }
 
-/// What is worse and yet was promoted did not count.
+/// What is worse and yet ended like a promote did not count.
 fn of_metric(metric: &MetricDocument, promoted: bool) -> Came {
     let style = Style::DOCUMENT;
     let message = format!(

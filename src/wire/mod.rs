@@ -13,6 +13,7 @@ pub mod coordination;
 pub mod event;
 pub mod github;
 pub mod line;
+pub mod markdown;
 mod number;
 pub mod problem;
 pub mod record;

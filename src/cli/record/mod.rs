@@ -8,6 +8,7 @@ pub use crate::cli::record::flags::RecordArgs;
 use crate::cli::asked_source;
 use crate::cli::client::{Client, Fault};
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::output::Output;
 use crate::cli::record::flags::{Wanted, usage, wanted};
 use crate::engine::effect::ANCHOR_LOOKBACK;
@@ -111,8 +112,8 @@ fn told(file: &Path, recording: &Recording, output: &mut Output) {
     let looks = recording.kept.iter();
     let looks = looks.filter(|(_, kept)| matches!(kept, crate::wire::recording::Kept::Judged(_)));
     output.note(&format!(
-        "{word} after {} looks; judge it again with: haldane replay {}",
-        looks.count(),
+        "{word} after {}; judge it again with: haldane replay {}",
+        counted(looks.count(), "look"),
         file.display()
     ));
 }

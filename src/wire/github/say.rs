@@ -2,6 +2,7 @@
 
 use crate::engine::view::View;
 use crate::wire::line::one_line;
+use crate::wire::markdown::plain;
 use serde::Serialize;
 
 /// Characters of a comment; GitHub's limit for a status report. What is beyond is cut.
@@ -156,25 +157,6 @@ pub fn comment(view: &View, report_url: Option<&str>) -> String {
     format!("{head}{}{evidence}", cut(&plain(&view.sentence), room))
 }
 
-/// Text that holds names of others stays text: no HTML, no mark-up, no further line, and nobody is
-/// called by `@`.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in one_line(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("@\u{200b}"),
-            '`' | '*' | '_' | '[' | ']' | '#' | '\\' | '~' | '|' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// At most `most` characters, with `…` where something is missing.
 fn cut(text: &str, most: usize) -> String {
     if text.chars().count() <= most {
@@ -211,9 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_writes_no_mark_up_and_calls_nobody() {
-        let said = plain("a<b> @all\n[x](y) `z`");
-        assert_eq!(said, "a&lt;b> @\u{200b}all \\[x\\](y) \\`z\\`");
+    fn what_is_too_long_is_cut_where_nothing_is_escaped() {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("ab\\\\x", 4), "ab…");
         assert_eq!(
