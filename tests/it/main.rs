@@ -71,6 +71,7 @@ mod engine_plans;
 mod engine_recover;
 mod engine_simulation;
 mod engine_verdict;
+mod engine_watch;
 mod evaluate;
 mod exit_codes;
 mod extended;
