@@ -18,7 +18,7 @@ use crate::engine::record::{Receiver, SecretRef};
 use crate::engine::subscription::Form;
 use crate::ids::DeployId;
 use crate::secret::Secret;
-use crate::wire::github::{RuleRequest, may_be_told, rule_requested};
+use crate::wire::github::{RuleRequest, host_of, may_be_told, rule_requested};
 use crate::wire::problem::FieldProblem;
 use axum::body::Body;
 use axum::extract::{Request, State};
