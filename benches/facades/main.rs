@@ -38,6 +38,7 @@ const FACADES: &[Facade] = &[
     ("kayenta_configs", |_, _| {
         "/kayenta/canaryConfig?application=load&configurationAccountName=haldane".to_owned()
     }),
+    ("kayenta_execution", |id, _| format!("/kayenta/canary/{id}")),
 ];
 
 const TEMPLATE: &str = "
