@@ -96,6 +96,7 @@ mod kayenta_api_real;
 mod kayenta_faults;
 mod kayenta_mode;
 mod kayenta_samples;
+mod kayenta_scopes;
 mod kayenta_standalone;
 mod kayenta_vectors;
 mod kill;

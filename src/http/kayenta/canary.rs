@@ -3,7 +3,7 @@
 
 use super::bound::{self, Asked};
 use super::config::{Config, find};
-use super::execution::{KIND, answered, is_cancelled, told, view_of, word};
+use super::execution::{KIND, answered, execution, is_cancelled, told, view_of, word};
 use super::room;
 use super::said::{Key, Params, Said, ok, read};
 use super::status;
@@ -292,17 +292,12 @@ pub(super) async fn cancel(
     Key(id): Key,
 ) -> Result<Response<Body>, Said> {
     let author = caller.author.unwrap_or_else(|| NOBODY.to_owned());
-    match super::standalone::executions(&office, &id) {
-        Some(all) => {
-            for id in all {
-                stop(&office, &id, &author, ASKED).await?;
-            }
-        }
-        None => {
-            let missing = || Said::missing(format!("Canary execution '{id}' does not exist."));
-            let view = view_of(&office, &id).ok_or_else(missing)?;
-            stop(&office, &view.id, &author, ASKED).await?;
-        }
+    let all = match super::standalone::executions(&office, &id) {
+        Some(all) => all,
+        None => vec![execution(&office, &id)?.view.id.clone()],
+    };
+    for id in all {
+        stop(&office, &id, &author, ASKED).await?;
     }
     Ok(([(CONTENT_TYPE, "application/json")], "").into_response())
 }

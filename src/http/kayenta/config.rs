@@ -149,6 +149,11 @@ pub(super) fn entry(config: &Value) -> Value {
     Value::Object(out)
 }
 
+/// What of a template the list shows.
+pub(super) fn template_entry(name: &TemplateName, applications: &[String]) -> Value {
+    json!({ "id": name.as_str(), "name": name.as_str(), "applications": applications })
+}
+
 /// A template as a config, for `applications`.
 pub(super) fn shown(template: &Template, applications: &[String]) -> Value {
     let mut weights: BTreeMap<&str, f64> = BTreeMap::new();

@@ -1,7 +1,7 @@
 //! `canaryConfig`: list, read, keep, replace and remove. The daemon's templates are listed, too,
 //! by their names, so that a caller's `canaryConfigName` can be one; they change with their files.
 
-use super::config::{CONFIGS_MAX, KIND, check, entry, find, shown};
+use super::config::{CONFIGS_MAX, KIND, check, entry, find, template_entry};
 use super::room;
 use super::said::{Key, Params, Said, ok, read, text, texts};
 use crate::http::office::Office;
@@ -41,7 +41,7 @@ pub(super) async fn list(State(office): State<Arc<Office>>, uri: Uri) -> Respons
     for file in templates.known.values() {
         let name = file.template.name.as_str();
         if !taken.iter().any(|other| other.as_deref() == Some(name)) {
-            out.push(entry(&shown(&file.template, &applications)));
+            out.push(template_entry(&file.template.name, &applications));
         }
     }
     ok(&Value::Array(out))

@@ -11,7 +11,7 @@
 //! | `said` | errors as Kayenta words them, bodies and parameters |
 //! | `config` `configs` | a canary config and what is wrong with it; keeping them |
 //! | `wanted` | an execution request: scopes, window, thresholds |
-//! | `bound` | config × request = submission |
+//! | `bound` `scopes` | config × request = submission; variables and named scopes |
 //! | `canary` `room` | executions: started, listed, cancelled; which ones are remembered |
 //! | `execution` `status` | what is said of one |
 //! | `memory` | what is not made again at the next question |
@@ -33,6 +33,7 @@ mod remote;
 mod remote_sequential;
 mod room;
 mod said;
+mod scopes;
 mod score;
 mod standalone;
 mod status;

@@ -8,7 +8,7 @@
 use super::bound::{Window, made, read};
 use super::config::SEQUENTIAL;
 use super::remote::{Asked, metric_of, side};
-use super::said::{Said, text, texts};
+use super::said::{Said, sparse, text, texts};
 use super::score::{class, honest};
 use super::tree::{Member, evidence, groups, label, stats};
 use crate::dialect::Word;
@@ -175,7 +175,7 @@ fn row(config: &Value, pair: &Value, finding: &Finding, sides: &Values) -> Resul
         let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         summary(&finite)
     });
-    Ok(json!({
+    Ok(sparse(json!({
         "name": name,
         "id": text(pair, "id"),
         "tags": pair.get("tags").cloned().unwrap_or_else(|| json!({})),
@@ -190,7 +190,7 @@ fn row(config: &Value, pair: &Value, finding: &Finding, sides: &Values) -> Resul
         },
         "critical": finding.role == Role::Critical && finding.label == Judged::Worse,
         "muted": finding.role == Role::Info,
-    }))
+    })))
 }
 
 /// A pair as the scores of groups see it.

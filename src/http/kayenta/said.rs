@@ -218,6 +218,14 @@ pub(super) fn texts(value: &Value, field: &str) -> Vec<String> {
         .collect()
 }
 
+/// A document without the fields that are null, which Jackson leaves out, too.
+pub(super) fn sparse(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    document
+}
+
 /// A number as Jackson writes it: what is no number in JSON becomes a word.
 pub(super) fn double(value: f64) -> Value {
     if value.is_nan() {

@@ -4,7 +4,7 @@
 
 use super::config::{KAYENTA, OWN, SEQUENTIAL};
 use super::execution::Execution;
-use super::said::{double, list, text, texts};
+use super::said::{double, list, sparse, text, texts};
 use crate::engine::record::{Fact, Record, Seq};
 use crate::engine::view::View;
 use crate::http::Ask;
@@ -308,7 +308,7 @@ impl Row {
         if let (Some(finding), Some(fields)) = (finding, metadata.as_object_mut()) {
             fields.insert("haldane".to_owned(), evidence(finding));
         }
-        json!({
+        sparse(json!({
             "name": names.metric(idx),
             "id": pair_id(&view.id, idx),
             "tags": {},
@@ -320,7 +320,7 @@ impl Row {
             "resultMetadata": metadata,
             "critical": self.critical,
             "muted": metric.is_some_and(|metric| metric.role == Role::Info),
-        })
+        }))
     }
 }
 
