@@ -1,11 +1,13 @@
 //! A judgement for a comment or a job summary. Always UTF-8 and without colour: it is a document,
 //! not a terminal.
 
-use crate::cli::card::Card;
+use crate::cli::card::{Card, time_left};
 use crate::cli::figures;
 use crate::cli::style::Style;
+use crate::time::Timestamp;
 use crate::wire::line::one_line;
 use crate::wire::markdown::plain;
+use crate::wire::verdict::VerdictDocument;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -60,6 +62,29 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
         ];
         cells.extend(figures.iter().map(|figure| plain(figure)));
         let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out
+}
+
+/// Many analyses, a row each.
+pub(crate) fn list(analyses: &[VerdictDocument], now: Timestamp) -> String {
+    let style = Style::DOCUMENT;
+    let mut out = String::from("| verdict | service | look | time | why | id |\n");
+    out.push_str("|---|---|---:|---|---|---|\n");
+    for document in analyses {
+        let revision = document.deploy.revision.as_deref().unwrap_or_default();
+        let service = plain(&format!("{} {revision}", document.service));
+        let _ = writeln!(
+            out,
+            "| {} {} | {service} | {}/{} | {} | {} | {} |",
+            style.symbol(&document.verdict),
+            plain(&document.verdict),
+            document.look,
+            document.looks_planned,
+            time_left(document, now),
+            plain(&document.reason),
+            plain(&document.id)
+        );
     }
     out
 }

@@ -40,7 +40,10 @@ pub(crate) async fn run(args: &StatusArgs, output: &mut Output) -> Exit {
             output.note("no analyses; `haldane submit` starts one");
         } else {
             let now = Clock::system().now();
-            output.data(&list_text(&list.analyses, now, output.style));
+            output.data(&match args.output {
+                Format::Markdown => markdown::list(&list.analyses, now),
+                Format::Table | Format::Json => list_text(&list.analyses, now, output.style),
+            });
         }
         if list.next.is_some() {
             output.note("there are older ones; `--output json` shows where the next page begins");

@@ -111,7 +111,8 @@ pub(crate) async fn until_final(
             return Err(match watch.away {
                 Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
                 None => {
-                    let message = format!("{late}; the analysis goes on, {}", later(id));
+                    let fault = &watch.source_fault;
+                    let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
                     (Exit::Inconclusive, message)
                 }
             });
@@ -132,6 +133,8 @@ struct Watch {
     /// Why it does not answer at present.
     away: Option<String>,
     line_at: Option<Instant>,
+    /// Why the daemon's source does not answer at present; empty when it does.
+    source_fault: String,
 }
 
 impl Watch {
@@ -143,6 +146,7 @@ impl Watch {
             reached: false,
             away: None,
             line_at: None,
+            source_fault: String::new(),
         }
     }
 
@@ -165,13 +169,18 @@ impl Watch {
         if line {
             self.line_at = Some(Instant::now());
         }
+        let fault = document.source_fault.as_deref();
+        let fault = fault.map_or_else(String::new, |fault| {
+            format!("; the source does not answer: {}", plain(fault))
+        });
         let text = format!(
-            "look {} of {}, {}: {}",
+            "look {} of {}, {}: {}{fault}",
             document.look,
             document.looks_planned,
             time_left(document, Clock::system().now()),
             plain(&document.reason)
         );
+        self.source_fault = fault;
         output.progress(&text, line);
     }
 

@@ -11,6 +11,8 @@ use crate::cli::client::{Client, Exchange, Fault};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
 use crate::cli::read;
+use crate::cli::style::plain;
+use crate::http::wire::{TemplateItem, path_segment};
 use crate::wire::conformance::{self, Case, Suite};
 use clap::ValueEnum;
 use stage::{Setting, Stage};
@@ -125,6 +127,9 @@ async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fa
         server: args.url.clone(),
         token_file: args.token_file.clone(),
     })?;
+    if let Some(name) = &args.template {
+        needs_no_input(&client, name).await?;
+    }
     let setting = Setting {
         binding: args.binding.clone(),
         template: args.template.clone(),
@@ -151,6 +156,22 @@ async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fa
         ConformanceFormat::Junit => output.data(&show::junit(&ran)),
     }
     Ok(ending(&ran, output))
+}
+
+/// Every case with a template would differ for a reason that is none of the daemon's.
+async fn needs_no_input(client: &Client, name: &str) -> Result<(), Fault> {
+    let path = format!("v1/templates/{}", path_segment(name));
+    let template: TemplateItem = client.get(&path).await?.read()?;
+    let needed = template.inputs.iter().find(|input| input.default.is_none());
+    let Some(input) = needed else {
+        return Ok(());
+    };
+    let message = format!(
+        "--template `{name}` needs the input `{}`, which no case gives; name one that needs none, \
+         such as that of docs/controllers.md",
+        plain(&input.name)
+    );
+    Err((Exit::Usage, message))
 }
 
 /// What the run ends with. Where nothing was asked nothing was shown, and that is no success (A5).
