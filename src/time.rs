@@ -9,6 +9,8 @@ pub struct Timestamp(i64);
 impl Timestamp {
     /// The earliest instant there is.
     pub const MIN: Self = Self(i64::MIN);
+    /// The latest instant there is.
+    pub const MAX: Self = Self(i64::MAX);
 
     /// `ms` since the epoch.
     pub const fn from_ms(ms: i64) -> Self {

@@ -73,6 +73,8 @@ pub(super) struct Analysis {
     pub(super) has_samples: bool,
     pub(super) looks: u32,
     pub(super) judgement: Option<Arc<Judgement>>,
+    /// With the newest judgement it would be promoted if nobody outside held it.
+    pub(super) would_promote: bool,
     pub(super) conclusion: Option<Conclusion>,
     pub(super) source_fault: Option<String>,
     /// The newest look that could not be judged; 0 while there is none.
@@ -137,6 +139,7 @@ impl Analysis {
             has_samples: false,
             looks: 0,
             judgement: None,
+            would_promote: false,
             conclusion: None,
             source_fault: None,
             unjudged_look: 0,
@@ -240,6 +243,7 @@ impl Analysis {
         // Not a count: of a concluded analysis a restart reads the newest judgement only.
         self.looks = look;
         self.judgement = Some(Arc::clone(judgement));
+        self.weigh();
         self.forget_told_hold();
         Ok(())
     }
@@ -333,7 +337,8 @@ impl Analysis {
 
     fn situation(&self, source: Source) -> Situation {
         let judgement = self.judgement.as_deref();
-        conclude::situation(&self.plan, judgement, (source, self.held.as_ref()))
+        let so = (source, self.held.as_ref());
+        conclude::situation(&self.plan, judgement, so, Timestamp::MAX)
     }
 
     /// The sentence for the evidence so far (A10).

@@ -30,7 +30,7 @@ pub fn by_table_held(
     fault: Option<&str>,
     at: Timestamp,
 ) -> Option<Conclusion> {
-    let situation = situation(plan, judgement, (source, held));
+    let situation = situation(plan, judgement, (source, held), at);
     let decision = decide(&situation);
     let verdict = decision.verdict?;
     // A source that is lost ends an analysis before its time is up.
@@ -62,16 +62,27 @@ pub fn by_table_held(
     })
 }
 
-/// What the table reads, with what holds a promote back from outside.
+/// What the table reads at `at`, with what holds a promote back from outside. What was shown before
+/// a step of traffic that was announced by then says nothing of that step (A5).
 pub fn situation(
     plan: &Plan,
     judgement: Option<&Judgement>,
     (source, held): (Source, Option<&Held>),
+    at: Timestamp,
 ) -> Situation {
+    let seen = Situation::of(plan, judgement, source);
     Situation {
         outside: held.map(|held| held.by),
-        ..Situation::of(plan, judgement, source)
+        all_within: seen.all_within && !step_unseen(plan, judgement, at),
+        ..seen
     }
+}
+
+/// Whether a step of traffic was announced by `at` of which the newest judgement has read nothing.
+pub fn step_unseen(plan: &Plan, judgement: Option<&Judgement>, at: Timestamp) -> bool {
+    let read_to = judgement.map_or(Timestamp::MIN, |judgement| judgement.covered_to);
+    let steps = &plan.rollout.deploy.traffic_steps;
+    steps.iter().any(|step| step.at <= at && step.at >= read_to)
 }
 
 /// The hold from outside, when it is the one that is named.

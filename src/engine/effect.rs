@@ -146,6 +146,11 @@ pub enum Refusal {
         /// The limit.
         limit: usize,
     },
+    /// The release, or the waves, it would belong to have as many places as they may.
+    Crowded {
+        /// Which.
+        bond: String,
+    },
     /// Records cannot be made durable at present.
     StoreFault {
         /// Why, with the way out.

@@ -228,10 +228,11 @@ impl Engine {
         }
         analysis.phase = Phase::Resting;
         self.judging.remove(id);
+        let shown = self.shows(id);
         self.write(id, Fact::Judged { judgement });
         self.hold_anew(id, true);
         self.decide(id, Source::Answering);
-        self.stir_peers(id);
+        self.stir_peers_if_new(id, shown);
     }
 
     /// A judgement could not be computed. The look goes without one; when it was the last, nothing

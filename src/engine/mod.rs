@@ -230,7 +230,7 @@ impl Engine {
                     self.out.extend(owed.map(Effect::Append));
                 }
                 Waiter::Analysis(id) => self.wake_analysis(&id),
-                Waiter::Freeze(id) => self.freeze_over(&id),
+                Waiter::Freeze(id) => self.freeze_turns(&id),
                 Waiter::Delivery(name) => self.wake_delivery(&name),
             }
         }

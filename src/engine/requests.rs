@@ -22,6 +22,10 @@ impl Engine {
         if let Some((holder, seq)) = self.refusing(&submission) {
             return self.refuse_after(seq, ticket, Refusal::Busy { holder });
         }
+        let deploy = &submission.plan.rollout.deploy;
+        if let Some(bond) = self.peers.crowded(&submission.coordination, deploy) {
+            return self.refuse(ticket, Refusal::Crowded { bond });
+        }
         let limit = self.limits.analyses_max;
         if self.open >= limit {
             return self.refuse(ticket, Refusal::TooMany { limit });
@@ -80,10 +84,9 @@ impl Engine {
         if coordination.concurrent != Concurrent::Refuse {
             return None;
         }
-        let rivals = self.rivals(&submission.plan.rollout.deploy, coordination);
-        rivals
-            .last()
-            .map(|other| (other.id.clone(), other.submitted_seq))
+        let mut rivals = self.rivals(&submission.plan.rollout.deploy, coordination);
+        let newest = rivals.next()?;
+        Some((newest.id.clone(), newest.submitted_seq))
     }
 
     /// The analysis that a submission repeats or collides with.

@@ -12,7 +12,7 @@ pub(super) enum Waiter {
     Ledger,
     /// An analysis: a look, a retry, or the end of the patience with an answer.
     Analysis(AnalysisId),
-    /// A freeze: its end.
+    /// A freeze: its beginning, or its end.
     Freeze(AnalysisId),
     /// A message: the next attempt, or the end of the patience with a reply.
     Delivery(DeliveryId),

@@ -7,6 +7,7 @@ use super::refused::{Code, Refused};
 use super::reports::REPORTS_AT_ONCE_MAX;
 use super::verdict_join::Remembered;
 use super::{Ask, Desk};
+use crate::engine::coordination::register::BOUND_MAX;
 use crate::engine::effect::{Answer, Refusal};
 use crate::engine::view::{Status, View};
 use crate::ids::AnalysisId;
@@ -178,6 +179,10 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
             format!("{limit} analyses are under way, the limit is {limit}; wait or cancel some"),
         )
         .retry_after(RETRY_S),
+        Refusal::Crowded { bond } => Refused::new(
+            Code::TooManyAnalyses,
+            format!("{bond} has {BOUND_MAX} places, the limit; give the next one another name"),
+        ),
         Refusal::StoreFault { message } => {
             tracing::warn!(why = %message, "a request was refused because of the store");
             let detail = "nothing was recorded and nothing was started; repeat the request when \

@@ -1,8 +1,9 @@
 //! Look after look: samples in, judged, decided by the verdict table, as the engine does live.
 
 use crate::digest::Digest;
+use crate::engine::conclude::situation;
 use crate::engine::record::Conclusion;
-use crate::engine::verdict::{Situation, Source, Verdict, decide};
+use crate::engine::verdict::{Source, Verdict, decide};
 use crate::ids::MetricName;
 use crate::judge::judgement::{Judgement, Label, Outcome};
 use crate::judge::sequential::{Detail, Memory, Tables};
@@ -153,7 +154,8 @@ impl Course {
     pub(super) fn look(&mut self, number: u32, at: Timestamp, last: bool) -> bool {
         let plan = Arc::clone(&self.standing.plan);
         let mut judgement = judge_again(&plan, &self.windows, number, &mut self.memory);
-        let decision = decide(&Situation::of(&plan, Some(&judgement), Source::Answering));
+        let seen = situation(&plan, Some(&judgement), (Source::Answering, None), at);
+        let decision = decide(&seen);
         let brief = self.depth == Depth::Verdict;
         let whole = !brief || last || decision.verdict.is_some();
         if brief && whole {

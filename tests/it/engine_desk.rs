@@ -34,13 +34,14 @@ pub(crate) fn id(name: &str) -> AnalysisId {
 pub(crate) fn bind(text: &str, rollout: &Rollout) -> Result<Arc<Plan>, String> {
     let mut parts = text.split(':');
     let mut number = || parts.next().and_then(|part| part.parse().ok());
-    match (number(), number()) {
-        (Some(length), Some(looks)) => Ok(Arc::new(Plan {
-            rollout: rollout.clone(),
-            ..plan(text, length, looks)
-        })),
-        _ => Err(format!("no template: {text}")),
-    }
+    let (Some(length), Some(looks)) = (number(), number()) else {
+        return Err(format!("no template: {text}"));
+    };
+    let plan = plan(text, length, looks);
+    let mut moved = plan.starting(rollout.start);
+    moved.rollout = rollout.clone();
+    moved.digest = plan.digest; // of the text alone
+    Ok(Arc::new(moved))
 }
 
 pub(crate) fn submission(
@@ -542,6 +543,7 @@ fn reply(answer: &Answer) -> String {
         Answer::Refused(Refusal::UnknownMessage) => "unknown message".to_owned(),
         Answer::Refused(Refusal::NotAgain { why }) => format!("not again: {why}"),
         Answer::Refused(Refusal::TooMany { limit }) => format!("too many, limit {limit}"),
+        Answer::Refused(Refusal::Crowded { bond }) => format!("{bond} is crowded"),
         Answer::Refused(Refusal::StoreFault { message }) => format!("store fault: {message}"),
     }
 }

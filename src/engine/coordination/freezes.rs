@@ -22,9 +22,7 @@ impl Engine {
         }
         let id = freeze.id.clone();
         self.freezes.insert(id.clone(), freeze.clone());
-        if let Some(until) = freeze.until {
-            self.timers.set(Waiter::Freeze(id.clone()), until);
-        }
+        self.await_freeze(&freeze);
         let boxed = Box::new(freeze);
         let fact = Fact::Frozen {
             freeze: boxed.clone(),
@@ -50,8 +48,14 @@ impl Engine {
         self.write_freeze(id.clone(), fact, (ticket, Box::new(freeze)));
     }
 
-    /// A freeze has come to its end; its record said when.
-    pub(in crate::engine) fn freeze_over(&mut self, id: &AnalysisId) {
+    /// A freeze has come to its beginning or to its end; its record said when.
+    pub(in crate::engine) fn freeze_turns(&mut self, id: &AnalysisId) {
+        let now = self.clock;
+        if let Some(freeze) = self.freezes.get(id).filter(|freeze| !freeze.is_over(now)) {
+            let freeze = freeze.clone();
+            self.await_freeze(&freeze);
+            return self.stir_all();
+        }
         if self.freezes.remove(id).is_some() {
             self.stir_all();
             let all = self.all_freezes();
@@ -62,6 +66,14 @@ impl Engine {
                 // Another freeze among them may not be durable yet (A3).
                 self.ledger.hold(seq, Held::Freezes { all, answer: None });
             }
+        }
+    }
+
+    /// Waits for its beginning, or for its end.
+    fn await_freeze(&mut self, freeze: &Freeze) {
+        let begins = (freeze.from > self.clock).then_some(freeze.from);
+        if let Some(at) = begins.or(freeze.until) {
+            self.timers.set(Waiter::Freeze(freeze.id.clone()), at);
         }
     }
 
@@ -90,13 +102,8 @@ impl Engine {
     pub(in crate::engine) fn resume_freezes(&mut self) {
         let now = self.clock;
         self.freezes.retain(|_, freeze| !freeze.is_over(now));
-        let ends: Vec<_> = self
-            .freezes
-            .values()
-            .filter_map(|freeze| Some((freeze.id.clone(), freeze.until?)))
-            .collect();
-        for (id, until) in ends {
-            self.timers.set(Waiter::Freeze(id), until);
+        for freeze in self.freezes.values().cloned().collect::<Vec<_>>() {
+            self.await_freeze(&freeze);
         }
         if !self.freezes.is_empty() {
             self.out.push(Effect::Freezes(self.all_freezes()));

@@ -41,8 +41,8 @@ pub struct Peer<'a> {
     pub shows: Shows,
 }
 
-/// What holds `me` back. `release` and `waves` are the others of its release and of its wave, the
-/// newest of each place, in a fixed order.
+/// What holds `me` back. `release` and `waves` are the others of its release and of its waves, the
+/// newest of each place, those of waves in the order of their numbers.
 pub fn hold(
     me: &Peer<'_>,
     release: &[Peer<'_>],
@@ -55,12 +55,16 @@ pub fn hold(
     }
     frozen(me.deploy, freezes, now)
         .or_else(|| earlier_wave(me.coordination.wave.as_ref()?, waves))
-        .or_else(|| others(me, me.coordination.release.as_ref()?, release))
+        .or_else(|| others((me, me.coordination.release.as_ref()?), release, (freezes, now)))
+}
+
+fn freezing<'a>(deploy: &Deploy, freezes: &[&'a Freeze], now: Timestamp) -> Option<&'a Freeze> {
+    let mut freezes = freezes.iter().copied();
+    freezes.find(|freeze| freeze.lasts(now) && freeze.applies(deploy))
 }
 
 fn frozen(deploy: &Deploy, freezes: &[&Freeze], now: Timestamp) -> Option<Held> {
-    let lasting = |freeze: &&&Freeze| freeze.lasts(now) && freeze.applies(deploy);
-    let freeze = freezes.iter().find(lasting)?;
+    let freeze = freezing(deploy, freezes, now)?;
     let end = match freeze.until {
         Some(until) => format!("until {until}"),
         None => "until it is lifted".to_owned(),
@@ -79,7 +83,9 @@ fn earlier_wave(mine: &Wave, waves: &[Peer<'_>]) -> Option<Held> {
     let promoted = Shows::Verdict(Verdict::Promote);
     let mut before = 1..mine.index;
     let why = before.find_map(|wave| {
-        let of_it: Vec<&Peer<'_>> = waves.iter().filter(|p| index(p) == Some(wave)).collect();
+        let first = waves.partition_point(|peer| index(peer) < Some(wave));
+        let of_it = waves.iter().skip(first);
+        let of_it: Vec<&Peer<'_>> = of_it.take_while(|p| index(p) == Some(wave)).collect();
         let name = format!("wave {wave} of {}", mine.name);
         if of_it.is_empty() {
             return Some(format!("waits for {name}, of which nothing was submitted"));
@@ -98,8 +104,13 @@ fn earlier_wave(mine: &Wave, waves: &[Peer<'_>]) -> Option<Held> {
 }
 
 /// Nothing is held for a release before it would be promoted, unless one of the others has already
-/// ended otherwise: traffic must come to all of them, or none is ever shown healthy.
-fn others(me: &Peer<'_>, mine: &Release, release: &[Peer<'_>]) -> Option<Held> {
+/// ended otherwise: traffic must come to all of them, or none is ever shown healthy. One that is
+/// frozen cannot go, so the rest does not go without it.
+fn others(
+    (me, mine): (&Peer<'_>, &Release),
+    release: &[Peer<'_>],
+    (freezes, now): (&[&Freeze], Timestamp),
+) -> Option<Held> {
     let group = &mine.group;
     let held = |why: String| {
         Some(Held {
@@ -120,6 +131,9 @@ fn others(me: &Peer<'_>, mine: &Release, release: &[Peer<'_>]) -> Option<Held> {
     let missing: Vec<&String> = mine.members.iter().filter(|s| !present(s)).collect();
     let open = release.iter().filter(|p| p.shows == Shows::Nothing);
     let mut names: Vec<String> = open.map(|peer| spoken(peer.deploy)).collect();
+    let healthy = release.iter().filter(|p| p.shows == Shows::Health);
+    let stuck = healthy.filter(|p| freezing(p.deploy, freezes, now).is_some());
+    names.extend(stuck.map(|peer| format!("{} (frozen)", spoken(peer.deploy))));
     names.extend(missing.into_iter().map(|s| format!("{s} (not submitted)")));
     if !names.is_empty() {
         return held(format!("waits for {} in release {group}", listed(&names)));

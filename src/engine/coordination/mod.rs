@@ -2,8 +2,8 @@
 //! time, which ones promote together or one region after the other, which are only watched, and
 //! what a freeze keeps back.
 //!
-//! `hold` is the pure rule of what holds a promote back, `freeze` what a freeze is, `peers` the
-//! register of who belongs together and the engine's side of it. A hold of this kind keeps a
+//! `hold` is the pure rule of what holds a promote back, `freeze` what a freeze is, `register` who
+//! belongs together, `peers` the engine's side of it. A hold of this kind keeps a
 //! promote back and never turns into a rollback: what is shown harmful goes back at once, and an
 //! analysis that is still held at its deadline ends inconclusive with the reason named.
 //!
@@ -14,9 +14,10 @@ mod freezes;
 pub mod hold;
 mod peers;
 pub mod policy;
+pub mod register;
 pub mod steps;
 
-pub(super) use peers::Peers;
+pub(super) use register::Peers;
 
 use crate::plan::rollout::Deploy;
 

@@ -1,133 +1,35 @@
-//! The register of analyses that belong together, and the engine's side of it: who waits for whom,
-//! who ends for whom, and whose hold has changed.
+//! The engine's side of how analyses stand to one another: who waits for whom, who ends for whom,
+//! and whose hold has changed.
 
 use crate::engine::Engine;
 use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::coordination::hold::{Held, Peer, Shows, hold};
-use crate::engine::coordination::{Concurrent, Coordination, same_deploy, spoken};
+use crate::engine::coordination::register::{Bond, bonds};
+use crate::engine::coordination::{Concurrent, Coordination, spoken};
 use crate::engine::ledger;
 use crate::engine::record::{Conclusion, Fact, Seq};
 use crate::engine::verdict::{Hold, Source, Verdict};
 use crate::ids::AnalysisId;
 use crate::judge::explain::Stand;
 use crate::plan::rollout::Deploy;
-use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-/// Service, environment, region.
-type Place = (String, Option<String>, Option<String>);
-
-fn place(deploy: &Deploy) -> Place {
-    (
-        deploy.service.clone(),
-        deploy.environment.clone(),
-        deploy.region.clone(),
-    )
-}
-
-/// What is shared by those that belong together.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Bond {
-    Release(String),
-    Wave(String),
-}
-
-fn bonds(coordination: &Coordination) -> impl Iterator<Item = Bond> {
-    let release = coordination.release.as_ref();
-    let wave = coordination.wave.as_ref();
-    let release = release.map(|release| Bond::Release(release.group.clone()));
-    let bonds = [release, wave.map(|wave| Bond::Wave(wave.name.clone()))];
-    let shadow = coordination.shadow;
-    bonds.into_iter().flatten().filter(move |_| !shadow)
-}
-
-/// Who belongs together, by identifier.
-#[derive(Debug, Default)]
-pub(in crate::engine) struct Peers {
-    /// Those without a verdict, by place.
-    open: BTreeMap<Place, BTreeSet<AnalysisId>>,
-    /// The newest of each place, by release and wave.
-    bound: BTreeMap<Bond, BTreeMap<Place, AnalysisId>>,
-    /// Those whose hold may have changed.
-    stirred: BTreeSet<AnalysisId>,
-}
-
-impl Peers {
-    /// Enters an analysis; those of one place in the order in which they were submitted.
-    pub(in crate::engine) fn enter(&mut self, analysis: &Analysis) {
-        if analysis.coordination.shadow {
-            return;
-        }
-        let place = place(&analysis.plan.rollout.deploy);
-        for bond in bonds(&analysis.coordination) {
-            let newest = self.bound.entry(bond).or_default();
-            newest.insert(place.clone(), analysis.id.clone());
-        }
-        if analysis.conclusion.is_none() {
-            self.open
-                .entry(place)
-                .or_default()
-                .insert(analysis.id.clone());
-        }
-    }
-
-    fn resolved(&mut self, analysis: &Analysis) {
-        let place = place(&analysis.plan.rollout.deploy);
-        if let Some(open) = self.open.get_mut(&place) {
-            open.remove(&analysis.id);
-            if open.is_empty() {
-                self.open.remove(&place);
-            }
-        }
-    }
-
-    /// Lets go of an analysis that is forgotten.
-    pub(in crate::engine) fn forget(&mut self, analysis: &Analysis) {
-        self.resolved(analysis);
-        let place = place(&analysis.plan.rollout.deploy);
-        for bond in bonds(&analysis.coordination) {
-            let Some(newest) = self.bound.get_mut(&bond) else {
-                continue;
-            };
-            if newest.get(&place) == Some(&analysis.id) {
-                newest.remove(&place);
-            }
-            if newest.is_empty() {
-                self.bound.remove(&bond);
-            }
-        }
-    }
-
-    fn others<'a>(&'a self, me: &'a Analysis, bond: &Bond) -> Vec<&'a AnalysisId> {
-        let all = self.bound.get(bond).into_iter().flat_map(BTreeMap::values);
-        all.filter(|id| **id != me.id).collect()
-    }
-}
-
 impl Engine {
-    /// Unresolved deploys of the same place, in the order in which they were submitted.
-    pub(in crate::engine) fn rivals(
-        &self,
-        deploy: &Deploy,
+    /// Unresolved deploys of the same place that an analysis has to reckon with, the newest first.
+    pub(in crate::engine) fn rivals<'a>(
+        &'a self,
+        deploy: &'a Deploy,
         coordination: &Coordination,
-    ) -> Vec<&Analysis> {
-        if coordination.shadow || coordination.concurrent == Concurrent::Allow {
-            return Vec::new();
-        }
-        let open = self.peers.open.get(&place(deploy)).into_iter().flatten();
-        let mut rivals: Vec<&Analysis> = open
-            .filter_map(|id| self.analyses.get(id))
-            .filter(|other| !same_deploy(&other.plan.rollout.deploy, deploy))
-            .collect();
-        rivals.sort_by_key(|analysis| analysis.submitted_seq);
-        rivals
+    ) -> impl Iterator<Item = &'a Analysis> {
+        let alone = coordination.shadow || coordination.concurrent == Concurrent::Allow;
+        let rivals = (!alone).then(|| self.peers.rivals(deploy, &self.analyses));
+        rivals.into_iter().flatten()
     }
 
-    /// Unresolved deploys of the same place that were submitted before this one.
-    fn rivals_before(&self, me: &Analysis) -> Vec<&Analysis> {
-        let mut rivals = self.rivals(&me.plan.rollout.deploy, &me.coordination);
-        rivals.retain(|other| other.submitted_seq < me.submitted_seq);
-        rivals
+    /// Unresolved deploys of the same place that were submitted before this one, the newest first.
+    fn rivals_before<'a>(&'a self, me: &'a Analysis) -> impl Iterator<Item = &'a Analysis> {
+        let rivals = self.rivals(&me.plan.rollout.deploy, &me.coordination);
+        rivals.filter(|other| other.submitted_seq < me.submitted_seq)
     }
 
     /// Carries out what the policy says of an analysis and those submitted before it: it waits for
@@ -136,25 +38,35 @@ impl Engine {
         let Some(me) = self.analyses.get(id).filter(|a| a.conclusion.is_none()) else {
             return;
         };
-        let before = self.rivals_before(me);
-        let Some(newest) = before.last().map(|other| other.id.clone()) else {
+        let newest = self.rivals_before(me).next().map(|other| other.id.clone());
+        let Some(newest) = newest else {
             return;
         };
         match me.coordination.concurrent {
             Concurrent::Allow | Concurrent::Refuse => {}
             Concurrent::Queue => {
                 if me.behind.is_none() && !me.begun && me.looks == 0 && !me.has_samples {
-                    self.write(id, Fact::Queued { behind: newest });
+                    self.queue(id, newest);
                 }
             }
             Concurrent::Supersede => {
                 let by = format!("{}, analysis {id}", spoken(&me.plan.rollout.deploy));
-                let older: Vec<AnalysisId> = before.iter().map(|a| a.id.clone()).collect();
-                for older in older {
+                let older = self.rivals_before(me).map(|other| other.id.clone());
+                let older: Vec<AnalysisId> = older.collect();
+                for older in older.into_iter().rev() {
                     self.supersede(&older, &by);
                 }
             }
         }
+    }
+
+    /// It waits for another from now on.
+    fn queue(&mut self, id: &AnalysisId, behind: AnalysisId) {
+        let Some(seq) = self.analyses.get(id).map(|me| me.submitted_seq) else {
+            return;
+        };
+        self.peers.waits((seq, id), &behind);
+        self.write(id, Fact::Queued { behind });
     }
 
     fn supersede(&mut self, id: &AnalysisId, by: &str) {
@@ -185,16 +97,13 @@ impl Engine {
         let Some(analysis) = self.analyses.get(id) else {
             return;
         };
-        self.peers.resolved(analysis);
-        let place = place(&analysis.plan.rollout.deploy);
-        let open = self.peers.open.get(&place).into_iter().flatten();
-        let behind = open.filter_map(|other| self.analyses.get(other));
-        let behind = behind.filter(|other| other.behind.as_ref() == Some(id));
-        let mut behind: Vec<_> = behind.map(|a| (a.submitted_seq, a.id.clone())).collect();
-        behind.sort();
+        let waiting = self.peers.resolved(analysis);
         self.stir_peers(id);
-        for (_, waiting) in behind {
-            self.move_up(&waiting);
+        for waiting in waiting {
+            let waits = self.analyses.get(&waiting).and_then(|a| a.behind.as_ref());
+            if waits == Some(id) {
+                self.move_up(&waiting);
+            }
         }
     }
 
@@ -206,44 +115,49 @@ impl Engine {
         if me.behind.is_none() || me.conclusion.is_some() {
             return;
         }
-        let next = self.rivals_before(me).last().map(|other| other.id.clone());
+        let next = self.rivals_before(me).next().map(|other| other.id.clone());
         match next {
             Some(behind) if me.behind.as_ref() == Some(&behind) => {}
-            Some(behind) => self.write(id, Fact::Queued { behind }),
+            Some(behind) => self.queue(id, behind),
             None => {
                 self.write(id, Fact::Begun { at: self.clock });
                 let seq = self.ledger.last();
                 self.ledger.hold(seq, ledger::Held::Start(id.clone()));
                 // What held it while it waited was nobody's business.
-                self.peers.stirred.insert(id.clone());
+                self.peers.stir(id);
             }
         }
     }
 
     /// Those bound to an analysis look again whether they are held.
     pub(in crate::engine) fn stir_peers(&mut self, id: &AnalysisId) {
-        let Some(analysis) = self.analyses.get(id) else {
-            return;
-        };
-        let bonds = bonds(&analysis.coordination);
-        let others: Vec<AnalysisId> = bonds
-            .flat_map(|bond| self.peers.others(analysis, &bond))
-            .cloned()
-            .collect();
-        self.peers.stirred.extend(others);
+        if let Some(analysis) = self.analyses.get(id) {
+            self.peers.stir_others(analysis);
+        }
+    }
+
+    /// The same when it shows them something else than it did.
+    pub(in crate::engine) fn stir_peers_if_new(&mut self, id: &AnalysisId, before: Option<Shows>) {
+        if self.shows(id) != before {
+            self.stir_peers(id);
+        }
+    }
+
+    /// What an analysis shows to those bound to it.
+    pub(in crate::engine) fn shows(&self, id: &AnalysisId) -> Option<Shows> {
+        self.analyses.get(id).map(|analysis| analysis.as_peer().shows)
     }
 
     /// Looks again at everything a freeze may hold.
     pub(in crate::engine) fn stir_all(&mut self) {
-        let open = self.peers.open.values().flatten().cloned();
-        self.peers.stirred.extend(open);
+        self.peers.stir_all();
     }
 
     /// Decides anew about those whose hold may have changed. Whoever is being looked at decides
     /// when that look ends; whoever cannot be read, or whose next look is due, decides at that
     /// look: nothing is promoted on evidence that is no longer new (A5).
     pub(in crate::engine) fn settle_peers(&mut self) {
-        while let Some(id) = self.peers.stirred.pop_first() {
+        while let Some(id) = self.peers.next_stirred() {
             let Some(analysis) = self.analyses.get(&id) else {
                 continue;
             };
@@ -267,9 +181,11 @@ impl Engine {
     }
 
     /// Writes down what holds an analysis back, when that has changed. A hold is let go of only
-    /// when evidence is `fresh`, or still new.
+    /// when evidence is `fresh`, or still new. One that is queued is held by nothing else: what
+    /// holds it is found out when its clock starts.
     pub(in crate::engine) fn hold_anew(&mut self, id: &AnalysisId, fresh: bool) {
-        let Some(analysis) = self.analyses.get(id).filter(|a| a.conclusion.is_none()) else {
+        let runs = |a: &&Analysis| a.conclusion.is_none() && a.behind.is_none();
+        let Some(analysis) = self.analyses.get(id).filter(runs) else {
             return;
         };
         let free = analysis.coordination == Coordination::default() && self.freezes.is_empty();
@@ -286,25 +202,17 @@ impl Engine {
     }
 
     fn held(&self, analysis: &Analysis) -> Option<Held> {
-        let of = |bond: Option<Bond>| {
-            let others = bond.map(|bond| self.peers.others(analysis, &bond));
-            let others = others.unwrap_or_default().into_iter();
-            others
-                .filter_map(|id| self.analyses.get(id))
-                .map(peer)
-                .collect::<Vec<_>>()
-        };
-        let coordination = &analysis.coordination;
-        let release = coordination.release.as_ref();
-        let wave = coordination.wave.as_ref();
+        let bonds = bonds(&analysis.coordination, &analysis.plan.rollout.deploy);
+        let (mut release, mut waves) = (Vec::new(), Vec::new());
+        for bond in &bonds {
+            let shown = self.peers.shown(bond, &self.analyses);
+            match bond.0 {
+                Bond::Release(_) => release = shown,
+                Bond::Wave(_) => waves = shown,
+            }
+        }
         let freezes: Vec<_> = self.freezes.values().collect();
-        hold(
-            &peer(analysis),
-            &of(release.map(|release| Bond::Release(release.group.clone()))),
-            &of(wave.map(|wave| Bond::Wave(wave.name.clone()))),
-            &freezes,
-            self.clock,
-        )
+        hold(&analysis.as_peer(), &release, &waves, &freezes, self.clock)
     }
 
     /// After a restart: what the log left half done between analyses is carried out.
@@ -331,23 +239,24 @@ impl Engine {
     }
 }
 
-fn peer(analysis: &Analysis) -> Peer<'_> {
-    Peer {
-        deploy: &analysis.plan.rollout.deploy,
-        coordination: &analysis.coordination,
-        shows: match &analysis.conclusion {
-            Some(conclusion) => Shows::Verdict(conclusion.verdict),
-            None if analysis.would_promote() => Shows::Health,
-            None => Shows::Nothing,
-        },
-    }
-}
-
 impl Analysis {
-    /// Whether it would be promoted if nobody outside held it.
-    fn would_promote(&self) -> bool {
+    /// What the others see of it.
+    pub(super) fn as_peer(&self) -> Peer<'_> {
+        Peer {
+            deploy: &self.plan.rollout.deploy,
+            coordination: &self.coordination,
+            shows: match &self.conclusion {
+                Some(conclusion) => Shows::Verdict(conclusion.verdict),
+                None if self.would_promote => Shows::Health,
+                None => Shows::Nothing,
+            },
+        }
+    }
+
+    /// Works out anew whether it would be promoted if nobody outside held it.
+    pub(in crate::engine) fn weigh(&mut self) {
         let decision = self.decision_alone(Source::Answering);
-        decision.verdict == Some(Verdict::Promote)
+        self.would_promote = decision.verdict == Some(Verdict::Promote);
     }
 
     /// Takes in what a record says of it and others.
@@ -355,7 +264,10 @@ impl Analysis {
         match fact {
             Fact::Queued { behind } => self.behind = Some(behind.clone()),
             Fact::Begun { at } => self.begin(*at),
-            Fact::Stepped { step } => self.plan = Arc::new(self.plan.stepping(*step)),
+            Fact::Stepped { step } => {
+                self.plan = Arc::new(self.plan.stepping(*step));
+                self.weigh(); // nothing of the new step was seen yet
+            }
             Fact::Held { held } => {
                 self.held.clone_from(held);
                 self.forget_told_hold();

@@ -50,8 +50,10 @@ impl Engine {
         }
         let at = self.clock;
         let step = TrafficStep { at, share };
+        let shown = self.shows(id);
         self.write(id, Fact::Stepped { step });
         let seq = self.ledger.last();
+        self.stir_peers_if_new(id, shown);
         self.accept_after(seq, ticket, id, false);
     }
 }

@@ -336,7 +336,8 @@ impl Standing {
             (conclusion.sentence.clone(), conclusion.hold.clone())
         } else {
             let held = self.held.as_ref();
-            let situation = conclude::situation(plan, judgement, (Source::Answering, held));
+            let so = (Source::Answering, held);
+            let situation = conclude::situation(plan, judgement, so, Timestamp::MAX);
             let decision = decide(&situation);
             let text = match (decision.verdict, conclude::outside(&decision, held)) {
                 (Some(_), _) => sentence(plan, judgement, Stand::Pending),
