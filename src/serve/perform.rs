@@ -372,6 +372,10 @@ fn note_aftermath(before: Option<&View>, now: &View) {
     let (Some(before), Some(conclusion)) = (before, &now.conclusion) else {
         return;
     };
+    // What is only watched is nobody's to act on.
+    if now.coordination.shadow {
+        return;
+    }
     let since = |at: Timestamp| at.since(conclusion.at).seconds().max(0.0);
     let word = conclusion.verdict.word();
     if let (None, Some(noted)) = (&before.after.acknowledged, &now.after.acknowledged) {
