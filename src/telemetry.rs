@@ -107,6 +107,10 @@ fn describe() {
         "messages that were refused or expired, of analyses in memory"
     );
     describe_gauge!("haldane_rollbacks_watched", "rollbacks under watch");
+    describe_gauge!(
+        "haldane_rollbacks_unacknowledged",
+        "rollbacks nobody took note of in the time their template gives"
+    );
     describe_counter!(
         "haldane_rollbacks_seen_through_total",
         "watches of rollbacks that ended, by outcome"

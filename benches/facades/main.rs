@@ -9,9 +9,12 @@
     reason = "a benchmark reads the clock, starts a daemon and prints"
 )]
 
-use serde_json::{Value, json};
-use std::io::{BufRead as _, BufReader};
-use std::process::{Child, Command, Stdio};
+mod crowd;
+mod daemon;
+
+use crowd::{Member, Origin};
+use daemon::Daemon;
+use serde_json::Value;
 use std::time::{Duration, Instant};
 
 /// Analyses in memory.
@@ -23,88 +26,81 @@ const RATE: u32 = 500;
 /// Requests to each facade: ten seconds.
 const REQUESTS: usize = 5000;
 
-/// A name, and the path that asks it about the analysis with this id and service.
-type Facade = (&'static str, fn(&str, &str) -> String);
-
-const FACADES: &[Facade] = &[
-    ("verdict", |id, _| format!("/v1/analyses/{id}/verdict")),
-    ("verdict_join", |_, service| join(service)),
-    ("query_by_id", |id, _| {
-        format!("/prom/api/v1/query?query=haldane_score%7Bid%3D%22{id}%22%7D")
-    }),
-    ("query_by_service", |_, service| {
-        format!("/prom/api/v1/query?query=haldane_score%7Bservice%3D%22{service}%22%7D")
-    }),
-    ("kayenta_configs", |_, _| {
-        "/kayenta/canaryConfig?application=load&configurationAccountName=haldane".to_owned()
-    }),
-];
-
-const TEMPLATE: &str = "
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: load, description: for a measurement of load }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series: { query: 'nothing{${selector}}' }
-";
-
-fn join(service: &str) -> String {
-    format!(
-        "/v1/verdict?template=load&service={service}&deploy.id={service}-1&baseline.track=stable\
-         &canary.track=canary"
-    )
+/// A request.
+pub(crate) struct Ask {
+    path: String,
+    body: Option<String>,
 }
 
-/// A daemon of its own on a free port, ended with this process.
-struct Daemon {
-    child: Child,
-    url: String,
-    _dir: tempfile::TempDir,
-}
+impl Ask {
+    fn get(path: String) -> Self {
+        Self { path, body: None }
+    }
 
-impl Daemon {
-    fn start() -> Self {
-        let dir = tempfile::tempdir().expect("a temporary folder");
-        let templates = dir.path().join("templates");
-        std::fs::create_dir(&templates).expect("a folder");
-        std::fs::write(templates.join("load.yaml"), TEMPLATE).expect("a template");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_haldane"))
-            .args(["serve", "--listen", "127.0.0.1:0"])
-            .arg("--store")
-            .arg(dir.path().join("haldane.db"))
-            .arg("--templates")
-            .arg(&templates)
-            .current_dir(dir.path())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the daemon starts");
-        let mut log = BufReader::new(child.stderr.take().expect("a pipe")).lines();
-        let url = loop {
-            let line = log.next().expect("it says where it listens").expect("text");
-            if let Some((_, url)) = line.split_once("haldane listens on ") {
-                break url.to_owned();
-            }
-        };
-        // Read to the end, or a full pipe would stop it.
-        std::thread::spawn(move || log.map_while(Result::ok).for_each(drop));
+    fn post(path: String, body: &Value) -> Self {
         Self {
-            child,
-            url,
-            _dir: dir,
+            path,
+            body: Some(body.to_string()),
         }
     }
+
+    async fn send(&self, client: &reqwest::Client, url: &str) -> reqwest::Response {
+        let address = format!("{url}{}", self.path);
+        let request = match &self.body {
+            None => client.get(address),
+            Some(body) => client
+                .post(address)
+                .header("content-type", "application/json")
+                .body(body.clone()),
+        };
+        request.send().await.expect("an answer")
+    }
 }
 
-impl Drop for Daemon {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// A name, who began the analyses, and what is asked about one of them.
+type Facade = (&'static str, Origin, fn(&Member) -> Ask);
+
+const FACADES: &[Facade] = &[
+    ("verdict", Origin::Verdict, |one| {
+        Ask::get(format!("/v1/analyses/{}/verdict", one.id))
+    }),
+    ("verdict_join", Origin::Verdict, |one| {
+        Origin::Verdict.begin(&one.service)
+    }),
+    ("query_by_id", Origin::Verdict, |one| {
+        prometheus("id", &one.id)
+    }),
+    ("query_by_service", Origin::Verdict, |one| {
+        prometheus("service", &one.service)
+    }),
+    ("kayenta_configs", Origin::Verdict, |_| {
+        let query = "application=load&configurationAccountName=haldane";
+        Ask::get(format!("/kayenta/canaryConfig?{query}"))
+    }),
+    ("flagger_rollout", Origin::Flagger, |one| {
+        crowd::flagger("rollout", &one.service)
+    }),
+    ("flagger_confirm_promotion", Origin::Flagger, |one| {
+        crowd::flagger("confirm-promotion", &one.service)
+    }),
+    ("flagger_rollback", Origin::Flagger, |one| {
+        crowd::flagger("rollback", &one.service)
+    }),
+    ("spinnaker_evaluate_health", Origin::Spinnaker, |one| {
+        crowd::spinnaker(&one.service)
+    }),
+    ("kayenta_canary", Origin::Kayenta, |one| {
+        Ask::get(format!("/kayenta/canary/{}", one.id))
+    }),
+    ("kayenta_standalone", Origin::Standalone, |one| {
+        Ask::get(format!("/kayenta/standalone_canary_analysis/{}", one.id))
+    }),
+    ("kayenta_execution", |id, _| format!("/kayenta/canary/{id}")),
+];
+
+fn prometheus(label: &str, value: &str) -> Ask {
+    let query = format!("haldane_score%7B{label}%3D%22{value}%22%7D");
+    Ask::get(format!("/prom/api/v1/query?query={query}"))
 }
 
 #[tokio::main]
@@ -113,64 +109,49 @@ async fn main() {
         .skip(1)
         .filter(|argument| !argument.starts_with('-'))
         .collect();
-    let daemon = Daemon::start();
+    let asked = |name: &str| wanted.is_empty() || wanted.iter().any(|part| name.contains(part));
     haldane::prometheus::install_crypto();
     let client = reqwest::Client::builder()
         .no_proxy()
         .build()
         .expect("a client");
-    let analyses = submitted(&client, &daemon.url).await;
-    for (name, path) in FACADES {
-        if wanted.is_empty() || wanted.iter().any(|part| name.contains(part.as_str())) {
-            measure(&client, &daemon.url, name, &analyses, *path).await;
+    for origin in Origin::ALL {
+        let mut facades = FACADES
+            .iter()
+            .filter(|(name, of, _)| *of == origin && asked(name))
+            .peekable();
+        if facades.peek().is_none() {
+            continue;
+        }
+        let daemon = Daemon::start().await;
+        let members = crowd::gather(&client, &daemon, origin).await;
+        for (name, _, ask) in facades {
+            measure(&client, &daemon.url, name, &members, *ask).await;
         }
     }
 }
 
-/// Submits them and decides every other one; ids and services.
-async fn submitted(client: &reqwest::Client, url: &str) -> Vec<(String, String)> {
-    let mut out = Vec::new();
-    for n in 0..ANALYSES {
-        let service = format!("load-{n}");
-        let answer = client.get(format!("{url}{}", join(&service))).send().await;
-        let answer = answer.expect("an answer").text().await.expect("a body");
-        let document: Value = serde_json::from_str(&answer).expect("JSON");
-        let id = document["id"].as_str().expect("an id").to_owned();
-        if n % 2 == 0 {
-            let body = json!({ "verdict": "promote", "reason": "load", "author": "load" });
-            let sent = client
-                .post(format!("{url}/v1/analyses/{id}/override"))
-                .header("content-type", "application/json")
-                .body(body.to_string())
-                .send()
-                .await;
-            assert!(sent.expect("an answer").status().is_success(), "{id}");
-        }
-        out.push((id, service));
-    }
-    out
-}
-
-/// Asks at the given rate, whatever the answers take, and prints how long they took.
+/// Asks at the given rate, whatever the answers take, and prints how long they took. A gate may
+/// say no by its status, but a redirect, an empty answer or a fault ends the benchmark.
 async fn measure(
     client: &reqwest::Client,
     url: &str,
     name: &str,
-    analyses: &[(String, String)],
-    path: fn(&str, &str) -> String,
+    members: &[Member],
+    ask: fn(&Member) -> Ask,
 ) {
     let mut tick = tokio::time::interval(Duration::from_secs(1) / RATE);
     let mut asked = Vec::with_capacity(REQUESTS);
     for n in 0..REQUESTS {
         // Neighbours in time are strangers in memory.
-        let (id, service) = &analyses[n * 619 % analyses.len()];
-        let address = format!("{url}{}", path(id, service));
-        let client = client.clone();
+        let ask = ask(&members[n * 619 % members.len()]);
+        let (client, url) = (client.clone(), url.to_owned());
         tick.tick().await;
         asked.push(tokio::spawn(async move {
             let begun = Instant::now();
-            let answer = client.get(address).send().await.expect("an answer");
-            assert_eq!(answer.status().as_u16(), 200, "an answer");
+            let answer = ask.send(&client, &url).await;
+            let status = answer.status().as_u16();
+            assert!(status == 200 || status == 409, "{}: {status}", ask.path);
             drop(answer.bytes().await.expect("a body"));
             begun.elapsed()
         }));

@@ -11,6 +11,7 @@ use crate::cli::freeze::{FreezeArgs, TogetherArgs};
 use crate::cli::hook_verify::HookVerifyArgs;
 use crate::cli::import::ImportArgs;
 use crate::cli::keys::KeysArgs;
+use crate::cli::lint::LintArgs;
 use crate::cli::output::Output;
 use crate::cli::record::RecordArgs;
 use crate::cli::replay::ReplayArgs;
@@ -142,10 +143,10 @@ pub enum Command {
 }
 
 impl Command {
-    /// Whether it takes the signal itself, because it has something to drain.
-    pub(crate) const fn drains(&self) -> bool {
+    /// Whether it takes the signal itself, because it has something to drain or to say.
+    pub(crate) const fn listens(&self) -> bool {
         match self {
-            Self::Serve(_) | Self::Demo(_) => true,
+            Self::Serve(_) | Self::Demo(_) | Self::Wait(_) | Self::Submit(_) => true,
             Self::Simulate(args) => args.serve.is_some(),
             _ => false,
         }
@@ -159,10 +160,15 @@ pub struct DemoArgs {
     #[arg(long)]
     pub keep: bool,
     /// How many times faster than life
-    #[arg(long, default_value_t = 60, value_parser = clap::value_parser!(u32).range(1..=600))]
+    #[arg(
+        long,
+        default_value_t = 60,
+        value_parser = clap::value_parser!(u32).range(1..=600),
+        value_name = "FACTOR"
+    )]
     pub speed: u32,
     /// Where the daemon listens; a free port by default
-    #[arg(long, default_value = "127.0.0.1:0")]
+    #[arg(long, default_value = "127.0.0.1:0", value_name = "ADDRESS")]
     pub listen: String,
 }
 
@@ -170,22 +176,27 @@ pub struct DemoArgs {
 #[derive(Debug, clap::Args)]
 pub struct ServeArgs {
     /// Configuration file; ./haldane.toml is read when it exists
-    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "HALDANE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// Where to listen (server.listen)
-    #[arg(long)]
+    #[arg(long, value_name = "ADDRESS")]
     pub listen: Option<String>,
     /// The decision log (store.path)
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub store: Option<PathBuf>,
     /// The folder of templates (templates.dir)
-    #[arg(long)]
+    #[arg(long, value_name = "FOLDER")]
     pub templates: Option<PathBuf>,
     /// The Prometheus to ask (source.url)
-    #[arg(long, conflicts_with = "scenario")]
+    #[arg(long, conflicts_with = "scenario", value_name = "URL")]
     pub prometheus: Option<String>,
     /// Simulated traffic instead of a Prometheus (source.scenario)
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
 }
 
@@ -221,9 +232,9 @@ pub enum InconclusiveAs {
     /// Exit code 3.
     #[value(name = "3")]
     Own,
-    /// Exit code 1.
+    /// Exit code 1, also for no verdict within --timeout.
     Rollback,
-    /// Exit code 0.
+    /// Exit code 0; no data, a hold and a time-out never end so.
     Promote,
 }
 
@@ -242,7 +253,7 @@ impl InconclusiveAs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct FileArgs {
     /// The template; without one --csv is judged by a built-in template of one metric
-    #[arg(short = 't', long)]
+    #[arg(short = 't', long, value_name = "FILE")]
     pub template: Option<PathBuf>,
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
@@ -298,7 +309,12 @@ pub struct JudgeArgs {
     #[arg(long, value_name = "URL", conflicts_with = "csv")]
     pub prometheus: Option<String>,
     /// Configuration file (for source.*)
-    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "HALDANE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// Start of the window: RFC 3339, seconds since the epoch, or relative to now (-30m)
     #[arg(
@@ -319,13 +335,19 @@ pub struct JudgeArgs {
     )]
     pub end: String,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = JudgeFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = JudgeFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: JudgeFormat,
     /// With the table: which test said what of each metric, and what it would take to pass
     #[arg(long)]
     pub explain: bool,
     /// What an inconclusive verdict ends with
-    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own)]
+    #[arg(long, value_enum, default_value_t = InconclusiveAs::Own, value_name = "END")]
     pub inconclusive_as: InconclusiveAs,
 }
 
@@ -333,22 +355,22 @@ pub struct JudgeArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct DeployArgs {
     /// The deploy's id; makes a submission repeatable
-    #[arg(long)]
+    #[arg(long, value_name = "ID")]
     pub deploy_id: Option<String>,
     /// The revision shown to people
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub revision: Option<String>,
     /// The commit
-    #[arg(long)]
+    #[arg(long, value_name = "SHA")]
     pub commit: Option<String>,
     /// The environment
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
     /// What was changed, such as database: the template may have rules for it (spec.changes)
     #[arg(long, value_name = "TYPE")]
     pub change_type: Option<String>,
     /// The share of traffic the canary is meant to get, as 10% or 0.1
-    #[arg(long)]
+    #[arg(long, value_name = "SHARE")]
     pub traffic_share: Option<String>,
 }
 
@@ -361,7 +383,8 @@ pub struct DaemonArgs {
         visible_alias = "url",
         env = "HALDANE_SERVER",
         hide_env_values = true,
-        default_value = "http://127.0.0.1:7070"
+        default_value = "http://127.0.0.1:7070",
+        value_name = "URL"
     )]
     pub server: String,
     /// A file with a bearer token
@@ -381,26 +404,26 @@ pub struct SubmitArgs {
     #[command(flatten)]
     pub daemon: DaemonArgs,
     /// The template: a name the daemon knows, or a file
-    #[arg(short = 't', long)]
+    #[arg(short = 't', long, value_name = "NAME|FILE")]
     pub template: String,
     /// A value for an input of the template, as name=value; may be repeated
     #[arg(long = "input", value_name = "NAME=VALUE")]
     pub inputs: Vec<String>,
     /// Label matchers of the baseline, as in PromQL; those of the canary, with a template whose
     /// baseline is of another time
-    #[arg(long)]
+    #[arg(long, value_name = "MATCHERS")]
     pub baseline: Option<String>,
     /// Label matchers of the canary
-    #[arg(long)]
+    #[arg(long, value_name = "MATCHERS")]
     pub canary: String,
     /// The service
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub service: String,
     /// What the deploy is.
     #[command(flatten)]
     pub deploy: DeployArgs,
     /// The region
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
     /// How it stands to others.
     #[command(flatten)]
@@ -411,17 +434,18 @@ pub struct SubmitArgs {
     /// The name of the key that signs it, of the daemon's webhooks.keys; its default key without
     #[arg(long, value_name = "NAME")]
     pub webhook_key: Option<String>,
-    /// When the canary began to take traffic (RFC 3339); now without
-    #[arg(long, value_name = "INSTANT")]
+    /// When the canary began to take traffic: RFC 3339, seconds since the epoch, or relative to now
+    /// (-5m); now without
+    #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub start: Option<String>,
     /// Ends earlier or later than the template says
-    #[arg(long)]
+    #[arg(long, value_name = "LENGTH")]
     pub duration: Option<String>,
     /// Wait for the verdict
     #[arg(long)]
     pub wait: bool,
     /// With --wait: give up after this long (exit code 3); as long as it takes without
-    #[arg(long, requires = "wait")]
+    #[arg(long, requires = "wait", value_name = "LENGTH")]
     pub timeout: Option<String>,
     /// With --wait: what the verdict ends with.
     #[command(flatten)]
@@ -437,7 +461,7 @@ pub struct StatusArgs {
     /// One analysis; all without it
     pub id: Option<String>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
 }
 
@@ -491,7 +515,7 @@ pub struct WaitArgs {
     /// The analysis
     pub id: String,
     /// Give up after this long (exit code 3)
-    #[arg(long, default_value = "2h")]
+    #[arg(long, default_value = "2h", value_name = "LENGTH")]
     pub timeout: String,
     /// What the verdict ends with.
     #[command(flatten)]
@@ -502,13 +526,13 @@ pub struct WaitArgs {
 #[derive(Clone, Debug, clap::Args)]
 pub struct ByArgs {
     /// Why
-    #[arg(long)]
+    #[arg(long, value_name = "TEXT")]
     pub reason: String,
     /// Who, when the daemon asks for no credentials
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub author: Option<String>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
 }
 
@@ -539,53 +563,6 @@ pub struct OverrideArgs {
     /// Who and why.
     #[command(flatten)]
     pub by: ByArgs,
-}
-
-/// `haldane lint`
-#[derive(Debug, clap::Args)]
-pub struct LintArgs {
-    /// Templates, or folders of them
-    #[arg(required_unless_present = "explain")]
-    pub files: Vec<PathBuf>,
-    /// Say what a code such as C012 means, with examples
-    #[arg(long, value_name = "CODE", conflicts_with = "files")]
-    pub explain: Option<String>,
-    /// Warnings fail too
-    #[arg(long)]
-    pub deny_warnings: bool,
-    /// Ask this Prometheus too: whether queries are accepted, series are there, arms are disjoint,
-    /// and the minimum effect can be shown before the deadline
-    #[arg(long, value_name = "URL")]
-    pub prometheus: Option<String>,
-    /// With --prometheus: label matchers of the baseline, as in PromQL; those of the canary, with a
-    /// template whose baseline is of another time
-    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
-    pub baseline: Option<String>,
-    /// With --prometheus: label matchers of the canary
-    #[arg(long, value_name = "MATCHERS", requires = "prometheus")]
-    pub canary: Option<String>,
-    /// With --prometheus: a value for an input, as name=value; may be repeated
-    #[arg(long = "input", value_name = "NAME=VALUE", requires = "prometheus")]
-    pub inputs: Vec<String>,
-    /// Configuration file (for source.*, and the receivers that `notify` names)
-    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
-    pub config: Option<PathBuf>,
-    /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = LintFormat::Text)]
-    pub output: LintFormat,
-}
-
-/// How lint findings are written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LintFormat {
-    /// With source lines.
-    Text,
-    /// For programs.
-    Json,
-    /// Annotations of GitHub Actions.
-    Github,
-    /// SARIF 2.1.0, for code hosts.
-    Sarif,
 }
 
 /// Prints the completion script of a shell.

@@ -2,10 +2,11 @@
 
 use crate::cli::args::DaemonArgs;
 use crate::cli::exit_code::Exit;
+use crate::cli::read;
 use crate::cli::style::plain;
 use crate::recording::RECORDING_BYTES_MAX;
-use crate::wire::problem::Problem;
-use reqwest::header::CONTENT_TYPE;
+use crate::wire::problem::{FieldProblem, Problem};
+use reqwest::header::{CONTENT_TYPE, LOCATION};
 use std::fmt::Write as _;
 use std::time::Duration;
 
@@ -17,6 +18,9 @@ const ANSWER_BYTES_MAX: usize = 64 << 20;
 
 /// How long one request may take: the longest long poll of the API is 60 s.
 const REQUEST_TIME_MAX: Duration = Duration::from_secs(90);
+
+/// The largest token file in bytes; a larger one is refused. Servers commonly take 8 KiB of header.
+const TOKEN_BYTES_MAX: u64 = 8192;
 
 /// A document as the daemon wrote it; `--output json` prints these bytes.
 pub(crate) struct Reply(pub(crate) String);
@@ -62,23 +66,12 @@ pub(crate) struct Client {
 impl Client {
     /// Reads the flags; nothing is dialled yet.
     pub(crate) fn new(args: &DaemonArgs) -> Result<Self, Fault> {
-        let usage = |message: String| (Exit::Usage, message);
-        let mut server = url::Url::parse(&args.server).map_err(|fault| {
-            usage(format!(
-                "--server `{}`: {fault}; write http://host:7070",
-                args.server
-            ))
-        })?;
-        if !server.path().ends_with('/') {
-            let path = format!("{}/", server.path());
-            server.set_path(&path);
-        }
+        let server = server(&args.server).map_err(|why| (Exit::Usage, why))?;
         let token = match &args.token_file {
-            Some(path) => {
-                let text = std::fs::read_to_string(path)
-                    .map_err(|fault| usage(format!("--token-file {}: {fault}", path.display())))?;
-                Some(crate::secret::Secret::new(text.trim()))
-            }
+            Some(path) => Some(token(path).map_err(|why| {
+                let message = format!("--token-file {}: {why}", path.display());
+                (Exit::Usage, message)
+            })?),
             None => None,
         };
         let http = reqwest::Client::builder()
@@ -157,23 +150,69 @@ impl Client {
         })
     }
 
+    /// The address of a path below the server's. A path may come from a file or from an answer, and
+    /// one that is an address of its own would take the token to somebody else.
     fn address(&self, path: &str) -> Result<url::Url, Fault> {
-        self.server
-            .join(path)
-            .map_err(|fault| (Exit::Usage, format!("{path}: {fault}")))
+        let usage = |why: String| (Exit::Usage, format!("path `{}`: {why}", plain(path)));
+        let joined = self.server.join(path);
+        let address = joined.map_err(|fault| usage(fault.to_string()))?;
+        if address.origin() != self.server.origin() {
+            return Err(usage(format!(
+                "it leads to {} instead of {}, and would take the token there; write a path of \
+                 the daemon, such as /v1/analyses",
+                address.origin().ascii_serialization(),
+                self.server.origin().ascii_serialization()
+            )));
+        }
+        Ok(address)
     }
 
     async fn call(&self, request: reqwest::RequestBuilder) -> Result<Reply, Fault> {
         let bytes = self.bytes(request, ANSWER_BYTES_MAX).await?;
-        String::from_utf8(bytes)
-            .map(Reply)
-            .map_err(|_| self.away("answered 200 OK in no text; is it Haldane?"))
+        let text = String::from_utf8(bytes).unwrap_or_default();
+        if text.trim_start().starts_with(['{', '[']) {
+            return Ok(Reply(text));
+        }
+        let message = format!(
+            "{} answered with something that is no document of Haldane's, such as a page to log in; \
+             name the daemon's own address with --server",
+            shown_address(&self.server)
+        );
+        Err((Exit::Unavailable, message))
+    }
+
+    /// Somebody answers there who is not Haldane, or not all the way: a proxy, another server.
+    fn stranger(&self, status: reqwest::StatusCode, location: Option<&str>) -> Fault {
+        let address = shown_address(&self.server);
+        let message = match location {
+            Some(location) => format!(
+                "{address} answered {status}, a redirect to {}; name the daemon's own address with \
+                 --server",
+                plain(location)
+            ),
+            None => format!(
+                "{address} answered {status} without a reason, as Haldane never does; name the \
+                 daemon's own address with --server"
+            ),
+        };
+        (Exit::Unavailable, message)
+    }
+
+    /// What the command line can do about a refusal beyond what the daemon says.
+    fn way_out(&self, problem: &Problem) -> &'static str {
+        match (problem.code.as_str(), &self.token) {
+            ("unauthenticated", None) => "; here: --token-file FILE, or HALDANE_TOKEN_FILE",
+            ("unauthenticated" | "forbidden", Some(_)) => {
+                "; here: the token is that of --token-file or HALDANE_TOKEN_FILE"
+            }
+            _ => "",
+        }
     }
 
     fn away(&self, what: &str) -> Fault {
         let message = format!(
             "no daemon at {} ({what}); start one with `haldane serve` or name it with --server",
-            self.server
+            shown_address(&self.server)
         );
         (Exit::Unavailable, message)
     }
@@ -195,24 +234,73 @@ impl Client {
             .await
             .map_err(|fault| away(&cause(&fault)))?;
         let status = answer.status();
+        let location = answer.headers().get(LOCATION);
+        let location = location.and_then(|value| value.to_str().ok());
+        let location = location.map(str::to_owned);
         let bytes = body(answer, bytes_max).await.map_err(|what| away(&what))?;
         if status.is_success() {
             return Ok(bytes);
         }
-        let text = String::from_utf8(bytes)
-            .map_err(|_| away(&format!("answered {status} in no text; is it Haldane?")))?;
         let exit = if status.is_server_error() {
             Exit::Unavailable
         } else {
             Exit::Usage
         };
-        match serde_json::from_str::<Problem>(&text) {
-            Ok(problem) => Err((exit, shown(&problem))),
-            Err(_) => Err(away(&format!(
-                "answered {status} without a reason; is it Haldane?"
-            ))),
+        match serde_json::from_slice::<Problem>(&bytes) {
+            Ok(problem) => Err((exit, shown(&problem, self.way_out(&problem)))),
+            Err(_) => Err(self.stranger(status, location.as_deref())),
         }
     }
+}
+
+/// The address with a slash at its end, so that paths are joined to it and replace nothing.
+fn server(text: &str) -> Result<url::Url, String> {
+    // Before an @ stands a password.
+    let host = text.rsplit_once('@').map_or(text, |(_, host)| host);
+    let refused = |why: &str| {
+        let shown = plain(host);
+        format!("the daemon's address `{shown}`: {why}; write http://host:7070")
+    };
+    if !text.starts_with("http://") && !text.starts_with("https://") {
+        return Err(refused("it begins with neither http:// nor https://"));
+    }
+    let mut server = url::Url::parse(text).map_err(|fault| refused(&fault.to_string()))?;
+    server.set_query(None);
+    server.set_fragment(None);
+    if !server.path().ends_with('/') {
+        let path = format!("{}/", server.path());
+        server.set_path(&path);
+    }
+    Ok(server)
+}
+
+/// The address for messages: without the password that may stand in it.
+fn shown_address(server: &url::Url) -> String {
+    let mut shown = server.clone();
+    // Only addresses without a host refuse, and http has one.
+    let hidden = shown
+        .set_username("")
+        .and_then(|()| shown.set_password(None));
+    hidden.map_or_else(|()| "that address".to_owned(), |()| shown.to_string())
+}
+
+/// The bearer token of a file: one line that a header can carry.
+fn token(path: &std::path::Path) -> Result<crate::secret::Secret, String> {
+    let text = read::text(
+        path,
+        TOKEN_BYTES_MAX,
+        "name the file that holds the token alone",
+    )?;
+    let text = text.trim();
+    if text.is_empty() {
+        return Err("it is empty; write the token into it, or leave the flag out".to_owned());
+    }
+    if !text.chars().all(|c| c.is_ascii_graphic()) {
+        return Err(
+            "it holds more than one token: spaces, lines or letters beyond ASCII".to_owned(),
+        );
+    }
+    Ok(crate::secret::Secret::new(text))
 }
 
 /// The body, unless it is larger than any document of ours.
@@ -243,29 +331,137 @@ fn cause(fault: &reqwest::Error) -> String {
     cause.to_string()
 }
 
-/// The detail of a problem and of each of its errors.
-fn shown(problem: &Problem) -> String {
-    let mut out = format!("{} [{}]", plain(&problem.detail), problem.code);
-    for error in &problem.errors {
-        let number = |number: Option<usize>| number.map(|number| number.to_string());
-        let place = [
-            Some(error.field.clone()),
-            number(error.line),
-            number(error.column),
-        ];
-        let place: Vec<String> = place.into_iter().flatten().collect();
-        let _ = write!(
-            out,
-            "\n       {}: {}",
-            place.join(":"),
-            plain(&error.message)
-        );
-        if let Some(code) = &error.code {
-            let _ = write!(out, " [{code}]");
-        }
-        if let Some(help) = &error.help {
-            let _ = write!(out, "; {}", plain(help));
-        }
+/// The detail of a problem and of each of its errors that says more.
+fn shown(problem: &Problem, way_out: &str) -> String {
+    let mut out = format!("{}{way_out} [{}]", plain(&problem.detail), problem.code);
+    let told: Vec<String> = problem.errors.iter().map(told).collect();
+    // One fault alone is the detail already.
+    let told = told.iter().filter(|line| **line != plain(&problem.detail));
+    for line in told {
+        let _ = write!(out, "\n       {line}");
     }
     out
+}
+
+/// `field:line:column: message [code]; help`, as much of it as there is.
+fn told(error: &FieldProblem) -> String {
+    let number = |number: Option<usize>| number.map(|number| number.to_string());
+    let place = [
+        Some(error.field.clone()),
+        number(error.line),
+        number(error.column),
+    ];
+    let place = place.into_iter().flatten();
+    let place: Vec<String> = place.filter(|part| !part.is_empty()).collect();
+    let place = place.join(":");
+    let mut out = if place.is_empty() {
+        plain(&error.message)
+    } else {
+        format!("{place}: {}", plain(&error.message))
+    };
+    if let Some(code) = &error.code {
+        let _ = write!(out, " [{code}]");
+    }
+    if let Some(help) = &error.help {
+        let _ = write!(out, "; {}", plain(help));
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests stop at the first surprise")]
+    use super::*;
+
+    #[test]
+    fn an_address_is_read_and_shown_without_its_password() {
+        for (text, wanted) in [
+            ("http://h:7070", "http://h:7070/"),
+            ("https://ci:secret@h/canary?a#b", "https://h/canary/"),
+        ] {
+            assert_eq!(shown_address(&server(text).unwrap()), wanted);
+        }
+        for (text, shown) in [
+            ("h:7070", "`h:7070`: it begins with neither"),
+            ("ci:secret@h:7070", "`h:7070`: it begins with neither"),
+            ("http://ci:secret@", "``: empty host"),
+            (
+                "file:///etc/passwd",
+                "neither http:// nor https://; write http://host:7070",
+            ),
+        ] {
+            let why = server(text).unwrap_err();
+            assert!(
+                why.contains(shown) && !why.contains("secret"),
+                "{text}: {why}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_problem_is_said_once() {
+        let of = |field: &str, message: &str| FieldProblem {
+            field: field.to_owned(),
+            message: message.to_owned(),
+            code: None,
+            line: None,
+            column: None,
+            help: None,
+        };
+        let problem = |errors: Vec<FieldProblem>| Problem {
+            kind: String::new(),
+            title: String::new(),
+            status: 422,
+            detail: "start: `x` is no instant".to_owned(),
+            code: "invalid_submission".to_owned(),
+            errors,
+        };
+        for (errors, wanted) in [
+            (vec![], "start: `x` is no instant [invalid_submission]"),
+            (
+                vec![of("start", "`x` is no instant")],
+                "start: `x` is no instant [invalid_submission]",
+            ),
+            (
+                vec![of("start", "`x` is no instant"), of("", "b")],
+                "start: `x` is no instant [invalid_submission]\n       b",
+            ),
+        ] {
+            assert_eq!(shown(&problem(errors), ""), wanted);
+        }
+    }
+
+    #[test]
+    fn the_token_goes_nowhere_else() {
+        let client = Client::new(&DaemonArgs {
+            server: "http://127.0.0.1:7070/canary".to_owned(),
+            token_file: None,
+        });
+        let client = client.unwrap();
+        for (path, wanted) in [
+            ("v1/analyses", "http://127.0.0.1:7070/canary/v1/analyses"),
+            (
+                "v1/a?b=http://h/",
+                "http://127.0.0.1:7070/canary/v1/a?b=http://h/",
+            ),
+            ("http://127.0.0.1:7070/x", "http://127.0.0.1:7070/x"),
+        ] {
+            assert_eq!(client.address(path).unwrap().as_str(), wanted);
+        }
+        for path in [
+            "http://h.example/v1/analyses",
+            "//h.example/v1",
+            "\\\\h.example/v1",
+            "https://127.0.0.1:7070/v1",
+            "http://127.0.0.1:7071/v1",
+            "file:///etc/passwd",
+        ] {
+            let (exit, message) = client.address(path).unwrap_err();
+            assert_eq!(exit, Exit::Usage, "{path}");
+            assert!(
+                message.contains("instead of http://127.0.0.1:7070"),
+                "{message}"
+            );
+        }
+    }
 }

@@ -15,10 +15,16 @@ use std::path::PathBuf;
 #[derive(Clone, Debug, clap::Args)]
 pub struct DialectsArgs {
     /// Configuration file, for what it changes; the defaults without one
-    #[arg(long)]
+    #[arg(long, value_name = "FILE")]
     pub config: Option<PathBuf>,
     /// How the table is written
-    #[arg(short = 'o', long, value_enum, default_value_t = DialectsFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = DialectsFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: DialectsFormat,
 }
 

@@ -20,7 +20,13 @@ use std::path::{Path, PathBuf};
 #[derive(Clone, Debug, clap::Args)]
 pub struct EndingArgs {
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = WaitFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = WaitFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: WaitFormat,
     /// Write the verdict as JUnit XML to this file as well: a case for it, and one for each metric
     #[arg(long, value_name = "FILE")]
@@ -29,10 +35,10 @@ pub struct EndingArgs {
     #[arg(long, value_name = "FILE")]
     pub summary: Option<PathBuf>,
     /// What an inconclusive verdict ends with; 3 unless the daemon is configured otherwise
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "END")]
     pub inconclusive_as: Option<InconclusiveAs>,
     /// What a daemon or a source that cannot be reached ends with; 4 unless configured otherwise
-    #[arg(long, value_enum)]
+    #[arg(long, value_enum, value_name = "END")]
     pub error_as: Option<ErrorAs>,
 }
 
@@ -87,6 +93,20 @@ impl EndingArgs {
         ]
         .into_iter()
         .find_map(|(asked, flag)| asked.then_some(flag))
+    }
+
+    /// Before anything is waited for: a file that cannot be written must not be found out hours
+    /// later, and a job that is killed must not leave the verdict of the run before.
+    pub(crate) fn begin(&self) -> Result<(), Fault> {
+        if let Some(path) = &self.junit {
+            let message = "ended from outside before there was a verdict";
+            let xml = junit::of_fault(message, Exit::Interrupted);
+            written("--junit", path, std::fs::write(path, xml))?;
+        }
+        if let Some(path) = &self.summary {
+            written("--summary", path, append(path, ""))?;
+        }
+        Ok(())
     }
 
     /// Shows the whole document of a final verdict, everywhere it is asked for. `told` is what the
@@ -193,6 +213,9 @@ fn append(path: &Path, text: &str) -> std::io::Result<()> {
         .create(true)
         .append(true)
         .open(path)?;
+    if text.is_empty() {
+        return Ok(());
+    }
     file.write_all(format!("{text}\n").as_bytes())
 }
 

@@ -211,7 +211,7 @@ Examples:
 pub(super) const CONFORMANCE: &str = "\
 Examples:
   haldane conformance http://127.0.0.1:7070
-  haldane conformance http://127.0.0.1:7070 --binding shop --template http-service --output junit
+  haldane conformance http://127.0.0.1:7070 --binding shop --template conformance --output junit
   haldane conformance http://127.0.0.1:7070 --only argo-rollouts-web --only KG-2";
 
 /// `haldane dialects`

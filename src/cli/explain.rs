@@ -114,6 +114,9 @@ fn to_pass(metric: &MetricDocument, style: Style) -> String {
     match (metric.label.as_str(), ends) {
         ("no_data" | "lagging", _) => {
             let why = metric.no_data.as_deref().unwrap_or("no data");
+            // Anything at all is what the reason is about already.
+            let any = metric.needs.what == "data" && metric.needs.count == Some(1);
+            let more = if any { "" } else { more.as_str() };
             format!("{}{more}", crate::cli::style::plain(why))
         }
         ("within", Some((_, Some(far)))) => format!(

@@ -36,3 +36,9 @@ pub(crate) fn sparks(metric: &MetricDocument, style: Style) -> [String; 2] {
     };
     style.sparks([&baseline.spark, &canary.spark], 2.0 * limit)
 }
+
+/// `1 run`, `2 runs`.
+pub(crate) fn counted(count: usize, word: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {word}{plural}")
+}

@@ -37,7 +37,7 @@ pub struct ListArgs {
     #[command(flatten)]
     pub daemon: DaemonArgs,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
 }
 
@@ -48,13 +48,13 @@ pub struct AddArgs {
     #[command(flatten)]
     pub daemon: DaemonArgs,
     /// Only this service
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
     /// Only this environment
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub environment: Option<String>,
     /// Only this region
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub region: Option<String>,
     /// When it begins (RFC 3339); now without
     #[arg(long, value_name = "INSTANT")]

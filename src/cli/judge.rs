@@ -232,16 +232,10 @@ async fn from_source(args: &JudgeArgs) -> Result<Judged, Fault> {
     };
     let template = read_template(path)?;
     let now = Clock::system().now();
-    let instant = |name: &str, text: &str| {
-        parse_instant(text, now).ok_or_else(|| {
-            let message = format!(
-                "--{name} `{text}` is no instant; write 2026-03-01T12:00:00Z, seconds since the \
-                 epoch, now, or -30m"
-            );
-            (Exit::Usage, message)
-        })
-    };
-    let (start, end) = (instant("start", &args.start)?, instant("end", &args.end)?);
+    let (start, end) = (
+        instant("start", &args.start, now)?,
+        instant("end", &args.end, now)?,
+    );
     if end <= start {
         return Err((
             Exit::Usage,
@@ -335,6 +329,17 @@ pub(crate) fn baseline_scope(
         None if template.baseline != BaselineMode::Concurrent => arm_scope("canary", canary),
         given => arm_scope("baseline", given),
     }
+}
+
+/// The instant of a flag.
+pub(crate) fn instant(flag: &str, text: &str, now: Timestamp) -> Result<Timestamp, Fault> {
+    parse_instant(text, now).ok_or_else(|| {
+        let message = format!(
+            "--{flag} `{text}` is no instant; write 2026-03-01T12:00:00Z, seconds since the epoch, \
+             now, or -30m"
+        );
+        (Exit::Usage, message)
+    })
 }
 
 /// RFC 3339, seconds, `now`, or an offset from now such as `-30m`.

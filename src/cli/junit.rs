@@ -34,7 +34,8 @@ pub(crate) fn of_verdict(document: &VerdictDocument, exit: Exit) -> String {
         _ => Came::Error(reason()),
     };
     let mut cases = vec![Case(class.clone(), "verdict".to_owned(), came)];
-    let promoted = document.verdict == "promote";
+    // What is worse and yet let the job go on did not count, by whatever flag or policy it did.
+    let promoted = exit == Exit::Clean;
     for metric in document.metrics.iter().flatten() {
         let class = format!("{class}.metrics");
         cases.push(Case(
@@ -70,7 +71,7 @@ pub(crate) fn of_fault(message: &str, exit: Exit) -> String {
     suite("haldane", "", &[], &[case])
 }
 
-/// What is worse and yet was promoted did not count.
+/// What is worse and yet ended like a promote did not count.
 fn of_metric(metric: &MetricDocument, promoted: bool) -> Came {
     let style = Style::DOCUMENT;
     let message = format!(
@@ -151,4 +152,41 @@ fn suite(name: &str, attributes: &str, properties: &[(&str, &str)], cases: &[Cas
     }
     out.push_str("  </testsuite>\n</testsuites>\n");
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_metric_fails_only_where_the_job_does() {
+        let arm = r#"{"n":1,"n_eff":1,"level":1,"bad":null,"coverage":1}"#;
+        let text = format!(
+            r#"{{"schema":"haldane.verdict/1","id":"a","verdict":"inconclusive","final":true,
+            "score":80,"reason":"","row":1,"hold":null,"on_inconclusive":"hold",
+            "status":"concluded","service":"s","deploy":{{"id":null,"environment":null,
+            "region":null,"revision":null,"commit":null,"artifact_digest":null,
+            "change_type":null,"actor":null,"traffic_share":null,"traceparent":null}},
+            "template":{{"name":"t","digest":"d"}},"plan_digest":"d","look":1,"looks_planned":1,
+            "started_at":"","submitted_at":"","deadline":"","covered_to":null,"decided_at":null,
+            "next_look_at":null,"author":null,"source_fault":null,"metrics":[{{"name":"errors",
+            "label":"worse","role":"info","group":"","weight":1,"harm":"increase",
+            "limit":{{"relative":0.1}},"unit":"","test":"","baseline":{arm},"canary":{arm},
+            "effect":null,"evidence":null,"needs":{{"what":"nothing"}},"no_data":null,
+            "both_degraded":"no","notes":[]}}]}}"#
+        );
+        let document: VerdictDocument = serde_json::from_str(&text).expect("A9: a document");
+        for (exit, wanted) in [
+            (Exit::Rollback, "failures=\"2\" errors=\"0\" skipped=\"0\""),
+            (
+                Exit::Inconclusive,
+                "failures=\"1\" errors=\"1\" skipped=\"0\"",
+            ),
+            // A policy that lets the job go on lets the metric be.
+            (Exit::Clean, "failures=\"0\" errors=\"0\" skipped=\"2\""),
+        ] {
+            let xml = of_verdict(&document, exit);
+            assert!(xml.contains(wanted), "{exit:?}: {xml}");
+        }
+    }
 }

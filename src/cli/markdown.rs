@@ -1,9 +1,13 @@
 //! A judgement for a comment or a job summary. Always UTF-8 and without colour: it is a document,
 //! not a terminal.
 
-use crate::cli::card::Card;
+use crate::cli::card::{Card, time_left};
 use crate::cli::figures;
 use crate::cli::style::Style;
+use crate::time::Timestamp;
+use crate::wire::line::one_line;
+use crate::wire::markdown::plain;
+use crate::wire::verdict::VerdictDocument;
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
@@ -14,17 +18,13 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
     if let Some(revision) = card.revision {
         let _ = write!(title, " {revision}");
     }
-    // Two hyphens would end the comment early.
-    let mut marker = escaped(card.service);
-    while marker.contains("--") {
-        marker = marker.replace("--", "-");
-    }
+    let marker = marker(card.service);
     let mut out = format!(
         "<!-- haldane:{marker} -->\n### {} {} {}\n\n{}\n",
         style.symbol(card.word),
         card.word.to_uppercase().replace('_', " "),
-        escaped(&title),
-        escaped(card.sentence)
+        plain(&title),
+        plain(card.sentence)
     );
     if let Some(hold) = card.hold.filter(|hold| *hold != "arm_absent") {
         let _ = writeln!(out, "\nHeld: {}", hold.replace('_', " "));
@@ -44,9 +44,9 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
         let metric = &*metric;
         let sparks = figures::sparks(metric, style);
         let arms = [&metric.baseline, &metric.canary];
-        let mut cells = vec![style.symbol(&metric.label).to_owned(), metric.name.clone()];
+        let mut cells = vec![style.symbol(&metric.label).to_owned(), plain(&metric.name)];
         for (arm, spark) in arms.into_iter().zip(sparks) {
-            let level = figures::level(arm, &metric.unit);
+            let level = plain(&figures::level(arm, &metric.unit));
             let spark = spark.trim();
             cells.push(if spark.is_empty() {
                 level
@@ -54,14 +54,37 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
                 format!("{level} `{spark}`")
             });
         }
-        cells.extend([
+        let figures = [
             figures::effect(metric),
             figures::interval(metric, style),
             figures::limit(metric, style),
             figures::sizes(metric),
-        ]);
-        let cells: Vec<String> = cells.iter().map(|cell| escaped(cell)).collect();
+        ];
+        cells.extend(figures.iter().map(|figure| plain(figure)));
         let _ = writeln!(out, "| {} |", cells.join(" | "));
+    }
+    out
+}
+
+/// Many analyses, a row each.
+pub(crate) fn list(analyses: &[VerdictDocument], now: Timestamp) -> String {
+    let style = Style::DOCUMENT;
+    let mut out = String::from("| verdict | service | look | time | why | id |\n");
+    out.push_str("|---|---|---:|---|---|---|\n");
+    for document in analyses {
+        let revision = document.deploy.revision.as_deref().unwrap_or_default();
+        let service = plain(&format!("{} {revision}", document.service));
+        let _ = writeln!(
+            out,
+            "| {} {} | {service} | {}/{} | {} | {} | {} |",
+            style.symbol(&document.verdict),
+            plain(&document.verdict),
+            document.look,
+            document.looks_planned,
+            time_left(document, now),
+            plain(&document.reason),
+            plain(&document.id)
+        );
     }
     out
 }
@@ -69,14 +92,16 @@ pub(crate) fn whole(card: &Card<'_>) -> String {
 /// No verdict, because of a fault.
 pub(crate) fn fault(message: &str) -> String {
     let symbol = Style::DOCUMENT.symbol("no_data");
-    format!("### {symbol} NO VERDICT\n\n{}\n", escaped(message))
+    format!("### {symbol} NO VERDICT\n\n{}\n", plain(message))
 }
 
-/// Text from a stranger must stay text: no HTML, no further cell, no further line.
-fn escaped(text: &str) -> String {
-    crate::cli::style::plain(text)
-        .replace('<', "&lt;")
-        .replace('|', "\\|")
+/// A service's name inside an HTML comment, which neither two hyphens nor brackets may end early.
+fn marker(service: &str) -> String {
+    let mut out = one_line(service).replace(['<', '>'], "-");
+    while out.contains("--") {
+        out = out.replace("--", "-");
+    }
+    out
 }
 
 #[cfg(test)]
@@ -84,7 +109,20 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_stranger_writes_no_html_and_no_cells() {
-        assert_eq!(escaped("a<b>|c\nd&"), "a&lt;b>\\|c d&");
+    fn a_service_does_not_end_its_comment() {
+        for (service, wanted) in [
+            ("shop", "shop"),
+            ("a-->b\n<c", "a-b -c"),
+            ("my_svc", "my_svc"),
+        ] {
+            assert_eq!(marker(service), wanted);
+        }
+    }
+
+    #[test]
+    fn a_fault_is_text() {
+        let said = fault("no `shop` *here* [x](https://h) @all <b>");
+        let wanted = "no \\`shop\\` \\*here\\* \\[x\\](https://h) @\u{200b}all &lt;b>\n";
+        assert!(said.ends_with(wanted), "{said}");
     }
 }

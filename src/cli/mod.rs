@@ -82,12 +82,12 @@ pub fn run() -> ExitCode {
         }
     };
     crate::prometheus::install_crypto();
-    let drains = args.command.drains();
+    let listens = args.command.listens();
     let exit = runtime.block_on(async {
         tokio::select! {
             // In this order the signal is listened for before anything has begun.
             biased;
-            () = interrupted(), if !drains => Exit::Interrupted,
+            () = serve::stop_signal(), if !listens => Exit::Interrupted,
             exit = dispatch(args.command, &mut output) => exit,
         }
     });
@@ -98,13 +98,6 @@ pub fn run() -> ExitCode {
         runtime.shutdown_timeout(std::time::Duration::from_secs(1));
     }
     exit.into()
-}
-
-/// Ctrl-C, for commands that have nothing to drain.
-async fn interrupted() {
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// The exit code of what was done; a fault is said first.

@@ -25,19 +25,30 @@ pub struct SimulateArgs {
     #[arg(default_value = "simulations")]
     pub files: Vec<PathBuf>,
     /// Runs of each scenario, each with the next seed; with more than one, rates are required
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=1_000_000))]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=1_000_000),
+        value_name = "N"
+    )]
     pub runs: u32,
     /// The seed of the first run; that of each scenario without
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub seed: Option<u64>,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub jobs: Option<u16>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = ReportFormat::Text)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = ReportFormat::Text,
+        value_name = "FORMAT"
+    )]
     pub output: ReportFormat,
     /// Judge by this template instead of those the scenarios name
-    #[arg(short = 't', long)]
+    #[arg(short = 't', long, value_name = "FILE")]
     pub template: Option<PathBuf>,
     /// Move the scenario to another instant (RFC 3339)
     #[arg(long, value_name = "INSTANT")]
@@ -52,10 +63,10 @@ pub struct SimulateArgs {
     pub serve: Option<String>,
     /// With --serve: so many times faster than life
     #[arg(long, default_value_t = 1, requires = "serve",
-        value_parser = clap::value_parser!(u32).range(1..=600))]
+        value_parser = clap::value_parser!(u32).range(1..=600), value_name = "FACTOR")]
     pub speed: u32,
     /// With --serve: so long until the start of the scenario, in its own time
-    #[arg(long, default_value = "1m", requires = "serve", value_name = "TIME")]
+    #[arg(long, default_value = "1m", requires = "serve", value_name = "LENGTH")]
     pub lead: String,
 }
 

@@ -1,5 +1,6 @@
 //! What came of scenarios, as text, JSON and Markdown.
 
+use crate::cli::figures::counted;
 use crate::cli::simulate::Done;
 use crate::cli::style::Style;
 use crate::engine::verdict::Hold;
@@ -155,8 +156,8 @@ fn in_words(rates: &Rates) -> String {
         },
     );
     format!(
-        "{} runs: errors {}, allowed {} %; {median}; promote {}, rollback {}, inconclusive {}",
-        rates.errors.of,
+        "{}: errors {}, allowed {} %; {median}; promote {}, rollback {}, inconclusive {}",
+        counted(rates.errors.of, "run"),
         share(&rates.errors),
         percent(rates.allowed),
         share(&rates.promote),
@@ -175,8 +176,8 @@ fn summary(done: &[Done], runs: u32) -> String {
         format!(" of {runs} runs each")
     };
     format!(
-        "{} scenarios{runs}: {} of {all} requirements met",
-        done.len(),
+        "{}{runs}: {} of {all} requirements met",
+        counted(done.len(), "scenario"),
         all - failed
     )
 }

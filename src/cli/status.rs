@@ -5,6 +5,7 @@ use crate::cli::args::{Format, StatusArgs};
 use crate::cli::card::{Card, next_look, time_left};
 use crate::cli::client::{Client, Fault, Reply};
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::output::Output;
 use crate::cli::style::{Style, columns, plain};
 use crate::cli::{markdown, table};
@@ -39,7 +40,10 @@ pub(crate) async fn run(args: &StatusArgs, output: &mut Output) -> Exit {
             output.note("no analyses; `haldane submit` starts one");
         } else {
             let now = Clock::system().now();
-            output.data(&list_text(&list.analyses, now, output.style));
+            output.data(&match args.output {
+                Format::Markdown => markdown::list(&list.analyses, now),
+                Format::Table | Format::Json => list_text(&list.analyses, now, output.style),
+            });
         }
         if list.next.is_some() {
             output.note("there are older ones; `--output json` shows where the next page begins");
@@ -114,9 +118,8 @@ fn one(document: &VerdictDocument, now: Timestamp, style: Style) -> String {
         if let Some(status) = delivery.status {
             let _ = write!(text, " ({status})");
         }
-        let attempts = delivery.attempts;
-        let plural = if attempts == 1 { "" } else { "s" };
-        let _ = write!(text, " after {attempts} attempt{plural}");
+        let attempts = usize::try_from(delivery.attempts).unwrap_or(usize::MAX);
+        let _ = write!(text, " after {}", counted(attempts, "attempt"));
         if let Some(detail) = &delivery.detail {
             let _ = write!(text, ", {detail}");
         }

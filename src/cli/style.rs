@@ -132,10 +132,15 @@ pub(crate) fn columns(text: &str) -> usize {
     text.chars().map(|c| step(c, &mut escape)).sum()
 }
 
-/// The text without what would move a cursor: it may come from a stranger.
+/// The text without what would move a cursor or turn the direction of what follows: it may come
+/// from a stranger.
 pub(crate) fn plain(text: &str) -> String {
     text.chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
+        .map(|c| match c {
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' => '\u{fffd}',
+            c if c.is_control() => ' ',
+            c => c,
+        })
         .collect()
 }
 
@@ -174,5 +179,6 @@ mod tests {
     #[test]
     fn nothing_from_a_stranger_moves_the_cursor() {
         assert_eq!(plain("a\u{1b}[2Jb\nc\rd"), "a [2Jb c d");
+        assert_eq!(plain("a\u{202e}b"), "a\u{fffd}b");
     }
 }

@@ -1,26 +1,51 @@
 //! `haldane submit`: a rollout from flags to the daemon.
 
-use crate::cli::args::SubmitArgs;
+use crate::cli::args::{DeployArgs, SubmitArgs};
 use crate::cli::client::{Client, Fault, Reply};
 use crate::cli::ending::WaitFormat;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::inputs;
+use crate::cli::judge::{inputs, instant};
 use crate::cli::output::Output;
-use crate::cli::wait::{FIRST_ANSWER_MAX, PAUSE, Waiting, timeout, until_final};
+use crate::cli::serve::stop_signal;
+use crate::cli::wait::{self, FIRST_ANSWER_MAX, PAUSE, Waiting, timeout, until_final};
 use crate::http::wire::SubmittedDocument;
+use crate::serve::clock::Clock;
 use crate::serve::template_files;
+use crate::time::Timestamp;
 use crate::units::Probability;
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument, WebhookInput};
 use std::path::Path;
+use std::sync::OnceLock;
 use std::time::Instant;
 
 /// Runs the command.
 pub(crate) async fn run(args: &SubmitArgs, output: &mut Output) -> Exit {
-    let done = submit(args, output).await;
+    let known = OnceLock::new();
+    let done = tokio::select! {
+        biased;
+        () = stop_signal() => Err(interrupted(known.get())),
+        done = submit(args, &known, output) => done,
+    };
     args.ending.ended(done, output)
 }
 
-async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
+/// A signal ended it; `known` is the analysis, if the daemon had answered.
+fn interrupted(known: Option<&String>) -> Fault {
+    known.map_or_else(
+        || {
+            let message = "interrupted before the daemon had answered; `haldane status` shows \
+                           whether it has the analysis";
+            (Exit::Interrupted, message.to_owned())
+        },
+        |id| wait::interrupted(id),
+    )
+}
+
+async fn submit(
+    args: &SubmitArgs,
+    known: &OnceLock<String>,
+    output: &mut Output,
+) -> Result<Exit, Fault> {
     let client = Client::new(&args.daemon)?;
     if let Some(flag) = args.ending.needs_waiting().filter(|_| !args.wait) {
         return Err((
@@ -30,23 +55,24 @@ async fn submit(args: &SubmitArgs, output: &mut Output) -> Result<Exit, Fault> {
     }
     let timeout = args.timeout.as_deref().map(timeout).transpose()?;
     let document = submission(args)?;
+    args.ending.begin()?;
     let body = serde_json::to_string(&document)
         .map_err(|fault| (Exit::Internal, format!("the submission: {fault}")))?;
     let reply = posted(&client, body, args, output).await?;
     let submitted: SubmittedDocument = reply.read()?;
-    let id = submitted.id;
+    let id = known.get_or_init(|| submitted.id);
     if args.wait {
         output.note(&format!("analysis {id}"));
         let waiting = Waiting {
             timeout,
             ending: &args.ending,
         };
-        return until_final(&client, &id, waiting, output).await;
+        return until_final(&client, id, waiting, output).await;
     }
     if args.ending.output == WaitFormat::Json {
         output.data(&reply.0);
     } else {
-        output.data(&id);
+        output.data(id);
         output.note(&format!("wait for its verdict with: haldane wait {id}"));
     }
     Ok(Exit::Clean)
@@ -125,13 +151,31 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
             traffic_share: deploy.traffic_share.as_deref().map(share).transpose()?,
             ..DeployInput::default()
         },
-        start: args.start.clone(),
+        start: args
+            .start
+            .as_deref()
+            .map(|text| start(text, deploy))
+            .transpose()?,
         duration: args.duration.clone(),
         webhooks: args.webhooks.iter().map(webhook).collect(),
         shadow: args.together.shadow.then_some(true),
         release: args.together.release(),
         wave: args.together.wave()?,
     })
+}
+
+/// As other commands read it, in the one form the API takes.
+fn start(text: &str, deploy: &DeployArgs) -> Result<String, Fault> {
+    let relative = Timestamp::parse(text).is_none();
+    let at = instant("start", text, Clock::system().now())?;
+    if relative && deploy.deploy_id.is_some() {
+        let message = format!(
+            "--start `{text}` is another instant whenever the job runs again, which --deploy-id \
+             makes one analysis of; write {at}, or leave one of them out"
+        );
+        return Err((Exit::Usage, message));
+    }
+    Ok(at.to_string())
 }
 
 /// `10%` or `0.1`.
@@ -170,12 +214,16 @@ mod tests {
     fn the_api_takes_what_the_flags_make() {
         let sent = document(
             "--traffic-share 10% --webhook http://h.example/x --webhook-key argo \
-             --deploy-id d1 --input a=b=c --duration 30m",
+             --deploy-id d1 --input a=b=c --duration 30m --start=1772366400",
         );
-        let body = serde_json::to_vec(&sent.unwrap()).unwrap();
+        let sent = sent.unwrap();
+        let sent_start = sent.start.clone();
+        let body = serde_json::to_vec(&sent).unwrap();
         let checked = crate::wire::submission::parse(&body).unwrap();
         assert_eq!(checked.deploy.traffic_share, Probability::new(0.1));
         assert_eq!(checked.inputs.get("a").unwrap(), "b=c");
+        assert_eq!(sent_start.as_deref(), Some("2026-03-01T12:00:00Z"));
+        assert!(document("--start -5m").is_ok());
         let receiver = checked.receivers.first().unwrap();
         assert_eq!(
             receiver.secret,
@@ -190,6 +238,8 @@ mod tests {
             ("--traffic-share much", "--traffic-share `much`"),
             ("--input a", "--input `a`"),
             ("--webhook-key argo", "--webhook-key"),
+            ("--start soon", "--start `soon` is no instant"),
+            ("--start=-5m --deploy-id a", "another instant whenever"),
         ] {
             let (exit, message) = document(flags).unwrap_err();
             assert_eq!(exit, Exit::Usage);

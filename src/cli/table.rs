@@ -77,6 +77,10 @@ pub(crate) fn whole(card: &Card<'_>, style: Style) -> String {
         out.push_str(&findings(card, style));
     }
     for metric in card.metrics {
+        if let Some(why) = unsaid(metric, card.sentence) {
+            let word = metric.label.replace('_', " ");
+            let _ = writeln!(out, "    {}: {word}: {}", metric.name, plain(why));
+        }
         for note in &metric.notes {
             let _ = writeln!(out, "    {}: {}", metric.name, plain(note));
         }
@@ -103,6 +107,13 @@ pub(crate) fn whole(card: &Card<'_>, style: Style) -> String {
         let _ = writeln!(out, "  source warning: {}", plain(warning));
     }
     out
+}
+
+/// Why a metric has no data, unless it is the one the sentence is about.
+fn unsaid<'m>(metric: &'m MetricDocument, sentence: &str) -> Option<&'m str> {
+    let why = metric.no_data.as_deref()?;
+    let said = sentence.starts_with(&metric.name) && sentence.contains(why);
+    (!said).then_some(why)
 }
 
 /// One row per metric.
@@ -228,8 +239,9 @@ fn thinned(spark: &str, bars: usize) -> String {
 
 /// `p 0.0004 ≤ 0.0125`: the p-value of what was shown, or is nearest to being shown.
 fn evidence(metric: &MetricDocument, style: Style) -> String {
-    if let Some(why) = &metric.no_data {
-        return plain(why);
+    // Why there are no data is said below the table: it is a sentence, and no column is so wide.
+    if metric.no_data.is_some() {
+        return "-".to_owned();
     }
     let Some(evidence) = &metric.evidence else {
         return "-".to_owned();

@@ -7,6 +7,8 @@ use crate::cli::client::{Client, Fault, Reply};
 use crate::cli::ending::EndingArgs;
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
+use crate::cli::serve::stop_signal;
+use crate::cli::style::plain;
 use crate::http::wire::path_segment;
 use crate::serve::clock::Clock;
 use crate::time::Span;
@@ -47,14 +49,30 @@ pub(crate) async fn run(args: &WaitArgs, output: &mut Output) -> Exit {
     let done = async {
         let timeout = timeout(&args.timeout)?;
         let client = Client::new(&args.daemon)?;
+        args.ending.begin()?;
         let waiting = Waiting {
             timeout: Some(timeout),
             ending: &args.ending,
         };
         until_final(&client, &args.id, waiting, output).await
     };
-    let done = done.await;
+    let done = tokio::select! {
+        biased;
+        () = stop_signal() => Err(interrupted(&args.id)),
+        done = done => done,
+    };
     args.ending.ended(done, output)
+}
+
+/// A signal ended the wait: the analysis knows nothing of it.
+pub(crate) fn interrupted(id: &str) -> Fault {
+    let message = format!("interrupted; the analysis goes on, {}", later(id));
+    (Exit::Interrupted, message)
+}
+
+/// How its verdict is heard all the same.
+fn later(id: &str) -> String {
+    format!("and `haldane wait {}` hears its verdict", plain(id))
 }
 
 /// Polls until the verdict is final, shows it, and says what to end with.
@@ -92,7 +110,11 @@ pub(crate) async fn until_final(
             let late = format!("no verdict within --timeout {limit}");
             return Err(match watch.away {
                 Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
-                None => (Exit::Inconclusive, format!("{late}; the analysis goes on")),
+                None => {
+                    let fault = &watch.source_fault;
+                    let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
+                    (Exit::Inconclusive, message)
+                }
             });
         }
     }
@@ -111,6 +133,8 @@ struct Watch {
     /// Why it does not answer at present.
     away: Option<String>,
     line_at: Option<Instant>,
+    /// Why the daemon's source does not answer at present; empty when it does.
+    source_fault: String,
 }
 
 impl Watch {
@@ -122,6 +146,7 @@ impl Watch {
             reached: false,
             away: None,
             line_at: None,
+            source_fault: String::new(),
         }
     }
 
@@ -144,13 +169,18 @@ impl Watch {
         if line {
             self.line_at = Some(Instant::now());
         }
+        let fault = document.source_fault.as_deref();
+        let fault = fault.map_or_else(String::new, |fault| {
+            format!("; the source does not answer: {}", plain(fault))
+        });
         let text = format!(
-            "look {} of {}, {}: {}",
+            "look {} of {}, {}: {}{fault}",
             document.look,
             document.looks_planned,
             time_left(document, Clock::system().now()),
-            crate::cli::style::plain(&document.reason)
+            plain(&document.reason)
         );
+        self.source_fault = fault;
         output.progress(&text, line);
     }
 

@@ -2,6 +2,7 @@
 
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::output::Output;
 use crate::simulate::work::Progress;
 use std::sync::Arc;
@@ -19,6 +20,25 @@ pub(crate) async fn shown<T: Send + 'static>(
     output: &mut Output,
     work: impl FnOnce(&Progress) -> Result<T, Fault> + Send + 'static,
 ) -> Result<T, Fault> {
+    watched(output, bar, work).await
+}
+
+/// The same for a search, whose steps decide how many follow: how much is done, of nobody knows
+/// how much.
+pub(crate) async fn searching<T: Send + 'static>(
+    output: &mut Output,
+    what: &'static str,
+    work: impl FnOnce(&Progress) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
+    let text = move |done: usize, _: usize| format!("{} so far", counted(done, what));
+    watched(output, text, work).await
+}
+
+async fn watched<T: Send + 'static>(
+    output: &mut Output,
+    text: impl Fn(usize, usize) -> String,
+    work: impl FnOnce(&Progress) -> Result<T, Fault> + Send + 'static,
+) -> Result<T, Fault> {
     let progress = Arc::new(Progress::default());
     let watched = Arc::clone(&progress);
     let mut work = tokio::task::spawn_blocking(move || work(&progress));
@@ -31,7 +51,7 @@ pub(crate) async fn shown<T: Send + 'static>(
                 count += 1;
                 let (done, all) = watched.now();
                 if all > 1 {
-                    output.progress(&bar(done, all), count.is_multiple_of(LINES_EVERY));
+                    output.progress(&text(done, all), count.is_multiple_of(LINES_EVERY));
                 }
             }
         }

@@ -50,7 +50,8 @@ impl State {
     }
 
     /// The state of an analysis. An inconclusive verdict is a rollback where its template says so;
-    /// one for want of a source is an error.
+    /// one for want of a source is an error. What a person ended without a verdict (a cancellation,
+    /// an override to inconclusive) is inconclusive whatever the template says: nobody found harm.
     ///
     /// One in shadow is a promote to everybody who asks, from the start and whatever its verdict:
     /// it is only watched, and at the gate that asks the opposite question nothing happens.
@@ -68,6 +69,7 @@ impl State {
         match end.verdict {
             Verdict::Promote => Self::Promote,
             Verdict::Rollback => Self::Rollback,
+            Verdict::Inconclusive if end.author.is_some() => Self::Inconclusive,
             Verdict::Inconclusive => {
                 let judgement = view.judgement.as_deref();
                 let reason = verdict::because(end.row, end.hold.as_ref(), judgement);

@@ -3,13 +3,20 @@
 
 use crate::engine::good::Good;
 use crate::time::Timestamp;
+use crate::units::MinEffect;
 use std::sync::Arc;
+
+/// Figures of one glance that are kept; beyond, what is wrong comes first, and the rest is counted
+/// in its words only. It keeps a record of a minute's look under 2 kB.
+pub const FIGURES_MAX: usize = 8;
 
 /// What has followed a verdict so far.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct After {
     /// Who took note of the verdict first, once somebody has.
     pub acknowledged: Option<Acknowledged>,
+    /// By when somebody must have, where the template says so.
+    pub acknowledge_by: Option<Timestamp>,
     /// How the watch after a rollback stands; absent without one.
     pub watch: Option<Watch>,
     /// What was promoted last in the same place before this rollback.
@@ -73,8 +80,54 @@ impl Seen {
     }
 }
 
+/// What it was told by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum By {
+    /// The burn of an error budget.
+    Burn,
+    /// A metric's difference from its limit.
+    Comparison,
+    /// That the canary gets no traffic any more, and the baseline does.
+    Traffic,
+}
+
+impl By {
+    const ALL: [Self; 3] = [Self::Burn, Self::Comparison, Self::Traffic];
+
+    /// The word in records and documents.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Burn => "burn",
+            Self::Comparison => "comparison",
+            Self::Traffic => "traffic",
+        }
+    }
+
+    /// The reverse of [`By::word`].
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|by| by.word() == word)
+    }
+}
+
+/// What was measured of one objective or metric.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Figure {
+    /// The objective or the metric; of a value of `group_by` with that value.
+    pub of: String,
+    /// What kind it is.
+    pub by: By,
+    /// The canary's burn or level; absent without data.
+    pub canary: Option<f64>,
+    /// The baseline's.
+    pub baseline: Option<f64>,
+    /// The burn under which it is well, or the metric's limit.
+    pub limit: MinEffect,
+    /// The canary's events or samples.
+    pub n: u64,
+}
+
 /// One look after a rollback.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Glance {
     /// Its number, from 1.
     pub number: u32,
@@ -84,16 +137,21 @@ pub struct Glance {
     pub seen: Seen,
     /// The same in words.
     pub detail: String,
+    /// What it was told by; absent when nothing could be read.
+    pub by: Option<By>,
+    /// At most [`FIGURES_MAX`].
+    pub figures: Vec<Figure>,
 }
 
 /// How a watch ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// What was wrong is right again, or the canary is gone.
+    /// What was wrong is right again, or the canary is gone and what remains is well.
     Recovered,
-    /// What was wrong is wrong still at the end.
+    /// What was wrong is wrong still in the last window.
     Ineffective,
-    /// It could not be told: absence of data is not health (A5).
+    /// It could not be told: absence of data is not health (A5), and neither is a last window that
+    /// was well when more were asked for.
     Unknown,
 }
 
@@ -116,7 +174,7 @@ impl Outcome {
 }
 
 /// The end of a watch.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct Ending {
     /// Which.
     pub outcome: Outcome,
@@ -124,4 +182,8 @@ pub struct Ending {
     pub at: Timestamp,
     /// What was seen last, in words.
     pub detail: String,
+    /// What it was told by; absent when it could not be told.
+    pub by: Option<By>,
+    /// What was measured then, at most [`FIGURES_MAX`].
+    pub figures: Vec<Figure>,
 }

@@ -28,10 +28,11 @@ pub const IGNORED_MAX: u32 = 8;
 /// Source failures recorded between two successes; further ones are retried without a record.
 pub const SOURCE_NOTES_MAX: u32 = 4;
 
-/// Rollbacks watched at a time; a further one is not watched. A thousand rollbacks within a quarter
+/// Rollbacks watched at a time; of a further one it is recorded that nothing is known. A thousand rollbacks within a quarter
 /// of an hour are an incident of another kind, and the source has better things to answer then.
 pub const WATCHED_MAX: usize = 1_000;
-/// How late the watch of a rollback may go on after a restart; what is older is not looked at.
+/// How late the watch of a rollback may go on after a restart; of what is older it is recorded that
+/// nothing is known.
 pub const WATCH_LATE_MAX: Span = Span::from_s(3_600);
 
 /// What the engine may use.
@@ -94,6 +95,8 @@ pub struct Stats {
     pub messages_dead: usize,
     /// Rollbacks under watch.
     pub watched: usize,
+    /// Rollbacks nobody took note of in the time their template gives.
+    pub unacknowledged: usize,
     /// Attempts under way.
     pub sending: usize,
     /// Records that are not yet durable.

@@ -37,6 +37,7 @@ pub mod recover;
 mod requests;
 pub mod schedule;
 mod sending;
+pub mod sight;
 pub mod subscription;
 pub mod telling;
 mod timers;
@@ -207,6 +208,9 @@ impl Engine {
                 (Some(_), _) => stats.concluded += 1,
                 (None, 0) => stats.waiting += 1,
                 (None, _) => stats.looking += 1,
+            }
+            if analysis.is_unacknowledged(self.clock) {
+                stats.unacknowledged += 1;
             }
             let owed = analysis.deliveries.iter().filter(|m| m.end.is_none());
             stats.messages_owed += owed.count();

@@ -48,13 +48,20 @@ impl Receiver {
 
     /// Whether it hears of this moment of an analysis that has, or has not yet, this verdict.
     pub fn hears_of(&self, moment: Moment, verdict: Option<Verdict>) -> bool {
-        let usual = self.form.usual_moments();
-        let wanted = if self.moments.is_empty() {
-            usual
-        } else {
-            &self.moments
+        let wanted = match self.moments.as_slice() {
+            // Who may never hear of the end is not told of the start, unless it asks to be: what
+            // has begun there would stay under way for ever.
+            [] if moment == Moment::Started && self.is_choosy() => false,
+            [] => self.form.usual_moments().contains(&moment),
+            asked => asked.contains(&moment),
         };
-        wanted.contains(&moment) && verdict.is_none_or(|verdict| self.hears(verdict))
+        wanted && verdict.is_none_or(|verdict| self.hears(verdict))
+    }
+
+    /// Whether there is a verdict that it does not hear of.
+    fn is_choosy(&self) -> bool {
+        let all = [Verdict::Promote, Verdict::Rollback, Verdict::Inconclusive];
+        all.into_iter().any(|verdict| !self.hears(verdict))
     }
 
     /// Whether it hears of this verdict.

@@ -206,7 +206,6 @@ impl Engine {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return Ok(());
         };
-        analysis.give_up_late_watch(self.clock);
         let taken_in = analysis.absorb().and_then(|()| guarded(|| analysis.view()));
         let view = match taken_in {
             Ok(view) => Arc::new(view),
@@ -259,8 +258,7 @@ impl Engine {
             // between samples and their judgement, the look is still due and is taken again.
             self.decide_after_failure(id);
         } else if analysis.is_watched() {
-            self.begin_watch(id);
-            self.end_watch(id);
+            self.resume_watch(id);
         }
     }
 }

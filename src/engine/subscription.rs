@@ -107,6 +107,21 @@ impl Form {
         format!("{}, {TEMPLATED}NAME", plain.join(", "))
     }
 
+    /// Whether its message may move something by itself: a gate, a merge, a switch. Of an analysis
+    /// that is only watched none is sent. The answer to a rule moves something too, but is owed,
+    /// and says from the start to go on.
+    pub const fn moves(&self) -> bool {
+        match self {
+            Self::CdEventsApproval
+            | Self::Templated(_)
+            | Self::Github(GithubForm::CommitStatus | GithubForm::DeploymentStatus) => true,
+            Self::CloudEvents
+            | Self::CdEvents
+            | Self::CdEventsCases
+            | Self::Github(GithubForm::Rule(_)) => false,
+        }
+    }
+
     /// What a receiver hears of that does not say: of verdicts, and a test run begins as well.
     pub const fn usual_moments(&self) -> &'static [Moment] {
         match self {

@@ -7,8 +7,9 @@
 use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::delivery::{Birth, Delivery};
-use crate::engine::record::{DeliveryEnd, Fact, Record, Seq};
-use crate::engine::subscription::Moment;
+use crate::engine::github::GithubForm;
+use crate::engine::record::{DeliveryEnd, Fact, Receiver, Record, Seq};
+use crate::engine::subscription::{Form, Moment};
 use crate::engine::verdict::{Source, Verdict};
 use crate::engine::view::View;
 use crate::ids::AnalysisId;
@@ -60,7 +61,7 @@ impl Analysis {
     pub(super) fn bear(&mut self, birth: &Birth, verdict: Option<Verdict>) {
         let receivers = self.receivers.iter().enumerate();
         let born: Vec<_> = receivers
-            .filter(|(_, to)| to.hears_of(birth.moment, verdict))
+            .filter(|(_, to)| self.tells(to, birth.moment, verdict))
             .map(|to| Delivery::born(&self.id, to, birth))
             .collect();
         self.deliveries.extend(born);
@@ -138,7 +139,16 @@ impl Analysis {
     }
 
     pub(super) fn is_heard_of(&self, moment: Moment) -> bool {
-        self.receivers.iter().any(|to| to.hears_of(moment, None))
+        self.receivers.iter().any(|to| self.tells(to, moment, None))
+    }
+
+    /// Whether a receiver hears of a moment. A deployment that waits for an analysis which is only
+    /// watched is told at once to go on, and nothing afterwards.
+    fn tells(&self, to: &Receiver, moment: Moment, verdict: Option<Verdict>) -> bool {
+        if self.coordination.shadow && matches!(to.form, Form::Github(GithubForm::Rule(_))) {
+            return moment == Moment::Started;
+        }
+        to.hears_of(moment, verdict)
     }
 }
 

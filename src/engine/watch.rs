@@ -3,19 +3,19 @@
 //! whatever is seen (A4); every glance and the end are records.
 //!
 //! A glance is stateless: its number and the verdict's instant give its window. So a restart goes
-//! on with the glance that is due, and those that were missed are one.
+//! on with the glance that is due; of those that were missed it takes as many as must be well.
 
 use crate::engine::Engine;
 use crate::engine::after::{Acknowledged, After, Ending, Glance, Outcome, Seen, Watch};
 use crate::engine::analysis::{Analysis, Phase};
 use crate::engine::delivery::Birth;
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, first_from};
-use crate::engine::glance::{Course, WELL_GLANCES, glance, plan_of};
+use crate::engine::glance::{Course, plan_of};
 use crate::engine::good::{Good, Goods};
 use crate::engine::guard::guarded;
-use crate::engine::ledger::Held;
 use crate::engine::limits::WATCH_LATE_MAX;
 use crate::engine::record::{Conclusion, Fact, Seq};
+use crate::engine::sight::{Scene, Sight, sight};
 use crate::engine::subscription::Moment;
 use crate::engine::timers::Waiter;
 use crate::engine::verdict::Verdict;
@@ -49,7 +49,11 @@ pub(super) struct Watching {
     well: u32,
     /// What was seen last that told anything.
     told: Option<Glance>,
+    /// Data of the canary were seen since the verdict.
+    canary_seen: bool,
     ending: Option<Ending>,
+    /// Who had taken note when it ended.
+    noted: Option<Acknowledged>,
     doing: Doing,
 }
 
@@ -62,20 +66,25 @@ impl Watching {
             newest: None,
             well: 0,
             told: None,
+            canary_seen: false,
             ending: None,
+            noted: None,
             doing: Doing::Resting,
         })
     }
 
     fn seen(&mut self, glance: &Glance) {
-        self.well = match glance.seen {
-            seen if seen.is_well() => self.well.saturating_add(1),
-            Seen::Blind => self.well,
-            _ => 0,
+        let follows = glance.number == self.number().saturating_add(1);
+        // Silence is no health: a window that tells nothing, or was never looked at, breaks the row.
+        self.well = match (glance.seen.is_well(), follows) {
+            (true, true) => self.well.saturating_add(1),
+            (true, false) => 1,
+            (false, _) => 0,
         };
         if glance.seen != Seen::Blind {
             self.told = Some(glance.clone());
         }
+        self.canary_seen |= matches!(glance.seen, Seen::Quiet | Seen::Burning);
         self.newest = Some(glance.clone());
     }
 
@@ -85,22 +94,40 @@ impl Watching {
 
     /// How it ends with what was seen so far, if it does.
     fn ends(&self, at: Timestamp) -> Option<Ending> {
+        let needed = self.course.needed;
         let last = self.number() >= self.course.glances;
-        if self.well < WELL_GLANCES && !last {
+        if self.is_over() || (self.well < needed && !last) {
             return None;
         }
-        let (outcome, detail) = match &self.told {
-            Some(told) if told.seen.is_well() => (Outcome::Recovered, told.detail.clone()),
-            Some(told) => (Outcome::Ineffective, told.detail.clone()),
-            None => {
-                let newest = self.newest.as_ref().map(|glance| glance.detail.clone());
-                (Outcome::Unknown, newest.unwrap_or_default())
+        let newest = self.newest.as_ref().map(|glance| glance.detail.as_str());
+        let dark = self.newest.as_ref().is_some_and(|g| g.seen == Seen::Blind);
+        let told = self.told.as_ref();
+        let (outcome, detail) = match told {
+            Some(told) if self.well >= needed => (Outcome::Recovered, told.detail.clone()),
+            Some(told) if !told.seen.is_well() && dark => {
+                let text = format!("{}; then nothing could be told", told.detail);
+                (Outcome::Ineffective, text)
             }
+            Some(told) if !told.seen.is_well() => (Outcome::Ineffective, told.detail.clone()),
+            Some(_) if dark => {
+                let text = newest.unwrap_or_default();
+                let text = format!("it was well for too short a time, then: {text}");
+                (Outcome::Unknown, text)
+            }
+            Some(told) => {
+                let well = self.well;
+                let text = format!("{}, in {well} of {needed} windows", told.detail);
+                (Outcome::Unknown, text)
+            }
+            None => (Outcome::Unknown, newest.unwrap_or_default().to_owned()),
         };
+        let known = told.filter(|_| outcome != Outcome::Unknown);
         Some(Ending {
             outcome,
             at,
             detail,
+            by: known.and_then(|told| told.by),
+            figures: told.map_or_else(Vec::new, |told| told.figures.clone()),
         })
     }
 
@@ -149,6 +176,7 @@ impl Analysis {
     ) {
         if let Some(watch) = &mut self.watch {
             watch.ending = Some(ending.clone());
+            watch.noted.clone_from(&self.acknowledged);
         }
         let moment = match ending.outcome {
             Outcome::Recovered => Moment::Recovered,
@@ -167,12 +195,10 @@ impl Analysis {
         self.bear(&birth, verdict);
     }
 
-    /// Gives a watch up whose end is so long ago that nothing it saw now would help anybody.
-    pub(super) fn give_up_late_watch(&mut self, now: Timestamp) {
-        let late = |watch: &mut Watching| {
-            !watch.is_over() && now > watch.course.until().plus(WATCH_LATE_MAX)
-        };
-        self.watch.take_if(late);
+    /// Whether the end of its watch is so long ago that nothing seen now would help anybody.
+    pub(super) fn is_watched_too_late(&self, now: Timestamp) -> bool {
+        let late = |watch: &Watching| now > watch.course.until().plus(WATCH_LATE_MAX);
+        self.is_watched() && self.watch.as_ref().is_some_and(late)
     }
 
     /// Whether its rollback is still watched.
@@ -180,10 +206,33 @@ impl Analysis {
         self.watch.as_ref().is_some_and(|watch| !watch.is_over())
     }
 
+    /// Whether data of the canary were ever seen.
+    fn canary_was_seen(&self) -> bool {
+        let then = self.judgement.as_ref().map(|then| then.findings.iter());
+        let mut then = then.into_iter().flatten();
+        then.any(|finding| finding.canary.n > 0)
+            || self.watch.as_ref().is_some_and(|watch| watch.canary_seen)
+    }
+
+    /// By when somebody must have taken note of a rollback, where the template says so. What is
+    /// only watched is nobody's to act on.
+    fn acknowledge_by(&self) -> Option<Timestamp> {
+        let conclusion = self.conclusion.as_ref()?;
+        let wanted = conclusion.verdict == Verdict::Rollback && !self.coordination.shadow;
+        let within = self.plan.recovery.and_then(|r| r.acknowledge_within);
+        Some(conclusion.at.plus(within.filter(|_| wanted)?))
+    }
+
+    /// Whether nobody has taken note of a rollback in the time there was for it.
+    pub(super) fn is_unacknowledged(&self, now: Timestamp) -> bool {
+        self.acknowledged.is_none() && self.acknowledge_by().is_some_and(|by| by < now)
+    }
+
     /// What readers see of what followed the verdict.
     pub(super) fn after(&self) -> After {
         After {
             acknowledged: self.acknowledged.clone(),
+            acknowledge_by: self.acknowledge_by(),
             watch: self.watch.as_ref().map(|watch| Watch {
                 until: watch.course.until(),
                 newest: watch.newest.clone(),
@@ -196,37 +245,58 @@ impl Analysis {
     /// The same when a message about this moment was born; later facts leave its bytes alone.
     pub(super) fn after_at_birth(&self, moment: Moment) -> After {
         let seen_through = !moment.is_verdict();
+        let watch = self.watch.as_ref().filter(|_| seen_through);
         After {
-            acknowledged: None,
+            acknowledged: watch.and_then(|watch| watch.noted.clone()),
             watch: self.after().watch.filter(|_| seen_through),
-            last_good: self.last_good.clone(),
+            ..self.after()
         }
     }
 }
 
 impl Engine {
-    /// Begins the watch of a rollback that has just been decided or recovered. Without room it is
-    /// let go of, and readers are told of none.
+    /// Begins the watch of a rollback that has just been decided or recovered. Without room it
+    /// ends at once, and says so.
     pub(super) fn begin_watch(&mut self, id: &AnalysisId) {
-        let room = self.watched.len() < self.limits.watched_max;
-        let Some(analysis) = self.analyses.get_mut(id) else {
-            return;
-        };
-        if !analysis.is_watched() {
+        let max = self.limits.watched_max;
+        if !self.analyses.get(id).is_some_and(Analysis::is_watched) {
             return;
         }
-        if room {
+        if self.watched.len() < max {
             self.watched.insert(id.clone());
             return self.await_glance(id);
         }
-        analysis.watch = None;
-        let view = Arc::new(analysis.view());
-        if self.ledger.is_durable(analysis.last_seq) {
-            analysis.published = Some(Arc::clone(&view));
-            self.out.push(Effect::Publish(view));
-        } else {
-            self.ledger.hold(analysis.last_seq, Held::View(view));
+        self.give_watch_up(
+            id,
+            format!("{max} rollbacks were watched already, the limit"),
+        );
+    }
+
+    /// Takes up the watch of a recovered rollback, unless it is too late for it.
+    pub(super) fn resume_watch(&mut self, id: &AnalysisId) {
+        let clock = self.clock;
+        let Some(analysis) = self.analyses.get(id) else {
+            return;
+        };
+        if analysis.is_watched_too_late(clock) {
+            let text = "nobody looked until more than an hour after its time was up";
+            return self.give_watch_up(id, text.to_owned());
         }
+        self.begin_watch(id);
+        self.end_watch(id);
+    }
+
+    /// Ends a watch of which nothing is known and nothing will be (A5: that is said).
+    fn give_watch_up(&mut self, id: &AnalysisId, detail: String) {
+        self.watched.remove(id);
+        let ending = Ending {
+            outcome: Outcome::Unknown,
+            at: self.clock,
+            detail,
+            by: None,
+            figures: Vec::new(),
+        };
+        self.write(id, Fact::SeenThrough { ending });
     }
 
     fn await_glance(&mut self, id: &AnalysisId) {
@@ -250,14 +320,13 @@ impl Engine {
         match watch.doing {
             Doing::Fetching { number } | Doing::Judging { number } => {
                 let detail = format!("no answer within {}", self.limits.patience);
-                return self.glanced(id, number, (Seen::Blind, detail));
+                return self.glanced(id, number, Sight::blind(detail));
             }
             Doing::Resting => {}
         }
-        let number = watch.course.newest_due(clock);
-        if number <= watch.number() {
+        let Some(number) = watch.course.next(watch.number(), clock) else {
             return self.await_glance(id);
-        }
+        };
         if paused || !durable || self.fetching.len() >= self.limits.fetches_max {
             let at = clock.plus(STAND_BACK);
             return self.timers.set(Waiter::Analysis(id.clone()), at);
@@ -318,7 +387,7 @@ impl Engine {
             Ok(windows) => Arc::new(windows),
             Err(why) => {
                 let detail = format!("samples could not be taken in: {why}");
-                self.glanced(id, number, (Seen::Blind, detail));
+                self.glanced(id, number, Sight::blind(detail));
                 return true;
             }
         };
@@ -342,7 +411,7 @@ impl Engine {
         let Some(number) = number.filter(|number| *number == look) else {
             return false;
         };
-        self.glanced(id, number, (Seen::Blind, why.to_owned()));
+        self.glanced(id, number, Sight::blind(why.to_owned()));
         true
     }
 
@@ -361,7 +430,15 @@ impl Engine {
         if judgement.covered_to <= watch.course.window(number).0 {
             return false;
         }
-        let seen = glance(analysis.judgement.as_deref(), judgement);
+        let seen = guarded(|| {
+            sight(&Scene {
+                plan: &analysis.plan,
+                then: analysis.judgement.as_deref(),
+                now: judgement,
+                was_seen: analysis.canary_was_seen(),
+            })
+        });
+        let seen = seen.unwrap_or_else(|why| Sight::blind(format!("could not be told: {why}")));
         self.glanced(id, number, seen);
         true
     }
@@ -371,12 +448,12 @@ impl Engine {
         let Some(number) = self.awaited(id, |number| Doing::Judging { number }) else {
             return false;
         };
-        self.glanced(id, number, (Seen::Blind, why.to_owned()));
+        self.glanced(id, number, Sight::blind(why.to_owned()));
         true
     }
 
     /// Records a glance, and the end of the watch if it is one.
-    fn glanced(&mut self, id: &AnalysisId, number: u32, (seen, detail): (Seen, String)) {
+    fn glanced(&mut self, id: &AnalysisId, number: u32, sight: Sight) {
         self.fetching.remove(id);
         self.judging.remove(id);
         self.timers.clear(&Waiter::Analysis(id.clone()));
@@ -387,8 +464,10 @@ impl Engine {
         let glance = Glance {
             number,
             to: watch.course.window(number).1,
-            seen,
-            detail,
+            seen: sight.seen,
+            detail: sight.detail,
+            by: sight.by,
+            figures: sight.figures,
         };
         self.write(id, Fact::Watched { glance });
         self.end_watch(id);

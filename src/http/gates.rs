@@ -9,7 +9,7 @@
 use super::Right;
 use super::auth::Caller;
 use super::body::{json_of_any_type, shape};
-use super::flagger::{HOOK_LEN_MAX, text, wire::HookInput};
+use super::flagger::{CHECKSUM_LEN_MAX, HOOK_LEN_MAX, text, wire::HookInput};
 use super::office::Office;
 use super::refused::{Code, Refused};
 use super::routes::{Endpoint, TEXT, WRITE};
@@ -198,6 +198,10 @@ async fn read(request: Request, gate: Gate) -> Result<(Key, String), Refused> {
             let detail = format!("{field} must have 1 to {NAME_LEN_MAX} bytes; say which canary");
             return Err(Refused::new(Code::InvalidSubmission, detail));
         }
+    }
+    if input.checksum.len() > CHECKSUM_LEN_MAX {
+        let detail = format!("checksum must have at most {CHECKSUM_LEN_MAX} bytes, or be left out");
+        return Err(Refused::new(Code::InvalidSubmission, detail));
     }
     Ok(((gate, input.namespace, input.name), input.checksum))
 }

@@ -7,6 +7,7 @@
 use super::binding::{Values, bound};
 use super::body::{content_type, invalid, raw_bytes};
 use super::join::{Wish, join};
+use super::named::deploy_id;
 use super::office::{Office, json};
 use super::refused::{Code, Refused};
 use super::routes::{Endpoint, WRITE};
@@ -17,7 +18,7 @@ use crate::engine::record::{Receiver, SecretRef};
 use crate::engine::subscription::Form;
 use crate::ids::DeployId;
 use crate::secret::Secret;
-use crate::wire::github::{RuleRequest, host_of, rule_requested};
+use crate::wire::github::{RuleRequest, host_of, may_be_told, rule_requested};
 use crate::wire::problem::FieldProblem;
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -103,7 +104,9 @@ pub(crate) async fn hook(
     }
 }
 
-/// One analysis for each delivery: the same delivery sent again joins it.
+/// One analysis for each deployment: whatever is sent again joins it. Which deployment it is stands
+/// in the signed body; the header with the name of the delivery is signed by nobody, so whoever
+/// kept a delivery could send it again under another name.
 async fn asked(
     office: &Office,
     github: &Github,
@@ -118,12 +121,12 @@ async fn asked(
         let text = format!("the action {shown} asks for nothing; only requested does");
         return Ok(said(StatusCode::ACCEPTED, &text));
     }
-    may_be_told(github, &rule)?;
+    callback_checked(github, &rule)?;
     let line = environment(github, &rule)?;
     let mut checked = bound(office, &line.binding)?.fill(&values(&rule))?;
+    let id = named(&rule);
     let deploy = &mut checked.deploy;
-    let id = rule.deployment.map(|id| id.to_string());
-    deploy.id = deploy.id.take().or(id.as_deref().and_then(DeployId::new));
+    deploy.id = Some(id.clone());
     let own = |text: Option<String>| text.filter(|text| text.len() <= KEY_LEN_MAX);
     deploy.commit = deploy.commit.take().or(own(rule.sha.clone()));
     deploy.actor = deploy.actor.take().or(own(rule.sender.clone()));
@@ -132,10 +135,11 @@ async fn asked(
     checked.receivers.push(receiver(&rule));
     let wish = Wish {
         checked,
-        key: Some(format!("github:{delivery}")),
+        key: Some(id.to_string()),
         own_trace: false,
     };
-    let (view, _) = join(office, wish).await?;
+    let (view, repeated) = join(office, wish).await?;
+    tracing::info!(deployment = %id, delivery, analysis = %view.id, repeated, "github asks");
     let document = SubmittedDocument {
         id: view.id.to_string(),
         status: view.status.word().to_owned(),
@@ -143,6 +147,21 @@ async fn asked(
     };
     let kind = [(CONTENT_TYPE, "application/json")];
     Ok((StatusCode::ACCEPTED, kind, json(&document)).into_response())
+}
+
+/// The deployment, as nobody else has it: host, repository, run and its number. Without a number
+/// (GitHub sends one) a run has one deployment to each environment.
+fn named(rule: &RuleRequest) -> DeployId {
+    let callback = &rule.callback;
+    let last = match rule.deployment {
+        Some(id) => id.to_string(),
+        None => format!("environment {}", rule.environment), // a blank: never taken for a number
+    };
+    let (host, repository) = (host_of(&callback.url), callback.repository().to_lowercase());
+    deploy_id(
+        "github",
+        &[&host, &repository, &callback.run.to_string(), &last],
+    )
 }
 
 /// Who hears of the verdict: the callback, as an answer to the rule.
@@ -157,22 +176,14 @@ fn receiver(rule: &RuleRequest) -> Receiver {
     }
 }
 
-/// Decisions go to the hosts of the configuration only: whoever learnt the webhook's secret must
-/// not make the daemon carry its token elsewhere.
-fn may_be_told(github: &Github, rule: &RuleRequest) -> Result<(), Refused> {
+/// Whoever learnt the webhook's secret must not make the daemon carry its token elsewhere.
+fn callback_checked(github: &Github, rule: &RuleRequest) -> Result<(), Refused> {
     let url = &rule.callback.url;
-    let host = host_of(url);
-    let why = if !github.callback_hosts.contains(&host) {
-        let hosts = github.callback_hosts.join(", ");
-        format!("the host {host} is not one of github.callback_hosts, which are {hosts}")
-    } else if url.scheme() != "https" && !github.plain_http {
-        format!("the scheme {} is not https", url.scheme())
-    } else {
-        return Ok(());
-    };
-    let error = FieldProblem::new("deployment_callback_url", why);
-    let detail = error.to_string();
-    Err(Refused::new(Code::InvalidReceiver, detail).with_errors(vec![error]))
+    may_be_told(url, &github.callback_hosts, github.plain_http).map_err(|why| {
+        let error = FieldProblem::new("deployment_callback_url", why);
+        let detail = error.to_string();
+        Refused::new(Code::InvalidReceiver, detail).with_errors(vec![error])
+    })
 }
 
 /// The line for this repository and environment; GitHub tells neither apart by case.

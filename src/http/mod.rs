@@ -167,6 +167,24 @@ impl Readings {
         views.by_id.get(newest).cloned()
     }
 
+    /// All analyses of a deploy, the oldest first.
+    pub fn all_of(&self, deploy: &DeployId) -> Vec<Arc<View>> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let about_it = views.by_deploy.get(deploy).into_iter().flatten();
+        about_it
+            .filter_map(|id| views.by_id.get(id).cloned())
+            .collect()
+    }
+
+    /// The newest analysis of those deploys whose identifiers begin with that of `first`.
+    pub fn newest_under(&self, first: &DeployId) -> Option<Arc<View>> {
+        let views = self.views.read().unwrap_or_else(PoisonError::into_inner);
+        let under = views.by_deploy.range(first..);
+        let under = under.take_while(|(id, _)| id.as_str().starts_with(first.as_str()));
+        let newest = under.filter_map(|(_, about_it)| about_it.last()).max()?;
+        views.by_id.get(newest).cloned()
+    }
+
     /// The view of one analysis.
     pub fn get(&self, id: &AnalysisId) -> Option<Arc<View>> {
         self.views

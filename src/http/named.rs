@@ -7,8 +7,8 @@ use super::body::invalid;
 use super::join::{Wish, join};
 use super::office::Office;
 use super::refused::{Code, Refused};
+use crate::dialect::State;
 use crate::digest::Digest;
-use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
 use crate::http::Ask;
 use crate::ids::{DeployId, NAME_LEN_MAX};
@@ -34,17 +34,32 @@ pub(crate) fn deploy_id(kind: &str, parts: &[&str]) -> DeployId {
     if let Some(id) = DeployId::new(&readable).filter(|_| readable.len() <= NAME_LEN_MAX) {
         return id;
     }
-    // The length before each part: ("a", "bc") is another name than ("ab", "c").
-    let framed = parts.iter().map(|part| format!("{} {part}", part.len()));
-    let framed = framed.collect::<Vec<_>>().concat();
-    let short = format!("{kind}:{}", Digest::of(framed.as_bytes()));
+    let short = format!("{kind}:{}", framed(parts));
     DeployId::new(&short).expect("a word, a colon and hexadecimal digits are a legal id")
+}
+
+/// A digest of `parts`, with the length before each: ("a", "bc") is another name than ("ab", "c").
+pub(crate) fn framed(parts: &[&str]) -> Digest {
+    let framed = parts.iter().map(|part| format!("{} {part}", part.len()));
+    Digest::of(framed.collect::<String>().as_bytes())
 }
 
 impl Named<'_> {
     /// Its newest analysis, from memory.
     pub(crate) fn newest(&self, office: &Office) -> Option<Arc<View>> {
         office.desk.readings.newest_of(&self.id)
+    }
+
+    /// Whether an analysis was begun as one would be begun now: under the template of the binding,
+    /// and watched only where it would be watched only. What one in shadow says is said to nobody
+    /// who asks for a verdict, and the other way round.
+    pub(crate) fn is_current(&self, office: &Office, view: &View) -> bool {
+        let template = view.plan.template.as_str();
+        let shadow = self.binding.submission.shadow;
+        let shadow = shadow.unwrap_or_else(|| office.desk.coordination.shadow(template));
+        let named = self.binding.submission.template.as_deref();
+        let another = named.is_some_and(|name| !name.contains("{{") && name != template);
+        view.coordination.shadow == shadow && !another
     }
 
     /// What would be submitted.
@@ -65,7 +80,8 @@ impl Named<'_> {
         bind::plan(&chosen.template, &checked.rollout((office.desk.now)())).map(drop)
     }
 
-    /// Its analysis: the newest unless that one is `over`, else a new one.
+    /// Its analysis: the newest unless that one is `over` or not [`Named::is_current`], else a new
+    /// one.
     ///
     /// The key of a new one names the one before it, so that two calls at once begin only one.
     pub(crate) async fn join(
@@ -76,7 +92,9 @@ impl Named<'_> {
         let checked = self.checked()?;
         let newest = self.newest(office);
         let before = match newest {
-            Some(view) if !over(&view) => return same(&checked, view),
+            Some(view) if self.is_current(office, &view) && !over(&view) => {
+                return same(&checked, view);
+            }
             Some(view) => view.id.to_string(),
             None => "first".to_owned(),
         };
@@ -89,8 +107,8 @@ impl Named<'_> {
     }
 }
 
-/// An analysis of other arms, inputs or another template is none of this rollout. The template's
-/// text may have changed since: an analysis keeps the one it began with.
+/// An analysis of other arms or inputs, or one that belongs to a release or a wave, is none of this
+/// rollout. The template's text may have changed since: an analysis keeps the one it began with.
 fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refused> {
     let mut rollout = checked.rollout(view.plan.rollout.start);
     let held = &view.plan.rollout;
@@ -100,7 +118,9 @@ fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refus
         .clone_from(&held.deploy.traceparent);
     let template =
         matches!(&checked.template, TemplateChoice::Named(n) if *n == view.plan.template);
-    if rollout == *held && template {
+    let mut alone = checked.coordination.clone();
+    alone.shadow = view.coordination.shadow; // compared by `is_current`
+    if rollout == *held && template && view.coordination.repeats(&alone) {
         return Ok(view);
     }
     let detail = format!(
@@ -111,20 +131,11 @@ fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refus
     Err(Refused::new(Code::OtherRollout, detail))
 }
 
-/// Whether the analysis found against this version for good. A person's cancellation is no finding,
-/// whatever the template makes of inconclusive verdicts.
+/// Whether the analysis found against this version for good. What a person ended without a verdict
+/// is no finding, whatever the template makes of inconclusive ones, and neither is anything of an
+/// analysis in shadow.
 pub(crate) fn condemned(view: &View) -> bool {
-    let Some(end) = &view.conclusion else {
-        return false;
-    };
-    match end.verdict {
-        Verdict::Rollback => true,
-        Verdict::Promote => false,
-        Verdict::Inconclusive => {
-            end.author.is_none()
-                && crate::dialect::State::of(view) == crate::dialect::State::Rollback
-        }
-    }
+    State::of(view) == State::Rollback
 }
 
 /// Stops an analysis whose rollout has ended: there is nothing left to compare. What goes wrong is

@@ -48,8 +48,8 @@ pub(crate) struct Office {
     pub(crate) gates: Gates,
     /// Which analysis a request for a verdict led to.
     pub(crate) remembered: Remembered,
-    /// Results as Kayenta's callers read them.
-    pub(crate) trees: super::kayenta::Trees,
+    /// What Kayenta's callers ask again and again.
+    pub(crate) kayenta: super::kayenta::Memory,
 }
 
 impl Office {
@@ -65,7 +65,7 @@ impl Office {
             notes: Notes::default(),
             gates: Gates::default(),
             remembered: Remembered::default(),
-            trees: super::kayenta::Trees::default(),
+            kayenta: super::kayenta::Memory::default(),
             desk,
         }
     }
@@ -149,7 +149,7 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
             Code::KeyConflict,
             format!(
                 "analysis {holder} was submitted with this key and another plan; send another \
-                 Idempotency-Key or deploy.id, or the same template, scopes and inputs"
+                 Idempotency-Key or deploy.id, or the same template, scopes, inputs, deploy and start"
             ),
         ),
         Refusal::Busy { holder } => Refused::new(

@@ -8,6 +8,10 @@ use crate::time::Timestamp;
 use std::collections::BTreeMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+/// Bytes of all papers together; a paper beyond is refused, unless older ones of its kind can be
+/// forgotten. Five thousand executions with a config of 50 KiB each; all of them are in memory.
+pub(crate) const PAPERS_BYTES_MAX: usize = 256 * 1024 * 1024;
+
 /// One paper.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Paper {
@@ -35,42 +39,55 @@ type OfKind = BTreeMap<String, Arc<Paper>>;
 
 /// The papers there are, by kind and name. Cheap to clone.
 #[derive(Clone, Debug, Default)]
-pub struct Papers(Arc<RwLock<BTreeMap<String, OfKind>>>);
+pub struct Papers(Arc<RwLock<Cabinet>>);
+
+#[derive(Debug, Default)]
+struct Cabinet {
+    kinds: BTreeMap<String, OfKind>,
+    /// Of all bodies.
+    bytes: usize,
+}
 
 impl Papers {
     /// Lets readers see a change.
     pub fn apply(&self, change: &Change) {
         let mut all = self.0.write().unwrap_or_else(PoisonError::into_inner);
-        match change {
-            Change::Keep(paper) => {
-                let of_kind = all.entry(paper.kind.clone()).or_default();
-                of_kind.insert(paper.name.clone(), paper.clone());
-            }
-            Change::Remove(paper) => {
-                all.entry(paper.kind.clone())
-                    .or_default()
-                    .remove(&paper.name);
-            }
-        }
+        let (Change::Keep(paper) | Change::Remove(paper)) = change;
+        let of_kind = all.kinds.entry(paper.kind.clone()).or_default();
+        let (before, after) = match change {
+            Change::Keep(paper) => (
+                of_kind.insert(paper.name.clone(), paper.clone()),
+                paper.body.len(),
+            ),
+            Change::Remove(paper) => (of_kind.remove(&paper.name), 0),
+        };
+        let before = before.map_or(0, |paper| paper.body.len());
+        all.bytes = all.bytes.saturating_sub(before) + after;
     }
 
     /// One paper.
     pub fn get(&self, kind: &str, name: &str) -> Option<Arc<Paper>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(kind)?.get(name).cloned()
+        all.kinds.get(kind)?.get(name).cloned()
     }
 
     /// All of a kind, by name.
     pub fn of_kind(&self, kind: &str) -> Vec<Arc<Paper>> {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        let of_kind = all.get(kind).into_iter().flat_map(BTreeMap::values);
+        let of_kind = all.kinds.get(kind).into_iter().flat_map(BTreeMap::values);
         of_kind.cloned().collect()
     }
 
     /// How many there are of a kind.
     pub fn count(&self, kind: &str) -> usize {
         let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
-        all.get(kind).map_or(0, BTreeMap::len)
+        all.kinds.get(kind).map_or(0, BTreeMap::len)
+    }
+
+    /// How many bytes all of them have.
+    pub fn bytes(&self) -> usize {
+        let all = self.0.read().unwrap_or_else(PoisonError::into_inner);
+        all.bytes
     }
 }
 

@@ -5,7 +5,7 @@
 //! The same request is the same analysis. A second and later one is answered from memory: what was
 //! asked is kept as a digest beside the analysis it led to.
 
-use super::binding::{Values, bound};
+use super::binding::{Values, bound, name_after_service};
 use super::body::{invalid, json_bytes};
 use super::join::{Wish, join};
 use super::office::Office;
@@ -13,9 +13,10 @@ use super::query::{Query, bad};
 use super::refused::Refused;
 use super::verdict_answer::{AS, DIGEST, WAIT, answer, dialect, same, waited};
 use super::{bind, verdict_answer};
-use crate::digest::Canonical;
+use crate::digest::{Canonical, Digest};
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeployId};
+use crate::template::Template;
 use crate::time::{Span, Timestamp};
 use crate::wire::submission::{
     self, CheckedSubmission, DeployInput, SUBMISSION_LEN_MAX, ScopeInput, SubmissionDocument,
@@ -164,14 +165,20 @@ async fn joined(
     asked: &str,
 ) -> Result<Arc<View>, Refused> {
     let checked = checked(office, query, body)?;
+    let template = bind::chosen(office, &checked.template)?.template;
     if let Some(wanted) = query.get(DIGEST.0) {
-        let found = bind::chosen(office, &checked.template)?.template.digest;
-        verdict_answer::is_digest(&found.to_string(), wanted)?;
+        verdict_answer::is_digest(&template.digest.to_string(), wanted)?;
     }
+    // The same words under another text of the template, or another binding, are another rollout.
+    let shadow = office.desk.coordination.shadow(template.name.as_str());
+    let unnamed = format!(
+        "verdict:{asked}:{}",
+        meant(&checked, &template, checked.shadow.unwrap_or(shadow))?
+    );
     let named = checked.deploy.id.as_ref().map(DeployId::to_string);
     let mut key = match &named {
         Some(id) => format!("deploy:{id}"),
-        None => format!("verdict:{asked}"),
+        None => unnamed.clone(),
     };
     for _ in 0..AGAIN_MAX {
         let wish = Wish {
@@ -184,10 +191,24 @@ async fn joined(
             office.remembered.put(asked.to_owned(), view.id.clone());
             return Ok(view);
         }
-        key = format!("verdict:{asked}:{}", view.id);
+        key = format!("{unnamed}:{}", view.id);
     }
     let why = format!("{AGAIN_MAX} rollouts were asked about in the same words; name this one");
     Err(bad("deploy.id", &why))
+}
+
+/// What the words came to, whenever they were said: the plan as it would be at a fixed instant, and
+/// whether it is only watched.
+fn meant(
+    checked: &CheckedSubmission,
+    template: &Template,
+    shadow: bool,
+) -> Result<Digest, Refused> {
+    checked.fits(template).map_err(invalid)?;
+    let plan = bind::plan(template, &checked.rollout(Timestamp::from_ms(0)))?;
+    let shadow = if shadow { "shadow" } else { "" };
+    let all = Canonical::new().text(&plan.digest.to_string()).text(shadow);
+    Ok(all.digest())
 }
 
 /// The submission that body and query make.
@@ -232,11 +253,7 @@ fn by_binding(office: &Office, query: &Query, name: &str) -> Result<CheckedSubmi
         let hole = name.strip_prefix("input.").unwrap_or(name);
         values.insert(hole.to_owned(), value.to_owned());
     }
-    if let Some(service) = query.get("service") {
-        values
-            .entry("name".to_owned())
-            .or_insert_with(|| service.to_owned());
-    }
+    name_after_service(&mut values);
     let mut filled = binding.clone();
     let deploy = deploy(query)?;
     let own = &mut filled.submission.deploy;

@@ -171,6 +171,8 @@ pub(super) struct Draft {
     pub(super) objectives: Vec<Objective>,
     /// What picked the arms before.
     pub(super) arms: Vec<(Arm, String)>,
+    /// The matchers that did, with their holes, once each; of a canary config only.
+    pub(super) picked: Vec<String>,
     pub(super) notes: Vec<Note>,
 }
 
@@ -187,6 +189,7 @@ impl Draft {
             metrics: Vec::new(),
             objectives: Vec::new(),
             arms: Vec::new(),
+            picked: Vec::new(),
             notes: Vec::new(),
         }
     }

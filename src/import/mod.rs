@@ -71,6 +71,8 @@ pub struct Imported {
     pub text: String,
     /// The matchers that picked the canary, once each, with `SCOPE` for what picked.
     pub arms: Vec<String>,
+    /// The same of a canary config, with `${scope}` left in for a program to fill.
+    pub picked: Vec<String>,
     /// What changed and why.
     pub notes: Vec<Note>,
 }
@@ -205,6 +207,7 @@ fn finished(mut draft: Draft, wish: &Wish) -> Result<Imported, String> {
         name: draft.name,
         text,
         arms,
+        picked: draft.picked,
         notes,
     })
 }

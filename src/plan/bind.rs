@@ -70,6 +70,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
         exceptions: template.exceptions.clone(),
+        recovery: template.recovery,
         shifted: (!concurrent).then(|| Shifted {
             mode: template.baseline,
             back: back(template, rollout, &timing),

@@ -8,6 +8,7 @@ use crate::plan::{MetricPlan, ObjectivePlan, Plan, Queries, Shifted, Timing, Tra
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
 use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::recovery::Recovery;
 use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
 use crate::time::Span;
 use crate::units::MinEffect;
@@ -31,6 +32,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
         on_inconclusive,
         exceptions: _,
         shifted: _,
+        recovery: _, // below: plans did not always have it
         digest: _,
     } = plan;
     let mut out = Canonical::new().text("haldane plan").int(VERSION);
@@ -68,6 +70,7 @@ fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
         exceptions,
         shifted,
         timing,
+        recovery,
         ..
     } = plan;
     // Only what is there is added: plans without a history or replicas keep the digest they had
@@ -108,6 +111,29 @@ fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
     }
     if timing.extension != Span::ZERO {
         out = out.text("extension").int(timing.extension.ms());
+    }
+    match recovery {
+        Some(recovery) => add_recovery(out, recovery),
+        None => out,
+    }
+}
+
+fn add_recovery(out: Canonical, recovery: &Recovery) -> Canonical {
+    let Recovery {
+        within,
+        well_for,
+        burn_under,
+        acknowledge_within,
+    } = recovery;
+    let mut out = out.text("recovery").bits(burn_under.get());
+    for (name, span) in [
+        ("within", within),
+        ("for", well_for),
+        ("acknowledge_within", acknowledge_within),
+    ] {
+        if let Some(span) = span {
+            out = out.text(name).int(span.ms());
+        }
     }
     out
 }

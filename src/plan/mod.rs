@@ -15,6 +15,7 @@ use crate::template::baseline::BaselineMode;
 use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::KayentaOptions;
 use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
+use crate::template::recovery::Recovery;
 use crate::template::{
     Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
 };
@@ -49,6 +50,8 @@ pub struct Plan {
     pub on_inconclusive: OnInconclusive,
     /// What it is told instead for some reasons.
     pub exceptions: Exceptions,
+    /// How a rollback is seen through, where the template says it.
+    pub recovery: Option<Recovery>,
     /// The baseline of another time, when it is not the canary's own.
     pub shifted: Option<Shifted>,
     /// The digest of all of the above.

@@ -2,6 +2,7 @@
 //! settings and the command. A comment shows no SVG, so there is none.
 
 use crate::report::{spoken, worst_first};
+use crate::wire::markdown::plain;
 use crate::wire::report::ReportDocument;
 use std::fmt::Write as _;
 
@@ -33,25 +34,6 @@ pub fn details(report: &ReportDocument) -> String {
             out,
             "\n<details><summary>{name}</summary>\n\n{section}\n</details>"
         );
-    }
-    out
-}
-
-/// Text from a stranger must stay text: no HTML, no mark-up, no further line, nobody is called.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("@\u{200b}"),
-            '|' | '`' | '*' | '_' | '[' | ']' | '#' | '\\' | '~' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
     }
     out
 }
@@ -173,8 +155,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn nothing_closes_a_fence_and_nobody_is_called() {
+    fn nothing_closes_a_fence() {
         assert_eq!(fenced("a ``` b"), "````\na ``` b\n````\n");
-        assert_eq!(plain("<b>|@team\n"), "&lt;b>\\|@\u{200b}team ");
     }
 }

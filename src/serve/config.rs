@@ -376,6 +376,10 @@ impl<'de> Deserialize<'de> for SecretTexts {
                 while let Some(item) = items.next_element()? {
                     out.push(item);
                 }
+                if out.is_empty() {
+                    let why = "an empty list would sign nothing; name a key, or remove the line";
+                    return Err(serde::de::Error::custom(why));
+                }
                 Ok(SecretTexts(out))
             }
         }

@@ -27,6 +27,11 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     let mut named = BTreeMap::new();
     for (name, written) in &config.keys {
         let key = format!("webhooks.keys.{name}");
+        if written.is_empty() {
+            return Err(format!(
+                "{key}: an empty list would sign nothing; name a key, or remove the line"
+            ));
+        }
         named.insert(name.clone(), list(&key, written)?);
     }
     for (idx, receiver) in config.receivers.iter().enumerate() {

@@ -34,8 +34,11 @@ pub(crate) struct Outbox {
 impl Outbox {
     /// One attempt; `status` is what the receiver answered, if it did.
     pub(crate) async fn send(&self, order: &SendOrder, status: &mut Option<u16>) -> SendReply {
+        if let Some(reply) = self.not_now(order) {
+            return reply;
+        }
         if let Form::Github(form) = &order.receiver.form {
-            return self.tell_github(order, form).await;
+            return self.tell_github(order, form, status).await;
         }
         let keys = match self.keys(&order.receiver) {
             Ok(keys) => keys,
@@ -46,9 +49,6 @@ impl Outbox {
                 };
             }
         };
-        if let Some(reply) = self.not_now(order) {
-            return reply;
-        }
         let reply = match self.attempt(order, &keys).await {
             Ok(reply) => reply,
             Err(detail) => return SendReply::GiveUp { detail },
@@ -58,7 +58,12 @@ impl Outbox {
     }
 
     /// One attempt at telling GitHub.
-    async fn tell_github(&self, order: &SendOrder, form: &GithubForm) -> SendReply {
+    async fn tell_github(
+        &self,
+        order: &SendOrder,
+        form: &GithubForm,
+        status: &mut Option<u16>,
+    ) -> SendReply {
         let Some(github) = &self.github else {
             return SendReply::Retry {
                 after: None,
@@ -66,19 +71,20 @@ impl Outbox {
             };
         };
         let at = self.clock.now();
-        github.send(&self.sender, order, form, at).await
+        github.send(&self.sender, (order, form), at, status).await
     }
 
-    /// Why a filled template is not sent at present: a watched analysis must move nothing, and a
-    /// template that has gone may come back with the next start.
+    /// Why a message is not sent at present: a watched analysis must move nothing, and a template
+    /// that has gone may come back with the next start.
     fn not_now(&self, order: &SendOrder) -> Option<SendReply> {
-        let Form::Templated(name) = &order.receiver.form else {
-            return None;
-        };
-        if order.view.coordination.shadow {
+        let form = &order.receiver.form;
+        if order.view.coordination.shadow && form.moves() {
             let detail = "not sent: the analysis is in shadow mode".to_owned();
             return Some(SendReply::GiveUp { detail });
         }
+        let Form::Templated(name) = form else {
+            return None;
+        };
         let detail = found(&self.templates, name).err()?;
         Some(SendReply::Retry {
             after: None,

@@ -1,7 +1,7 @@
 //! Effect → the door it goes through → event.
 
 use crate::engine::Engine;
-use crate::engine::after::Outcome;
+use crate::engine::after::{By, Outcome};
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
 use crate::engine::event::Event;
 use crate::engine::guard::guarded;
@@ -269,6 +269,7 @@ impl Performer {
         metrics::gauge!("haldane_deliveries_owed").set(counts.messages_owed as f64);
         metrics::gauge!("haldane_deliveries_dead").set(counts.messages_dead as f64);
         metrics::gauge!("haldane_rollbacks_watched").set(counts.watched as f64);
+        metrics::gauge!("haldane_rollbacks_unacknowledged").set(counts.unacknowledged as f64);
         metrics::gauge!("haldane_records_unacknowledged").set(counts.unacked as f64);
     }
 
@@ -432,10 +433,12 @@ fn log_record(record: &Record) {
         }
         Fact::SeenThrough { ending } => {
             let outcome = ending.outcome.word();
+            let by = ending.by.map_or("", By::word);
             metrics::counter!("haldane_rollbacks_seen_through_total", "outcome" => outcome)
                 .increment(1);
             tracing::info!(
-                analysis = %record.id, outcome, detail = %ending.detail, "rollback seen through"
+                analysis = %record.id, outcome, by, detail = %ending.detail,
+                "rollback seen through"
             );
         }
         Fact::SourceFailed { .. }

@@ -171,6 +171,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         on_inconclusive: OnInconclusive::Hold,
         exceptions: Exceptions::default(),
         baseline: BaselineMode::Concurrent,
+        recovery: None,
         notify: None,
         changes: Vec::new(),
         digest,

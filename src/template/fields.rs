@@ -387,6 +387,7 @@ fn way_out(what: &str, value: &Value) -> &'static str {
              metric's unit"
         }
         "`history`" => "write `{ lookback: 1h }`",
+        "`recovery`" => "write `{ within: 30m }`",
         "`threshold`" if Span::parse(text).is_some() => {
             "write a number in the unit of the buckets' bounds: `0.25` where they are seconds"
         }

@@ -23,6 +23,7 @@ mod objectives;
 pub mod parse;
 mod promql;
 pub mod query;
+pub mod recovery;
 pub mod schema;
 pub mod slo_spec;
 mod subject;
@@ -39,6 +40,7 @@ use crate::template::input_type::InputType;
 use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::template::metric_judge::MetricJudge;
 use crate::template::notify::Notify;
+use crate::template::recovery::Recovery;
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -71,6 +73,8 @@ pub struct Template {
     pub exceptions: Exceptions,
     /// From which time the baseline's data are.
     pub baseline: BaselineMode,
+    /// How a rollback is seen through, where it is said.
+    pub recovery: Option<Recovery>,
     /// Which of the daemon's receivers hear of the verdict; `None` for all of them.
     pub notify: Option<Vec<Notify>>,
     /// What is different for some types of change; none of these has rules of its own.

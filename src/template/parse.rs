@@ -12,7 +12,7 @@ use crate::template::slo_spec::files;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
     baseline, changes, default, extends, group_by, history, inconclusive, inputs, kayenta, lag,
-    metrics, notify, objectives,
+    metrics, notify, objectives, recovery,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -188,6 +188,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     let notify = notify::read(reader, fields.get("notify"));
     let schedule = schedule?;
     let history = history::read(reader, fields.get("history"), schedule.step);
+    let recovery = recovery::read(reader, fields.get("recovery"), schedule.step);
     check_windows(reader, &schedule, &metrics, step_place);
     let (on_inconclusive, exceptions) = on_inconclusive?;
     Some(Template {
@@ -204,6 +205,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         on_inconclusive,
         exceptions,
         baseline: baseline?,
+        recovery,
         notify,
         changes: Vec::new(),
         digest: Digest::of(&[]),

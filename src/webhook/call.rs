@@ -65,6 +65,11 @@ impl Success {
         }
     }
 
+    /// Whether the answer's body decides as well.
+    pub(super) const fn reads(&self) -> bool {
+        self.says.is_some()
+    }
+
     /// What is missing in an answer that has the right status.
     pub(super) fn lacks(&self, body: &[u8]) -> Option<String> {
         let (pointer, wanted) = self.says.as_ref()?;

@@ -4,7 +4,7 @@
 use super::address_guard::check_url;
 use super::reply::{FailedKind, Reply};
 use super::retry_after;
-use super::sender::{AGENT, BODY_BYTES_MAX, Sender, read_start, sort_failure};
+use super::sender::{AGENT, ANSWER_BYTES_MAX, BODY_BYTES_MAX, Sender, read_start, sort_failure};
 use crate::time::{Span, Timestamp};
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue, RETRY_AFTER, USER_AGENT};
 use reqwest::{Method, Request};
@@ -31,7 +31,7 @@ pub(super) struct Answered {
     pub(super) status: u16,
     /// How long the other side asks to wait.
     pub(super) retry_after: Option<Span>,
-    /// The body, at most as long as the sender reads.
+    /// The body, at most [`ANSWER_BYTES_MAX`] of it.
     pub(super) body: Vec<u8>,
 }
 
@@ -55,7 +55,7 @@ impl Sender {
         let wait = wait.and_then(|value| value.to_str().ok());
         let retry_after = wait.and_then(|text| retry_after::parse(text, question.at));
         let mut body = Vec::new();
-        read_start(&mut response, &mut body, self.response_bytes_max).await;
+        read_start(&mut response, &mut body, ANSWER_BYTES_MAX).await;
         Ok(Answered {
             status: response.status().as_u16(),
             retry_after,

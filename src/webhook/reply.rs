@@ -1,6 +1,7 @@
 //! What an attempt came to, and whether another one makes sense.
 
 use crate::time::Span;
+use crate::wire::line;
 use std::fmt;
 
 /// The most characters kept of a receiver's answer or of an error; the rest is dropped.
@@ -148,18 +149,13 @@ impl Reply {
     }
 }
 
-/// The first [`DETAIL_CHARS_MAX`] characters with every run of white space and control characters
-/// as one space: a receiver's answer ends up in logs and on terminals.
+/// The first [`DETAIL_CHARS_MAX`] characters on one line, as logs and terminals want a receiver's
+/// answer.
 pub(in crate::webhook) fn one_line(text: &str) -> String {
-    let mut out = String::new();
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    for word in words.filter(|word| !word.is_empty()) {
-        if !out.is_empty() {
-            out.push(' ');
-        }
-        out.push_str(word);
-    }
-    out.chars().take(DETAIL_CHARS_MAX).collect()
+    line::one_line(text)
+        .chars()
+        .take(DETAIL_CHARS_MAX)
+        .collect()
 }
 
 #[cfg(test)]

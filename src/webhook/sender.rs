@@ -22,6 +22,9 @@ use url::Url;
 /// The largest body in bytes; a larger one is not sent. Standard Webhooks asks for about 20 kB;
 /// this leaves room for an event with many findings.
 pub const BODY_BYTES_MAX: usize = 262_144;
+/// The longest answer that a template's rule of success is looked for in, in bytes; a longer one
+/// confirms nothing, and the message is refused for good. Descriptions of one object are shorter.
+pub const ANSWER_BYTES_MAX: usize = 1_048_576;
 /// The most headers a message can add to the fixed ones; a message with more is not sent.
 pub const EXTRA_HEADERS_MAX: usize = 16;
 /// The media type of a CloudEvents event in structured mode (CloudEvents HTTP binding 3.2).
@@ -158,25 +161,16 @@ impl Sender {
 
     /// Makes one attempt and says what came of it. Never waits longer than the time limit.
     pub async fn send(&self, message: Message<'_>) -> Reply {
-        if let Err(error) = check_url(message.url, &self.policy) {
-            return Reply::failed(FailedKind::AddressForbidden, &error.to_string());
-        }
-        let request = match build_request(&message) {
-            Ok(request) => request,
-            Err(detail) => return Reply::failed(FailedKind::Message, &detail),
-        };
-        match self.client.execute(request).await {
-            Ok(response) => {
-                let usual = Success::default();
-                self.sort_response(response, message.at, &usual).await
-            }
-            Err(error) => sort_failure(&error, message.url, self.timeout),
-        }
+        self.attempt(message, None).await
     }
 
     /// Makes one attempt at somebody else's interface: the same guard and limits, another method,
     /// body and rule of success. Signed as well when there are keys.
     pub async fn call(&self, message: Message<'_>, call: &Call) -> Reply {
+        self.attempt(message, Some(call)).await
+    }
+
+    async fn attempt(&self, message: Message<'_>, call: Option<&Call>) -> Reply {
         if let Err(error) = check_url(message.url, &self.policy) {
             return Reply::failed(FailedKind::AddressForbidden, &error.to_string());
         }
@@ -184,15 +178,16 @@ impl Sender {
             Ok(request) => request,
             Err(detail) => return Reply::failed(FailedKind::Message, &detail),
         };
-        *request.method_mut() = call.method.clone();
-        for (name, value) in &call.headers {
-            request.headers_mut().insert(name, value.clone());
-        }
-        match self.client.execute(request).await {
-            Ok(response) => {
-                self.sort_response(response, message.at, &call.success)
-                    .await
+        if let Some(call) = call {
+            *request.method_mut() = call.method.clone();
+            for (name, value) in &call.headers {
+                request.headers_mut().insert(name, value.clone());
             }
+        }
+        let usual = Success::default();
+        let success = call.map_or(&usual, |call| &call.success);
+        match self.client.execute(request).await {
+            Ok(response) => self.sort_response(response, message.at, success).await,
             Err(error) => sort_failure(&error, message.url, self.timeout),
         }
     }
@@ -204,38 +199,39 @@ impl Sender {
         success: &Success,
     ) -> Reply {
         let status = response.status().as_u16();
-        let retry_after = response
-            .headers()
-            .get(RETRY_AFTER)
-            .and_then(|value| value.to_str().ok())
-            .and_then(|text| retry_after::parse(text, at));
+        let wait = response.headers().get(RETRY_AFTER);
+        let wait = wait.and_then(|value| value.to_str().ok());
+        let retry_after = wait.and_then(|text| retry_after::parse(text, at));
+        let refused = |kind: Refusal, detail: &str| Reply::Refused {
+            status,
+            retry_after,
+            kind,
+            detail: one_line(detail),
+        };
+        if success.takes(status) {
+            if !success.reads() {
+                return Reply::Accepted { status };
+            }
+            let Some(body) = read_whole(&mut response).await else {
+                // It was done: another attempt would do it once more and learn as little.
+                return refused(Refusal::Permanent, &unread());
+            };
+            return match success.lacks(&body) {
+                None => Reply::Accepted { status },
+                // The status alone does not say whether it is worth another attempt; the lack may
+                // pass.
+                Some(lack) => refused(Refusal::Server, &lack),
+            };
+        }
+        let kind = Refusal::of(status);
+        if (300..400).contains(&status) {
+            return refused(kind, "redirects are never followed; give the final url");
+        }
         let mut body = Vec::new();
         let reading = read_start(&mut response, &mut body, self.response_bytes_max);
         // Too slow is no failure: the status has been said, and what was read is kept.
         let _too_slow = tokio::time::timeout(self.body_wait, reading).await;
-        if success.takes(status) {
-            let Some(lack) = success.lacks(&body) else {
-                return Reply::Accepted { status };
-            };
-            // The status alone does not say whether it is worth another attempt; the lack may pass.
-            return Reply::Refused {
-                status,
-                retry_after,
-                kind: Refusal::Server,
-                detail: one_line(&lack),
-            };
-        }
-        let detail = if (300..400).contains(&status) {
-            "redirects are never followed; give the final url".to_owned()
-        } else {
-            one_line(&String::from_utf8_lossy(&body))
-        };
-        Reply::Refused {
-            status,
-            retry_after,
-            kind: Refusal::of(status),
-            detail,
-        }
+        refused(kind, &String::from_utf8_lossy(&body))
     }
 }
 
@@ -249,6 +245,26 @@ pub(super) async fn read_start(response: &mut Response, body: &mut Vec<u8>, byte
         let room = bytes_max - body.len();
         body.extend(chunk.iter().take(room));
     }
+}
+
+/// Reads an answer that decides, to its end and within the attempt's time; nothing of one that is
+/// longer than [`ANSWER_BYTES_MAX`], too slow, or broken off.
+async fn read_whole(response: &mut Response) -> Option<Vec<u8>> {
+    let mut body = Vec::new();
+    while let Some(chunk) = response.chunk().await.ok()? {
+        if body.len() + chunk.len() > ANSWER_BYTES_MAX {
+            return None;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Some(body)
+}
+
+fn unread() -> String {
+    format!(
+        "done as its status says, and not confirmed: its answer did not end in time or within \
+         {ANSWER_BYTES_MAX} bytes, which success_json needs; not repeated"
+    )
 }
 
 /// Everything about the client that does not depend on authorities or names.

@@ -4,7 +4,11 @@
 //! A template is read once, at start, and filled twice on the spot, with a message that has every
 //! field and with one that has as little as a message can have. So a typo is an error then and not
 //! in the night in which the first rollback comes. What fills a hole is escaped for the place:
-//! as JSON in a JSON body, percent-encoded in an address and in a form.
+//! as JSON in a JSON body, as XML in XML and HTML, percent-encoded in an address and in a form.
+//!
+//! Our secrets go where a filled address leads, and whoever submits an analysis fills it. So a hole
+//! of an address gives no delimiter, whatever the template does; the filled address has the scheme,
+//! host and port that stand in the template; and none of its segments climbs.
 
 use super::address_guard::URL_LEN_MAX;
 use super::call::{Call, Success};
@@ -13,11 +17,12 @@ use crate::diagnostic::closest;
 use crate::secret::Secret;
 use minijinja::value::{Serde, Value as Filling};
 use minijinja::{AutoEscape, Environment, ErrorKind, UndefinedBehavior, escape_formatter};
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_decode_str, utf8_percent_encode};
 use reqwest::Method;
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io;
+use url::Url;
 
 /// Steps that filling one template may take; a longer one is given up. A body of the longest kind
 /// takes a few thousand.
@@ -60,7 +65,8 @@ pub struct Written<'a> {
 pub struct Template {
     env: Environment<'static>,
     method: Method,
-    has_url: bool,
+    /// What stands before the first hole of its own address, if it has one.
+    leads_to: Option<Url>,
     headers: Vec<String>,
     content_type: String,
     success: Success,
@@ -99,7 +105,7 @@ impl Template {
             move |why: String| (key, why)
         };
         let method = method(written.method).map_err(at("method"))?;
-        literal_host(written.url).map_err(at(URL))?;
+        let leads_to = literal_host(written.url).map_err(at(URL))?;
         let escape = escaping(written.content_type);
         let mut env = environment(escape);
         let mut parts = vec![(BODY.to_owned(), written.body)];
@@ -119,7 +125,7 @@ impl Template {
         let template = Self {
             env,
             method,
-            has_url: !written.url.is_empty(),
+            leads_to,
             headers: written.headers.keys().cloned().collect(),
             content_type: written.content_type.to_owned(),
             success: written.success,
@@ -127,17 +133,14 @@ impl Template {
         };
         for sample in samples {
             // No secret: what goes wrong here is shown.
-            let filled = template.filled(sample, |_| "***".to_owned(), said)?;
-            if let Some(url) = &filled.url {
-                url::Url::parse(url).map_err(|why| (URL.to_owned(), format!("{url}: {why}")))?;
-            }
+            template.filled(sample, |_| "***".to_owned(), said)?;
         }
         Ok(template)
     }
 
     /// Whether it says itself where to.
     pub const fn has_url(&self) -> bool {
-        self.has_url
+        self.leads_to.is_some()
     }
 
     /// Whether it sends secrets along.
@@ -193,10 +196,13 @@ impl Template {
             let bytes = part(key, bytes_max)?;
             Ok::<_, Fault>(String::from_utf8_lossy(&bytes).trim().to_owned())
         };
-        let url = if self.has_url {
-            Some(text(URL, URL_LEN_MAX)?)
-        } else {
-            None
+        let url = match &self.leads_to {
+            Some(leads_to) => {
+                let url = text(URL, URL_LEN_MAX)?;
+                stays(&url, leads_to).map_err(|why| (URL.to_owned(), why))?;
+                Some(url)
+            }
+            None => None,
         };
         let body = part(BODY, BODY_BYTES_MAX)?;
         if !body.is_empty() && is_json(&self.content_type) {
@@ -234,29 +240,87 @@ fn method(text: &str) -> Result<Method, String> {
 }
 
 /// Whoever submits an analysis must not choose whom we call, so scheme, host and port have no
-/// holes.
-fn literal_host(url: &str) -> Result<(), String> {
-    let Some(hole) = url.find("{{").into_iter().chain(url.find("{%")).min() else {
-        return Ok(());
-    };
-    let rest = url.find("://").map_or(0, |at| at + "://".len());
-    let path = url.get(rest..).and_then(|rest| rest.find('/'));
-    match path {
-        Some(path) if rest > 0 && rest + path < hole => Ok(()),
-        _ => Err("scheme, host and port cannot have holes; only what follows them".to_owned()),
+/// holes. Gives what stands before the first hole; nothing of an address that is none.
+fn literal_host(url: &str) -> Result<Option<Url>, String> {
+    if url.is_empty() {
+        return Ok(None);
     }
+    let hole = ["{{", "{%", "{#"].iter().filter_map(|hole| url.find(hole));
+    let literal = match hole.min() {
+        Some(hole) => url.get(..hole).unwrap_or_default(),
+        None => url,
+    };
+    let behind = literal.split_once("://").map(|(_, behind)| behind);
+    let whole = literal.len() == url.len() || behind.is_some_and(|behind| behind.contains('/'));
+    if !whole {
+        return Err("scheme, host and port cannot have holes; only what follows them".to_owned());
+    }
+    let parsed = Url::parse(literal).map_err(|why| format!("{literal}: {why}"))?;
+    Ok(Some(parsed))
+}
+
+/// Whether a filled address leads to whom the template says, and nowhere above what it says. What
+/// filled it is never shown: it may be a secret.
+fn stays(filled: &str, leads_to: &Url) -> Result<(), String> {
+    let url = Url::parse(filled).map_err(|why| format!("filled, it is no address: {why}"))?;
+    let to = |url: &Url| {
+        let known = (url.scheme().to_owned(), url.port_or_known_default());
+        let host = url.host_str().map(str::to_owned);
+        let password = url.password().map(str::to_owned);
+        (known, host, url.username().to_owned(), password)
+    };
+    if to(&url) != to(leads_to) {
+        return Err("filled, it leads to another scheme, host or port".to_owned());
+    }
+    // The parser has resolved the dots already, so they are looked for in the text.
+    let path = filled.split(['?', '#']).next().unwrap_or_default();
+    if climbs(path) {
+        return Err(
+            "filled, a segment of its path is `.` or `..`, which would lead elsewhere".to_owned(),
+        );
+    }
+    Ok(())
+}
+
+/// Times that servers in a row may decode a path; what is encoded more often is taken as it is.
+const DECODED_TIMES: usize = 3;
+
+/// Whether a segment is `.` or `..`, however it is encoded: a server may decode before it resolves.
+fn climbs(path: &str) -> bool {
+    let mut seen = path.to_owned();
+    for _ in 0..=DECODED_TIMES {
+        if seen
+            .split(['/', '\\'])
+            .any(|part| matches!(part, "." | ".."))
+        {
+            return true;
+        }
+        seen = percent_decode_str(&seen).decode_utf8_lossy().into_owned();
+    }
+    false
+}
+
+/// Type and subtype of a media type, without its parameters; neither is told apart by case
+/// (RFC 9110 section 8.3.1).
+fn media_type(content_type: &str) -> String {
+    let kind = content_type.split(';').next().unwrap_or_default();
+    kind.trim().to_ascii_lowercase()
 }
 
 fn is_json(content_type: &str) -> bool {
-    let kind = content_type.split(';').next().unwrap_or_default().trim();
+    let kind = media_type(content_type);
     kind.ends_with("/json") || kind.ends_with("+json")
 }
 
+/// How what fills a body is escaped. Plain text, and what we do not know, is filled as it is.
 fn escaping(content_type: &str) -> AutoEscape {
+    let kind = media_type(content_type);
     if is_json(content_type) {
         AutoEscape::Json
-    } else if content_type.starts_with("application/x-www-form-urlencoded") {
+    } else if kind == "application/x-www-form-urlencoded" {
         AutoEscape::Custom(ENCODED.into())
+    } else if kind == "text/html" || kind.ends_with("/xml") || kind.ends_with("+xml") {
+        AutoEscape::Html
     } else {
         AutoEscape::None
     }
@@ -273,8 +337,18 @@ fn environment(body: AutoEscape) -> Environment<'static> {
         _ => AutoEscape::None,
     });
     env.set_formatter(|out, state, value| match state.auto_escape() {
+        // In an address not even `safe` or `autoescape false` lets a value be more than a value.
+        _ if state.name() == URL => {
+            if value.is_none() {
+                return Ok(());
+            }
+            let text = value.to_string();
+            let encoded = utf8_percent_encode(&text, ENCODE).to_string();
+            out.write_str(&encoded).map_err(minijinja::Error::from)
+        }
         AutoEscape::Json => escape_formatter(out, state, value),
         _ if value.is_none() => Ok(()), // a fact that is not known leaves nothing behind
+        AutoEscape::Html => escape_formatter(out, state, value),
         AutoEscape::Custom(_) if !value.is_safe() => {
             let text = value.to_string();
             let encoded = utf8_percent_encode(&text, ENCODE).to_string();

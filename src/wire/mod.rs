@@ -4,13 +4,16 @@
 //! renamed field in the core never changes a file or an answer by accident. Records
 //! ([`record`], [`recording`]) keep every bit and are read for ever; public documents
 //! ([`verdict`], [`report`], [`event`], [`problem`]) hold only numbers JSON knows; [`submission`]
-//! is what others send us; [`conformance`] is what tests of controllers are written in.
+//! is what others send us; [`conformance`] is what tests of controllers are written in; [`line`]
+//! keeps text of others on one line.
 
 pub mod cdevents;
 pub mod conformance;
 pub mod coordination;
 pub mod event;
 pub mod github;
+pub mod line;
+pub mod markdown;
 mod number;
 pub mod problem;
 pub mod record;

@@ -2,7 +2,7 @@
 //! a daemon that goes away and comes back, and one that never was there.
 
 use crate::github::{SCENARIO, TEMPLATE};
-use crate::support::daemon::{Daemon, Said, Site, haldane};
+use crate::support::daemon::{Daemon, Said, Site, haldane, signalled};
 use serde_json::json;
 use std::path::Path;
 
@@ -322,4 +322,100 @@ async fn what_only_waiting_gives_needs_waiting() {
         let said = haldane(&[&flags[..], flag].concat()).await;
         said.check(2, &["add --wait"]);
     }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_job_that_is_cancelled_says_so() {
+    let (site, daemon) = start().await;
+    let junit = site.path("verdict.xml");
+    let id = analysis(&daemon, "").await;
+    let file = junit.display().to_string();
+    let flags = ["wait", &id, "--server", daemon.url(), "--junit", &file];
+    for signal in ["-INT", "-TERM"] {
+        std::fs::write(&junit, "the verdict of the run before").unwrap();
+        let said = signalled(signal, &flags).await;
+        let message = format!("interrupted; the analysis goes on, and `haldane wait {id}` hears");
+        said.check(130, &[&message]);
+        assert!(
+            suite(&read(&junit)).1[0].2.starts_with(&message),
+            "{signal}"
+        );
+    }
+    // One that nothing can catch.
+    std::fs::write(&junit, "the verdict of the run before").unwrap();
+    let said = signalled("-KILL", &flags).await;
+    assert_eq!(said.code, None, "{said:?}");
+    assert_eq!(
+        suite(&read(&junit)).1[0].2,
+        "ended from outside before there was a verdict"
+    );
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_cannot_be_written_is_said_before_anything_is_waited_for() {
+    let (site, daemon) = start().await;
+    let id = analysis(&daemon, "").await;
+    let nowhere = site.path("nowhere/x").display().to_string();
+    for flag in ["--junit", "--summary"] {
+        let said = wait(&daemon, &id, &[flag, &nowhere]).await;
+        said.check(2, &[flag, &nowhere, "No such file"]);
+        assert!(!said.err.contains("look 0"), "{said:?}");
+    }
+    daemon.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_answers_without_being_haldane_is_named() {
+    let stranger = axum::Router::new().route(
+        "/v1/analyses",
+        axum::routing::get(|| async { axum::response::Html("<html>log in</html>") }),
+    );
+    let moved = axum::response::Redirect::temporary("https://login.example/");
+    let stranger = stranger.route(
+        "/v1/analyses/{id}",
+        axum::routing::get(move || async move { moved }),
+    );
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}", listener.local_addr().unwrap());
+    tokio::spawn(async move { axum::serve(listener, stranger).await });
+    for (args, part) in [
+        (&["status"][..], "no document of Haldane's"),
+        (&["status", "a"], "a redirect to https://login.example/"),
+        (&["report", "a"], "a redirect to https://login.example/"),
+        (
+            &["cancel", "a", "--reason", "b"],
+            "404 Not Found without a reason",
+        ),
+    ] {
+        let said = haldane(&[args, &["--server", &url]].concat()).await;
+        said.check(4, &[part, &url, "--server"]);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_token_is_checked_before_it_is_sent() {
+    let mut site = Site::simulated(SCENARIO);
+    let token = site.path("ci.token");
+    std::fs::write(&token, "a-token-of-the-ci-system\n").unwrap();
+    site.configure(&format!(
+        "[[server.credentials]]\nauthor = \"ci\"\ntoken = \"file:{}\"\nright = \"read\"\n",
+        token.display()
+    ));
+    let daemon = site.start().await;
+    for (text, code, part) in [
+        ("", 2, "it is empty"),
+        ("a b\n", 2, "more than one token"),
+        ("wrong", 2, "here: the token is that of --token-file"),
+        ("a-token-of-the-ci-system", 0, ""),
+    ] {
+        let file = site.path("mine.token");
+        std::fs::write(&file, text).unwrap();
+        let file = file.display().to_string();
+        let flags = ["status", "--server", daemon.url(), "--token-file", &file];
+        haldane(&flags).await.check(code, &[part]);
+    }
+    let said = haldane(&["status", "--server", daemon.url()]).await;
+    said.check(2, &["here: --token-file FILE, or HALDANE_TOKEN_FILE"]);
+    daemon.stop().await;
 }

@@ -4,24 +4,10 @@
 use crate::docs::root;
 use crate::serve_drain::SCENARIO;
 use crate::support::daemon::{Daemon, Site, haldane};
-use haldane::cli::conformance::vectors::FILES;
+use haldane::cli::conformance::vectors::{FILES, TEMPLATE};
 use haldane::wire::conformance;
 use serde_json::Value;
 use std::collections::BTreeSet;
-
-/// A template without inputs that goes on for hours.
-const TEMPLATE: &str = "
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: conformance, description: for the vectors of controllers }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series: { query: 'nothing{${selector}}' }
-";
 
 const BINDING: &str = r#"
 [[bindings]]
@@ -159,4 +145,83 @@ async fn it_shows_its_token_and_needs_the_right_to_override() {
         said.check(code, &[part]);
     }
     conform(&daemon, &only).await.check(2, &["unauthenticated"]);
+}
+
+/// Vectors of one's own, in a file of the site.
+fn vectors(site: &Site, name: &str, cases: &str) -> String {
+    let path = site.path(name);
+    let text = format!("controller: \"own\\e[2J<&\"\nabout: \"\\e[31mred\"\ncases:{cases}\n");
+    std::fs::write(&path, text).unwrap();
+    path.display().to_string()
+}
+
+#[tokio::test]
+async fn who_asked_nothing_has_shown_nothing() {
+    let site = site();
+    let daemon = site.start().await;
+    let empty = vectors(&site, "empty.yaml", " []");
+    let held = "
+  - { id: H-1, given: held, concludes: waits, request: { path: /x }, answer: { status: 200 } }";
+    let held = vectors(&site, "held.yaml", held);
+    for (file, part) in [(&empty, "there is no case"), (&held, "1 skipped")] {
+        let said = conform(&daemon, &["--vectors", file]).await;
+        said.check(3, &["nothing was asked, so nothing is shown", part]);
+    }
+    // Nothing of a stranger's file moves the cursor or ends the XML.
+    let said = conform(&daemon, &["--vectors", &held]).await;
+    assert!(!said.out.contains('\u{1b}'), "{}", said.out);
+    let said = conform(&daemon, &["--vectors", &held, "-o", "junit"]).await;
+    let document = roxmltree::Document::parse(&said.out).unwrap();
+    let suite = document.root_element().first_element_child().unwrap();
+    assert_eq!(suite.attribute("name"), Some("own [2J<&"));
+    let large = site.path("large.yaml");
+    std::fs::write(&large, " ".repeat((4 << 20) + 1)).unwrap();
+    let large = large.display().to_string();
+    let said = conform(&daemon, &["--vectors", &large]).await;
+    said.check(2, &["more than 4194304 bytes", "part it"]);
+    let many = ["--vectors", &empty].repeat(101);
+    let said = conform(&daemon, &many).await;
+    said.check(2, &["101 files, and 100 is the most"]);
+}
+
+#[tokio::test]
+async fn a_fault_leaves_nothing_under_way_and_the_token_stays_here() {
+    let site = site();
+    let daemon = site.start().await;
+    let case = "
+  - id: X-1
+    given: pending
+    concludes: nothing
+    request: { path: \"http://127.0.0.1:9/v1/analyses\" }
+    answer: { status: 200 }";
+    let file = vectors(&site, "elsewhere.yaml", case);
+    let said = conform(&daemon, &["--vectors", &file]).await;
+    said.check(2, &["leads to http://127.0.0.1:9 instead of", daemon.url()]);
+    let all = daemon.get("/v1/analyses").await.unwrap();
+    let all = all.body["analyses"].as_array().unwrap().clone();
+    assert_eq!(all.len(), 1, "{all:?}");
+    assert_eq!(all[0]["verdict"], "inconclusive", "{all:?}");
+}
+
+#[tokio::test]
+async fn a_template_that_needs_an_input_is_refused() {
+    let site = site();
+    site.template(
+        "web",
+        &TEMPLATE.replace("spec:", "spec:\n  inputs: { service: {} }"),
+    );
+    let daemon = site.start().await;
+    for (name, part) in [
+        ("web", "--template `web` needs the input `service`"),
+        ("nobody", "there is no template nobody"),
+    ] {
+        let args = ["conformance", daemon.url(), "--template", name];
+        haldane(&args).await.check(2, &[part]);
+    }
+}
+
+#[test]
+fn the_template_is_that_of_the_page() {
+    let page = std::fs::read_to_string(root().join("docs/controllers.md")).unwrap();
+    assert!(page.contains(&format!("```yaml\n{TEMPLATE}```")));
 }

@@ -11,21 +11,21 @@ use haldane::engine::verdict::Verdict;
 use haldane::judge::judgement::{Judgement, Label};
 use haldane::time::Span;
 
-fn watching() -> Limits {
+pub(crate) fn watching() -> Limits {
     Limits {
         recovery_within: Span::from_s(300),
         ..Limits::default()
     }
 }
 
-const HEARS: [Moment; 3] = [
+pub(crate) const HEARS: [Moment; 3] = [
     Moment::Verdict,
     Moment::Recovered,
     Moment::RollbackIneffective,
 ];
 
 /// Goes on to the next fetch, taking messages as they come; `None` when nothing is left to do.
-fn next_fetch(desk: &mut Desk) -> Option<haldane::engine::effect::FetchOrder> {
+pub(crate) fn next_fetch(desk: &mut Desk) -> Option<haldane::engine::effect::FetchOrder> {
     loop {
         while desk.append_ok() {}
         while let Some(order) = desk.sends.pop() {
@@ -41,7 +41,7 @@ fn next_fetch(desk: &mut Desk) -> Option<haldane::engine::effect::FetchOrder> {
 }
 
 /// One glance that sees what `change` makes of it.
-fn glance(desk: &mut Desk, change: impl FnOnce(&mut Judgement)) -> bool {
+pub(crate) fn glance(desk: &mut Desk, change: impl FnOnce(&mut Judgement)) -> bool {
     let Some(order) = next_fetch(desk) else {
         return false;
     };
@@ -52,19 +52,19 @@ fn glance(desk: &mut Desk, change: impl FnOnce(&mut Judgement)) -> bool {
     true
 }
 
-fn bad(seen: &mut Judgement) {
+pub(crate) fn bad(seen: &mut Judgement) {
     for finding in &mut seen.findings {
         finding.canary.level = Some(2.0);
     }
 }
 
-fn gone(seen: &mut Judgement) {
+pub(crate) fn gone(seen: &mut Judgement) {
     for finding in &mut seen.findings {
         finding.canary.n = 0;
     }
 }
 
-fn blind(seen: &mut Judgement) {
+pub(crate) fn blind(seen: &mut Judgement) {
     gone(seen);
     for finding in &mut seen.findings {
         finding.baseline.n = 0;
@@ -72,7 +72,7 @@ fn blind(seen: &mut Judgement) {
 }
 
 /// How the watch of `a1` ended and how many messages of what moments there were.
-fn ended(desk: &Desk) -> (Option<Outcome>, Vec<&'static str>) {
+pub(crate) fn ended(desk: &Desk) -> (Option<Outcome>, Vec<&'static str>) {
     let view = &desk.published[&id("a1")];
     let verdict = view.conclusion.as_ref().map(|c| c.verdict);
     assert_eq!(verdict, Some(Verdict::Rollback), "A4");
@@ -81,7 +81,7 @@ fn ended(desk: &Desk) -> (Option<Outcome>, Vec<&'static str>) {
     (watch.ending.as_ref().map(|e| e.outcome), words.collect())
 }
 
-fn rolled_back() -> Desk {
+pub(crate) fn rolled_back() -> Desk {
     let mut desk = begun(watching(), &HEARS);
     overridden(&mut desk, Verdict::Rollback);
     desk
@@ -151,24 +151,73 @@ fn without_data_nobody_says_that_it_helped() {
     assert_eq!(ended(&desk), (Some(Outcome::Unknown), vec!["verdict"]));
 }
 
+/// A glance in which the metric `errors` has no data of the canary, and the other one is well.
+fn half_blind(seen: &mut Judgement) {
+    let errors = seen
+        .findings
+        .iter_mut()
+        .find(|f| f.metric.as_str() == "errors");
+    errors.unwrap().canary.n = 0;
+}
+
+#[test]
+fn silence_breaks_the_row_of_good_glances() {
+    type Change = fn(&mut Judgement);
+    let well: Change = |_| {};
+    let cases: [(&[Change], Outcome); 6] = [
+        (&[well, blind, well, blind, well], Outcome::Unknown),
+        (&[bad, well, blind, blind, blind], Outcome::Unknown),
+        (&[bad, bad, bad, bad, well], Outcome::Unknown),
+        (&[bad, bad, blind, blind, blind], Outcome::Ineffective),
+        (
+            &[well, half_blind, half_blind, half_blind, well],
+            Outcome::Unknown,
+        ),
+        (&[bad, blind, well, well], Outcome::Recovered),
+    ];
+    for (idx, (glances, outcome)) in cases.into_iter().enumerate() {
+        let mut desk = rolled_back();
+        for change in glances {
+            assert!(glance(&mut desk, *change), "case {idx}");
+        }
+        assert_eq!(ended(&desk).0, Some(outcome), "case {idx}");
+    }
+}
+
+#[test]
+fn what_never_had_data_is_not_gone() {
+    let mut desk = rolled_back();
+    while glance(&mut desk, gone) {}
+    assert_eq!(ended(&desk).0, Some(Outcome::Unknown));
+    let ending = desk.published[&id("a1")]
+        .after
+        .watch
+        .clone()
+        .unwrap()
+        .ending;
+    assert!(ending.unwrap().detail.contains("never had any"));
+}
+
 #[test]
 fn a_restart_goes_on_with_the_glance_that_is_due() {
     let mut desk = rolled_back();
     assert!(glance(&mut desk, bad));
     assert!(desk.crash().is_empty());
     assert!(glance(&mut desk, bad));
-    // Away until after the end: the last glance is still taken, then it is over.
+    // Away until after the end: as many windows as must be well are still looked at.
     let order = next_fetch(&mut desk).unwrap();
     desk.now = desk.now.plus(Span::from_s(1_000));
     desk.crash();
     let late = next_fetch(&mut desk).unwrap();
-    assert!(late.to > order.to && late.look == 5);
+    assert!(late.to > order.to && late.look == 4);
     desk.fetched(&late);
     let judge = desk.judges.pop().unwrap();
     // The lost question may be answered all the same; it changes nothing.
     desk.fetched(&order);
     desk.judged_but(&judge, Label::Undecided, bad);
     while desk.append_ok() {}
+    assert_eq!(ended(&desk).0, None);
+    assert!(glance(&mut desk, bad));
     assert_eq!(ended(&desk).0, Some(Outcome::Ineffective));
 
     // Away for longer than anybody waits: it is not looked at any more.
@@ -177,7 +226,13 @@ fn a_restart_goes_on_with_the_glance_that_is_due() {
     desk.now = desk.now.plus(Span::from_s(100_000));
     assert!(desk.crash().is_empty());
     assert!(next_fetch(&mut desk).is_none());
-    assert_eq!(desk.published[&id("a1")].after.watch, None);
+    let (outcome, words) = ended(&desk);
+    assert_eq!(outcome, Some(Outcome::Unknown), "that is said");
+    assert_eq!(words, ["verdict"]);
+    let before = desk.disk.len();
+    assert!(desk.crash().is_empty());
+    while desk.append_ok() {}
+    assert_eq!(desk.disk.len(), before, "once");
 }
 
 #[test]
@@ -194,7 +249,15 @@ fn only_rollbacks_are_watched_and_only_as_many_as_there_is_room_for() {
     let mut desk = begun(limits, &HEARS);
     overridden(&mut desk, Verdict::Rollback);
     assert!(next_fetch(&mut desk).is_none());
-    assert_eq!(desk.published[&id("a1")].after.watch, None);
+    let ending = desk.published[&id("a1")]
+        .after
+        .watch
+        .clone()
+        .unwrap()
+        .ending;
+    let ending = ending.unwrap();
+    assert_eq!(ending.outcome, Outcome::Unknown);
+    assert_eq!(ending.detail, "0 rollbacks were watched already, the limit");
 }
 
 #[test]
@@ -203,6 +266,7 @@ fn the_windows_of_glances_follow_one_another() {
     let at = crate::engine_plans::START.plus(Span::from_ms(61_234));
     let course = Course::new(&plan, at, RECOVERY_WITHIN);
     assert_eq!((course.every, course.glances), (Span::from_s(60), 15));
+    assert_eq!(course.needed, 2);
     let (from, to) = course.window(1);
     assert!(from >= at && from.since(at) < Span::from_s(15));
     assert_eq!(course.window(2).0, to);

@@ -81,6 +81,7 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         history: text.contains("history").then_some(HOUR),
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        recovery: None,
         digest: Digest::of(text.as_bytes()),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,

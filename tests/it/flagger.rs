@@ -2,12 +2,19 @@
 //! done, credentials in the address, and policies other than the defaults.
 
 use crate::conformance::site;
-use crate::http_fixture::{Asked, Door, Mood, Reply, Setup, credential, open, request};
+use crate::http_fixture::{
+    Asked, Door, Mood, Reply, Setup, concluded, credential, deploy, open, request,
+};
 use crate::spinnaker::{binding, cancelled, door};
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use haldane::engine::coordination::policy::{Policies, Policy};
+use haldane::engine::coordination::{Coordination, Wave};
 use haldane::engine::verdict::Verdict;
+use haldane::engine::view::View;
 use haldane::http::Right;
+use haldane::plan::Plan;
+use haldane::template::OnInconclusive;
 use serde_json::{Value, json};
 use std::sync::atomic::Ordering;
 
@@ -193,6 +200,141 @@ async fn a_version_that_was_rolled_back_stays_back() {
     is(&door, "pre-rollout", 409).await;
     is(&door, "rollback", 200).await;
     assert_eq!(newest(&door).await, id);
+}
+
+/// What a person ended is no finding: Flagger does not go back because somebody cancelled, whatever
+/// the template makes of inconclusive verdicts. An override to rollback is one.
+#[tokio::test]
+async fn a_cancellation_rolls_nothing_back() {
+    for (verdict, author, rollback, rollout) in [
+        (Verdict::Inconclusive, Some("ada"), 409, 200),
+        (Verdict::Inconclusive, None, 200, 409),
+        (Verdict::Rollback, Some("ada"), 200, 409),
+    ] {
+        let door = door(Mood::Willing).await;
+        is(&door, "rollout", 200).await;
+        door.publish(&newest(&door).await, |view| {
+            let plan = Plan {
+                on_inconclusive: OnInconclusive::Rollback,
+                ..Plan::clone(&view.plan)
+            };
+            let view = View {
+                plan: plan.into(),
+                ..view
+            };
+            concluded(&view, verdict, author)
+        });
+        // Row 9: an end for want of data, which the template takes for a rollback.
+        door.publish(&newest(&door).await, |mut view| {
+            let end = view.conclusion.as_mut().unwrap();
+            end.row = if author.is_some() { 1 } else { 9 };
+            view
+        });
+        is(&door, "rollback", rollback).await;
+        is(&door, "rollout", rollout).await;
+        is(&door, "confirm-promotion", 409).await;
+    }
+}
+
+/// Nobody who may submit answers Flagger's gates: names like Flagger's are Flagger's.
+#[tokio::test]
+async fn a_submission_is_no_flagger() {
+    let door = door(Mood::Willing).await;
+    let body = deploy("flagger:shop:prod/shop:7f9c44d1b2");
+    let shadow = body.replacen('{', r#"{"shadow":true,"#, 1);
+    for body in [body, shadow] {
+        let reply = door.post("/v1/analyses", &body).await;
+        assert_eq!(reply.status, 422, "{reply:?}");
+        assert_eq!(reply.json()["errors"][0]["field"], "deploy.id");
+        let verdict = door.post("/v1/verdict", &body).await;
+        assert_eq!(verdict.status, 422, "{verdict:?}");
+        for word in ["confirm-traffic-increase", "confirm-promotion", "rollback"] {
+            let why = is(&door, word, 409).await;
+            assert!(why.contains("there is no analysis"), "{why}");
+        }
+    }
+    assert_eq!(submissions(&door), 0);
+}
+
+/// What was only watched says nothing where verdicts are asked for, and the other way round.
+#[tokio::test]
+async fn a_shadow_is_not_taken_for_a_verdict() {
+    let watched = |shadow: bool| {
+        move |view: View| View {
+            coordination: Coordination {
+                shadow,
+                ..view.coordination.clone()
+            },
+            ..view
+        }
+    };
+    let door = door(Mood::Willing).await;
+    is(&door, "rollout", 200).await;
+    let first = newest(&door).await;
+    door.publish(&first, watched(true));
+    for word in ["confirm-promotion", "confirm-traffic-increase"] {
+        let why = is(&door, word, 409).await;
+        assert!(why.contains("policy of shadows"), "{why}");
+    }
+    is(&door, "rollback", 409).await;
+    is(&door, "rollout", 200).await;
+    let second = newest(&door).await;
+    assert_ne!(first, second, "it is analysed for a verdict");
+    is(&door, "rollout", 200).await;
+    assert_eq!(newest(&door).await, second);
+    // A release is nothing a hook belongs to.
+    door.publish(&second, |view| View {
+        coordination: Coordination {
+            wave: Some(Wave {
+                name: "w".to_owned(),
+                index: 1,
+            }),
+            ..Coordination::default()
+        },
+        ..view
+    });
+    is(&door, "rollout", 409).await;
+
+    let usual = Policy {
+        shadow: Some(true),
+        ..Policy::default()
+    };
+    let door = open(Setup {
+        bindings: vec![binding("shop")],
+        coordination: Policies {
+            usual,
+            ..Policies::default()
+        },
+        ..Setup::default()
+    })
+    .await;
+    is(&door, "rollout", 200).await;
+    let id = newest(&door).await;
+    is(&door, "confirm-promotion", 200).await;
+    door.conclude(&id, Verdict::Rollback);
+    for (word, status) in [
+        ("rollback", 409),
+        ("rollout", 200),
+        ("confirm-rollout", 200),
+        ("confirm-promotion", 200),
+    ] {
+        is(&door, word, status).await;
+    }
+    // Once verdicts count, this one does not: it was found while nobody listened.
+    assert_eq!(newest(&door).await, id);
+    door.publish(&id, watched(false));
+    is(&door, "confirm-rollout", 200).await;
+    is(&door, "rollback", 409).await;
+}
+
+#[tokio::test]
+async fn a_gates_version_has_a_limit() {
+    let door = door(Mood::Willing).await;
+    for (len, status) in [(64, 202), (65, 422)] {
+        let body = json!({ "name": "shop", "namespace": "prod", "checksum": "x".repeat(len) });
+        let reply = door.post("/gate/open", &body.to_string()).await;
+        assert_eq!(reply.status, status, "{reply:?}");
+    }
 }
 
 #[tokio::test]

@@ -77,10 +77,12 @@ pub(crate) enum Asked {
 pub(crate) struct Door {
     pub(crate) address: SocketAddr,
     pub(crate) readings: Readings,
+    pub(crate) papers: Papers,
     pub(crate) health: Arc<Health>,
     pub(crate) stop: CancellationToken,
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
     pub(crate) clock: Arc<AtomicI64>,
+    pub(crate) templates: haldane::http::Templates,
     pub(crate) server: JoinHandle<()>,
     pub(crate) driver: JoinHandle<()>,
 }
@@ -96,6 +98,9 @@ pub(crate) struct Setup {
     pub(crate) receivers: Vec<KnownReceiver>,
     pub(crate) coordination: haldane::engine::coordination::policy::Policies,
     pub(crate) github: Option<Arc<haldane::http::Github>>,
+    pub(crate) dialects: haldane::dialect::Dialects,
+    /// Submissions that are taken; the driver is full afterwards.
+    pub(crate) submissions_max: usize,
 }
 
 impl Default for Setup {
@@ -110,6 +115,8 @@ impl Default for Setup {
             receivers: Vec::new(),
             coordination: haldane::engine::coordination::policy::Policies::default(),
             github: None,
+            dialects: haldane::dialect::Dialects::default(),
+            submissions_max: usize::MAX,
         }
     }
 }
@@ -138,12 +145,13 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let health = Arc::new(Health::default());
     health.ready.store(true, Ordering::Release);
     let (readings, papers) = (Readings::default(), Papers::default());
+    let templates = Arc::new(RwLock::new(Shelf {
+        known: templates,
+        refused: Vec::new(),
+    }));
     let desk = Desk {
         readings: readings.clone(),
-        templates: Arc::new(RwLock::new(Shelf {
-            known: templates,
-            refused: Vec::new(),
-        })),
+        templates: templates.clone(),
         ask,
         credentials: setup.credentials.into(),
         health: health.clone(),
@@ -167,7 +175,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         receivers: setup.receivers.into(),
         has_default_key: setup.has_default_key,
         bindings: setup.bindings.into(),
-        dialects: Arc::default(),
+        dialects: Arc::new(setup.dialects),
         coordination: setup.coordination.into(),
         github: setup.github,
         papers: papers.clone(),
@@ -176,8 +184,9 @@ pub(crate) async fn open(setup: Setup) -> Door {
     let asked = Arc::new(Mutex::new(Vec::new()));
     let driver = Driver {
         mood: setup.mood,
+        submissions_max: setup.submissions_max,
         readings: readings.clone(),
-        papers,
+        papers: papers.clone(),
         asked: asked.clone(),
         keys: BTreeMap::new(),
         mute: Vec::new(),
@@ -185,9 +194,11 @@ pub(crate) async fn open(setup: Setup) -> Door {
     Door {
         address,
         readings,
+        papers,
         health,
         asked,
         clock,
+        templates,
         driver: tokio::spawn(driver.run(questions)),
         server: tokio::spawn(serve(listener, desk, stop.clone())),
         stop,
@@ -200,6 +211,7 @@ pub(crate) fn id(n: u64) -> AnalysisId {
 
 struct Driver {
     mood: Mood,
+    submissions_max: usize,
     readings: Readings,
     papers: Papers,
     asked: Arc<Mutex<Vec<Asked>>>,
@@ -325,6 +337,9 @@ impl Driver {
     fn submit(&mut self, submission: &Submission) -> Answer {
         match self.mood {
             Mood::Full => return Answer::Refused(Refusal::TooMany { limit: 7 }),
+            _ if self.asked.lock().unwrap().len() >= self.submissions_max => {
+                return Answer::Refused(Refusal::TooMany { limit: 7 });
+            }
             Mood::StoreDown => {
                 let message = "disk /secret/place is full".to_owned();
                 return Answer::Refused(Refusal::StoreFault { message });
@@ -530,6 +545,20 @@ impl Door {
         let reply = self.post("/v1/analyses", body).await;
         assert_eq!(reply.status, 201, "{reply:?}");
         reply.json()["id"].as_str().unwrap().to_owned()
+    }
+
+    /// Puts another text in place of the template.
+    pub(crate) fn edit(&self, text: &str) {
+        let template = Arc::new(parse(text).0.unwrap());
+        let (name, text) = (template.name.clone(), text.into());
+        let mut shelf = self.templates.write().unwrap();
+        shelf.known.insert(name, TemplateFile { text, template });
+    }
+
+    /// Publishes a changed view of an analysis.
+    pub(crate) fn publish(&self, id: &str, change: impl FnOnce(View) -> View) {
+        let view = self.readings.get(&AnalysisId::new(id).unwrap()).unwrap();
+        self.readings.publish(Arc::new(change(View::clone(&view))));
     }
 
     /// Publishes a verdict, as the driver does when the engine says so.

@@ -66,6 +66,7 @@ pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        recovery: None,
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,

@@ -331,6 +331,21 @@ async fn a_server_tells_what_is_wrong() {
     );
     std::fs::write(file, meant).unwrap();
     haldane(&ask(&[])).await.check(0, &["0 errors, 0 warnings"]);
+    // Another time than the last: before there was anything, and what has not come yet.
+    let said = haldane(&ask(&["--end", "2020-01-01T00:00:00Z"])).await;
+    let window = "no series for the baseline in the 30m up to 2020-01-01T00:00:00Z";
+    said.check(0, &["warning[C071]", window]);
+    haldane(&ask(&["--end", "-1s"]))
+        .await
+        .check(0, &["0 warnings"]);
+    for (end, why) in [
+        ("soon", "--end `soon` is no instant"),
+        ("2100-01-01T00:00:00Z", "has not come yet"),
+    ] {
+        haldane(&[&ask(&[])[..], &["--end", end]].concat())
+            .await
+            .check(2, &[why]);
+    }
     // What cannot be asked.
     haldane(&["lint", file, "--prometheus", url])
         .await

@@ -373,7 +373,7 @@ async fn people_decide_and_the_commands_say_so() {
     ];
     submit.extend(arms.iter().map(String::as_str));
     let begun = std::time::Instant::now();
-    assert_eq!(interrupted(&submit).await.code(), Some(130));
+    assert_eq!(interrupted(&submit).await.code, Some(130));
     assert!(
         begun.elapsed() < std::time::Duration::from_secs(5),
         "it took {:?}",

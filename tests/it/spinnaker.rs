@@ -116,6 +116,46 @@ async fn every_step_has_evidence_of_its_own() {
     }
 }
 
+/// Without an id all steps would share one analysis, and the promote of the first be that of all.
+#[tokio::test]
+async fn a_step_without_an_id_is_none() {
+    let door = door(Mood::Willing).await;
+    let long = json!("s".repeat(254));
+    for (field, value) in [
+        ("stageId", Value::Null),
+        ("stageId", json!("")),
+        ("stageId", long.clone()),
+        ("executionId", json!("")),
+        ("deploymentId", long.clone()),
+        ("region", long),
+    ] {
+        let mut body = step("s1");
+        body[field] = value;
+        let reply = ask(&door, "evaluateHealth", &body).await;
+        assert_eq!(reply.status, 422, "{field}: {reply:?}");
+        let detail = reply.json()["detail"].as_str().unwrap().to_owned();
+        assert!(detail.contains(field), "{detail}");
+        assert!(detail.contains("to 253 bytes"), "{detail}");
+        says(&ask(&door, "starting", &body).await, "abort");
+    }
+    assert!(door.asked.lock().unwrap().is_empty());
+    // The end of a deploy is no step.
+    let id = says(&ask(&door, "evaluateHealth", &step("s1")).await, "wait");
+    let other = says(&ask(&door, "evaluateHealth", &step("s2")).await, "wait");
+    let mut elsewhere = step("s3");
+    elsewhere["region"] = json!("us-east-1");
+    says(&ask(&door, "evaluateHealth", &elsewhere).await, "wait");
+    let mut end = step("s1");
+    end["stageId"] = Value::Null;
+    end["status"] = json!("x".repeat(1000));
+    says(&ask(&door, "completed", &end).await, "continue");
+    let ended = cancelled(&door);
+    assert_eq!(ended.len(), 1);
+    assert_ne!(id, ended[0].0);
+    assert_eq!(other, ended[0].0, "the newest step of this deploy");
+    assert!(ended[0].2.len() < 300, "{ended:?}");
+}
+
 #[tokio::test]
 async fn what_cannot_be_answered_is_asked_again() {
     for (mood, status, code) in [

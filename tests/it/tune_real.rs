@@ -103,7 +103,7 @@ fn tune(url: &str, template: &Path, more: &[&str]) -> Output {
             "--baseline",
             "track=\"stable\"",
         ])
-        .args(["--ending", "2026-03-02T10:00:00Z", "--history", "30h", "-t"])
+        .args(["--end", "2026-03-02T10:00:00Z", "--history", "30h", "-t"])
         .arg(template)
         .args(more);
     command.output().unwrap()
@@ -253,7 +253,7 @@ fn mistaken(url: &str, file: &Path) {
         ),
         (vec!["--within", "soon"], 2, "--within `soon`"),
         (
-            vec!["--ending", "2020-01-01T00:00:00Z", "--pairs", "2"],
+            vec!["--end", "2020-01-01T00:00:00Z", "--pairs", "2"],
             3,
             "no query has any sample",
         ),
@@ -263,9 +263,9 @@ fn mistaken(url: &str, file: &Path) {
             "--canary is not needed",
         ),
         (
-            vec!["--ending", "yesterday"],
+            vec!["--end", "yesterday"],
             2,
-            "--ending `yesterday` is no instant",
+            "--end `yesterday` is no instant",
         ),
     ] {
         let mut command = Command::new(HALDANE);

@@ -1,7 +1,7 @@
 //! `/v1/verdict`: one address that creates or joins, answered from memory the second time, and
 //! clear about what is wrong with a request.
 
-use crate::http_fixture::{Asked, Door, NOW, Setup, credential, open};
+use crate::http_fixture::{Asked, Door, NOW, Setup, TEMPLATE, credential, open};
 use haldane::engine::verdict::Verdict;
 use haldane::http::{Binding, Right};
 use haldane::wire::submission::{DeployInput, ScopeInput, SubmissionDocument};
@@ -62,6 +62,26 @@ async fn the_same_words_are_another_rollout_after_an_hour() {
     assert_eq!(id(&door, &named, "promote").await, third);
 }
 
+/// The same words under another text of the template are another rollout; they were a conflict for
+/// ever.
+#[tokio::test]
+async fn an_edited_template_is_no_conflict() {
+    const HOUR_MS: i64 = 3_600_000;
+    let door = open(Setup::default()).await;
+    let first = id(&door, PATH, "pending").await;
+    door.edit(&TEMPLATE.replace("relative: 10%", "relative: 12%"));
+    assert_eq!(id(&door, PATH, "pending").await, first, "it goes on");
+    door.conclude(&first, Verdict::Promote);
+    door.clock.store(NOW.ms() + HOUR_MS + 1, Ordering::SeqCst);
+    let second = id(&door, PATH, "pending").await;
+    assert_ne!(second, first);
+    door.edit(TEMPLATE);
+    door.conclude(&second, Verdict::Promote);
+    door.clock.store(NOW.ms() + 3 * HOUR_MS, Ordering::SeqCst);
+    let third = id(&door, PATH, "pending").await;
+    assert!(third != first && third != second, "back to the first text");
+}
+
 #[tokio::test]
 async fn a_binding_is_filled_by_what_is_asked() {
     let binding = Binding {
@@ -88,8 +108,25 @@ async fn a_binding_is_filled_by_what_is_asked() {
     let whole = door.get(&format!("/v1/analyses/{made}")).await.json();
     assert_eq!(whole["service"], "cart");
     assert_eq!(whole["canary"], "pod=~\"cart-75d1-.*\"");
+    let path = "/v1/verdict?binding=shop&service=cart&input.hash=1.2%2Bx&deploy.id=d-2";
+    let made = id(&door, path, "pending").await;
+    let whole = door.get(&format!("/v1/analyses/{made}")).await.json();
+    assert_eq!(
+        whole["canary"], "pod=~\"cart-1[.]2[+]x-.*\"",
+        "1.2 is not 1x2"
+    );
     for (path, status, part) in [
         ("/v1/verdict?binding=shop&service=cart", 422, "{{hash}}"),
+        (
+            "/v1/verdict?binding=shop&service=cart&input.hash=",
+            422,
+            "1 to 253",
+        ),
+        (
+            "/v1/verdict?binding=shop&service=cart&input.hash=1&deploy.id=flagger:shop:a/b:1",
+            422,
+            "kept for what these controllers begin",
+        ),
         (
             "/v1/verdict?binding=shop&service=a%22b&input.hash=1",
             422,

@@ -21,6 +21,7 @@ fn a_receiver_hears_of_what_it_asked_for() {
         ..plain()
     };
     let promote = Some(Verdict::Promote);
+    let all = [Verdict::Promote, Verdict::Rollback, Verdict::Inconclusive];
     for (receiver, moment, verdict, wanted) in [
         (plain(), Moment::Verdict, promote, true),
         (plain(), Started, None, false),
@@ -40,11 +41,19 @@ fn a_receiver_hears_of_what_it_asked_for() {
             false,
         ),
         (
+            // Of what it may never hear the end.
             with(Form::CdEvents, &[], &[Verdict::Rollback]),
+            Started,
+            None,
+            false,
+        ),
+        (
+            with(Form::CdEvents, &[Started], &[Verdict::Rollback]),
             Started,
             None,
             true,
         ),
+        (with(Form::CdEvents, &[], &all), Started, None, true),
     ] {
         assert_eq!(
             receiver.hears_of(moment, verdict),

@@ -96,6 +96,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         history: None,
         allowed_warnings: vec!["^harmless".to_owned()],
         on_inconclusive: OnInconclusive::Hold,
+        recovery: None,
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,

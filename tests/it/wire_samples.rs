@@ -361,6 +361,21 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                     to: START,
                     seen: Seen::Burning,
                     detail: "objective availability burns at 14.4".to_owned(),
+                    by: None,
+                    figures: Vec::new(),
+                },
+            },
+        ),
+        (
+            "watched-figures",
+            Fact::Watched {
+                glance: Glance {
+                    number: 3,
+                    to: START,
+                    seen: Seen::Gone,
+                    detail: "the canary gets no traffic any more, the baseline does".to_owned(),
+                    by: Some(after::By::Traffic),
+                    figures: figures(),
                 },
             },
         ),
@@ -371,6 +386,20 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
                     outcome: after::Outcome::Ineffective,
                     at: START,
                     detail: "objective availability burns at 14.4".to_owned(),
+                    by: None,
+                    figures: Vec::new(),
+                },
+            },
+        ),
+        (
+            "seen_through-figures",
+            Fact::SeenThrough {
+                ending: Ending {
+                    outcome: after::Outcome::Recovered,
+                    at: START,
+                    detail: "objective availability burns at 0.30, under 1".to_owned(),
+                    by: Some(after::By::Burn),
+                    figures: figures(),
                 },
             },
         ),
@@ -378,6 +407,31 @@ pub(crate) fn facts() -> Vec<(&'static str, Fact)> {
     .into_iter()
     .chain(together())
     .collect()
+}
+
+fn figures() -> Vec<after::Figure> {
+    let figure = |of: &str, by, canary, limit| after::Figure {
+        of: of.to_owned(),
+        by,
+        canary,
+        baseline: Some(0.1),
+        limit,
+        n: 1_200,
+    };
+    vec![
+        figure(
+            "availability",
+            after::By::Burn,
+            Some(0.3),
+            MinEffect::Absolute(1.0),
+        ),
+        figure(
+            "latency (route /cart)",
+            after::By::Comparison,
+            None,
+            MinEffect::Relative(0.1),
+        ),
+    ]
 }
 
 /// Facts about how analyses stand to one another.
@@ -563,6 +617,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         history: None,
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
+        recovery: None,
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,

@@ -167,6 +167,22 @@ fn every_fault_names_its_field_and_the_way_out() {
             "deploy.id: \"a b\" is not an identifier",
         ),
         (
+            "/deploy/id",
+            json!("flagger:shop:prod/shop:7f9c"),
+            "deploy.id: \"flagger:shop:prod/shop:7f9c\" begins with one of flagger:, spinnaker:, \
+             github:, which are kept",
+        ),
+        (
+            "/deploy/id",
+            json!("spinnaker:"),
+            "deploy.id: \"spinnaker:\" begins with one of",
+        ),
+        (
+            "/deploy/id",
+            json!("github:api.github.com:acme/shop:77:1"),
+            "choose another name",
+        ),
+        (
             "/deploy/traffic_share",
             json!(5),
             "deploy.traffic_share: 5 is no share; give 0 to 1",

@@ -10,10 +10,22 @@ use crate::cli::args::DaemonArgs;
 use crate::cli::client::{Client, Exchange, Fault};
 use crate::cli::exit_code::Exit;
 use crate::cli::output::Output;
+use crate::cli::read;
+use crate::cli::style::plain;
+use crate::http::wire::{TemplateItem, path_segment};
 use crate::wire::conformance::{self, Case, Suite};
 use clap::ValueEnum;
 use stage::{Setting, Stage};
 use std::path::PathBuf;
+
+/// The longest file of vectors in bytes; a longer one is refused. Thousands of cases fit in it.
+const VECTORS_BYTES_MAX: u64 = 4 << 20;
+
+/// Files of vectors in one run; more are refused. Each controller has one.
+const VECTORS_FILES_MAX: usize = 100;
+
+/// Cases of one run; more are refused. Each makes an analysis, and a daemon's places are limited.
+const CASES_MAX: usize = 10_000;
 
 /// `haldane conformance`
 #[derive(Clone, Debug, clap::Args)]
@@ -47,7 +59,13 @@ pub struct ConformanceArgs {
     #[arg(long, value_name = "FILE")]
     pub vectors: Vec<PathBuf>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = ConformanceFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = ConformanceFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: ConformanceFormat,
 }
 
@@ -98,10 +116,20 @@ pub(crate) async fn run(args: &ConformanceArgs, output: &mut Output) -> Exit {
 
 async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fault> {
     let suites = chosen(all(&args.vectors)?, &args.only)?;
+    let count: usize = suites.iter().map(|suite| suite.cases.len()).sum();
+    if count > CASES_MAX {
+        let message = format!(
+            "{count} cases, and {CASES_MAX} is the most of one run; choose some with --only"
+        );
+        return Err((Exit::Usage, message));
+    }
     let client = Client::new(&DaemonArgs {
         server: args.url.clone(),
         token_file: args.token_file.clone(),
     })?;
+    if let Some(name) = &args.template {
+        needs_no_input(&client, name).await?;
+    }
     let setting = Setting {
         binding: args.binding.clone(),
         template: args.template.clone(),
@@ -127,12 +155,43 @@ async fn conform(args: &ConformanceArgs, output: &mut Output) -> Result<Exit, Fa
         ConformanceFormat::Json => output.data(&show::json(&ran)),
         ConformanceFormat::Junit => output.data(&show::junit(&ran)),
     }
-    let differ = ran.iter().flat_map(|one| &one.cases);
-    Ok(if differ.clone().any(|(_, came)| came.differs()) {
-        Exit::Rollback
-    } else {
-        Exit::Clean
-    })
+    Ok(ending(&ran, output))
+}
+
+/// Every case with a template would differ for a reason that is none of the daemon's.
+async fn needs_no_input(client: &Client, name: &str) -> Result<(), Fault> {
+    let path = format!("v1/templates/{}", path_segment(name));
+    let template: TemplateItem = client.get(&path).await?.read()?;
+    let needed = template.inputs.iter().find(|input| input.default.is_none());
+    let Some(input) = needed else {
+        return Ok(());
+    };
+    let message = format!(
+        "--template `{name}` needs the input `{}`, which no case gives; name one that needs none, \
+         such as that of docs/controllers.md",
+        plain(&input.name)
+    );
+    Err((Exit::Usage, message))
+}
+
+/// What the run ends with. Where nothing was asked nothing was shown, and that is no success (A5).
+fn ending(ran: &[Ran], output: &mut Output) -> Exit {
+    let all = || ran.iter().flat_map(|one| &one.cases).map(|(_, came)| came);
+    if all().any(Came::differs) {
+        return Exit::Rollback;
+    }
+    let skipped = |came: &Came| matches!(came, Came::Skipped(_));
+    if !all().all(skipped) {
+        return Exit::Clean;
+    }
+    let why = match all().count() {
+        0 => "there is no case".to_owned(),
+        n => format!(
+            "{n} skipped, each with its reason; give what they need, or choose others with --only"
+        ),
+    };
+    output.complain(&format!("nothing was asked, so nothing is shown: {why}"));
+    Exit::Inconclusive
 }
 
 /// One case from its stage to what came of it.
@@ -145,19 +204,25 @@ async fn asked(
     if let Some(why) = setting.lacks(case) {
         return Ok(Came::Skipped(why));
     }
-    let (stage, set) = Stage::set(client, setting, name, case).await?;
-    let came = match set {
+    let mut stage = Stage::new(client, setting, name);
+    let came = answered(&mut stage, case).await;
+    // A fault must not leave an analysis under way either; it is what is told.
+    let cleared = stage.clear().await;
+    let came = came?;
+    cleared.map(|()| came)
+}
+
+async fn answered(stage: &mut Stage<'_>, case: &Case) -> Result<Came, Fault> {
+    if let Err(why) = stage.set(case).await? {
+        return Ok(Came::Failed(why));
+    }
+    Ok(match stage.send(&case.request).await? {
         Err(why) => Came::Failed(why),
-        Ok(()) => match stage.send(&case.request).await? {
-            Err(why) => Came::Failed(why),
-            Ok(got) => {
-                let differences = compare::differences(&case.answer, &got, &stage.values);
-                Came::Answered(got, differences)
-            }
-        },
-    };
-    stage.clear().await?;
-    Ok(came)
+        Ok(got) => {
+            let differences = compare::differences(&case.answer, &got, &stage.values);
+            Came::Answered(got, differences)
+        }
+    })
 }
 
 /// The suites of these files, or those that come with the program.
@@ -166,11 +231,18 @@ fn all(files: &[PathBuf]) -> Result<Vec<Suite>, Fault> {
         let message = format!("--vectors {}: {why}", file.display());
         (Exit::Usage, message)
     };
+    if files.len() > VECTORS_FILES_MAX {
+        let message = format!(
+            "--vectors: {} files, and {VECTORS_FILES_MAX} is the most; run them in parts",
+            files.len()
+        );
+        return Err((Exit::Usage, message));
+    }
     if !files.is_empty() {
         let read = |file: &PathBuf| {
-            let text =
-                std::fs::read_to_string(file).map_err(|fault| usage(file, fault.to_string()))?;
-            conformance::read(&text).map_err(|why| usage(file, why))
+            let text = read::text(file, VECTORS_BYTES_MAX, "part it into several files");
+            conformance::read(&text.map_err(|why| usage(file, why))?)
+                .map_err(|why| usage(file, why))
         };
         return files.iter().map(read).collect();
     }

@@ -2,6 +2,7 @@
 //! CI systems.
 
 use super::{Came, Ran};
+use crate::chart::escaped;
 use crate::cli::style::{Style, columns, plain};
 use crate::cli::test::junit::case;
 use serde_json::{Value, json};
@@ -33,7 +34,8 @@ impl Counts {
 pub(super) fn table(ran: &[Ran], style: Style) -> String {
     let mut out = String::new();
     for one in ran.iter().filter(|one| !one.cases.is_empty()) {
-        let _ = writeln!(out, "{}  {}", one.suite.controller, one.suite.about);
+        let (name, about) = (plain(&one.suite.controller), plain(&one.suite.about));
+        let _ = writeln!(out, "{name}  {about}");
         let rows: Vec<[String; 4]> = one.cases.iter().map(row).collect();
         let width = |column: usize| {
             let cells = rows.iter().filter_map(|row| row.get(column));
@@ -46,7 +48,7 @@ pub(super) fn table(ran: &[Ran], style: Style) -> String {
                 let _ = write!(line, " {cell:width$} ");
             }
             let (end, word) = match came {
-                Came::Skipped(why) => (format!("skipped: {why}"), "pending"),
+                Came::Skipped(why) => (format!("skipped: {}", plain(why)), "pending"),
                 came if came.differs() => ("differs".to_owned(), "rollback"),
                 _ => ("ok".to_owned(), "promote"),
             };
@@ -73,10 +75,10 @@ fn row((case, came): &(crate::wire::conformance::Case, Came)) -> [String; 4] {
         Came::Failed(_) | Came::Skipped(_) => "-".to_owned(),
     };
     [
-        case.id.clone(),
+        plain(&case.id),
         case.given.word().to_owned(),
         status,
-        case.concludes.clone(),
+        plain(&case.concludes),
     ]
 }
 
@@ -145,7 +147,8 @@ pub(super) fn junit(ran: &[Ran]) -> String {
         let name = &one.suite.controller;
         let _ = writeln!(
             suites,
-            "  <testsuite name=\"{name}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
+            "  <testsuite name=\"{}\" tests=\"{}\" failures=\"{}\" skipped=\"{}\">",
+            escaped(name),
             one.cases.len(),
             counts.differ,
             counts.skipped

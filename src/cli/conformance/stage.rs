@@ -1,6 +1,7 @@
 //! The stage of one case: a name of its own, an analysis brought into the state the case wants by
 //! the daemon's own endpoints, and texts with their `${…}` filled.
 
+use super::vectors::TEMPLATE;
 use crate::cli::client::{Client, Exchange, Fault};
 use crate::cli::exit_code::Exit;
 use crate::http::wire::{
@@ -9,22 +10,6 @@ use crate::http::wire::{
 use crate::wire::conformance::{Case, Given, Request, Step};
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument};
 use std::collections::BTreeMap;
-
-/// What is submitted for cases that do not make their analysis themselves. It asks for series
-/// that nobody has and goes on for a day, so that nothing but an override ends it.
-const TEMPLATE: &str = "\
-apiVersion: haldane/v1
-kind: AnalysisTemplate
-metadata: { name: conformance, description: decided by hand }
-spec:
-  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
-  metrics:
-    - name: nothing
-      harm: increase
-      min_effect: { relative: 10% }
-      series:
-        query: 'sum by (${arm_labels}) (haldane_conformance_nothing{${selector}})'
-";
 
 /// Said in the decision log.
 const REASON: &str = "a conformance case wants it so";
@@ -93,24 +78,18 @@ pub(crate) struct Stage<'a> {
 }
 
 impl<'a> Stage<'a> {
-    /// Brings the analysis of `case` into its state. The inner error is the daemon's difference;
-    /// the outer one ends the run.
-    pub(crate) async fn set(
-        client: &'a Client,
-        setting: &Setting,
-        (run, number): (&str, usize),
-        case: &Case,
-    ) -> Result<(Self, Result<(), String>), Fault> {
-        let mut stage = Self {
+    /// A stage with nothing on it yet, for the case of this run with this number.
+    pub(crate) fn new(client: &'a Client, setting: &Setting, (run, number): (&str, usize)) -> Self {
+        Self {
             client,
             values: setting.values(run, number),
             signed: setting.token.is_some(),
-        };
-        let done = stage.play(case).await?;
-        Ok((stage, done))
+        }
     }
 
-    async fn play(&mut self, case: &Case) -> Result<Result<(), String>, Fault> {
+    /// Brings the analysis of `case` into its state. The inner error is the daemon's difference;
+    /// the outer one ends the run, once the stage is cleared.
+    pub(crate) async fn set(&mut self, case: &Case) -> Result<Result<(), String>, Fault> {
         for step in &case.first {
             if let Err(why) = self.step(step).await? {
                 return Ok(Err(format!("first: {why}")));

@@ -1,4 +1,21 @@
-//! The vectors that are part of the program: every file of `tests/conformance/`.
+//! The vectors that are part of the program: every file of `tests/conformance/`, and the template
+//! of the analyses they are about.
+
+/// A template whose analyses only a person decides: it asks for series that nobody has and goes on
+/// for a day, so that nothing but an override ends them.
+pub const TEMPLATE: &str = "\
+apiVersion: haldane/v1
+kind: AnalysisTemplate
+metadata: { name: conformance, description: decided by hand }
+spec:
+  schedule: { step: 1m, look_every: 1h, warmup: 0s, bake: 12h, deadline: 1d, lag: 1m }
+  metrics:
+    - name: nothing
+      harm: increase
+      min_effect: { relative: 10% }
+      series:
+        query: 'sum by (${arm_labels}) (haldane_conformance_nothing{${selector}})'
+";
 
 /// Each file with its text, in the order of the tables.
 pub const FILES: &[(&str, &str)] = &[

@@ -29,13 +29,23 @@ pub struct EvaluateArgs {
     #[arg(long, value_name = "NAME,...", default_value = "all")]
     pub judge: String,
     /// Trials per generator and strength
-    #[arg(long, default_value_t = 1000, value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(
+        long,
+        default_value_t = 1000,
+        value_parser = clap::value_parser!(u32).range(1..),
+        value_name = "N"
+    )]
     pub runs: u32,
     /// Metrics per trial; the regression is in the first
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u16).range(1..=200))]
     pub metrics: u16,
     /// So many looks, evenly; 60 for generators without, see --look-points for pairs
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..), conflicts_with = "look_points")]
+    #[arg(
+        long,
+        value_parser = clap::value_parser!(u16).range(1..),
+        conflicts_with = "look_points",
+        value_name = "N"
+    )]
     pub looks: Option<u16>,
     /// Look at these numbers of samples; two dots go on to the end. Pairs: 15,20,25.. without
     #[arg(long, value_name = "N,N,...")]
@@ -77,13 +87,13 @@ pub struct EvaluateArgs {
     #[arg(long)]
     pub roc: bool,
     /// The seed of everything simulated
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub jobs: Option<u16>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table)]
+    #[arg(short = 'o', long, value_enum, default_value_t = Format::Table, value_name = "FORMAT")]
     pub output: Format,
     /// Write what each judge said of each pair at each look, one JSON object per line; with several
     /// judges one file each, the judge's name before the extension

@@ -5,6 +5,7 @@ use crate::cli::exit_code::Exit;
 use crate::cli::read;
 use crate::import::{From, Wish};
 use crate::template::document::TEXT_BYTES_MAX;
+use crate::template::parse::DEADLINE_MAX;
 use crate::time::{Span, Step};
 use clap::ValueEnum;
 use std::path::{Path, PathBuf};
@@ -133,11 +134,10 @@ fn length(flag: &str, text: Option<&str>) -> Result<Option<Span>, Fault> {
         return Ok(None);
     };
     let least = Span::from_s(1);
-    let most = Span::from_s(30 * 86_400);
-    let span = Span::parse(text).filter(|span| (least..=most).contains(span));
+    let span = Span::parse(text).filter(|span| (least..=DEADLINE_MAX).contains(span));
     let why = || {
         usage(format!(
-            "{flag} `{text}` is no length of time from 1s to 30d; write 30m"
+            "{flag} `{text}` is no length of time from {least} to {DEADLINE_MAX}; write 30m"
         ))
     };
     span.map(Some).ok_or_else(why)

@@ -1,5 +1,6 @@
 //! The notes of an import, for people.
 
+use crate::cli::figures::counted;
 use crate::import::{Kind, Note, Outcome};
 use std::fmt::Write as _;
 
@@ -15,10 +16,9 @@ pub(super) fn all(outcome: &Outcome) -> impl Iterator<Item = &Note> {
 /// One line: how much came of it, and what there is to do.
 pub(super) fn summary(outcome: &Outcome) -> String {
     let count = |kind: Kind| all(outcome).filter(|note| note.kind == kind).count();
-    let plural = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
-    let mut out = plural(outcome.templates.len(), "template");
+    let mut out = counted(outcome.templates.len(), "template");
     let _ = write!(out, ", {} not imported", count(Kind::Refused));
-    let _ = write!(out, ", {} to choose", plural(count(Kind::Choose), "value"));
+    let _ = write!(out, ", {} to choose", counted(count(Kind::Choose), "value"));
     out
 }
 

@@ -29,6 +29,8 @@ pub(super) struct Asked<'a> {
     pub(super) slot: Slot,
     pub(super) answer: &'a Answer,
     pub(super) text: Text<'a>,
+    /// Whether it was asked about another time than the last.
+    pub(super) past: bool,
 }
 
 /// A template's text, and the type of change it is read for.
@@ -106,7 +108,8 @@ impl Asked<'_> {
         } else {
             Span::ZERO
         };
-        if back == Span::ZERO && self.template.metrics.iter().all(|m| m.lag.is_none()) {
+        let lately = back == Span::ZERO && !self.past;
+        if lately && self.template.metrics.iter().all(|m| m.lag.is_none()) {
             return format!("the last {length}");
         }
         format!("the {length} up to {}", timing.deadline.minus(back))

@@ -1,11 +1,12 @@
 //! `haldane lint --prometheus`: what only a server can tell of a template. Every query is asked for
-//! both arms over the last `deadline`, as if a rollout had just ended, and judged.
+//! both arms over the last `deadline`, as if a rollout had just ended, or one that ended at
+//! `--end`, and judged.
 
-use crate::cli::args::LintArgs;
 use crate::cli::asked_source;
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::{arm_scope, baseline_scope, bound, inputs};
+use crate::cli::judge::{arm_scope, baseline_scope, bound, inputs, instant};
+use crate::cli::lint::LintArgs;
 use crate::cli::lint::answers::{self, Asked, Text};
 use crate::diagnostic::Diagnostic;
 use crate::engine::asks::Reach;
@@ -24,6 +25,9 @@ use std::sync::Arc;
 /// A server to ask.
 pub(super) struct Live {
     source: Source,
+    /// What is asked for ends no later.
+    end: Timestamp,
+    now: Timestamp,
 }
 
 impl Live {
@@ -32,8 +36,15 @@ impl Live {
         let Some(url) = &args.prometheus else {
             return Ok(None);
         };
+        let now = Clock::system().now();
+        let end = instant("end", &args.end, now)?;
+        if end > now {
+            let message =
+                format!("--end {end} has not come yet, and nothing is there to be asked for");
+            return Err((Exit::Usage, message));
+        }
         let source = asked_source::open(Some(url), args.config.as_deref())?;
-        Ok(Some(Self { source }))
+        Ok(Some(Self { source, end, now }))
     }
 
     /// What the server tells of a template, and of what each rule of `changes` makes of it.
@@ -43,15 +54,14 @@ impl Live {
         text: &str,
         args: &LintArgs,
     ) -> Result<Vec<Diagnostic>, Fault> {
-        let now = Clock::system().now();
-        let usual = plan(template, args, (now, None))?;
+        let usual = self.plan(template, args, None)?;
         let mut found = self
             .told(template, &usual, Text { text, change: None })
             .await?;
         let mut changes = Vec::new();
         for rule in &template.changes {
             let change = rule.change.as_str();
-            let plan = plan(template, args, (now, Some(change)))?;
+            let plan = self.plan(template, args, Some(change))?;
             let asks_the_same = plan.metrics == usual.metrics
                 && plan.timing == usual.timing
                 && plan.judge == usual.judge
@@ -99,6 +109,7 @@ impl Live {
                 slot: *slot,
                 answer,
                 text,
+                past: self.end < self.now,
             };
             found.extend(asked.wrong());
         }
@@ -114,41 +125,42 @@ impl Live {
         }
         Ok(found)
     }
-}
 
-/// The template bound to a rollout of this type that began its `deadline` ago.
-fn plan(
-    template: &Template,
-    args: &LintArgs,
-    (now, change): (Timestamp, Option<&str>),
-) -> Result<Plan, Fault> {
-    let schedule = &template.for_change(change).schedule;
-    if args.canary.is_none() {
-        let message = "--prometheus asks about both arms: give --canary, and --baseline unless the \
-                       template's baseline is of another time";
-        return Err((Exit::Usage, message.to_owned()));
+    /// The template bound to a rollout of this type that began its `deadline` before the end.
+    fn plan(
+        &self,
+        template: &Template,
+        args: &LintArgs,
+        change: Option<&str>,
+    ) -> Result<Plan, Fault> {
+        let schedule = &template.for_change(change).schedule;
+        if args.canary.is_none() {
+            let message = "--prometheus asks about both arms: give --canary, and --baseline unless the \
+                           template's baseline is of another time";
+            return Err((Exit::Usage, message.to_owned()));
+        }
+        let inputs = inputs(&args.inputs)?;
+        // Long enough before now for the data of every metric to be there.
+        let metrics = template.for_change(change).metrics.iter();
+        let late = metrics.filter_map(|metric| metric.lag);
+        let late = late.fold(schedule.lag, Span::max);
+        let start = self.end.min(self.now.minus(late)).minus(schedule.deadline);
+        let rollout = Rollout {
+            deploy: Deploy {
+                service: inputs.get("service").cloned().unwrap_or_default(),
+                change_type: change.map(str::to_owned),
+                ..Deploy::default()
+            },
+            inputs,
+            baseline: baseline_scope(
+                template.for_change(change),
+                args.baseline.as_deref(),
+                args.canary.as_deref(),
+            )?,
+            canary: arm_scope("canary", args.canary.as_deref())?,
+            start: start.align_down(schedule.step),
+            duration: None,
+        };
+        bound(template, rollout, schedule.deadline)
     }
-    let inputs = inputs(&args.inputs)?;
-    // Long enough ago for the data of every metric to be there.
-    let metrics = template.for_change(change).metrics.iter();
-    let late = metrics.filter_map(|metric| metric.lag);
-    let late = late.fold(schedule.lag, Span::max);
-    let start = now.minus(late).minus(schedule.deadline);
-    let rollout = Rollout {
-        deploy: Deploy {
-            service: inputs.get("service").cloned().unwrap_or_default(),
-            change_type: change.map(str::to_owned),
-            ..Deploy::default()
-        },
-        inputs,
-        baseline: baseline_scope(
-            template.for_change(change),
-            args.baseline.as_deref(),
-            args.canary.as_deref(),
-        )?,
-        canary: arm_scope("canary", args.canary.as_deref())?,
-        start: start.align_down(schedule.step),
-        duration: None,
-    };
-    bound(template, rollout, schedule.deadline)
 }

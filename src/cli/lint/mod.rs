@@ -2,12 +2,15 @@
 //! of it.
 
 mod answers;
+mod flags;
 mod live;
 mod sarif;
 
-use crate::cli::args::{LintArgs, LintFormat};
+pub(crate) use crate::cli::lint::flags::{LintArgs, LintFormat};
+
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::output::Output;
 use crate::cli::style::Style;
 use crate::diagnostic::{Diagnostic, Severity};
@@ -96,12 +99,11 @@ async fn check_all(args: &LintArgs, output: &mut Output) -> Result<Exit, Fault> 
             }
         }
     }
-    let count = |n: usize, word: &str| format!("{n} {word}{}", if n == 1 { "" } else { "s" });
     let summary = format!(
         "{}, {}, {}",
-        count(tally.files, "file"),
-        count(tally.errors, "error"),
-        count(tally.warnings, "warning")
+        counted(tally.files, "file"),
+        counted(tally.errors, "error"),
+        counted(tally.warnings, "warning")
     );
     let documents = std::mem::take(&mut tally.documents);
     match args.output {

@@ -43,13 +43,13 @@ pub struct RecordArgs {
     #[arg(long, value_name = "MATCHERS")]
     pub canary: Option<String>,
     /// The service
-    #[arg(long)]
+    #[arg(long, value_name = "NAME")]
     pub service: Option<String>,
     /// When the canary began to take traffic: RFC 3339, seconds since the epoch, or -2h
     #[arg(long, value_name = "INSTANT", allow_hyphen_values = true)]
     pub start: Option<String>,
     /// Ends earlier or later than the template says
-    #[arg(long)]
+    #[arg(long, value_name = "LENGTH")]
     pub duration: Option<String>,
     /// What the deploy was.
     #[command(flatten)]
@@ -61,7 +61,12 @@ pub struct RecordArgs {
     #[arg(long, value_name = "URL")]
     pub prometheus: Option<String>,
     /// Configuration file (for source.*)
-    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "HALDANE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// The file; of a list, or with a slash at its end, the folder
     #[arg(long, value_name = "PATH")]

@@ -8,6 +8,7 @@ pub use crate::cli::record::flags::RecordArgs;
 use crate::cli::asked_source;
 use crate::cli::client::{Client, Fault};
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::output::Output;
 use crate::cli::record::flags::{Wanted, usage, wanted};
 use crate::engine::effect::ANCHOR_LOOKBACK;
@@ -19,7 +20,7 @@ use crate::serve::clock::Clock;
 use crate::serve::one_shot;
 use crate::serve::source::Source;
 use crate::template::parse::parse;
-use crate::time::Timestamp;
+use crate::time::{Span, Timestamp};
 use crate::wire::recording::Recording;
 use futures_util::StreamExt as _;
 use std::fmt::Write as _;
@@ -111,8 +112,8 @@ fn told(file: &Path, recording: &Recording, output: &mut Output) {
     let looks = recording.kept.iter();
     let looks = looks.filter(|(_, kept)| matches!(kept, crate::wire::recording::Kept::Judged(_)));
     output.note(&format!(
-        "{word} after {} looks; judge it again with: haldane replay {}",
-        looks.count(),
+        "{word} after {}; judge it again with: haldane replay {}",
+        counted(looks.count(), "look"),
         file.display()
     ));
 }
@@ -199,9 +200,14 @@ async fn record(wanted: &Wanted, source: &Source, now: Timestamp) -> Result<Reco
     let timing = plan.timing;
     let readable = timing.deadline.plus(timing.lag);
     if readable > now {
+        let with = if timing.extension == Span::ZERO {
+            ""
+        } else {
+            ", its `extend_once` included,"
+        };
         return Err(usage(format!(
-            "the window ends at {} and can be read at {readable}, which is still to come; wait, \
-             or end it earlier with --duration",
+            "the window ends at {}{with} and can be read at {readable}, which is still to come; \
+             wait, or end it earlier with --duration",
             timing.deadline
         )));
     }
@@ -218,7 +224,7 @@ async fn record(wanted: &Wanted, source: &Source, now: Timestamp) -> Result<Reco
     if whole
         .answers
         .iter()
-        .all(|(_, answer)| answer.series.is_empty())
+        .all(|(_, answer)| answer.series.is_empty() && answer.histograms.is_empty())
     {
         return Err((
             Exit::Inconclusive,

@@ -58,7 +58,7 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "INSTANT", conflicts_with = "merge")]
     pub as_of: Option<String>,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub jobs: Option<u16>,
     /// Only the recordings of this part of the whole: I/N, I from 0 to N-1
     #[arg(long, value_name = "I/N", conflicts_with = "merge")]
@@ -67,7 +67,13 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub merge: bool,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = ReplayFormat::Table)]
+    #[arg(
+        short = 'o',
+        long,
+        value_enum,
+        default_value_t = ReplayFormat::Table,
+        value_name = "FORMAT"
+    )]
     pub output: ReplayFormat,
     /// Write the answer to this file instead of stdout
     #[arg(long, value_name = "FILE")]

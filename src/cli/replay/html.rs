@@ -1,5 +1,6 @@
 //! What was replayed as a page: one recording with its charts, many as tables.
 
+use crate::cli::figures::counted;
 use crate::cli::replay::flags::ReplayArgs;
 use crate::replay::course::Replayed;
 use crate::replay::lines::Line;
@@ -85,7 +86,6 @@ fn headline(summary: &Summary, lines: &[Line]) -> (String, Vec<(String, String)>
     let read = || lines.iter().filter(|line| line.fault.is_none());
     let differ = read().filter(|line| line.verdict != line.recorded).count();
     let unreadable = summary.unreadable.len();
-    let plural = if lines.len() == 1 { "" } else { "s" };
     let others = match differ {
         0 => "none has".to_owned(),
         count => format!("{count} with"),
@@ -95,8 +95,8 @@ fn headline(summary: &Summary, lines: &[Line]) -> (String, Vec<(String, String)>
         count => format!(", {count} unreadable"),
     };
     let sentence = format!(
-        "{} recording{plural}: {others} another verdict than was recorded{lost}",
-        lines.len()
+        "{}: {others} another verdict than was recorded{lost}",
+        counted(lines.len(), "recording")
     );
     let mut facts = vec![
         ("Recordings".to_owned(), lines.len().to_string()),

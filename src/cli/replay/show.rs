@@ -1,6 +1,7 @@
 //! How replays are shown: one recording as a card with its looks, many as a table.
 
 use crate::cli::card::Card;
+use crate::cli::figures::counted;
 use crate::cli::markdown;
 use crate::cli::replay::flags::after;
 use crate::cli::style::{Style, columns, plain};
@@ -69,7 +70,6 @@ impl One<'_> {
             out.push(format!("note: {note}"));
         }
         let looks = self.old.map_or(0, |old| old.looks.len());
-        let plural = if looks == 1 { "" } else { "s" };
         match self.found {
             Some([]) => {
                 let bytes = self
@@ -81,13 +81,14 @@ impl One<'_> {
                     " (its document has gained fields since)"
                 };
                 out.push(format!(
-                    "the same verdict{how}; {looks} look{plural}, bit for bit"
+                    "the same verdict{how}; {}, bit for bit",
+                    counted(looks, "look")
                 ));
             }
             Some(found) => {
                 out.push(format!(
-                    "differs from what was recorded in {} places",
-                    found.len()
+                    "differs from what was recorded in {}",
+                    counted(found.len(), "place")
                 ));
                 for one in found.iter().take(DIFFERENCES_MAX) {
                     out.push(format!("  {}: {} -> {}", one.place, one.recorded, one.now));
@@ -379,14 +380,14 @@ fn notes(summary: &Summary, lines: &[Line], diff: bool) -> Vec<String> {
     }
     let remarks = said
         .iter()
-        .map(|(note, count)| format!("{note} ({count} recordings)"));
+        .map(|(note, count)| format!("{note} ({})", counted(*count, "recording")));
     listed("note:", remarks.collect());
     out
 }
 
 /// Many recordings for people.
 pub(super) fn table(summary: &Summary, lines: &[Line], diff: bool, _style: Style) -> String {
-    let mut out = format!("{} recordings\n\n", lines.len());
+    let mut out = format!("{}\n\n", counted(lines.len(), "recording"));
     out.push_str(&aligned(&rows("label", &summary.labels)));
     out.push('\n');
     out.push_str(&aligned(&rows("recorded", &summary.recorded)));
@@ -400,7 +401,7 @@ pub(super) fn table(summary: &Summary, lines: &[Line], diff: bool, _style: Style
 
 /// Many recordings for comments.
 pub(super) fn markdown(summary: &Summary, lines: &[Line], diff: bool) -> String {
-    let mut out = format!("{} recordings\n\n", lines.len());
+    let mut out = format!("{}\n\n", counted(lines.len(), "recording"));
     out.push_str(&piped(&rows("label", &summary.labels)));
     out.push('\n');
     out.push_str(&piped(&rows("recorded", &summary.recorded)));

@@ -39,16 +39,21 @@ pub struct TestArgs {
     #[arg(long, value_name = "REGEX")]
     pub filter: Option<String>,
     /// Run each test under so many seeds, its own and those after it, and say how many hold
-    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..=100_000))]
+    #[arg(
+        long,
+        default_value_t = 1,
+        value_parser = clap::value_parser!(u32).range(1..=100_000),
+        value_name = "N"
+    )]
     pub seeds: u32,
     /// The first seed of every test, instead of its own
-    #[arg(long)]
+    #[arg(long, value_name = "N")]
     pub seed: Option<u32>,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub jobs: Option<u16>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = TestFormat::Text)]
+    #[arg(short = 'o', long, value_enum, default_value_t = TestFormat::Text, value_name = "FORMAT")]
     pub output: TestFormat,
     /// Write JUnit's XML to this file as well
     #[arg(long, value_name = "FILE")]

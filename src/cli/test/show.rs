@@ -1,6 +1,7 @@
 //! What came of tests, for people and for programs.
 
 use crate::cli::figures;
+use crate::cli::figures::counted;
 use crate::cli::style::{Style, plain};
 use crate::cli::test::load::{Case, Suite};
 use crate::cli::test::{Came, Ran, Told};
@@ -196,11 +197,14 @@ fn summary(told: &Told) -> String {
         let _ = write!(out, ", {refused} refused");
     }
     if unread > 0 {
-        let plural = if unread == 1 { "" } else { "s" };
-        let _ = write!(out, ", {unread} file{plural} refused");
+        let _ = write!(out, ", {} refused", counted(unread, "file"));
     }
     if !told.untested.is_empty() {
-        let _ = write!(out, ", {} templates without tests", told.untested.len());
+        let _ = write!(
+            out,
+            ", {} without tests",
+            counted(told.untested.len(), "template")
+        );
     }
     out
 }

@@ -2,7 +2,7 @@
 
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
-use crate::cli::judge::{arm_scope, inputs, parse_instant};
+use crate::cli::judge::{arm_scope, inputs, instant};
 use crate::evaluate::limits::share_of;
 use crate::plan::rollout::Deploy;
 use crate::plan::scope::Matcher;
@@ -52,7 +52,7 @@ pub struct TuneArgs {
     )]
     pub baseline: Option<String>,
     /// Not asked for: nothing in the history is a canary.
-    #[arg(long, hide = true)]
+    #[arg(long, hide = true, value_name = "MATCHERS")]
     pub canary: Option<String>,
     /// The label that tells replicas apart, such as pod; the `per` of a metric without
     #[arg(long, value_name = "LABEL")]
@@ -63,7 +63,7 @@ pub struct TuneArgs {
     /// How far back to look
     #[arg(
         long,
-        value_name = "TIME",
+        value_name = "LENGTH",
         default_value = "14d",
         allow_hyphen_values = true
     )]
@@ -71,11 +71,12 @@ pub struct TuneArgs {
     /// Where the history ends: RFC 3339, seconds since the epoch, now, or -2d
     #[arg(
         long,
+        visible_alias = "ending",
         value_name = "INSTANT",
         default_value = "now",
         allow_hyphen_values = true
     )]
-    pub ending: String,
+    pub end: String,
     /// The most pairs of each kind; also the most windows that are read
     #[arg(long, value_name = "N", default_value_t = 200,
         value_parser = clap::value_parser!(u32).range(2..=i64::from(PAIRS_MAX)))]
@@ -97,22 +98,27 @@ pub struct TuneArgs {
     /// In what time the smallest change that is shown is looked for
     #[arg(
         long,
-        value_name = "TIME",
+        value_name = "LENGTH",
         value_delimiter = ',',
         default_value = "15m,45m"
     )]
     pub within: Vec<String>,
     /// Threads; as many as there are cores without. Results do not depend on it
-    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024))]
+    #[arg(long, value_parser = clap::value_parser!(u16).range(1..=1024), value_name = "N")]
     pub jobs: Option<u16>,
     /// Of the choice of replicas and of injected events
-    #[arg(long, default_value_t = 1)]
+    #[arg(long, default_value_t = 1, value_name = "N")]
     pub seed: u64,
     /// Configuration file (for source.*)
-    #[arg(long, env = "HALDANE_CONFIG", hide_env_values = true)]
+    #[arg(
+        long,
+        env = "HALDANE_CONFIG",
+        hide_env_values = true,
+        value_name = "FILE"
+    )]
     pub config: Option<PathBuf>,
     /// How the answer is written
-    #[arg(short = 'o', long, value_enum, default_value_t = TuneFormat::Text)]
+    #[arg(short = 'o', long, value_enum, default_value_t = TuneFormat::Text, value_name = "FORMAT")]
     pub output: TuneFormat,
     /// Change the template's file when the proposal is shown to do what is asked; what it was
     /// stays beside it, with .bak behind its name
@@ -255,13 +261,7 @@ pub(super) fn stretch(
             "--history {history} is more than {HISTORY_MAX}"
         )));
     }
-    let text = &args.ending;
-    let ending = parse_instant(text, now).ok_or_else(|| {
-        usage(format!(
-            "--ending `{text}` is no instant; write 2026-03-01T12:00:00Z, seconds since the epoch, \
-             now, or -2d"
-        ))
-    })?;
+    let end = instant("end", &args.end, now)?;
     // What is not readable yet would look like a gap.
-    Ok((history, ending.min(now.minus(template.schedule.lag))))
+    Ok((history, end.min(now.minus(template.schedule.lag))))
 }

@@ -78,7 +78,10 @@ async fn tune(args: TuneArgs, output: &mut Output) -> Result<Exit, Fault> {
         cases,
         jobs,
     };
-    let (mut found, text) = working::shown(output, move |progress| worked(work, progress)).await?;
+    let (mut found, text) = working::searching(output, "judged pair", move |progress| {
+        worked(work, progress)
+    })
+    .await?;
     found.notes.extend(notes);
     output.data(&match args.output {
         TuneFormat::Text => found.text(),

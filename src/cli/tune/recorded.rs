@@ -2,6 +2,7 @@
 
 use crate::cli::client::Fault;
 use crate::cli::exit_code::Exit;
+use crate::cli::figures::counted;
 use crate::cli::replay::flags::{Piece, pieces};
 use crate::cli::tune::flags::{self, TuneArgs, usage};
 use crate::engine::effect::first_from;
@@ -31,7 +32,11 @@ pub(super) fn read(
     let all = crate::tune::placebo::thinned(all, RECORDINGS_MAX);
     let mut notes = Vec::new();
     if all.len() < count {
-        notes.push(format!("{} of {count} recordings were read", all.len()));
+        notes.push(format!(
+            "{} of {} were read",
+            all.len(),
+            counted(count, "recording")
+        ));
     }
     let per = flags::per(args, template)?;
     let change = Change {

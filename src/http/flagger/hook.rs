@@ -13,7 +13,7 @@ use crate::ids::DeployId;
 const OBJECT_NAME_LEN_MAX: usize = 253;
 
 /// Bytes of a checksum; a longer one is refused. Flagger's have ten.
-const CHECKSUM_LEN_MAX: usize = 64;
+pub(crate) const CHECKSUM_LEN_MAX: usize = 64;
 
 /// Flagger's types of webhooks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -42,6 +42,7 @@ use axum::extract::{Extension, Path, Request, State};
 use axum::http::Response;
 use axum::response::IntoResponse;
 use axum::routing::{get, post};
+pub(crate) use hook::CHECKSUM_LEN_MAX;
 use hook::{Call, Hook, unknown_hook};
 use std::sync::Arc;
 use wire::{HookInput, OutcomeList};
@@ -118,8 +119,8 @@ async fn answered(
         Hook::ConfirmRollout => confirm_rollout(office, &rollout),
         Hook::Rollback => Ok(rollback(office, &rollout, &shown)),
         Hook::PreRollout | Hook::Rollout => {
-            let over = |view: &View| over(office, hook, view);
-            let view = rollout.join(office, over).await?;
+            let is_over = |view: &View| over(office, hook, view);
+            let view = rollout.join(office, is_over).await?;
             Ok(said(office, Dialect::FlaggerRollout, &view))
         }
         Hook::ConfirmTrafficIncrease => {
@@ -164,7 +165,7 @@ fn confirm_rollout(office: &Office, rollout: &Named<'_>) -> Result<Response<Body
         ));
     }
     match rollout.newest(office) {
-        Some(view) if condemned(&view) => Ok(held(
+        Some(view) if condemned(&view) && rollout.is_current(office, &view) => Ok(held(
             "this version was rolled back before, change an annotation of its pods to try again",
             &view,
         )),
@@ -175,6 +176,10 @@ fn confirm_rollout(office: &Office, rollout: &Named<'_>) -> Result<Response<Body
 /// A gate that never begins an analysis.
 fn confirm(office: &Office, dialect: Dialect, rollout: &Named<'_>, shown: &str) -> Response<Body> {
     let why = match rollout.newest(office) {
+        Some(view) if !rollout.is_current(office, &view) => format!(
+            "analysis {} was begun under another template or another policy of shadows",
+            view.id
+        ),
         Some(view) if !over(office, Hook::Rollout, &view) => {
             return said(office, dialect, &view);
         }
@@ -198,7 +203,9 @@ fn rollback(office: &Office, rollout: &Named<'_>, shown: &str) -> Response<Body>
     };
     let stand = Stand::of(&view);
     match office.desk.dialects.word(Dialect::FlaggerRollback, stand) {
-        Word::Go if !over(office, Hook::Rollout, &view) => yes(),
+        Word::Go if rollout.is_current(office, &view) && !over(office, Hook::Rollout, &view) => {
+            yes()
+        }
         _ => held("no rollback verdict", &view),
     }
 }
@@ -217,12 +224,12 @@ async fn told(
     let ends = hook == Hook::PostRollout && matches!(input.phase.as_str(), "Succeeded" | "Failed");
     let now = (office.desk.now)();
     let note = input.outcome(hook.word(), binding, view.as_deref(), now);
+    let note = office.notes.add(note);
     tracing::info!(
-        hook = hook.word(), binding, canary = %note.rollout, phase = %input.phase,
+        hook = hook.word(), binding, canary = %note.rollout, phase = %note.said,
         analysis = note.analysis.as_deref().unwrap_or_default(), details = ?note.metadata,
         "flagger says"
     );
-    office.notes.add(note);
     if let (true, Some(id)) = (ends, id) {
         office.notes.end(id.clone(), now);
         if let Some(view) = &view {

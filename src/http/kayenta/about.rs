@@ -1,7 +1,7 @@
 //! Accounts, judges, and the series and results that Deck's report reads.
 
-use super::canary::{execution, told};
 use super::config::{KAYENTA, SEQUENTIAL};
+use super::execution::{execution, told};
 use super::said::{Key, Said, double, ok};
 use super::tree::{Names, pair_id, records, values, windows};
 use crate::http::office::Office;
@@ -43,7 +43,7 @@ pub(super) async fn result(
     Key(id): Key,
 ) -> Result<Response<Body>, Said> {
     let whole = told(&office, &id).await?;
-    match whole.pointer("/result/judgeResult") {
+    match whole.document.pointer("/result/judgeResult") {
         Some(result) => Ok(ok(result)),
         None => Err(Said::missing(format!(
             "Canary execution '{id}' has no result."

@@ -1,15 +1,17 @@
 //! Config × request = submission: the config's queries become a template, its scopes the arms,
 //! its window the start and the duration.
 //!
-//! A rollout has one pair of arms and one time for both. What a request can say beyond that (two
-//! scopes that differ, another location or variable on one side, an offset that is no usual one)
+//! A rollout has one pair of arms and one time for both. What a request can say beyond that (scopes
+//! of other populations, another location or variable on one side, an offset that is no usual one)
 //! is refused, never guessed.
 
 use super::config::{Config, is_sequential};
 use super::said::{Said, list};
+use super::scopes::{Chosen, no_project, value};
 use super::wanted::{Scopes, Side, Thresholds, Wanted, used};
 use crate::http::body::invalid;
 use crate::http::office::Office;
+use crate::ids::DeployId;
 use crate::import::{self, Kind, Source, Wish, import};
 use crate::template::Template;
 use crate::template::baseline::BaselineMode;
@@ -17,7 +19,6 @@ use crate::template::parse::parse;
 use crate::time::{Span, Step, Timestamp};
 use crate::wire::submission::{CheckedSubmission, DeployInput, ScopeInput, SubmissionDocument};
 use serde_json::Value;
-use std::collections::BTreeMap;
 
 /// The window with which a config is tried before it is kept; any that is long enough.
 const TRIED: (Span, Span) = (Span::from_s(60), Span::from_s(3600));
@@ -35,10 +36,13 @@ const SAMPLES: (i64, i64) = (3, 10);
 /// the usual least evidence, of 10.
 const IMPORTED: i64 = 20;
 
+/// What stands for the scope in a matcher.
+const HOLE: &str = "${scope}";
+
 /// A template made of a config.
 pub(super) struct Made {
     pub(super) text: String,
-    /// The matcher that picks an arm, with `SCOPE` for the scope.
+    /// The matcher that picks an arm, with [`HOLE`] for the scope.
     arm: String,
 }
 
@@ -47,6 +51,7 @@ pub(super) struct Asked<'a> {
     pub(super) config: &'a Config,
     pub(super) wanted: &'a Wanted,
     pub(super) application: &'a str,
+    pub(super) deploy: Option<&'a DeployId>,
 }
 
 /// Whether a config can be made a template at all.
@@ -109,8 +114,8 @@ pub(super) fn made(
     let Some(made) = outcome.templates.pop() else {
         return Err(Said::bad("Canary config must contain at least one metric."));
     };
-    let [arm] = made.arms.as_slice() else {
-        let all = made.arms.join(", ");
+    let [arm] = made.picked.as_slice() else {
+        let all = made.picked.join(", ");
         return Err(Said::bad(if all.is_empty() {
             "no query uses ${scope} as the value of a label, so nothing tells the two sides apart"
                 .to_owned()
@@ -121,6 +126,11 @@ pub(super) fn made(
             )
         }));
     };
+    if arm.contains("$${") {
+        return Err(Said::bad(format!(
+            "the matcher {arm} has a literal `${{` besides the scope, which cannot be told apart"
+        )));
+    }
     Ok(Made {
         arm: arm.clone(),
         text: fitted(&made.text, sequential, window),
@@ -128,7 +138,8 @@ pub(super) fn made(
 }
 
 /// The template for one window: judged once, at its end, by Kayenta's judge; and against the
-/// baseline's own time. The lines are those that `import` writes.
+/// baseline's own time. The lines are those that `import` writes: a section of `spec` begins with
+/// two spaces, and what comes from the config is quoted or stands deeper.
 fn fitted(text: &str, sequential: bool, window: &Window) -> String {
     let length = window.length;
     let points = length.ms() / window.step.span().ms();
@@ -140,17 +151,24 @@ fn fitted(text: &str, sequential: bool, window: &Window) -> String {
         schedule.push(format!("    look_every: {length}\n    bake: {length}"));
     }
     let mut out: Vec<String> = Vec::new();
+    let mut section = "";
     for line in text.lines() {
-        match line {
-            "  schedule:" => {
+        let own = line.strip_prefix("  ").unwrap_or_default();
+        if own.starts_with(|first: char| first.is_ascii_alphabetic()) {
+            section = own.split(':').next().unwrap_or_default();
+        }
+        match (section, line) {
+            (_, "  schedule:") => {
                 if window.mode != BaselineMode::Concurrent {
                     out.push(format!("  baseline: {{ mode: {} }}\n", window.mode.word()));
                 }
                 out.push(line.to_owned());
                 out.append(&mut schedule);
             }
-            _ if line.starts_with("    deadline:") => out.push(format!("    deadline: {length}")),
-            _ if line.starts_with("      min_effect:") && !sequential => {
+            ("schedule", _) if line.starts_with("    deadline:") => {
+                out.push(format!("    deadline: {length}"));
+            }
+            ("metrics", _) if line.starts_with("      min_effect:") && !sequential => {
                 out.push(line.to_owned());
                 out.push(format!("      min_samples: {samples}"));
             }
@@ -167,12 +185,15 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
     let mut document = SubmissionDocument::default();
     let scopes = match asked.config {
         Config::Kept(config) => {
-            let scopes = chosen(wanted, &used(config))?;
+            let chosen = Chosen::of(wanted, used(config))?;
+            let scopes = chosen.first();
             let window = window(scopes)?;
+            no_project(config, wanted)?;
             let sequential = is_sequential(office, config)?;
-            let made = made(config, sequential, wanted.thresholds, &window)?;
+            let own = chosen.config(config)?;
+            let made = made(&own, sequential, wanted.thresholds, &window)?;
             let template = read(&made.text)?;
-            document.inputs = inputs(&template, scopes, asked)?;
+            document.inputs = chosen.inputs(&template, asked)?;
             document.baseline = Some(arm(&made.arm, &scopes.control)?);
             document.canary = Some(arm(&made.arm, &scopes.experiment)?);
             document.template_inline = Some(made.text);
@@ -180,7 +201,8 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
             scopes
         }
         Config::Template(known) => {
-            let scopes = only(wanted)?;
+            let chosen = Chosen::only(wanted)?;
+            let scopes = chosen.first();
             let window = window(scopes)?;
             let template = &known.template;
             if template.baseline != window.mode {
@@ -192,7 +214,7 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
                 )));
             }
             document.template = Some(template.name.to_string());
-            document.inputs = inputs(template, scopes, asked)?;
+            document.inputs = chosen.inputs(template, asked)?;
             document.baseline = Some(matchers(&scopes.control)?);
             document.canary = Some(matchers(&scopes.experiment)?);
             take(&mut document, &window);
@@ -200,6 +222,7 @@ pub(super) fn submission(office: &Office, asked: &Asked<'_>) -> Result<CheckedSu
         }
     };
     document.deploy = DeployInput {
+        id: asked.deploy.map(ToString::to_string),
         service: asked.application.to_owned(),
         region: scopes.experiment.location.clone(),
         ..DeployInput::default()
@@ -222,43 +245,6 @@ pub(super) fn read(text: &str) -> Result<Template, Said> {
     })
 }
 
-/// The scope that the metrics use. There may be several, if they say the same.
-fn chosen<'w>(wanted: &'w Wanted, names: &[String]) -> Result<&'w Scopes, Said> {
-    let missing: Vec<&str> = names
-        .iter()
-        .filter(|name| !wanted.scopes.contains_key(*name))
-        .map(String::as_str)
-        .collect();
-    if !missing.is_empty() {
-        return Err(Said::bad(format!(
-            "Canary metrics require scopes which were not provided in the execution request: [{}]",
-            missing.join(", ")
-        )));
-    }
-    let mut all = names.iter().filter_map(|name| wanted.scopes.get(name));
-    let first = all
-        .next()
-        .ok_or_else(|| Said::bad("no metric has a scope"))?;
-    if all.any(|other| other != first) {
-        return Err(Said::bad(format!(
-            "the scopes {} differ; an analysis has one pair of arms: run a config for each",
-            names.join(", ")
-        )));
-    }
-    Ok(first)
-}
-
-/// The scope for a template: the only one, or the one called `default`.
-fn only(wanted: &Wanted) -> Result<&Scopes, Said> {
-    let mut all = wanted.scopes.values();
-    match (wanted.scopes.get("default"), all.next(), all.next()) {
-        (Some(scopes), _, _) | (None, Some(scopes), None) => Ok(scopes),
-        _ => Err(Said::bad(
-            "a template is run with one scope, called default",
-        )),
-    }
-}
-
 /// The window: whole steps of both sides, at the same time or a usual time apart.
 fn window(scopes: &Scopes) -> Result<Window, Said> {
     let (control, experiment) = (&scopes.control, &scopes.experiment);
@@ -279,6 +265,12 @@ fn window(scopes: &Scopes) -> Result<Window, Said> {
         )));
     }
     let (from, to) = (control.start.unwrap_or(start), control.end.unwrap_or(end));
+    if from > start || to > end {
+        return Err(Said::bad(format!(
+            "the control's window, {from} to {to}, lies after the experiment's, {start} to {end}; \
+             it can be the same, the one right before, or one day or one week earlier"
+        )));
+    }
     let back = start.since(from);
     if end.since(to) != back {
         return Err(Said::bad("the windows of both sides must be equally long"));
@@ -306,23 +298,7 @@ fn window(scopes: &Scopes) -> Result<Window, Said> {
 
 /// The matchers of one side of a config.
 fn arm(pattern: &str, side: &Side) -> Result<ScopeInput, Said> {
-    Ok(ScopeInput::Text(pattern.replace("SCOPE", value(side)?)))
-}
-
-/// A scope's value as it goes into a quoted matcher. Kayenta puts it there unchecked.
-fn value(side: &Side) -> Result<&str, Said> {
-    let scope = side.scope.as_str();
-    if scope.is_empty() {
-        return Err(Said::bad(
-            "a scope is empty; it is what tells the two sides apart",
-        ));
-    }
-    if scope.contains(['"', '\\', '\n']) {
-        return Err(Said::bad(format!(
-            "scope {scope:?} must not contain a quote, a backslash or a line break"
-        )));
-    }
-    Ok(scope)
+    Ok(ScopeInput::Text(pattern.replace(HOLE, &value(side)?)))
 }
 
 /// The matchers of one side for a template: they are the scope itself.
@@ -334,49 +310,6 @@ fn matchers(side: &Side) -> Result<ScopeInput, Said> {
     Err(Said::bad(format!(
         "scope {scope:?} must be matchers for a template, such as track=canary or pod=~\"v2-.*\""
     )))
-}
-
-/// Values for the template's inputs: the scope's variables, its location, the application. Both
-/// sides must say the same, because one query covers both.
-fn inputs(
-    template: &Template,
-    scopes: &Scopes,
-    asked: &Asked<'_>,
-) -> Result<BTreeMap<String, String>, Said> {
-    let mut out = BTreeMap::new();
-    for input in &template.inputs {
-        let name = input.name.as_str();
-        let (control, experiment) = (of(&scopes.control, name), of(&scopes.experiment, name));
-        if control != experiment {
-            return Err(Said::bad(format!(
-                "`{name}` is {:?} for the control and {:?} for the experiment; one query covers \
-                 both sides, so it must be the same",
-                control.unwrap_or_default(),
-                experiment.unwrap_or_default()
-            )));
-        }
-        let service = ["service", "application", "app"].contains(&name);
-        let service = service.then(|| asked.application.to_owned());
-        if let Some(value) = experiment.or(service) {
-            out.insert(name.to_owned(), value);
-        }
-    }
-    Ok(out)
-}
-
-/// What a side says of a variable. Names of inputs have letters, digits and `_`.
-fn of(side: &Side, name: &str) -> Option<String> {
-    let plain = |text: &str| -> String {
-        let letter = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-        text.chars().map(letter).collect()
-    };
-    let mut params = side.params.iter();
-    let given = params.find(|(key, _)| plain(key) == name || format!("_{}", plain(key)) == name);
-    let given = given.map(|(_, value)| value.clone());
-    given.or_else(|| match name {
-        "location" | "region" => side.location.clone(),
-        _ => None,
-    })
 }
 
 /// The application of a request: as asked, else the config's first.

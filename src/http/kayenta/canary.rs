@@ -3,22 +3,24 @@
 
 use super::bound::{self, Asked};
 use super::config::{Config, find};
+use super::execution::{KIND, answered, execution, is_cancelled, told, view_of, word};
+use super::room;
 use super::said::{Key, Params, Said, ok, read};
 use super::status;
-use super::tree::tree;
-use super::wanted::{Thresholds, Wanted};
-use crate::dialect::{Dialect, State as Stand, Word};
+use super::wanted::Wanted;
+use crate::dialect::Word;
 use crate::digest::{Canonical, Digest};
 use crate::engine::effect::{Answer, Refusal};
-use crate::engine::view::View;
 use crate::http::Ask;
 use crate::http::auth::Caller;
+use crate::http::bind;
+use crate::http::body::invalid;
 use crate::http::join::{Wish, join};
 use crate::http::office::{Office, refusal};
-use crate::http::papers::{Paper, keep, remove};
-use crate::ids::AnalysisId;
+use crate::http::papers::{Paper, keep};
+use crate::ids::{AnalysisId, DeployId};
 use crate::time::Span;
-use crate::wire::submission::TemplateChoice;
+use crate::wire::submission::{CheckedSubmission, TemplateChoice};
 use axum::body::Body;
 use axum::extract::{Extension, Request, State};
 use axum::http::header::CONTENT_TYPE;
@@ -26,13 +28,6 @@ use axum::http::{Response, Uri};
 use axum::response::IntoResponse;
 use serde_json::{Map, Value, json};
 use std::sync::Arc;
-
-/// The kind of paper.
-pub(super) const KIND: &str = "kayenta.execution";
-
-/// Executions that are remembered; beyond, the oldest that is over is forgotten. Its analysis
-/// stays in the decision log.
-const EXECUTIONS_MAX: usize = 5000;
 
 /// Executions on a page of the list; a larger wish is refused.
 const PAGE_MAX: usize = 100;
@@ -45,7 +40,10 @@ const JOINED_FOR: Span = Span::from_s(60);
 const ATTEMPTS_MAX: u32 = 16;
 
 /// Who cancels when nobody has to show a credential.
-const NOBODY: &str = "kayenta";
+pub(super) const NOBODY: &str = "kayenta";
+
+/// The reason that is recorded when somebody cancels.
+const ASKED: &str = "asked for by PUT /kayenta/pipelines/{id}/cancel";
 
 /// What one judgement is started from.
 pub(super) struct Start {
@@ -55,6 +53,9 @@ pub(super) struct Start {
     /// The execution request, to be shown again.
     pub(super) request: Value,
     pub(super) application: String,
+    /// The deploy it is about, when the caller names it: its judgements are never in one another's
+    /// way.
+    pub(super) deploy: Option<DeployId>,
     /// What is only shown.
     pub(super) shown: Map<String, Value>,
 }
@@ -68,13 +69,7 @@ impl Start {
     ) -> Result<(Self, Params), Said> {
         let (params, fields) = read(office, request).await?;
         let config = find(office, &id)?;
-        let start = Self {
-            config_id: Some(id),
-            application: bound::application(params.get("application"), &config),
-            config,
-            request: Value::Object(fields),
-            shown: shown(&params),
-        };
+        let start = Self::new(Some(id), config, Value::Object(fields), &params);
         Ok((start, params))
     }
 
@@ -82,14 +77,41 @@ impl Start {
     pub(super) async fn ad_hoc(office: &Office, request: Request) -> Result<(Self, Params), Said> {
         let (params, fields) = read(office, request).await?;
         let (config, wanted) = ad_hoc(fields)?;
-        let start = Self {
-            config_id: None,
+        Ok((Self::new(None, config, wanted, &params), params))
+    }
+
+    fn new(id: Option<String>, config: Config, request: Value, params: &Params) -> Self {
+        let pipeline = params.get("parentPipelineExecutionId");
+        Self {
+            config_id: id,
             application: bound::application(params.get("application"), &config),
             config,
-            request: wanted,
-            shown: shown(&params),
+            request,
+            deploy: pipeline.and_then(DeployId::new),
+            shown: shown(params),
+        }
+    }
+
+    /// What the same request is told by, within [`JOINED_FOR`]. The template is part of it: a
+    /// template's file and the daemon's choice of a judge may change in between.
+    pub(super) fn digest(&self, office: &Office, template: Option<&TemplateChoice>) -> Digest {
+        let now = (office.desk.now)().ms();
+        let template = match (template, &self.config) {
+            (_, Config::Template(chosen)) => chosen.template.digest.to_string(),
+            (Some(TemplateChoice::Inline(text)), _) => text.to_string(),
+            (Some(TemplateChoice::Named(name)), _) => name.to_string(),
+            (None, _) => String::new(),
         };
-        Ok((start, params))
+        let deploy = self.deploy.as_ref().map_or("", DeployId::as_str);
+        Canonical::new()
+            .text(&template)
+            .text(&self.config.document().to_string())
+            .text(&self.request.to_string())
+            .text(&self.application)
+            .text(deploy)
+            .text(&Value::Object(self.shown.clone()).to_string())
+            .int(now.div_euclid(JOINED_FOR.ms()))
+            .digest()
     }
 }
 
@@ -116,7 +138,7 @@ fn ad_hoc(mut fields: Map<String, Value>) -> Result<(Config, Value), Said> {
         _ => Err(Said::bad(format!("the request must contain {name}"))),
     };
     let config = part("canaryConfig")?;
-    Ok((Config::Kept(config), part("executionRequest")?))
+    Ok((Config::Kept(Arc::new(config)), part("executionRequest")?))
 }
 
 /// `POST /canary/{configId}`
@@ -139,140 +161,86 @@ pub(super) async fn start_ad_hoc(
 }
 
 async fn begun(office: &Office, start: &Start) -> Result<Response<Body>, Said> {
-    let id = execute(office, start).await?;
+    let (id, _) = Ready::of(office, start)?.execute(office).await?;
     Ok(ok(&json!({ "canaryExecutionId": id.as_str() })))
 }
 
-/// Starts an execution, or joins the one that the same request has started just now.
-pub(super) async fn execute(office: &Office, start: &Start) -> Result<AnalysisId, Said> {
-    let wanted = Wanted::read(&start.request)?;
-    let asked = Asked {
-        config: &start.config,
-        wanted: &wanted,
-        application: &start.application,
-    };
-    let checked = bound::submission(office, &asked)?;
-    let config = start.config.document();
-    let key = key(office, start, &config, &checked.template);
-    for attempt in 0..ATTEMPTS_MAX {
-        let wish = Wish {
-            checked: checked.clone(),
-            key: Some(format!("kayenta:{key}:{attempt}")),
-            own_trace: true,
+/// An execution that can be started.
+pub(super) struct Ready {
+    checked: CheckedSubmission,
+    key: Digest,
+    /// What is kept beside the analysis.
+    kept: Value,
+}
+
+impl Ready {
+    /// What is wrong with a request itself is said here, before anything is started.
+    pub(super) fn of(office: &Office, start: &Start) -> Result<Self, Said> {
+        let wanted = Wanted::read(&start.request)?;
+        let asked = Asked {
+            config: &start.config,
+            wanted: &wanted,
+            application: &start.application,
+            deploy: start.deploy.as_ref(),
         };
-        let (view, repeated) = join(office, wish).await?;
-        if repeated && (is_cancelled(&view) || word(office, &view) == Word::Fault) {
-            continue;
-        }
-        if office.desk.papers.get(KIND, view.id.as_str()).is_none() {
-            write(office, start, &config, &view).await?;
-        }
-        return Ok(view.id.clone());
+        let checked = bound::submission(office, &asked)?;
+        let mut fields = start.shown.clone();
+        fields.insert("application".to_owned(), json!(start.application));
+        fields.insert("canaryConfigId".to_owned(), json!(start.config_id));
+        fields.insert("config".to_owned(), start.config.document());
+        fields.insert("canaryExecutionRequest".to_owned(), start.request.clone());
+        Ok(Self {
+            key: start.digest(office, Some(&checked.template)),
+            checked,
+            kept: Value::Object(fields),
+        })
     }
-    Err(Said::bad(format!(
-        "this request failed {ATTEMPTS_MAX} times within {JOINED_FOR}; wait a minute"
-    )))
-}
 
-/// What the same request is told by. The template is part of it: a template's file and the
-/// daemon's choice of a judge may change in between.
-fn key(office: &Office, start: &Start, config: &Value, template: &TemplateChoice) -> Digest {
-    let now = (office.desk.now)().ms();
-    let template = match (template, &start.config) {
-        (_, Config::Template(chosen)) => chosen.template.digest.to_string(),
-        (TemplateChoice::Inline(text), _) => text.to_string(),
-        (TemplateChoice::Named(name), _) => name.to_string(),
-    };
-    Canonical::new()
-        .text(&template)
-        .text(&config.to_string())
-        .text(&start.request.to_string())
-        .text(&start.application)
-        .text(&Value::Object(start.shown.clone()).to_string())
-        .int(now.div_euclid(JOINED_FOR.ms()))
-        .digest()
-}
-
-async fn write(office: &Office, start: &Start, config: &Value, view: &View) -> Result<(), Said> {
-    if office.desk.papers.count(KIND) >= EXECUTIONS_MAX {
-        let all = office.desk.papers.of_kind(KIND);
-        let over = |paper: &&Arc<Paper>| {
-            view_of(office, &paper.name).is_none_or(|view| view.conclusion.is_some())
-        };
-        if let Some(oldest) = all.iter().find(over) {
-            remove(office, oldest.clone()).await?;
-        }
+    /// Whether a plan can be made of it, as its start will do.
+    pub(super) fn check(&self, office: &Office) -> Result<(), Said> {
+        let chosen = bind::chosen(office, &self.checked.template)?;
+        self.checked.fits(&chosen.template).map_err(invalid)?;
+        let rollout = self.checked.rollout((office.desk.now)());
+        bind::plan(&chosen.template, &rollout)?;
+        Ok(())
     }
-    let mut fields = start.shown.clone();
-    fields.insert("application".to_owned(), json!(start.application));
-    fields.insert("canaryConfigId".to_owned(), json!(start.config_id));
-    fields.insert("config".to_owned(), config.clone());
-    fields.insert("canaryExecutionRequest".to_owned(), start.request.clone());
-    let paper = Paper {
-        kind: KIND.to_owned(),
-        name: view.id.to_string(),
-        at: (office.desk.now)(),
-        body: Value::Object(fields).to_string().into(),
-    };
-    Ok(keep(office, paper).await?)
-}
 
-/// An execution and its analysis.
-pub(super) struct Execution {
-    pub(super) sent: Value,
-    pub(super) view: Arc<View>,
-    pub(super) thresholds: Thresholds,
-}
-
-fn view_of(office: &Office, id: &str) -> Option<Arc<View>> {
-    office.desk.readings.get(&AnalysisId::new(id)?)
-}
-
-/// Thresholds of those who did not say theirs: an analysis that was submitted elsewhere. They are
-/// those of a new canary stage.
-const UNSAID: Thresholds = Thresholds {
-    pass: 75.0,
-    marginal: 50.0,
-};
-
-/// The execution of this id. Every analysis is one, however it was submitted.
-pub(super) fn execution(office: &Office, id: &str) -> Result<Execution, Said> {
-    let missing = || Said::missing(format!("Canary execution '{id}' does not exist."));
-    let view = view_of(office, id).ok_or_else(missing)?;
-    let paper = office.desk.papers.get(KIND, id);
-    let sent = paper.and_then(|paper| serde_json::from_str::<Value>(&paper.body).ok());
-    let sent = sent.unwrap_or_else(|| json!({ "application": view.plan.rollout.deploy.service }));
-    let request = sent.get("canaryExecutionRequest");
-    let thresholds = request.and_then(|request| Thresholds::read(request).ok());
-    Ok(Execution {
-        sent,
-        view,
-        thresholds: thresholds.unwrap_or(UNSAID),
-    })
-}
-
-/// What this caller is told of an analysis.
-pub(super) fn word(office: &Office, view: &View) -> Word {
-    let state = Stand::of(view);
-    office.desk.dialects.word(Dialect::Kayenta, state)
-}
-
-/// Whether somebody stopped it, which is no verdict to Kayenta's callers.
-pub(super) fn is_cancelled(view: &View) -> bool {
-    let end = view.conclusion.as_ref();
-    end.is_some_and(|end| end.author.is_some() && end.sentence.starts_with("cancelled by "))
-}
-
-/// Everything that is said of an execution.
-pub(super) async fn told(office: &Office, id: &str) -> Result<Value, Said> {
-    let execution = execution(office, id)?;
-    let word = word(office, &execution.view);
-    let over = execution.view.conclusion.is_some() && !is_cancelled(&execution.view);
-    let tree = match word {
-        Word::Go | Word::Stop | Word::Doubt if over => Some(tree(office, &execution).await),
-        _ => None,
-    };
-    Ok(status::document(&execution, word, tree.as_deref()))
+    /// Starts it, or joins the one that the same request has started just now; and whether it was
+    /// there before.
+    pub(super) async fn execute(&self, office: &Office) -> Result<(AnalysisId, bool), Said> {
+        let body: Arc<str> = self.kept.to_string().into();
+        room::for_execution(office, body.len()).await?;
+        for attempt in 0..ATTEMPTS_MAX {
+            let wish = Wish {
+                checked: self.checked.clone(),
+                key: Some(format!("kayenta:{}:{attempt}", self.key)),
+                own_trace: true,
+            };
+            let (view, repeated) = join(office, wish).await?;
+            if repeated && (is_cancelled(&view) || word(office, &view) == Word::Fault) {
+                continue;
+            }
+            if office.desk.papers.get(KIND, view.id.as_str()).is_none() {
+                let paper = Paper {
+                    kind: KIND.to_owned(),
+                    name: view.id.to_string(),
+                    at: (office.desk.now)(),
+                    body: body.clone(),
+                };
+                if let Err(why) = keep(office, paper).await {
+                    // Nobody will know of it: a repeat starts another.
+                    if !repeated {
+                        stop(office, &view.id, NOBODY, "its request could not be kept").await?;
+                    }
+                    return Err(why.into());
+                }
+            }
+            return Ok((view.id.clone(), repeated));
+        }
+        Err(Said::bad(format!(
+            "this request failed {ATTEMPTS_MAX} times within {JOINED_FOR}; wait a minute"
+        )))
+    }
 }
 
 /// `GET /canary/{executionId}`
@@ -280,7 +248,7 @@ pub(super) async fn one(
     State(office): State<Arc<Office>>,
     Key(id): Key,
 ) -> Result<Response<Body>, Said> {
-    Ok(ok(&told(&office, &id).await?))
+    answered(&office, &id).await
 }
 
 /// `GET /canary/executions`
@@ -291,7 +259,7 @@ pub(super) async fn list(
     let params = Params::of(&uri);
     let (limit, page) = (
         params.count("limit", 20, PAGE_MAX)?,
-        params.count("page", 1, EXECUTIONS_MAX)?,
+        params.count("page", 1, room::EXECUTIONS_MAX)?,
     );
     let statuses = params.get("statuses").map(str::to_lowercase);
     let asked = |status: &str| {
@@ -312,7 +280,7 @@ pub(super) async fn list(
     }
     let mut out = Vec::new();
     for id in ids.iter().skip((page - 1) * limit).take(limit) {
-        out.push(told(&office, id).await?);
+        out.push(Value::clone(&told(&office, id).await?.document));
     }
     Ok(ok(&Value::Array(out)))
 }
@@ -324,27 +292,38 @@ pub(super) async fn cancel(
     Key(id): Key,
 ) -> Result<Response<Body>, Said> {
     let author = caller.author.unwrap_or_else(|| NOBODY.to_owned());
-    match super::standalone::executions(&office, &id) {
-        Some(all) => {
-            for id in all {
-                stop(&office, &id, &author).await?;
-            }
-        }
-        None => stop(&office, &execution(&office, &id)?.view.id, &author).await?,
+    let all = match super::standalone::executions(&office, &id) {
+        Some(all) => all,
+        None => vec![execution(&office, &id)?.view.id.clone()],
+    };
+    for id in all {
+        stop(&office, &id, &author, ASKED).await?;
     }
     Ok(([(CONTENT_TYPE, "application/json")], "").into_response())
 }
 
-/// Stops an analysis; one that is over stays as it is.
-pub(super) async fn stop(office: &Office, id: &AnalysisId, author: &str) -> Result<(), Said> {
+/// Stops an analysis; one that is over, or that nobody remembers, stays as it is, and nobody is
+/// asked about it.
+pub(super) async fn stop(
+    office: &Office,
+    id: &AnalysisId,
+    author: &str,
+    reason: &str,
+) -> Result<(), Said> {
+    let known = office.desk.readings.get(id);
+    if known.is_none_or(|view| view.conclusion.is_some()) {
+        return Ok(());
+    }
     let question = |reply| Ask::Cancel {
         id: id.clone(),
         author: author.to_owned(),
-        reason: "asked for by PUT /kayenta/pipelines/{id}/cancel".to_owned(),
+        reason: reason.to_owned(),
         reply,
     };
     match office.ask(question).await? {
-        Answer::Accepted { .. } | Answer::Freeze(_) | Answer::Refused(Refusal::Concluded) => Ok(()),
+        Answer::Accepted { .. }
+        | Answer::Freeze(_)
+        | Answer::Refused(Refusal::Concluded | Refusal::Unknown) => Ok(()),
         Answer::Refused(why) => Err(refusal(id, &why).into()),
     }
 }

@@ -11,6 +11,7 @@ use crate::template::{Measure, Role, Template};
 use crate::units::Harm;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// The kind of paper.
 pub(super) const KIND: &str = "kayenta.config";
@@ -36,7 +37,7 @@ const TRIED: Thresholds = Thresholds {
 /// What can be run.
 pub(super) enum Config {
     /// A canary config.
-    Kept(Value),
+    Kept(Arc<Value>),
     /// A template.
     Template(Box<Chosen>),
 }
@@ -45,7 +46,7 @@ impl Config {
     /// As it is shown.
     pub(super) fn document(&self) -> Value {
         match self {
-            Self::Kept(value) => value.clone(),
+            Self::Kept(value) => Value::clone(value),
             Self::Template(chosen) => shown(&chosen.template, &[]),
         }
     }
@@ -54,9 +55,12 @@ impl Config {
 /// The config of this id: a kept one, else a template.
 pub(super) fn find(office: &Office, id: &str) -> Result<Config, Said> {
     if let Some(paper) = office.desk.papers.get(KIND, id) {
-        let value = serde_json::from_str(&paper.body);
-        let why = |fault| Said::bad(format!("canary config {id} cannot be read: {fault}"));
-        return value.map(Config::Kept).map_err(why);
+        let why = || Said::bad(format!("canary config {id} cannot be read"));
+        return office
+            .kayenta
+            .value(&paper)
+            .map(Config::Kept)
+            .ok_or_else(why);
     }
     let name = TemplateName::new(id);
     match name.map(|name| named(office, &name)) {
@@ -143,6 +147,11 @@ pub(super) fn entry(config: &Value) -> Value {
         }
     }
     Value::Object(out)
+}
+
+/// What of a template the list shows.
+pub(super) fn template_entry(name: &TemplateName, applications: &[String]) -> Value {
+    json!({ "id": name.as_str(), "name": name.as_str(), "applications": applications })
 }
 
 /// A template as a config, for `applications`.

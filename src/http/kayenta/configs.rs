@@ -1,7 +1,8 @@
 //! `canaryConfig`: list, read, keep, replace and remove. The daemon's templates are listed, too,
 //! by their names, so that a caller's `canaryConfigName` can be one; they change with their files.
 
-use super::config::{CONFIGS_MAX, KIND, check, entry, find, shown};
+use super::config::{CONFIGS_MAX, KIND, check, entry, find, template_entry};
+use super::room;
 use super::said::{Key, Params, Said, ok, read, text, texts};
 use crate::http::office::Office;
 use crate::http::papers::{Paper, keep, remove as forget};
@@ -40,18 +41,20 @@ pub(super) async fn list(State(office): State<Arc<Office>>, uri: Uri) -> Respons
     for file in templates.known.values() {
         let name = file.template.name.as_str();
         if !taken.iter().any(|other| other.as_deref() == Some(name)) {
-            out.push(entry(&shown(&file.template, &applications)));
+            out.push(template_entry(&file.template.name, &applications));
         }
     }
     ok(&Value::Array(out))
 }
 
 /// Every config that is kept and can be read, by name.
-fn kept(office: &Office) -> Vec<Value> {
+fn kept(office: &Office) -> Vec<Arc<Value>> {
     let papers = office.desk.papers.of_kind(KIND);
-    let read = |paper: &Arc<Paper>| serde_json::from_str::<Value>(&paper.body).ok();
-    let mut out: Vec<Value> = papers.iter().filter_map(read).collect();
-    out.sort_by_key(|config| text(config, "name"));
+    let read = papers
+        .iter()
+        .filter_map(|paper| office.kayenta.value(paper));
+    let mut out: Vec<Arc<Value>> = read.collect();
+    out.sort_by_cached_key(|config| text(config, "name"));
     out
 }
 
@@ -129,7 +132,7 @@ async fn write(
     office: &Office,
     id: &str,
     config: Value,
-    before: Option<&Paper>,
+    before: Option<&Arc<Paper>>,
 ) -> Result<Response<Body>, Said> {
     unique(office, id, &config)?;
     let now = (office.desk.now)();
@@ -137,7 +140,7 @@ async fn write(
         return Err(Said::bad("the body must be a JSON object"));
     };
     fields.insert("id".to_owned(), json!(id));
-    let old = before.and_then(|paper| serde_json::from_str::<Value>(&paper.body).ok());
+    let old = before.and_then(|paper| office.kayenta.value(paper));
     let made = old.and_then(|config| config.get("createdTimestamp")?.as_i64());
     stamp(&mut fields, "created", made.map_or(now, Timestamp::from_ms));
     stamp(&mut fields, "updated", now);
@@ -147,6 +150,8 @@ async fn write(
         at: now,
         body: Value::Object(fields).to_string().into(),
     };
+    let replaced = before.map_or(0, |paper| paper.body.len());
+    room::for_config(office, paper.body.len(), replaced)?;
     keep(office, paper).await?;
     Ok(ok(&json!({ "canaryConfigId": id })))
 }

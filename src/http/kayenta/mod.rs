@@ -11,11 +11,13 @@
 //! | `said` | errors as Kayenta words them, bodies and parameters |
 //! | `config` `configs` | a canary config and what is wrong with it; keeping them |
 //! | `wanted` | an execution request: scopes, window, thresholds |
-//! | `bound` | config × request = submission |
-//! | `canary` `status` | executions; what is said of one |
+//! | `bound` `scopes` | config × request = submission; variables and named scopes |
+//! | `canary` `room` | executions: started, listed, cancelled; which ones are remembered |
+//! | `execution` `status` | what is said of one |
+//! | `memory` | what is not made again at the next question |
 //! | `tree` | the result tree, from the records |
 //! | `score` | a score that says what the verdict says |
-//! | `standalone` | several judgements over a lifetime |
+//! | `standalone` `course` | several judgements over a lifetime; how far they have come |
 //! | `remote` `remote_sequential` | our judges for another Kayenta |
 //! | `about` | accounts, judges, series |
 
@@ -24,16 +26,21 @@ mod bound;
 mod canary;
 mod config;
 mod configs;
+mod course;
+mod execution;
+mod memory;
 mod remote;
 mod remote_sequential;
+mod room;
 mod said;
+mod scopes;
 mod score;
 mod standalone;
 mod status;
 mod tree;
 mod wanted;
 
-pub(crate) use tree::Trees;
+pub(crate) use memory::Memory;
 
 use super::Right;
 use super::routes::{Content, Endpoint, Method, Patience, READ, WRITE};

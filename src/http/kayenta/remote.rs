@@ -2,7 +2,7 @@
 //! before; only the judging is ours.
 
 use super::config::KAYENTA;
-use super::said::{Said, double, list, number, ok, read_up_to, text, texts};
+use super::said::{Said, double, list, number, ok, read_up_to, sparse, text, texts};
 use super::tree::stats;
 use super::wanted::Thresholds;
 use crate::http::office::Office;
@@ -169,7 +169,7 @@ impl Row {
             Label::Error => json!({}),
             _ => json!({ "ratio": double(said.ratio.unwrap_or(f64::NAN)) }),
         };
-        json!({
+        sparse(json!({
             "name": self.name,
             "id": self.id,
             "tags": self.tags,
@@ -181,7 +181,7 @@ impl Row {
             "resultMetadata": ratio,
             "critical": said.critical,
             "muted": self.muted,
-        })
+        }))
     }
 }
 

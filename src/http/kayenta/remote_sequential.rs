@@ -8,9 +8,9 @@
 use super::bound::{Window, made, read};
 use super::config::SEQUENTIAL;
 use super::remote::{Asked, metric_of, side};
-use super::said::{Said, text, texts};
+use super::said::{Said, sparse, text, texts};
 use super::score::{class, honest};
-use super::tree::{evidence, label, stats};
+use super::tree::{Member, evidence, groups, label, stats};
 use crate::dialect::Word;
 use crate::engine::verdict::Verdict;
 use crate::http::office::Office;
@@ -65,12 +65,16 @@ pub(super) async fn judged(office: &Office, asked: &Asked<'_>) -> Result<Value, 
         Verdict::Inconclusive => Word::Doubt,
     };
     let score = once.judgement.score.map_or(0, Score::get);
-    let rows = asked.pairs.iter().zip(&once.judgement.findings).zip(&sides);
+    let judged = asked.pairs.iter().zip(&once.judgement.findings);
+    let members = judged
+        .clone()
+        .map(|(pair, finding)| member(asked, pair, finding));
+    let rows = judged.zip(&sides);
     let rows = rows.map(|((pair, finding), sides)| row(asked.config, pair, finding, sides));
     Ok(json!({
         "judgeName": SEQUENTIAL,
         "results": rows.collect::<Result<Vec<Value>, Said>>()?,
-        "groupScores": groups(asked, &once.judgement.findings)?,
+        "groupScores": groups(&members.collect::<Result<Vec<Member>, Said>>()?),
         "score": {
             "score": honest(word, f64::from(score), asked.thresholds),
             "classification": class(word),
@@ -171,7 +175,7 @@ fn row(config: &Value, pair: &Value, finding: &Finding, sides: &Values) -> Resul
         let finite: Vec<f64> = values.iter().copied().filter(|v| v.is_finite()).collect();
         summary(&finite)
     });
-    Ok(json!({
+    Ok(sparse(json!({
         "name": name,
         "id": text(pair, "id"),
         "tags": pair.get("tags").cloned().unwrap_or_else(|| json!({})),
@@ -186,30 +190,15 @@ fn row(config: &Value, pair: &Value, finding: &Finding, sides: &Values) -> Resul
         },
         "critical": finding.role == Role::Critical && finding.label == Judged::Worse,
         "muted": finding.role == Role::Info,
-    }))
+    })))
 }
 
-/// The share of the pairs of each group that are not shown worse, of those with data.
-fn groups(asked: &Asked<'_>, findings: &[Finding]) -> Result<Vec<Value>, Said> {
-    let mut counts: BTreeMap<String, (f64, f64)> = BTreeMap::new();
-    for (pair, finding) in asked.pairs.iter().zip(findings) {
-        if finding.role == Role::Info || matches!(finding.label, Judged::NoData | Judged::Lagging) {
-            continue;
-        }
-        let passed = if finding.label == Judged::Worse {
-            0.0
-        } else {
-            1.0
-        };
-        let metric = metric_of(asked.config, &text(pair, "name").unwrap_or_default())?;
-        for group in texts(metric, "groups") {
-            let count = counts.entry(group).or_default();
-            *count = (count.0 + passed, count.1 + 1.0);
-        }
-    }
-    let score = |(name, (passed, all)): (String, (f64, f64))| {
-        json!({ "name": name, "score": 100.0 * passed / all, "classification": "",
-            "classificationReason": "" })
-    };
-    Ok(counts.into_iter().map(score).collect())
+/// A pair as the scores of groups see it.
+fn member(asked: &Asked<'_>, pair: &Value, finding: &Finding) -> Result<Member, Said> {
+    let metric = metric_of(asked.config, &text(pair, "name").unwrap_or_default())?;
+    Ok(Member {
+        label: label(finding),
+        groups: texts(metric, "groups"),
+        muted: finding.role == Role::Info,
+    })
 }

@@ -5,7 +5,7 @@ use super::super::analyses::segment;
 use super::super::body::json_bytes;
 use super::super::office::{Office, RETRY_S};
 use super::super::refused::Refused;
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{FromRequestParts, Request};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::request::Parts;
@@ -104,8 +104,13 @@ impl IntoResponse for Said {
 
 /// 200 with a document, which is what every success is.
 pub(super) fn ok(document: &Value) -> Response<Body> {
+    text_ok(document.to_string().into())
+}
+
+/// The same with a document that is text already.
+pub(super) fn text_ok(text: Bytes) -> Response<Body> {
     let kind = [(CONTENT_TYPE, "application/json")];
-    (kind, document.to_string()).into_response()
+    (kind, text).into_response()
 }
 
 /// The variable segment of the path.
@@ -211,6 +216,14 @@ pub(super) fn texts(value: &Value, field: &str) -> Vec<String> {
     items
         .filter_map(|item| item.as_str().map(str::to_owned))
         .collect()
+}
+
+/// A document without the fields that are null, which Jackson leaves out, too.
+pub(super) fn sparse(mut document: Value) -> Value {
+    if let Some(fields) = document.as_object_mut() {
+        fields.retain(|_, value| !value.is_null());
+    }
+    document
 }
 
 /// A number as Jackson writes it: what is no number in JSON becomes a word.

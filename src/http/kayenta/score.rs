@@ -18,6 +18,21 @@ pub(super) const fn class(word: Word) -> &'static str {
     }
 }
 
+/// What is told while nobody knows the caller's thresholds: what means the verdict under all of
+/// them, and nothing that lies between.
+const UNKNOWN: [f64; 2] = [-1.0, 100.0];
+
+/// The score to tell. Without thresholds a promote is the highest score and everything else lies
+/// below the lowest threshold there can be, because the callers' own may be any.
+pub(super) fn told(word: Word, natural: f64, thresholds: Option<Thresholds>) -> f64 {
+    let [lowest, highest] = UNKNOWN;
+    match thresholds {
+        Some(thresholds) => honest(word, natural, thresholds),
+        None if word == Word::Go => highest,
+        None => lowest,
+    }
+}
+
 /// `natural`, or the nearest whole number that means `word` under these thresholds.
 pub(super) fn honest(word: Word, natural: f64, thresholds: Thresholds) -> f64 {
     let Thresholds { pass, marginal } = thresholds;
@@ -96,6 +111,22 @@ mod tests {
                         "Failed"
                     };
                     assert_eq!(argo, wanted, "{natural} {pass} {marginal}");
+                }
+            }
+        }
+    }
+
+    /// Nobody passes by thresholds that were lost.
+    #[test]
+    fn without_thresholds_only_a_promote_passes() {
+        for pass in 0..=100_i64 {
+            for marginal in 0..=pass {
+                for natural in [0.0, 50.0, 100.0] {
+                    let said = |word| callers(told(word, natural, None), pass, marginal).0;
+                    assert_eq!(said(Word::Go), "Successful");
+                    for word in [Word::Stop, Word::Doubt, Word::Fault] {
+                        assert_eq!(said(word), "Failed", "{word:?} {pass} {marginal}");
+                    }
                 }
             }
         }

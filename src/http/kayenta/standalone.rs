@@ -5,14 +5,18 @@
 //! changes nothing. Kayenta's judge judges each window anew. The sequential judge is made to look
 //! again and again with one error budget, so it gets one execution over the whole lifetime.
 
-use super::canary::{Start, execute, stop, told};
+use super::canary::{NOBODY, Ready, Start, stop};
 use super::config::{Config, is_sequential};
-use super::said::{Key, Said, list, number, ok, text};
+use super::course::{Course, course};
+use super::execution::is_over;
+use super::memory::Answer;
+use super::room;
+use super::said::{Key, Said, list, number, ok, text, text_ok};
 use super::wanted::{Thresholds, instant, step};
 use crate::http::office::Office;
-use crate::http::papers::{Paper, keep, remove};
-use crate::ids::AnalysisId;
-use crate::judge::kayenta::schedule::{Schedule, control_start, passes};
+use crate::http::papers::{Paper, keep};
+use crate::ids::{AnalysisId, DeployId};
+use crate::judge::kayenta::schedule::{Schedule, control_start};
 use crate::template::Method;
 use crate::time::{Span, Timestamp};
 use axum::body::Body;
@@ -22,20 +26,14 @@ use serde_json::{Map, Value, json};
 use std::sync::Arc;
 
 /// The kind of paper.
-const KIND: &str = "kayenta.analysis";
+pub(super) const KIND: &str = "kayenta.analysis";
 
 /// Judgements of one analysis; a request for more is refused. Two days, every half an hour.
 const JUDGEMENTS_MAX: i64 = 96;
 
-/// Analyses that are remembered; beyond, the oldest is forgotten. Its executions stay.
-const ANALYSES_MAX: usize = 1000;
-
-/// Values of a metric below which Kayenta warns.
-const POINTS_MIN: u64 = 50;
-
-/// Kayenta's warning.
-const FEW: &str = "One of the metrics returned fewer than 50 data points, which can reduce \
-                   confidence in the final canary score.";
+/// The longest of all times of a request; a longer one is refused. A year, beyond which no source
+/// keeps its samples.
+const MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 
 /// `POST /standalone_canary_analysis/{configId}`
 pub(super) async fn start(
@@ -56,21 +54,22 @@ pub(super) async fn start_ad_hoc(
     begun(&office, whole, params.get("user")).await
 }
 
+/// Starts all judgements or none.
 async fn begun(office: &Office, whole: Start, user: Option<&str>) -> Result<Response<Body>, Said> {
     let now = (office.desk.now)();
     let requests = requests(office, &whole, now)?;
-    let mut executions = Vec::new();
     let (asked, config) = (whole.request.clone(), whole.config.document());
     let mut one = whole;
+    // All are about one deploy, so that no policy puts one in the way of another.
+    if one.deploy.is_none() {
+        one.deploy = DeployId::new(&name_of(&one, office));
+    }
+    let mut ready = Vec::new();
     for request in requests {
         one.request = request;
-        executions.push(execute(office, &one).await?.to_string());
-    }
-    let id = (office.desk.next_id)().to_string();
-    if office.desk.papers.count(KIND) >= ANALYSES_MAX
-        && let Some(oldest) = office.desk.papers.of_kind(KIND).first()
-    {
-        remove(office, oldest.clone()).await?;
+        let judgement = Ready::of(office, &one)?;
+        judgement.check(office)?;
+        ready.push(judgement);
     }
     let mut fields = one.shown.clone();
     let more = [
@@ -79,18 +78,53 @@ async fn begun(office: &Office, whole: Start, user: Option<&str>) -> Result<Resp
         ("canaryConfigId", json!(one.config_id)),
         ("canaryConfig", config),
         ("canaryAnalysisExecutionRequest", asked),
-        ("executions", json!(executions)),
         ("startedMillis", json!(now.ms())),
     ];
     fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
+    let mut started = Vec::new();
+    match all(office, &ready, fields, &mut started).await {
+        Ok(id) => Ok(ok(&json!({ "canaryAnalysisExecutionId": id }))),
+        Err(why) => {
+            for id in &started {
+                let reason = "another judgement of its analysis could not be started";
+                stop(office, id, NOBODY, reason).await?;
+            }
+            Err(why)
+        }
+    }
+}
+
+/// What the same request is told by, as an identifier.
+fn name_of(whole: &Start, office: &Office) -> String {
+    format!("kayenta-{}", whole.digest(office, None))
+}
+
+/// Starts every judgement and keeps the whole; what was started anew by then is in `started`.
+async fn all(
+    office: &Office,
+    ready: &[Ready],
+    mut fields: Map<String, Value>,
+    started: &mut Vec<AnalysisId>,
+) -> Result<String, Said> {
+    let mut executions = Vec::new();
+    for judgement in ready {
+        let (id, repeated) = judgement.execute(office).await?;
+        executions.push(id.to_string());
+        if !repeated {
+            started.push(id);
+        }
+    }
+    fields.insert("executions".to_owned(), json!(executions));
     let paper = Paper {
         kind: KIND.to_owned(),
-        name: id.clone(),
-        at: now,
+        name: (office.desk.next_id)().to_string(),
+        at: (office.desk.now)(),
         body: Value::Object(fields).to_string().into(),
     };
+    room::for_analysis(office, paper.body.len()).await?;
+    let id = paper.name.clone();
     keep(office, paper).await?;
-    Ok(ok(&json!({ "canaryAnalysisExecutionId": id })))
+    Ok(id)
 }
 
 /// The request of every judgement.
@@ -129,15 +163,7 @@ fn requests(office: &Office, whole: &Start, now: Timestamp) -> Result<Vec<Value>
 
 /// When to judge, and how long the whole takes.
 fn schedule(request: &Value, first: &Value, now: Timestamp) -> Result<(Schedule, Span), Said> {
-    let minutes = |field: &str| match request.get(field).filter(|value| !value.is_null()) {
-        None => Ok(None),
-        Some(_) => match number(request, field).filter(|minutes| *minutes >= 0.0) {
-            Some(minutes) => Ok(Span::parse(&format!("{}m", minutes.floor()))),
-            None => Err(Said::bad(format!(
-                "{field} must be a number of minutes from 0"
-            ))),
-        },
-    };
+    let minutes = |field: &str| minutes(request, field);
     let start = instant(first, "startTimeIso", "scopes[0]")?;
     let end = instant(first, "endTimeIso", "scopes[0]")?;
     let lifetime = match (end, minutes("lifetimeDurationMins")?) {
@@ -155,15 +181,33 @@ fn schedule(request: &Value, first: &Value, now: Timestamp) -> Result<(Schedule,
         )));
     }
     let asked = minutes("analysisIntervalMins")?.filter(|span| *span > Span::ZERO);
+    let lookback = minutes("lookbackMins")?.unwrap_or(Span::ZERO);
+    if lookback > lifetime {
+        return Err(Said::bad(format!(
+            "lookbackMins of {lookback} is longer than the whole lifetime of {lifetime}; leave it \
+             out for a window that grows"
+        )));
+    }
     let schedule = Schedule {
         now,
         start,
         end,
         begin_after: minutes("beginAfterMins")?.unwrap_or(Span::ZERO),
         interval: asked.unwrap_or(lifetime).min(lifetime),
-        lookback: minutes("lookbackMins")?.unwrap_or(Span::ZERO),
+        lookback,
     };
     Ok((schedule, lifetime))
+}
+
+/// A field that is a number of minutes; parts of one are cut off, as Kayenta does.
+fn minutes(value: &Value, field: &str) -> Result<Option<Span>, Said> {
+    if value.get(field).is_none_or(Value::is_null) {
+        return Ok(None);
+    }
+    let minutes = number(value, field).filter(|minutes| (0.0..=MINUTES_MAX).contains(minutes));
+    let span = minutes.and_then(|minutes| Span::parse(&format!("{}m", minutes.floor())));
+    let why = || format!("{field} must be a number of minutes from 0 to {MINUTES_MAX}");
+    span.map(Some).ok_or_else(|| Said::bad(why()))
 }
 
 fn sequential(office: &Office, config: &Config) -> Result<bool, Said> {
@@ -184,8 +228,7 @@ fn execution_request(
     let step = step(first, "scopes[0]")?.span().ms() / 1000;
     let mut out = Map::new();
     for scope in scopes {
-        let offset = number(scope, "controlOffsetInMinutes").unwrap_or(0.0);
-        let offset = Span::parse(&format!("{}m", offset.max(0.0).floor())).unwrap_or(Span::ZERO);
+        let offset = minutes(scope, "controlOffsetInMinutes")?.unwrap_or(Span::ZERO);
         let side = |who: &str, back: Span| {
             json!({
                 "scope": text(scope, &format!("{who}Scope")),
@@ -209,17 +252,15 @@ fn execution_request(
     }))
 }
 
-/// A standalone analysis as it was kept.
-fn kept(office: &Office, id: &str) -> Option<Value> {
-    let paper = office.desk.papers.get(KIND, id)?;
-    serde_json::from_str(&paper.body).ok()
-}
-
 /// The executions of a standalone analysis; `None` when there is none of this id.
 pub(super) fn executions(office: &Office, id: &str) -> Option<Vec<AnalysisId>> {
-    let kept = kept(office, id)?;
-    let ids = list(&kept, "executions").iter();
-    Some(ids.filter_map(|id| AnalysisId::new(id.as_str()?)).collect())
+    let paper = office.desk.papers.get(KIND, id)?;
+    Some(executions_of(&*office.kayenta.value(&paper)?))
+}
+
+fn executions_of(kept: &Value) -> Vec<AnalysisId> {
+    let ids = list(kept, "executions").iter();
+    ids.filter_map(|id| AnalysisId::new(id.as_str()?)).collect()
 }
 
 /// `GET /standalone_canary_analysis/{id}`
@@ -228,191 +269,57 @@ pub(super) async fn one(
     Key(id): Key,
 ) -> Result<Response<Body>, Said> {
     let missing = || Said::missing(format!("Canary analysis '{id}' does not exist."));
-    let mut kept = kept(&office, &id).ok_or_else(missing)?;
-    let ids = executions(&office, &id).unwrap_or_default();
-    let asked = kept
-        .get("canaryAnalysisExecutionRequest")
-        .unwrap_or(&Value::Null);
-    let thresholds = Thresholds::read(asked)?;
-    let course = course(&office, &ids, thresholds).await?;
-    let began = kept
-        .get("startedMillis")
-        .and_then(Value::as_i64)
-        .unwrap_or(0);
-    if let Some(fields) = kept.as_object_mut() {
-        fields.remove("executions");
-        fields.remove("startedMillis");
-        fields.retain(|_, value| !value.is_null());
-        course.tell(fields, &id, Timestamp::from_ms(began));
+    let paper = office.desk.papers.get(KIND, &id).ok_or_else(missing)?;
+    if let Some(known) = office.kayenta.answer(&id, Some(&paper))
+        && known.until.is_none_or(|next| !is_over(&office, &next))
+    {
+        return Ok(text_ok(known.text));
     }
-    Ok(ok(&kept))
+    let kept = office.kayenta.value(&paper).ok_or_else(missing)?;
+    let ids = executions_of(&kept);
+    let asked = kept.get("canaryAnalysisExecutionRequest");
+    let thresholds = Thresholds::read(asked.unwrap_or(&Value::Null))?;
+    let course = course(&office, &ids, &kept, thresholds).await?;
+    let paper = remembered(&office, paper, &kept, &course).await;
+    let began = kept.get("startedMillis").and_then(Value::as_i64);
+    let mut fields = kept.as_object().cloned().unwrap_or_default();
+    for own in ["executions", "startedMillis", OUTCOME] {
+        fields.remove(own);
+    }
+    fields.retain(|_, value| !value.is_null());
+    let (whole, next) = (course.whole, course.next.clone());
+    course.tell(&mut fields, &id, Timestamp::from_ms(began.unwrap_or(0)));
+    let mut answer = Answer::new(Some(paper), Value::Object(fields));
+    answer.until = next;
+    let text = answer.text.clone();
+    if whole {
+        office.kayenta.keep(&id, answer);
+    }
+    Ok(text_ok(text))
 }
 
-/// How far the judgements have come.
-#[derive(Debug, Default)]
-struct Course {
-    /// What is said of each that is over, in order.
-    over: Vec<Value>,
-    scores: Vec<f64>,
-    /// How it ended, once it has; the status in lower case.
-    end: Option<&'static str>,
-    warned: bool,
-    passed: bool,
-    message: String,
-}
+/// The field of the paper with what is not to be forgotten of a course that has ended: analyses
+/// are forgotten by the engine one by one.
+pub(super) const OUTCOME: &str = "outcome";
 
-/// Follows the judgements in order. The first that is at most marginal ends the whole, and so does
-/// one that is cancelled or broken; those behind it are stopped.
-async fn course(
+/// Writes down how the whole ended, once. When that cannot be, it is tried at the next question.
+async fn remembered(
     office: &Office,
-    ids: &[AnalysisId],
-    thresholds: Thresholds,
-) -> Result<Course, Said> {
-    let mut out = Course::default();
-    for (idx, id) in ids.iter().enumerate() {
-        let said = told(office, id.as_str()).await?;
-        if said.get("complete") != Some(&json!(true)) {
-            return Ok(out);
-        }
-        let status = said
-            .get("status")
-            .and_then(Value::as_str)
-            .unwrap_or_default();
-        let score = said
-            .pointer("/result/judgeResult/score/score")
-            .and_then(Value::as_f64);
-        out.add(&said, id);
-        let broken = match (status, score) {
-            ("succeeded", Some(score)) => {
-                out.scores.push(score);
-                let on = passes(score, Some(thresholds.marginal), None);
-                (!on).then_some("terminal")
-            }
-            ("canceled", _) => Some("canceled"),
-            _ => Some("terminal"),
-        };
-        if let Some(end) = broken {
-            out.end = Some(end);
-            for later in ids.iter().skip(idx + 1) {
-                stop(office, later, "kayenta").await?;
-            }
-            break;
-        }
-    }
-    let last = out.scores.last().copied();
-    let (marginal, pass) = (thresholds.marginal, thresholds.pass);
-    out.passed =
-        last.is_some_and(|score| passes(score, Some(marginal), Some(pass))) && out.end.is_none();
-    out.message = match last {
-        None => "There were no successful canary judgements to aggregate".to_owned(),
-        Some(score) => {
-            let how = if score <= marginal {
-                "is not above the marginal score threshold."
-            } else if score < pass {
-                "is below the pass score threshold."
-            } else {
-                "met or exceeded the pass score threshold."
-            };
-            format!("Final canary score {score:?} {how}")
-        }
+    paper: Arc<Paper>,
+    kept: &Value,
+    course: &Course,
+) -> Arc<Paper> {
+    let ended = course.end.is_some() && kept.get(OUTCOME).is_none();
+    let Some(mut fields) = kept.as_object().cloned().filter(|_| ended) else {
+        return paper;
     };
-    let end = if out.passed { "succeeded" } else { "terminal" };
-    out.end.get_or_insert(end);
-    Ok(out)
-}
-
-impl Course {
-    fn add(&mut self, said: &Value, id: &AnalysisId) {
-        let results = said.pointer("/result/judgeResult/results");
-        let counts = results.and_then(Value::as_array).into_iter().flatten();
-        let few = counts
-            .filter_map(|row| row.pointer("/controlMetadata/stats/count")?.as_u64())
-            .any(|count| count < POINTS_MIN);
-        self.warned |= few;
-        let mut out = Map::new();
-        out.insert("executionId".to_owned(), json!(id.as_str()));
-        out.insert("executionStatus".to_owned(), upper(said.get("status")));
-        let request = said.pointer("/canaryExecutionRequest/scopes");
-        let scope = request
-            .and_then(Value::as_object)
-            .and_then(|all| all.values().next());
-        for (field, part) in [("judgementStartTime", "start"), ("judgementEndTime", "end")] {
-            let at = scope.and_then(|scope| scope.pointer(&format!("/experimentScope/{part}")));
-            if let Some(at) = at.and_then(Value::as_str).and_then(Timestamp::parse) {
-                out.insert(format!("{field}Iso"), json!(at.to_string()));
-                out.insert(format!("{field}Millis"), json!(at.ms()));
-            }
-        }
-        let warnings = if few { vec![FEW] } else { Vec::new() };
-        out.insert("warnings".to_owned(), json!(warnings));
-        let shown = [
-            "exception",
-            "result",
-            "metricSetPairListId",
-            "storageAccountName",
-            "configurationAccountName",
-            "buildTimeMillis",
-            "buildTimeIso",
-            "startTimeMillis",
-            "startTimeIso",
-            "endTimeMillis",
-            "endTimeIso",
-        ];
-        for field in shown {
-            if let Some(value) = said.get(field) {
-                out.insert(field.to_owned(), value.clone());
-            }
-        }
-        self.over.push(Value::Object(out));
+    fields.insert(OUTCOME.to_owned(), course.outcome());
+    let newer = Paper {
+        body: Value::Object(fields).to_string().into(),
+        ..Paper::clone(&paper)
+    };
+    match keep(office, newer).await {
+        Ok(()) => office.desk.papers.get(KIND, &paper.name).unwrap_or(paper),
+        Err(_) => paper, // the log has it
     }
-
-    fn tell(self, fields: &mut Map<String, Value>, id: &str, began: Timestamp) {
-        let status = self.end.unwrap_or("running");
-        let stage = json!([{ "type": "runCanary", "name": "runCanary",
-            "status": status, "executionId": id }]);
-        let end = self
-            .over
-            .last()
-            .and_then(|one| one.get("endTimeMillis"))
-            .cloned();
-        let more = [
-            ("pipelineId", json!(id)),
-            ("stageStatus", stage),
-            ("complete", json!(self.end.is_some())),
-            ("status", json!(status)),
-            ("executionStatus", upper(Some(&json!(status)))),
-            ("buildTimeMillis", json!(began.ms())),
-            ("buildTimeIso", json!(began.to_string())),
-            ("startTimeMillis", json!(began.ms())),
-            ("startTimeIso", json!(began.to_string())),
-        ];
-        fields.extend(more.map(|(name, value)| (name.to_owned(), value)));
-        if self.end.is_some()
-            && let Some(at) = end.as_ref().and_then(Value::as_i64).map(Timestamp::from_ms)
-        {
-            fields.insert("endTimeMillis".to_owned(), json!(at.ms()));
-            fields.insert("endTimeIso".to_owned(), json!(at.to_string()));
-        }
-        let mut result = Map::new();
-        if self.end.is_some() {
-            result.insert("didPassThresholds".to_owned(), json!(self.passed));
-            result.insert("canaryScoreMessage".to_owned(), json!(self.message));
-        }
-        result.insert("hasWarnings".to_owned(), json!(self.warned));
-        result.insert("canaryScores".to_owned(), json!(self.scores));
-        result.insert("canaryExecutionResults".to_owned(), json!(self.over));
-        fields.insert(
-            "canaryAnalysisExecutionResult".to_owned(),
-            Value::Object(result),
-        );
-    }
-}
-
-fn upper(status: Option<&Value>) -> Value {
-    json!(
-        status
-            .and_then(Value::as_str)
-            .unwrap_or_default()
-            .to_uppercase()
-    )
 }

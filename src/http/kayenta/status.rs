@@ -1,12 +1,20 @@
 //! What is said of an execution: the statuses of Orca, instants in ISO form, and the result.
 
-use super::canary::{Execution, is_cancelled};
-use super::score::{class, honest};
+use super::execution::{Execution, is_cancelled};
+use super::score::{class, told};
 use super::tree::Tree;
 use crate::dialect::Word;
 use crate::engine::view::{Status, View};
 use crate::time::{Span, Timestamp};
 use serde_json::{Map, Value, json};
+
+/// An execution that has a result. A score of 0 is one, too.
+pub(super) const SUCCEEDED: &str = "succeeded";
+
+/// Whether nothing follows this status.
+pub(super) fn is_complete(status: &str) -> bool {
+    !matches!(status, "not_started" | "running")
+}
 
 /// The status of an execution in Orca's words.
 pub(super) fn word(view: &View, word: Word) -> &'static str {
@@ -17,7 +25,7 @@ pub(super) fn word(view: &View, word: Word) -> &'static str {
         Word::Wait if view.status == Status::Waiting => "not_started",
         Word::Wait => "running",
         Word::Fault => "terminal",
-        Word::Go | Word::Stop | Word::Doubt => "succeeded",
+        Word::Go | Word::Stop | Word::Doubt => SUCCEEDED,
     }
 }
 
@@ -27,15 +35,13 @@ pub(super) fn document(execution: &Execution, word: Word, tree: Option<&Tree>) -
         sent,
         view,
         thresholds,
+        ..
     } = execution;
     let said = self::word(view, word);
     let mut out: Map<String, Value> = sent.as_object().cloned().unwrap_or_default();
     out.retain(|_, value| !value.is_null());
     out.insert("pipelineId".to_owned(), json!(view.id.as_str()));
-    out.insert(
-        "complete".to_owned(),
-        json!(!matches!(said, "not_started" | "running")),
-    );
+    out.insert("complete".to_owned(), json!(is_complete(said)));
     out.insert("status".to_owned(), json!(said));
     out.insert("stageStatus".to_owned(), stages(view, said));
     out.insert("metricSetPairListId".to_owned(), json!(view.id.as_str()));
@@ -48,10 +54,14 @@ pub(super) fn document(execution: &Execution, word: Word, tree: Option<&Tree>) -
         at(&mut out, "end", end.at);
     }
     if said == "terminal" {
-        out.insert("exception".to_owned(), exception(view));
+        let end = view.conclusion.as_ref();
+        let sentence = end.map_or(view.sentence.as_str(), |end| end.sentence.as_str());
+        let when = end.map_or(view.submitted_at, |end| end.at);
+        let told = exception("AnalysisFault", sentence, when);
+        out.insert("exception".to_owned(), told);
     }
     if let Some(tree) = tree {
-        let score = honest(word, tree.score, *thresholds);
+        let score = told(word, tree.score, *thresholds);
         let result = json!({
             "canaryDuration": duration(view),
             "judgeResult": judge_result(view, tree, word, score),
@@ -115,17 +125,17 @@ fn stages(view: &View, said: &str) -> Value {
     let (fetch, judge) = match said {
         "not_started" => ("not_started", "not_started"),
         "running" if view.looks == 0 => ("running", "not_started"),
-        "running" => ("succeeded", "running"),
-        "succeeded" => ("succeeded", "succeeded"),
+        "running" => (SUCCEEDED, "running"),
+        SUCCEEDED => (SUCCEEDED, SUCCEEDED),
         other if view.looks == 0 => (other, "not_started"),
-        other => ("succeeded", other),
+        other => (SUCCEEDED, other),
     };
     let before = if fetch == "not_started" {
         fetch
     } else {
-        "succeeded"
+        SUCCEEDED
     };
-    let mix = if fetch == "succeeded" {
+    let mix = if fetch == SUCCEEDED {
         fetch
     } else {
         "not_started"
@@ -141,12 +151,9 @@ fn stages(view: &View, said: &str) -> Value {
 }
 
 /// Orca's shape of what went wrong.
-fn exception(view: &View) -> Value {
-    let end = view.conclusion.as_ref();
-    let sentence = end.map_or(view.sentence.as_str(), |end| end.sentence.as_str());
-    let when = end.map_or(view.submitted_at, |end| end.at);
+pub(super) fn exception(kind: &str, sentence: &str, when: Timestamp) -> Value {
     json!({
-        "exceptionType": "AnalysisFault",
+        "exceptionType": kind,
         "operation": "fetch",
         "shouldRetry": false,
         "timestamp": when.ms(),

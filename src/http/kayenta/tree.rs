@@ -2,9 +2,9 @@
 //! look like, the scores of the groups, and the natural score. It is made from the records in the
 //! log, once, when somebody first asks for a result; what decided stays the verdict.
 
-use super::canary::Execution;
 use super::config::{KAYENTA, OWN, SEQUENTIAL};
-use super::said::{double, list, text, texts};
+use super::execution::Execution;
+use super::said::{double, list, sparse, text, texts};
 use crate::engine::record::{Fact, Record, Seq};
 use crate::engine::view::View;
 use crate::http::Ask;
@@ -23,30 +23,6 @@ use crate::template::{Method, Role};
 use crate::units::Score;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::sync::{Arc, Mutex, PoisonError};
-
-/// Trees kept in memory; beyond, the oldest is made again when somebody asks for it. Each is a few
-/// kilobytes.
-const TREES_MAX: usize = 1000;
-
-/// The trees made so far.
-#[derive(Debug, Default)]
-pub(crate) struct Trees(Mutex<BTreeMap<AnalysisId, Arc<Tree>>>);
-
-impl Trees {
-    fn get(&self, id: &AnalysisId) -> Option<Arc<Tree>> {
-        let known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.get(id).cloned()
-    }
-
-    fn put(&self, id: AnalysisId, tree: Arc<Tree>) {
-        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        known.insert(id, tree);
-        if known.len() > TREES_MAX {
-            known.pop_first();
-        }
-    }
-}
 
 /// What is said of the judgement of an execution, but for the score a caller is told.
 #[derive(Clone, Debug)]
@@ -60,31 +36,27 @@ pub(super) struct Tree {
     pub(super) reason: Option<String>,
 }
 
-/// The tree of an execution that has a verdict. When its records cannot be read it is made of the
-/// newest judgement alone: the verdict is in memory and is not withheld.
-pub(super) async fn tree(office: &Office, execution: &Execution) -> Arc<Tree> {
+/// The tree of an execution, and whether it is whole. Of an analysis that goes on, or whose records
+/// cannot be read, it is made of the newest judgement alone: what is told of it is in memory and is
+/// not withheld.
+pub(super) async fn tree(office: &Office, execution: &Execution) -> (Tree, bool) {
     let view = execution.view.clone();
-    if let Some(tree) = office.trees.get(&view.id) {
-        return tree;
+    let bare = || Tree::bare(&execution.view);
+    if view.conclusion.is_none() {
+        return (bare(), false);
     }
-    let names = Names::of(&execution.sent, &view.plan);
-    let (made, whole) = match records(office, &view.id).await {
-        Some(records) => {
-            let (id, work) = (view.id.clone(), move || Tree::of(&view, &names, &records));
-            match tokio::task::spawn_blocking(work).await {
-                Ok(tree) => (Arc::new(tree), Some(id)),
-                Err(fault) => {
-                    tracing::error!(analysis = %id, %fault, "a result could not be made");
-                    (Arc::new(Tree::bare(&execution.view)), None)
-                }
-            }
-        }
-        None => (Arc::new(Tree::bare(&view)), None),
+    let Some(records) = records(office, &view.id).await else {
+        return (bare(), false);
     };
-    if let Some(id) = whole {
-        office.trees.put(id, made.clone());
+    let names = Names::of(&execution.sent, &view.plan);
+    let work = move || Tree::of(&view, &names, &records);
+    match tokio::task::spawn_blocking(work).await {
+        Ok(tree) => (tree, true),
+        Err(fault) => {
+            tracing::error!(analysis = %execution.view.id, %fault, "a result could not be made");
+            (bare(), false)
+        }
     }
-    made
 }
 
 /// Every record of an analysis; `None` when the log cannot be read at present.
@@ -184,11 +156,16 @@ impl Tree {
             Method::Sequential | Method::MannWhitney => None,
         };
         let mut scratch = Scratch::default();
-        let (mut labels, mut fatal) = (Vec::new(), None);
+        let (mut members, mut fatal) = (Vec::new(), None);
         for idx in 0..plan.metrics.len() {
             let finding = view.judgement.as_ref().and_then(|j| j.findings.get(idx));
             let row = Row::of(plan, &windows, (idx, finding), names, &mut scratch);
-            labels.push(row.label);
+            let metric = plan.metrics.get(idx);
+            members.push(Member {
+                label: row.label,
+                groups: names.groups(idx).to_vec(),
+                muted: metric.is_some_and(|metric| metric.role == Role::Info),
+            });
             if row.critical && row.label != Label::Pass && fatal.is_none() {
                 let why = row.reason.clone().unwrap_or_default();
                 fatal = Some(format!("Canary Failed: {why}"));
@@ -205,7 +182,7 @@ impl Tree {
                     .map(|group| scored(&names.group(plan, &group.name), group.score))
                     .collect();
             }
-            None => out.groups = groups(plan, names, &labels),
+            None => out.groups = groups(&members),
         }
         out
     }
@@ -227,22 +204,30 @@ fn scored(name: &str, score: f64) -> Value {
     json!({ "name": name, "score": score, "classification": "", "classificationReason": "" })
 }
 
-/// The share of the metrics of each group that are not shown worse, of those with data.
-fn groups(plan: &Plan, names: &Names, labels: &[Label]) -> Vec<Value> {
+/// A metric as the scores of groups see it: what it is called, the groups it is in, whether it
+/// counts for nothing.
+pub(super) struct Member {
+    pub(super) label: Label,
+    pub(super) groups: Vec<String>,
+    pub(super) muted: bool,
+}
+
+/// The share of the metrics of each group that are not shown worse, of those that were decided. A
+/// metric counts in each of its groups.
+pub(super) fn groups(members: &[Member]) -> Vec<Value> {
     let mut counts: BTreeMap<&str, (f64, f64)> = BTreeMap::new();
-    for (metric, label) in plan.metrics.iter().zip(labels) {
-        let passed = match label {
-            _ if metric.role == Role::Info => continue,
+    for member in members.iter().filter(|member| !member.muted) {
+        let passed = match member.label {
             Label::Pass => 1.0,
             Label::High | Label::Low | Label::NodataFailMetric => 0.0,
             Label::Nodata | Label::Error => continue,
         };
-        let count = counts.entry(metric.group.as_str()).or_default();
-        *count = (count.0 + passed, count.1 + 1.0);
+        for group in &member.groups {
+            let count = counts.entry(group).or_default();
+            *count = (count.0 + passed, count.1 + 1.0);
+        }
     }
-    let score = |(group, (passed, all)): (&str, (f64, f64))| {
-        scored(&names.group(plan, group), 100.0 * passed / all)
-    };
+    let score = |(group, (passed, all)): (&str, (f64, f64))| scored(group, 100.0 * passed / all);
     counts.into_iter().map(score).collect()
 }
 
@@ -323,7 +308,7 @@ impl Row {
         if let (Some(finding), Some(fields)) = (finding, metadata.as_object_mut()) {
             fields.insert("haldane".to_owned(), evidence(finding));
         }
-        json!({
+        sparse(json!({
             "name": names.metric(idx),
             "id": pair_id(&view.id, idx),
             "tags": {},
@@ -335,7 +320,7 @@ impl Row {
             "resultMetadata": metadata,
             "critical": self.critical,
             "muted": metric.is_some_and(|metric| metric.role == Role::Info),
-        })
+        }))
     }
 }
 

@@ -2,15 +2,19 @@
 
 use super::answer::{Fault, Kind};
 use crate::dialect::{Dialect, State, Word};
+use crate::digest::Digest;
 use crate::engine::view::View;
-use crate::http::binding::{Values, bound};
+use crate::http::bind::chosen;
+use crate::http::binding::{Values, bound, name_after_service};
 use crate::http::office::Office;
+use crate::http::query::shown;
+use crate::http::refused::Refused;
 use crate::ids::{AnalysisId, DeployId};
 use crate::plan::scope::{Matcher, Scope};
 use crate::series::raw::Labels;
 use crate::time::Timestamp;
 use crate::units::Score;
-use crate::wire::submission::{CheckedSubmission, TemplateChoice};
+use crate::wire::submission::CheckedSubmission;
 use std::sync::Arc;
 
 /// The score of an analysis that is told `stop`, at most: under Kayenta's own marginal of 50, so
@@ -67,7 +71,7 @@ const LABELS: [&str; 9] = [
     "verdict",
 ];
 
-/// The label that names a binding; the other exact labels fill its holes.
+/// The label that names a binding. Other labels than [`LABELS`] are then its holes.
 const BINDING: &str = "binding";
 
 /// A figure with what selects the analysis.
@@ -107,17 +111,13 @@ impl Series {
 }
 
 impl Selected {
-    /// Refuses labels there are not: one that is misspelt selects nothing, or too much.
+    /// Refuses labels there are not: one that is misspelt selects nothing, or too much. Those that
+    /// fill holes are looked at once the binding is known.
     pub(super) fn new(figure: Figure, scope: Scope) -> Result<Self, Fault> {
         let by_binding = scope.matchers().iter().any(|one| one.label() == BINDING);
         let unknown = |one: &&Matcher| !LABELS.contains(&one.label()) && !by_binding;
         if let Some(one) = scope.matchers().iter().find(unknown) {
-            let why = format!(
-                "label {} is unknown; it is one of {}, {BINDING}",
-                super::super::query::shown(one.label()),
-                LABELS.join(", ")
-            );
-            return Err(Fault::new(Kind::BadData, why));
+            return Err(no_label(one, &[BINDING]));
         }
         Ok(Self { figure, scope })
     }
@@ -128,16 +128,19 @@ impl Selected {
         let behind = self.behind_binding(office)?;
         let wanted = |view: &Arc<View>| {
             let matches = self.scope.matchers().iter().all(|one| fits(one, view));
-            matches && behind.as_ref().is_none_or(|checked| led_to(checked, view))
+            matches && behind.as_ref().is_none_or(|behind| behind.led_to(view))
         };
-        let exact = |one: &&Matcher| one.label() == "id";
-        let id = self.scope.matchers().iter().find(exact);
-        let id = id.and_then(Matcher::exact);
-        let all = if let Some(id) = id {
-            let one = AnalysisId::new(id).and_then(|id| office.desk.readings.get(&id));
-            one.into_iter().collect()
-        } else {
-            office.desk.readings.all()
+        let readings = &office.desk.readings;
+        let all = match (self.exact("id"), self.exact("deploy_id")) {
+            (Some(id), _) => {
+                let one = AnalysisId::new(id).and_then(|id| readings.get(&id));
+                one.into_iter().collect()
+            }
+            (None, Some(id)) if !id.is_empty() => {
+                let deploy = DeployId::new(id);
+                deploy.map_or_else(Vec::new, |id| readings.all_of(&id))
+            }
+            _ => readings.all(),
         };
         let found: Vec<Arc<View>> = all.into_iter().filter(wanted).collect();
         let Some(newest) = found.last() else {
@@ -157,8 +160,14 @@ impl Selected {
         self.series(office, newest).map(Some)
     }
 
-    /// What a `binding` label stands for: the service and the template of its submission.
-    fn behind_binding(&self, office: &Office) -> Result<Option<CheckedSubmission>, Fault> {
+    /// The exact value of a label.
+    fn exact(&self, label: &str) -> Option<&str> {
+        let matchers = self.scope.matchers();
+        matchers.iter().find(|one| one.label() == label)?.exact()
+    }
+
+    /// What a `binding` label stands for.
+    fn behind_binding(&self, office: &Office) -> Result<Option<Behind>, Fault> {
         let matchers = self.scope.matchers();
         let Some(one) = matchers.iter().find(|one| one.label() == BINDING) else {
             return Ok(None);
@@ -169,15 +178,41 @@ impl Selected {
                 "label binding takes = with a name and nothing else",
             )
         })?;
+        let bad = |refused: &Refused| Fault::new(Kind::BadData, refused.detail());
+        let binding = bound(office, named).map_err(|refused| bad(&refused))?;
+        for one in matchers.iter().filter(|one| one.label() != BINDING) {
+            let is_hole = binding.has_hole(one.label());
+            if !is_hole && !LABELS.contains(&one.label()) {
+                return Err(no_label(one, &[BINDING, "a hole of the binding"]));
+            }
+            if is_hole && one.exact().is_none() {
+                let why = format!(
+                    "label {} fills a hole of binding {named}; it takes = and nothing else",
+                    one.label()
+                );
+                return Err(Fault::new(Kind::BadData, why));
+            }
+        }
         let exact = |one: &Matcher| Some((one.label().to_owned(), one.exact()?.to_owned()));
         let mut values: Values = matchers.iter().filter_map(exact).collect();
-        if let Some(service) = values.get("service").cloned() {
-            values.entry("name".to_owned()).or_insert(service);
+        name_after_service(&mut values);
+        let mut checked = binding.fill(&values).map_err(|refused| bad(&refused))?;
+        let deploy = &mut checked.deploy;
+        let said = |label: &str| self.exact(label).filter(|value| !value.is_empty());
+        for (place, label) in [
+            (&mut deploy.environment, "environment"),
+            (&mut deploy.region, "region"),
+        ] {
+            *place = place.take().or(said(label).map(str::to_owned));
         }
-        let filled = bound(office, named).and_then(|binding| binding.fill(&values));
-        filled
-            .map(Some)
-            .map_err(|refused| Fault::new(Kind::BadData, refused.detail()))
+        let chosen = chosen(office, &checked.template).map_err(|refused| bad(&refused))?;
+        let template = &chosen.template;
+        let shadow = office.desk.coordination.shadow(template.name.as_str());
+        Ok(Some(Behind {
+            template: template.digest,
+            shadow: checked.shadow.unwrap_or(shadow),
+            checked,
+        }))
     }
 
     fn series(&self, office: &Office, view: &View) -> Result<Series, Fault> {
@@ -212,13 +247,41 @@ fn score(view: &View) -> Option<u8> {
     judgement.score.map(Score::get)
 }
 
-/// Whether the analysis is one that the submission behind a binding leads to.
-fn led_to(checked: &CheckedSubmission, view: &View) -> bool {
-    let template = match &checked.template {
-        TemplateChoice::Named(name) => *name == view.plan.template,
-        TemplateChoice::Inline(_) => false,
-    };
-    template && checked.deploy.service == view.plan.rollout.deploy.service
+/// What a binding stands for, with its holes filled.
+struct Behind {
+    checked: CheckedSubmission,
+    /// The digest of its template as it is now: an analysis that brought a template of its own may
+    /// have called it the same.
+    template: Digest,
+    shadow: bool,
+}
+
+impl Behind {
+    /// Whether the analysis is one that the binding leads to: everything the binding says of a
+    /// rollout must be so.
+    fn led_to(&self, view: &View) -> bool {
+        let (checked, held) = (&self.checked, &view.plan.rollout);
+        let (said, deploy) = (&checked.deploy, &held.deploy);
+        self.template == view.plan.template_digest
+            && self.shadow == view.coordination.shadow
+            && checked.baseline == held.baseline
+            && checked.canary == held.canary
+            && checked.inputs == held.inputs
+            && said.service == deploy.service
+            && said.environment == deploy.environment
+            && said.region == deploy.region
+            && said.change_type == deploy.change_type
+    }
+}
+
+fn no_label(one: &Matcher, more: &[&str]) -> Fault {
+    let why = format!(
+        "label {} is unknown; it is one of {}, {}",
+        shown(one.label()),
+        LABELS.join(", "),
+        more.join(", ")
+    );
+    Fault::new(Kind::BadData, why)
 }
 
 /// Whether one matcher selects the analysis; what belongs to a binding alone does not count.

@@ -16,7 +16,7 @@ use super::auth::Caller;
 use super::binding::{Binding, bound};
 use super::body::{json_bytes, shape};
 use super::flagger::wire::OutcomeDocument;
-use super::named::{Named, deploy_id, stop};
+use super::named::{Named, deploy_id, framed, stop};
 use super::office::{Office, RETRY_S};
 use super::origin::origin;
 use super::query::shown;
@@ -40,6 +40,9 @@ const MONITOR_LEN_MAX: usize = 1024 * 1024;
 
 /// Bytes of one of Orca's ids and names; a longer one is refused.
 const ORCA_ID_LEN_MAX: usize = 253;
+
+/// Hexadecimal digits that stand for a deploy in the ids of its steps: 128 bits, as many as a UUID.
+const DEPLOY_DIGITS: usize = 32;
 
 const MONITOR: Endpoint = Endpoint {
     takes: Some("MonitorInput"),
@@ -184,8 +187,8 @@ async fn completed(
     binding: &str,
     input: &MonitorInput,
 ) -> HealthDocument {
-    let view = identity(binding, input).ok();
-    let view = view.and_then(|(deploy, _)| newest_step(office, &deploy));
+    let deploy = deploy_of(binding, input).ok();
+    let view = deploy.and_then(|deploy| office.desk.readings.newest_under(&deploy));
     let status = input.status.as_deref().unwrap_or_default();
     let rollback = input.rollback.as_deref().unwrap_or_default();
     let note = OutcomeDocument {
@@ -199,31 +202,24 @@ async fn completed(
         verdict: view.as_deref().map(super::flagger::wire::verdict),
         metadata: [("rollback".to_owned(), rollback.to_owned())].into(),
     };
+    let note = office.notes.add(note);
+    let said = &note.said;
     tracing::info!(
-        binding, rollout = %note.rollout, status, rollback,
+        binding = %note.binding, rollout = %note.rollout, status = %said,
+        details = ?note.metadata,
         analysis = note.analysis.as_deref().unwrap_or_default(), "spinnaker says"
     );
-    office.notes.add(note);
     if let Some(view) = view {
         let author = caller.author.as_deref().unwrap_or("spinnaker");
-        let reason = format!("spinnaker completed the deploy: {status}");
+        let reason = format!("spinnaker completed the deploy: {said}");
         stop(office, &view, author, reason).await;
     }
     HealthDocument::new("continue", "noted")
 }
 
-/// The newest analysis of any step of a deploy.
-fn newest_step(office: &Office, deploy: &str) -> Option<Arc<View>> {
-    let about = |view: &Arc<View>| {
-        let id = view.plan.rollout.deploy.id.as_ref();
-        id.is_some_and(|id| id.as_str().starts_with(deploy))
-    };
-    office.desk.readings.all().into_iter().rev().find(about)
-}
-
 /// The rollout of one step of a deploy.
 fn rollout<'a>(binding: &'a Binding, input: &MonitorInput) -> Result<Named<'a>, Refused> {
-    let (_, id) = identity(&binding.name, input)?;
+    let id = step_of(&binding.name, input)?;
     Ok(Named {
         binding,
         id,
@@ -232,36 +228,41 @@ fn rollout<'a>(binding: &'a Binding, input: &MonitorInput) -> Result<Named<'a>, 
     })
 }
 
-/// What every step's id begins with, and that of this step. A digest stands for the binding and the
-/// two ids of the deploy, so that the whole is never too long.
-fn identity(binding: &str, input: &MonitorInput) -> Result<(String, DeployId), Refused> {
-    for (field, value) in [
-        ("application", &input.application),
-        ("executionId", &input.execution_id),
+/// What every step's id begins with. A digest stands for the binding and the ids of the deploy, so
+/// that the whole is never too long.
+fn deploy_of(binding: &str, input: &MonitorInput) -> Result<DeployId, Refused> {
+    let optional = |text: &Option<String>| text.clone().unwrap_or_default();
+    let (deployment, region) = (optional(&input.deployment_id), optional(&input.region));
+    for (field, value, least) in [
+        ("application", &input.application, 1),
+        ("executionId", &input.execution_id, 1),
+        ("deploymentId", &deployment, 0),
+        ("region", &region, 0),
     ] {
-        if value.is_empty() || value.len() > ORCA_ID_LEN_MAX {
-            let detail = format!("{field} must have 1 to {ORCA_ID_LEN_MAX} bytes");
+        if !(least..=ORCA_ID_LEN_MAX).contains(&value.len()) {
+            let detail = format!("{field} must have {least} to {ORCA_ID_LEN_MAX} bytes");
             return Err(Refused::new(Code::InvalidSubmission, detail));
         }
     }
-    let part = |text: &Option<String>| text.clone().unwrap_or_default();
-    let (deployment, stage) = (part(&input.deployment_id), part(&input.stage_id));
-    let of_deploy = [
-        binding,
-        &input.application,
-        &input.execution_id,
-        &deployment,
-        &part(&input.region),
-    ];
-    let digest = crate::digest::Digest::of(of_deploy.map(framed).concat().as_bytes());
-    let deploy = format!("spinnaker:{}:", &digest.to_string()[..32]);
-    let step = deploy_id(deploy.trim_end_matches(':'), &[&stage]);
-    Ok((deploy, step))
+    let (application, execution) = (&*input.application, &*input.execution_id);
+    let digest = framed(&[binding, application, execution, &deployment, &region]).to_string();
+    let id = format!("spinnaker:{}:", &digest[..DEPLOY_DIGITS]);
+    Ok(DeployId::new(&id).expect("a word, hexadecimal digits and colons are a legal id"))
 }
 
-/// With its length in front: ("a", "bc") is another deploy than ("ab", "c").
-fn framed(text: &str) -> String {
-    format!("{} {text}", text.len())
+/// The name of one step. Without an id every step of a deploy would be one and the same, and the
+/// first one's promote would let all of them pass.
+fn step_of(binding: &str, input: &MonitorInput) -> Result<DeployId, Refused> {
+    let deploy = deploy_of(binding, input)?;
+    let stage = input.stage_id.as_deref().unwrap_or_default();
+    if !(1..=ORCA_ID_LEN_MAX).contains(&stage.len()) {
+        let detail = format!(
+            "stageId must have 1 to {ORCA_ID_LEN_MAX} bytes: every step is analysed on its own; \
+             Orca sends one with every request"
+        );
+        return Err(Refused::new(Code::InvalidSubmission, detail));
+    }
+    Ok(deploy_id(deploy.as_str().trim_end_matches(':'), &[stage]))
 }
 
 /// `POST /spinnaker/cancel`

@@ -149,7 +149,11 @@ fn add(
     measured: Measured,
 ) {
     for (arm, matcher) in &measured.arms {
-        let value = matcher.to_string().replace("${scope}", "SCOPE");
+        let whole = matcher.to_string();
+        let value = whole.replace("${scope}", "SCOPE");
+        if *arm == Arm::Canary && !draft.picked.contains(&whole) {
+            draft.picked.push(whole);
+        }
         for arm in [*arm, Arm::Baseline] {
             draft.arms.push((arm, value.clone()));
         }

@@ -2,7 +2,10 @@
 //! to keep the arms apart in every aggregation, and to see what a query measures.
 //!
 //! Templates are checked by a reader without a grammar (`template::promql`), which is all that is
-//! needed to fill holes. Rewriting a foreign query needs to know what is what.
+//! needed to fill holes; objectives are read from it by a reader of one shape that says at which
+//! character a query leaves that shape (`template::slo_spec`). A tree has no places, and those two
+//! have no tree: that is why there are two readers. Rewriting a foreign query needs to know what is
+//! what.
 
 mod parse;
 mod print;

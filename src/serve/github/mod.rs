@@ -114,7 +114,18 @@ fn app(config: &GithubConfig, api: &Url) -> Result<Option<App>, String> {
     }
 }
 
+/// Secrets of the app's webhook that are good at once; a longer list is refused. Every question is
+/// checked under each of them, and two take each other's place.
+const SECRETS_AT_ONCE_MAX: usize = 8;
+
 fn secrets(config: &GithubConfig) -> Result<Vec<Secret>, String> {
+    if config.secrets.len() > SECRETS_AT_ONCE_MAX {
+        let count = config.secrets.len();
+        return Err(format!(
+            "github.secrets: {count} secrets; at most {SECRETS_AT_ONCE_MAX} are good at once, \
+             remove the old ones"
+        ));
+    }
     let mut out = Vec::new();
     for (idx, written) in config.secrets.iter().enumerate() {
         let key = format!("github.secrets[{idx}]");

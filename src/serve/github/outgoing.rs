@@ -11,7 +11,8 @@ use crate::time::{Span, Timestamp};
 use crate::webhook::Sender;
 use crate::webhook::github::{App, Post};
 use crate::wire::github::{
-    CommitState, DeploymentState, comment, commit_status, deployment_status, host_of, rule_answer,
+    CommitState, DeploymentState, comment, commit_status, deployment_status, may_be_told,
+    rule_answer,
 };
 use url::Url;
 
@@ -36,18 +37,20 @@ struct Said {
 }
 
 impl Outgoing {
-    /// One attempt.
+    /// One attempt; `status` is what GitHub answered, if it did.
     pub(crate) async fn send(
         &self,
         sender: &Sender,
-        order: &SendOrder,
-        form: &GithubForm,
+        (order, form): (&SendOrder, &GithubForm),
         at: Timestamp,
+        status: &mut Option<u16>,
     ) -> SendReply {
         let word = self.dialects.word(Dialect::Github, State::of(&order.view));
-        // The newest status counts, whatever it was about: one that says `pending` must not come
-        // after the verdict. So it is said at once or not at all.
-        let passing = word == Word::Wait;
+        // The newest status counts, whatever it was about: one from before the verdict must not
+        // come after the verdict's. So it is said at once or not at all. An answer to a rule is
+        // the only one, and owed.
+        let is_rule = matches!(form, GithubForm::Rule(_));
+        let passing = order.view.conclusion.is_none() && !is_rule;
         if passing && order.born.plus(STATUS_LIFE) < at {
             let detail = "too late to say that it is under way".to_owned();
             return SendReply::GiveUp { detail };
@@ -63,7 +66,9 @@ impl Outgoing {
             body: &said.body,
             at,
         };
-        match heard(&self.app.post(sender, post).await) {
+        let reply = self.app.post(sender, post).await;
+        *status = reply.status();
+        match heard(&reply) {
             SendReply::Retry { detail, .. } if passing => SendReply::GiveUp { detail },
             reply => reply,
         }
@@ -130,21 +135,9 @@ impl Outgoing {
         })
     }
 
-    /// The app's token goes to these hosts and no others, whatever a record says.
+    /// Whether the app's token may go there.
     pub(super) fn may_be_told(&self, url: &Url) -> Result<(), String> {
-        let host = host_of(url);
-        if !self.callback_hosts.contains(&host) {
-            return Err(format!(
-                "the host {host} is not one of github.callback_hosts"
-            ));
-        }
-        if url.scheme() != "https" && !self.plain_http {
-            return Err(format!(
-                "the scheme {} of {host} is not https",
-                url.scheme()
-            ));
-        }
-        Ok(())
+        may_be_told(url, &self.callback_hosts, self.plain_http)
     }
 
     fn report_url(&self, view: &View) -> Option<String> {
@@ -219,10 +212,15 @@ fn commit(view: &View) -> Result<String, String> {
         .ok_or_else(|| format!("no status: commit `{sha}` is not 40 or 64 hexadecimal digits"))
 }
 
-/// The deployment's number: the id of the deploy, or the input `github_deployment`.
+/// The deployment's number: the id of the deploy, its end where the app's webhook asked, or the
+/// input `github_deployment`.
 fn deployment(view: &View) -> Result<String, String> {
     let rollout = &view.plan.rollout;
-    let own = rollout.deploy.id.as_ref().map(ToString::to_string);
+    let own = rollout.deploy.id.as_ref().map(|id| {
+        let asked = id.as_str().strip_prefix("github:");
+        let number = asked.and_then(|parts| parts.rsplit(':').next());
+        number.unwrap_or(id.as_str()).to_owned()
+    });
     let digits = |text: &String| !text.is_empty() && text.chars().all(|c| c.is_ascii_digit());
     let named = rollout.inputs.get("github_deployment").cloned();
     own.filter(digits).or(named.filter(digits)).ok_or_else(|| {

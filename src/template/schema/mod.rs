@@ -167,7 +167,7 @@ fn tidy(node: &mut Value) {
 pub fn tables() -> Vec<(&'static str, String)> {
     use written as w;
     let raw = raw();
-    let shapes: [(&str, &str, &[&str]); 17] = [
+    let shapes: [(&str, &str, &[&str]); 18] = [
         ("input", "Input", w::Input::FIELDS),
         ("schedule", "Schedule", w::Schedule::FIELDS),
         ("judge", "Judge", w::Judge::FIELDS),
@@ -183,6 +183,7 @@ pub fn tables() -> Vec<(&'static str, String)> {
         ("history", "History", w::History::FIELDS),
         ("baseline", "Baseline", w::Baseline::FIELDS),
         ("by-reason", "ByReason", w::ByReason::FIELDS),
+        ("recovery", "Recovery", w::Recovery::FIELDS),
         ("spec", "Spec", w::Spec::FIELDS),
         ("rule", "Rule", w::Rule::FIELDS),
     ];

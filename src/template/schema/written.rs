@@ -118,6 +118,8 @@ shapes! {
         /// reason; never `promote`
         on_inconclusive: Option<Inconclusive> = "`hold`", "",
             ["hold", { "no_data": "rollback" }];
+        /// how a rollback is seen through: until when, and what counts as recovered
+        recovery: Option<Recovery> = "the defaults below", "", [{ "within": "30m" }];
         /// which of the daemon's named receivers hear of the verdict: names, or maps as below
         notify: Option<Vec<NotifyEntry>> = "all of them", "at most 20",
             [["team-checkout", { "webhook": "pager", "on": ["rollback"] }]];
@@ -172,8 +174,22 @@ shapes! {
             [["metric might not be a counter"]];
         /// what the controller is told when the verdict on such a change is inconclusive
         on_inconclusive: Option<Inconclusive> = "as it is", "", ["rollback"];
+        /// another watch after a rollback
+        recovery: Option<Recovery> = "as it is", "", [{ "within": "30m" }];
         /// other receivers, in place of those of the template
         notify: Option<Vec<NotifyEntry>> = "as it is", "at most 20", [["database-team"]];
+    }
+
+    /// How a rollback is seen through.
+    Recovery {
+        /// how long after the verdict is looked for a recovery
+        within: Option<Length> = "`15m`", "as long as `for`, to 1h", ["30m"];
+        /// how long what was wrong must be right without a break
+        r#for: Option<Length> = "2 windows", "a step to `within`; rounded up to whole windows", ["5m"];
+        /// an objective has recovered when its budget burns slower than this
+        burn_under: Option<f64> = "1", "above 0", [1];
+        /// somebody must have taken note of the rollback by then
+        acknowledge_within: Option<Length> = "not asked for", "1s to 1h", ["2m"];
     }
 
     /// A receiver that hears of verdicts.

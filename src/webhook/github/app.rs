@@ -59,55 +59,83 @@ impl App {
         }
     }
 
-    /// Posts once, with a token that is got first when there is none.
+    /// Posts once, with a token that is got first when there is none. An answer that may come of
+    /// what was remembered makes the app forget it, and the next attempt asks anew.
     pub async fn post(&self, sender: &Sender, post: Post<'_>) -> Reply {
-        let got = match self.installation_of(sender, &post).await {
-            Ok(id) => self
-                .token(sender, id, post.at)
-                .await
-                .map(|token| (id, token)),
-            Err(reply) => Err(reply),
+        let repository = post.repository.to_ascii_lowercase();
+        let known = match post.installation {
+            None => locked(&self.installations).get(&repository).copied(),
+            Some(_) => None,
         };
-        let (id, token) = match got {
-            Ok(got) => got,
-            Err(reply) => return reply,
+        let id = match post.installation.or(known) {
+            Some(id) => id,
+            None => match self.installation_of(sender, &repository, post.at).await {
+                Ok(id) => id,
+                Err(reply) => return reply,
+            },
         };
-        let question = ask(&Method::POST, post.url, post.body, post.at);
-        let answered = match self.exchange(sender, question, &token).await {
-            Ok(answered) => answered,
-            Err(reply) => return reply,
+        let (held, reply) = match self.token(sender, id, post.at).await {
+            Err(reply) => (false, reply),
+            Ok((held, token)) => {
+                let question = ask(&Method::POST, post.url, post.body, post.at);
+                let reply = match self.exchange(sender, question, &token).await {
+                    Ok(answered) => sorted(&answered, ""),
+                    Err(reply) => reply,
+                };
+                (held, reply)
+            }
         };
-        if answered.status == 401 {
-            // Withdrawn before its time: the next attempt gets another one.
-            locked(&self.tokens).remove(&id);
+        if !matches!(reply.status(), Some(401 | 403 | 404)) {
+            return reply;
         }
-        sorted(&answered, "")
+        // Withdrawn before its time, or the app was removed and installed again.
+        locked(&self.tokens).remove(&id);
+        locked(&self.installations).remove(&repository);
+        match reply {
+            Reply::Refused {
+                status: status @ 404,
+                retry_after,
+                detail,
+                ..
+            } if held || known.is_some() => Reply::Refused {
+                status,
+                retry_after,
+                kind: Refusal::Server, // worth another attempt
+                detail,
+            },
+            reply => reply,
+        }
     }
 
-    async fn installation_of(&self, sender: &Sender, post: &Post<'_>) -> Result<u64, Reply> {
-        let repository = post.repository.to_ascii_lowercase();
-        let known = || locked(&self.installations).get(&repository).copied();
-        if let Some(id) = post.installation.or_else(known) {
-            return Ok(id);
-        }
+    async fn installation_of(
+        &self,
+        sender: &Sender,
+        repository: &str,
+        at: Timestamp,
+    ) -> Result<u64, Reply> {
         let path = format!("repos/{repository}/installation");
-        let answered = self.as_app(sender, &Method::GET, &path, post.at).await?;
+        let answered = self.as_app(sender, &Method::GET, &path, at).await?;
         let id = installation(&answered.body)
             .map_err(|why| Reply::failed(FailedKind::Protocol, &why))?;
         let mut kept = locked(&self.installations);
         if kept.len() >= REPOSITORIES_MAX {
             kept.clear();
         }
-        kept.insert(repository, id);
+        kept.insert(repository.to_owned(), id);
         Ok(id)
     }
 
-    /// The token of an installation: the one there is, or a new one.
-    async fn token(&self, sender: &Sender, id: u64, at: Timestamp) -> Result<Secret, Reply> {
+    /// The token of an installation, and whether it was there before.
+    async fn token(
+        &self,
+        sender: &Sender,
+        id: u64,
+        at: Timestamp,
+    ) -> Result<(bool, Secret), Reply> {
         let fresh = |held: &&AccessToken| at.plus(TOKEN_SPARE) < held.expires_at;
         let held = locked(&self.tokens).get(&id).filter(fresh).cloned();
         if let Some(held) = held {
-            return Ok(held.token);
+            return Ok((true, held.token));
         }
         let path = format!("app/installations/{id}/access_tokens");
         let answered = self.as_app(sender, &Method::POST, &path, at).await?;
@@ -118,7 +146,7 @@ impl App {
             kept.clear();
         }
         kept.insert(id, token.clone());
-        Ok(token.token)
+        Ok((false, token.token))
     }
 
     /// Asks with the app's own signature; anything but a success is a reply.

@@ -7,7 +7,7 @@
 mod rule;
 mod say;
 
-pub use rule::{Callback, CallbackFault, RuleRequest, host_of, rule_requested};
+pub use rule::{Callback, CallbackFault, RuleRequest, host_of, may_be_told, rule_requested};
 pub use say::{
     COMMENT_CHARS_MAX, CommitState, DESCRIPTION_CHARS_MAX, DeploymentState, comment, commit_status,
     deployment_status, rule_answer, status_context, status_description,

@@ -99,6 +99,27 @@ pub fn rule_requested(body: &[u8]) -> Result<RuleRequest, String> {
     })
 }
 
+/// Whether the app's token may go to an address: to the hosts of the configuration and to no
+/// others, whatever a question or a record says; over plain http only where the API is.
+///
+/// # Errors
+///
+/// Why not.
+pub fn may_be_told(url: &Url, hosts: &[String], plain_http: bool) -> Result<(), String> {
+    let host = host_of(url);
+    if !hosts.contains(&host) {
+        let hosts = hosts.join(", ");
+        return Err(format!(
+            "the host {host} is not one of github.callback_hosts, which are {hosts}"
+        ));
+    }
+    let scheme = url.scheme();
+    if scheme == "https" || (plain_http && scheme == "http") {
+        return Ok(());
+    }
+    Err(format!("the scheme {scheme} of {host} is not https"))
+}
+
 /// `…/repos/OWNER/NAME/actions/runs/RUN/deployment_protection_rule`, taken apart.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Callback {

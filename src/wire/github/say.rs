@@ -1,6 +1,8 @@
 //! What we say: a decision about a deployment, the status of a commit or of a deployment.
 
 use crate::engine::view::View;
+use crate::wire::line::one_line;
+use crate::wire::markdown::plain;
 use serde::Serialize;
 
 /// Characters of a comment; GitHub's limit for a status report. What is beyond is cut.
@@ -135,12 +137,14 @@ pub fn status_description(view: &View) -> String {
 }
 
 /// The verdict, the score and the sentence (A10) as Markdown, with the evidence where it can be
-/// linked to.
+/// linked to. Of an analysis in shadow it says that it is only watched.
 pub fn comment(view: &View, report_url: Option<&str>) -> String {
-    let word = view
-        .conclusion
-        .as_ref()
-        .map_or("pending", |c| c.verdict.word());
+    let word = match &view.conclusion {
+        // It goes on whatever is found, and must not be taken for what was found.
+        _ if view.coordination.shadow => "only watched",
+        Some(conclusion) => conclusion.verdict.word(),
+        None => "pending",
+    };
     let score = view
         .judgement
         .as_ref()
@@ -151,31 +155,6 @@ pub fn comment(view: &View, report_url: Option<&str>) -> String {
     let used = head.chars().count() + evidence.chars().count();
     let room = COMMENT_CHARS_MAX.saturating_sub(used);
     format!("{head}{}{evidence}", cut(&plain(&view.sentence), room))
-}
-
-/// Text that holds names of others stays text: no HTML, no mark-up, no further line, and nobody is
-/// called by `@`.
-fn plain(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in one_line(text).chars() {
-        match c {
-            '<' => out.push_str("&lt;"),
-            '&' => out.push_str("&amp;"),
-            '@' => out.push_str("@\u{200b}"),
-            '`' | '*' | '_' | '[' | ']' | '#' | '\\' | '~' | '|' => {
-                out.push('\\');
-                out.push(c);
-            }
-            c => out.push(c),
-        }
-    }
-    out
-}
-
-fn one_line(text: &str) -> String {
-    let words = text.split(|c: char| c.is_whitespace() || c.is_control());
-    let words: Vec<&str> = words.filter(|word| !word.is_empty()).collect();
-    words.join(" ")
 }
 
 /// At most `most` characters, with `…` where something is missing.
@@ -214,9 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_stranger_writes_no_mark_up_and_calls_nobody() {
-        let said = plain("a<b> @all\n[x](y) `z`");
-        assert_eq!(said, "a&lt;b> @\u{200b}all \\[x\\](y) \\`z\\`");
+    fn what_is_too_long_is_cut_where_nothing_is_escaped() {
         assert_eq!(cut("abc", 3), "abc");
         assert_eq!(cut("ab\\\\x", 4), "ab…");
         assert_eq!(

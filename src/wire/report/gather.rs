@@ -1,10 +1,12 @@
 //! From judgements and samples to a [`ReportDocument`].
 
 use super::{
-    CommandDocument, EventDocument, LookDocument, LookMetricDocument, LookObjectiveDocument,
-    REPORT_SCHEMA, ReportDocument, SeriesDocument, settings, trace,
+    AftermathDocument, CommandDocument, EventDocument, GlanceDocument, LookDocument,
+    LookMetricDocument, LookObjectiveDocument, REPORT_SCHEMA, ReportDocument, SeriesDocument,
+    settings, trace,
 };
 use crate::engine::record::{Fact, Record, Seq};
+use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
 use crate::judge::judgement::{Finding, Judgement, ObjectiveFinding};
 use crate::judge::windows::{Batch, Windows};
@@ -24,6 +26,7 @@ impl ReportDocument {
         let verdict = VerdictDocument::from_view(view, true);
         let mut windows = Windows::new(plan);
         let mut out = Self::blank(plan, view.judgement.as_deref());
+        let mut glances = Vec::new();
         for (_, record) in records {
             match &record.fact {
                 Fact::Submitted { template_text, .. } => {
@@ -50,20 +53,9 @@ impl ReportDocument {
                     "redelivered",
                     format!("{delivery}, by {author}"),
                 )),
-                Fact::Acknowledged { author } => {
-                    out.events
-                        .push(event(record.at, "acknowledged", author.clone()));
-                }
-                Fact::Watched { glance } => out.events.push(event(
-                    record.at,
-                    "watched",
-                    format!("{}: {}", glance.seen.word(), glance.detail),
-                )),
-                Fact::SeenThrough { ending } => out.events.push(event(
-                    record.at,
-                    ending.outcome.word(),
-                    ending.detail.clone(),
-                )),
+                Fact::Watched { glance } => glances.push(GlanceDocument::from(glance)),
+                // Both stand in what followed the verdict.
+                Fact::SeenThrough { .. } | Fact::Acknowledged { .. } => {}
                 Fact::Announced { .. }
                 | Fact::Concluded { .. }
                 | Fact::Attempted { .. }
@@ -75,6 +67,7 @@ impl ReportDocument {
         again.push(settings::asked_again(plan, view.judgement.as_deref()));
         Self {
             again,
+            aftermath: aftermath(&verdict, glances),
             ..out.concluded(verdict)
         }
     }
@@ -185,9 +178,26 @@ impl ReportDocument {
             traffic: None,
             suspect: Vec::new(),
             deliveries: Vec::new(),
+            aftermath: None,
             again: Vec::new(),
         }
     }
+}
+
+/// What followed a verdict; of a rollback also that nothing did. `None` before the verdict, and of
+/// any other that nobody took note of.
+fn aftermath(verdict: &VerdictDocument, glances: Vec<GlanceDocument>) -> Option<AftermathDocument> {
+    let said = AftermathDocument {
+        acknowledged_at: verdict.acknowledged_at.clone(),
+        acknowledged_by: verdict.acknowledged_by.clone(),
+        acknowledged_after_ms: verdict.acknowledged_after_ms,
+        acknowledge_by: verdict.acknowledge_by.clone(),
+        recovery: verdict.recovery.clone(),
+        glances,
+        last_good: verdict.last_good.clone(),
+    };
+    let rolled_back = verdict.verdict == Verdict::Rollback.word() && !verdict.shadow;
+    (rolled_back || said != AftermathDocument::default()).then_some(said)
 }
 
 /// What a record says of how the analysis stands to others.

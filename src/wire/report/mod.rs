@@ -9,9 +9,11 @@ mod trace;
 pub(crate) use settings::quoted;
 pub use trace::POINTS_KEPT_MAX;
 
+use crate::engine::after::Glance;
 use crate::wire::verdict::{
-    DeliveryDocument, DeployDocument, EffectDocument, EvidenceDocument, MetricDocument,
-    ObjectiveDocument, TemplateDocument, TrafficDocument,
+    DeliveryDocument, DeployDocument, EffectDocument, EvidenceDocument, FigureDocument,
+    GoodDocument, MetricDocument, ObjectiveDocument, RecoveryDocument, TemplateDocument,
+    TrafficDocument,
 };
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -87,8 +89,60 @@ pub struct ReportDocument {
     pub suspect: Vec<String>,
     /// Who was told.
     pub deliveries: Vec<DeliveryDocument>,
+    /// What followed the verdict.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub aftermath: Option<AftermathDocument>,
     /// Commands that judge the same again.
     pub again: Vec<CommandDocument>,
+}
+
+/// What followed a verdict: it changed nothing about it.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct AftermathDocument {
+    /// When somebody took note of the verdict first.
+    pub acknowledged_at: Option<String>,
+    /// Who.
+    pub acknowledged_by: Option<String>,
+    /// How long after the verdict, in milliseconds.
+    pub acknowledged_after_ms: Option<i64>,
+    /// By when somebody had to, where the template says so.
+    pub acknowledge_by: Option<String>,
+    /// Whether the rollback helped; null where it is not watched.
+    pub recovery: Option<RecoveryDocument>,
+    /// Every look after the rollback, in order.
+    pub glances: Vec<GlanceDocument>,
+    /// What was promoted last in the same place before the rollback.
+    pub last_good: Option<GoodDocument>,
+}
+
+/// One look after a rollback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct GlanceDocument {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The end of its window.
+    pub to: String,
+    /// `gone`, `quiet`, `burning` or `blind`.
+    pub seen: String,
+    /// The same in words.
+    pub detail: String,
+    /// What it was told by: `burn`, `comparison` or `traffic`; null when nothing could be told.
+    pub by: Option<String>,
+    /// What was measured.
+    pub figures: Vec<FigureDocument>,
+}
+
+impl From<&Glance> for GlanceDocument {
+    fn from(glance: &Glance) -> Self {
+        Self {
+            number: glance.number,
+            to: glance.to.to_string(),
+            seen: glance.seen.word().to_owned(),
+            detail: glance.detail.clone(),
+            by: glance.by.map(|by| by.word().to_owned()),
+            figures: glance.figures.iter().map(FigureDocument::from).collect(),
+        }
+    }
 }
 
 /// One thing that was configured.

@@ -37,6 +37,18 @@ pub(super) fn of(plan: &Plan) -> Vec<SettingDocument> {
         let name = format!("on_inconclusive.{}", reason.word());
         line(&name, policy.word().to_owned());
     }
+    if let Some(recovery) = &plan.recovery {
+        line("recovery.burn_under", recovery.burn_under.to_string());
+        for (name, span) in [
+            ("recovery.within", recovery.within),
+            ("recovery.for", recovery.well_for),
+            ("recovery.acknowledge_within", recovery.acknowledge_within),
+        ] {
+            if let Some(span) = span {
+                line(name, span.to_string());
+            }
+        }
+    }
     for (name, value) in &plan.rollout.inputs {
         line(&format!("input {name}"), value.clone());
     }

@@ -1,8 +1,8 @@
 //! From a submission as sent to one that holds: every field, every fault.
 
 use super::{
-    CheckedSubmission, DeployInput, INPUTS_MAX, MEMBERS_MAX, ScopeInput, SubmissionDocument,
-    TEXT_LEN_MAX, TemplateChoice, WAVE_MAX, WEBHOOKS_MAX, WebhookInput,
+    CheckedSubmission, DeployInput, INPUTS_MAX, MEMBERS_MAX, RESERVED_PREFIXES, ScopeInput,
+    SubmissionDocument, TEXT_LEN_MAX, TemplateChoice, WAVE_MAX, WEBHOOKS_MAX, WebhookInput,
 };
 use crate::engine::coordination::{Coordination, Release, Wave};
 use crate::engine::record::{Receiver, SecretRef};
@@ -200,6 +200,14 @@ impl Faults {
                     "deploy.id",
                     format!("{text:?} is not an identifier; {}", name_rule()),
                 );
+            }
+            if RESERVED_PREFIXES.iter().any(|own| text.starts_with(own)) {
+                let why = format!(
+                    "{text:?} begins with one of {}, which are kept for what these controllers \
+                     begin themselves; choose another name",
+                    RESERVED_PREFIXES.join(", ")
+                );
+                self.add("deploy.id", why);
             }
             id
         });

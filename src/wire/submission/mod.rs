@@ -44,6 +44,10 @@ pub const WAVE_MAX: u32 = 100;
 /// is refused.
 pub const TEXT_LEN_MAX: usize = 2048;
 
+/// What the ids of deploys begin with that the doors of controllers make themselves. Whoever could
+/// submit under such a name would answer that controller's gates.
+pub const RESERVED_PREFIXES: [&str; 3] = ["flagger:", "spinnaker:", "github:"];
+
 /// A rollout to analyse, as sent. Written by `haldane submit` as well.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]

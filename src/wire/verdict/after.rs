@@ -1,12 +1,15 @@
 //! What has followed a verdict, in a public document.
 
-use crate::engine::after::Watch;
+use crate::engine::after::{Acknowledged, Figure, Watch};
 use crate::engine::good::Good;
+use crate::time::Timestamp;
+use crate::wire::number::public;
+use crate::wire::verdict::LimitDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 /// How the watch after a rollback stands.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct RecoveryDocument {
     /// `watching`, `recovered`, `rollback_ineffective` or `unknown`.
     pub state: String,
@@ -19,18 +22,77 @@ pub struct RecoveryDocument {
     pub detail: Option<String>,
     /// When it was known how it ended.
     pub ended_at: Option<String>,
+    /// How long after the verdict that was, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_ms: Option<i64>,
+    /// What it was told by: `burn` (of an error budget), `comparison` (of a metric with its limit)
+    /// or `traffic` (the canary gets none any more); absent when nothing could be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub by: Option<String>,
+    /// What was measured last, what is wrong first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub figures: Vec<FigureDocument>,
 }
 
-impl From<&Watch> for RecoveryDocument {
-    fn from(watch: &Watch) -> Self {
+/// What was measured of one objective or metric after a rollback.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct FigureDocument {
+    /// The objective, or the metric.
+    pub of: String,
+    /// `burn` or `comparison`.
+    pub by: String,
+    /// The canary's burn or level in the window; null without data.
+    pub canary: Option<f64>,
+    /// The baseline's.
+    pub baseline: Option<f64>,
+    /// The burn under which it is well, or the metric's limit.
+    pub limit: LimitDocument,
+    /// The canary's events or samples in the window.
+    pub n: u64,
+}
+
+impl From<&Figure> for FigureDocument {
+    fn from(figure: &Figure) -> Self {
+        Self {
+            of: figure.of.clone(),
+            by: figure.by.word().to_owned(),
+            canary: figure.canary.and_then(public),
+            baseline: figure.baseline.and_then(public),
+            limit: LimitDocument::from(figure.limit),
+            n: figure.n,
+        }
+    }
+}
+
+/// How long after the verdict of `decided` somebody took note of it, in milliseconds.
+pub(super) fn noted_after(decided: Option<Timestamp>, noted: Option<&Acknowledged>) -> Option<i64> {
+    Some(noted?.at.since(decided?).ms().max(0))
+}
+
+impl RecoveryDocument {
+    /// The watch of a rollback that was decided at that instant.
+    pub(crate) fn new(watch: &Watch, decided: Option<Timestamp>) -> Self {
         let (ending, newest) = (watch.ending.as_ref(), watch.newest.as_ref());
         let ended = ending.map(|ending| ending.detail.clone());
+        let by = match ending {
+            Some(ending) => ending.by,
+            None => newest.and_then(|glance| glance.by),
+        };
+        let figures = match (ending, newest) {
+            (Some(ending), _) => ending.figures.as_slice(),
+            (None, Some(glance)) => glance.figures.as_slice(),
+            (None, None) => &[],
+        };
+        let after = ending.zip(decided);
         Self {
             state: ending.map_or("watching", |e| e.outcome.word()).to_owned(),
             until: watch.until.to_string(),
             seen: newest.map(|glance| glance.seen.word().to_owned()),
             detail: ended.or_else(|| newest.map(|glance| glance.detail.clone())),
             ended_at: ending.map(|ending| ending.at.to_string()),
+            after_ms: after.map(|(ending, decided)| ending.at.since(decided).ms().max(0)),
+            by: by.map(|by| by.word().to_owned()),
+            figures: figures.iter().map(FigureDocument::from).collect(),
         }
     }
 }

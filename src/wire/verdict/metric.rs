@@ -67,6 +67,15 @@ pub enum LimitDocument {
     Absolute(f64),
 }
 
+impl From<MinEffect> for LimitDocument {
+    fn from(limit: MinEffect) -> Self {
+        match limit {
+            MinEffect::Relative(share) => Self::Relative(share),
+            MinEffect::Absolute(value) => Self::Absolute(value),
+        }
+    }
+}
+
 /// What one arm looks like.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct ArmDocument {
@@ -152,10 +161,7 @@ impl MetricDocument {
             group: finding.group.to_string(),
             weight: finding.weight.get(),
             harm: finding.harm.word().to_owned(),
-            limit: match finding.limit {
-                MinEffect::Relative(share) => LimitDocument::Relative(share),
-                MinEffect::Absolute(value) => LimitDocument::Absolute(value),
-            },
+            limit: LimitDocument::from(finding.limit),
             unit: finding.unit.clone(),
             test: finding.test.to_owned(),
             judge: judge(plan, finding),

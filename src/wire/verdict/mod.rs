@@ -8,7 +8,8 @@ mod context;
 mod metric;
 mod objective;
 
-pub use after::{GoodDocument, RecoveryDocument};
+use after::noted_after;
+pub use after::{FigureDocument, GoodDocument, RecoveryDocument};
 pub use breakdown::{BreakdownDocument, ValueDocument};
 pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
 pub use metric::{
@@ -162,6 +163,12 @@ pub struct VerdictDocument {
     /// Who that was: a person, or the receiver that took the message.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub acknowledged_by: Option<String>,
+    /// How long after the verdict that was, in milliseconds.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledged_after_ms: Option<i64>,
+    /// By when somebody must take note of a rollback, where the template says so.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub acknowledge_by: Option<String>,
     /// Whether a rollback helped; absent for other verdicts, and where it is not watched.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub recovery: Option<RecoveryDocument>,
@@ -206,6 +213,7 @@ impl VerdictDocument {
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
         let after = &view.after;
+        let decided = conclusion.map(|conclusion| conclusion.at);
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
@@ -249,7 +257,12 @@ impl VerdictDocument {
             suspect: None,
             acknowledged_at: after.acknowledged.as_ref().map(|a| a.at.to_string()),
             acknowledged_by: after.acknowledged.as_ref().map(|a| a.by.clone()),
-            recovery: after.watch.as_ref().map(RecoveryDocument::from),
+            acknowledged_after_ms: noted_after(decided, after.acknowledged.as_ref()),
+            acknowledge_by: after.acknowledge_by.map(|at| at.to_string()),
+            recovery: after
+                .watch
+                .as_ref()
+                .map(|watch| RecoveryDocument::new(watch, decided)),
             last_good: after.last_good.as_deref().map(GoodDocument::from),
             deliveries: None,
         };

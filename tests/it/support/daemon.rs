@@ -6,7 +6,7 @@ use serde_json::Value;
 use std::fmt::Write as _;
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Output, Stdio};
+use std::process::{Child, Command, Output, Stdio};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 use tokio::sync::oneshot;
@@ -197,7 +197,12 @@ pub(crate) async fn haldane_in(dir: &Path, args: &[&str]) -> Said {
 
 /// Starts a command, interrupts it (Ctrl-C) once it has said something on stderr, and waits for
 /// its end.
-pub(crate) async fn interrupted(args: &[&str]) -> ExitStatus {
+pub(crate) async fn interrupted(args: &[&str]) -> Said {
+    signalled("-INT", args).await
+}
+
+/// The same with any signal.
+pub(crate) async fn signalled(name: &'static str, args: &[&str]) -> Said {
     let mut command = program();
     command
         .args(args)
@@ -207,16 +212,20 @@ pub(crate) async fn interrupted(args: &[&str]) -> ExitStatus {
     let mut child = command.spawn().unwrap();
     let pid = child.id();
     let ended = tokio::task::spawn_blocking(move || {
-        let mut line = String::new();
-        BufReader::new(child.stderr.take().unwrap())
-            .read_line(&mut line)
-            .unwrap();
-        assert!(!line.is_empty(), "it ended by itself");
-        signal("-INT", pid);
-        child.wait().unwrap()
+        let mut said = String::new();
+        let mut err = BufReader::new(child.stderr.take().unwrap());
+        err.read_line(&mut said).unwrap();
+        assert!(!said.is_empty(), "it ended by itself");
+        signal(name, pid);
+        err.read_to_string(&mut said).unwrap();
+        Said {
+            code: child.wait().unwrap().code(),
+            out: String::new(),
+            err: said,
+        }
     });
     let ended = tokio::time::timeout(Duration::from_secs(50), ended).await;
-    ended.expect("an interrupted command ends").unwrap()
+    ended.expect("a command that is signalled ends").unwrap()
 }
 
 /// Sends a signal to a child of ours.

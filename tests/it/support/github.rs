@@ -32,6 +32,8 @@ pub(crate) enum Mood {
     Fail(u16),
     /// 401 to this many posts.
     Withdraw(usize),
+    /// 404 to this many posts.
+    Lose(usize),
 }
 
 /// One post with a token.
@@ -233,12 +235,16 @@ async fn take(
     }
     let mut mood = inner.mood.lock().unwrap();
     let status = match *mood {
-        Mood::Accept | Mood::Withdraw(0) if uri.path().ends_with("_rule") => 204,
-        Mood::Accept | Mood::Withdraw(0) => 201,
+        Mood::Accept | Mood::Withdraw(0) | Mood::Lose(0) if uri.path().ends_with("_rule") => 204,
+        Mood::Accept | Mood::Withdraw(0) | Mood::Lose(0) => 201,
         Mood::Fail(status) => status,
         Mood::Withdraw(left) => {
             *mood = Mood::Withdraw(left - 1);
             401
+        }
+        Mood::Lose(left) => {
+            *mood = Mood::Lose(left - 1);
+            404
         }
     };
     seen.posted.push(Posted {
