@@ -34,8 +34,12 @@ const TEMPLATE: &str = "600:10:x";
 
 impl Stage {
     pub(crate) fn new() -> Self {
+        Self::with(Limits::default())
+    }
+
+    pub(crate) fn with(limits: Limits) -> Self {
         Self {
-            desk: Desk::new(Limits::default(), START),
+            desk: Desk::new(limits, START),
             shows: Shows::new(),
             tickets: 0,
         }
@@ -99,13 +103,34 @@ impl Stage {
         self.answer();
     }
 
-    fn freeze(&mut self, name: &str, service: Option<&str>, until: Option<Timestamp>) {
+    /// Lets time go on at once to so many seconds after the start.
+    pub(crate) fn at_seconds(&mut self, s: i64) {
+        self.answer();
+        self.desk.at(START.plus(Span::from_s(s)));
+        self.answer();
+    }
+
+    pub(crate) fn freeze(&mut self, name: &str, service: Option<&str>, until: Option<Timestamp>) {
+        self.freeze_of(name, service, (self.desk.now, until));
+    }
+
+    /// Everything, from an instant on.
+    pub(crate) fn freeze_from(&mut self, name: &str, from: Timestamp, until: Option<Timestamp>) {
+        self.freeze_of(name, None, (from, until));
+    }
+
+    fn freeze_of(
+        &mut self,
+        name: &str,
+        service: Option<&str>,
+        (from, until): (Timestamp, Option<Timestamp>),
+    ) {
         let freeze = Box::new(Freeze {
             id: id(name),
             service: service.map(str::to_owned),
             environment: None,
             region: None,
-            from: self.desk.now,
+            from,
             until,
             author: "ada".to_owned(),
             reason: "incident 4711".to_owned(),
@@ -117,7 +142,7 @@ impl Stage {
         assert!(matches!(answer, Some(Answer::Freeze(_))), "{answer:?}");
     }
 
-    fn lift(&mut self, name: &str) -> Answer {
+    pub(crate) fn lift(&mut self, name: &str) -> Answer {
         let ticket = self.ticket();
         self.desk.tell(Event::Lifted {
             ticket,
@@ -188,7 +213,7 @@ pub(crate) fn release(members: &[&str], order: Option<u32>) -> Coordination {
     }
 }
 
-fn wave(index: u32) -> Coordination {
+pub(crate) fn wave(index: u32) -> Coordination {
     Coordination {
         wave: Some(Wave {
             name: "v2".to_owned(),
@@ -198,7 +223,7 @@ fn wave(index: u32) -> Coordination {
     }
 }
 
-fn in_region(region: &str) -> Deploy {
+pub(crate) fn in_region(region: &str) -> Deploy {
     Deploy {
         region: Some(region.to_owned()),
         ..deploy("pay", "v2")

@@ -231,7 +231,10 @@ impl Teller {
         let (before, records) = (self.desk.published.clone(), self.desk.disk.len());
         assert_eq!(self.desk.crash(), []);
         assert!(!self.desk.append_ok(), "half done after the first restart");
-        assert_eq!((&before, records), (&self.desk.published, self.desk.disk.len()));
+        assert_eq!(
+            (&before, records),
+            (&self.desk.published, self.desk.disk.len())
+        );
     }
 
     fn submit(&mut self, wish: &Wish) {
@@ -378,7 +381,11 @@ impl<'a> Referee<'a> {
                 self.of(id).behind = Some(behind.clone());
             }
             Fact::Begun { .. } => {
-                assert_eq!(self.rivals_before(id), [] as [&AnalysisId; 0], "{id} begins");
+                assert_eq!(
+                    self.rivals_before(id),
+                    [] as [&AnalysisId; 0],
+                    "{id} begins"
+                );
                 let me = self.of(id);
                 (me.begun, me.behind) = (true, None);
             }

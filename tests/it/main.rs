@@ -58,6 +58,7 @@ mod controller_samples;
 mod coordination;
 mod coordination_http;
 mod coordination_live;
+mod coordination_mended;
 mod coordination_random;
 mod counts_offset_rates;
 mod deliveries;

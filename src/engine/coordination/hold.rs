@@ -55,7 +55,13 @@ pub fn hold(
     }
     frozen(me.deploy, freezes, now)
         .or_else(|| earlier_wave(me.coordination.wave.as_ref()?, waves))
-        .or_else(|| others((me, me.coordination.release.as_ref()?), release, (freezes, now)))
+        .or_else(|| {
+            others(
+                (me, me.coordination.release.as_ref()?),
+                release,
+                (freezes, now),
+            )
+        })
 }
 
 fn freezing<'a>(deploy: &Deploy, freezes: &[&'a Freeze], now: Timestamp) -> Option<&'a Freeze> {

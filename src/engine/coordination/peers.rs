@@ -145,7 +145,9 @@ impl Engine {
 
     /// What an analysis shows to those bound to it.
     pub(in crate::engine) fn shows(&self, id: &AnalysisId) -> Option<Shows> {
-        self.analyses.get(id).map(|analysis| analysis.as_peer().shows)
+        self.analyses
+            .get(id)
+            .map(|analysis| analysis.as_peer().shows)
     }
 
     /// Looks again at everything a freeze may hold.

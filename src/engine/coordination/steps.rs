@@ -52,6 +52,8 @@ impl Engine {
         let step = TrafficStep { at, share };
         let shown = self.shows(id);
         self.write(id, Fact::Stepped { step });
+        // It is not shown healthy any more, so what held only a healthy one is over.
+        self.hold_anew(id, true);
         let seq = self.ledger.last();
         self.stir_peers_if_new(id, shown);
         self.accept_after(seq, ticket, id, false);
