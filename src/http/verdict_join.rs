@@ -153,7 +153,7 @@ fn digest(query: &Query, body: &[u8]) -> String {
     let canonical = about.fold(Canonical::new(), |all, (name, value)| {
         all.text(name).text(value)
     });
-    let body = String::from_utf8_lossy(body);
+    let body = Digest::of(body).to_string();
     canonical.text(&body).digest().to_string()
 }
 

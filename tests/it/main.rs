@@ -96,6 +96,7 @@ mod kayenta_samples;
 mod kill;
 mod lint_live;
 mod look_spending;
+mod lost_source;
 mod prom;
 mod prometheus_decode;
 mod prometheus_faults;

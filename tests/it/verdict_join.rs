@@ -120,7 +120,7 @@ async fn a_binding_is_filled_by_what_is_asked() {
         (
             "/v1/verdict?binding=shop&service=cart&input.hash=",
             422,
-            "1 to 253",
+            "{{hash}}",
         ),
         (
             "/v1/verdict?binding=shop&service=cart&input.hash=1&deploy.id=flagger:shop:a/b:1",

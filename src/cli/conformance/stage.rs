@@ -7,6 +7,7 @@ use crate::http::wire::{
     AnalysisList, CancelInput, OverrideInput, SubmittedDocument, path_segment,
 };
 use crate::wire::conformance::{Case, Given, Request, Step};
+use crate::wire::coordination::{FreezeDocument, FreezeInput, LiftInput};
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument};
 use std::collections::BTreeMap;
 
@@ -25,6 +26,9 @@ spec:
       series:
         query: 'sum by (${arm_labels}) (haldane_conformance_nothing{${selector}})'
 ";
+
+/// How long a freeze lasts that nobody lifts, because the run was broken off.
+const FREEZE: &str = "10m";
 
 /// Said in the decision log.
 const REASON: &str = "a conformance case wants it so";
@@ -46,9 +50,6 @@ pub(crate) struct Setting {
 impl Setting {
     /// Why a case cannot be run with it.
     pub(crate) fn lacks(&self, case: &Case) -> Option<String> {
-        if case.given == Given::Held {
-            return Some("nothing from outside makes a hold".to_owned());
-        }
         let lacking = |need: &&String| match need.as_str() {
             "binding" => self.binding.is_none(),
             "template" => self.template.is_none(),
@@ -90,6 +91,7 @@ pub(crate) struct Stage<'a> {
     client: &'a Client,
     pub(crate) values: Values,
     signed: bool,
+    freeze: Option<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -105,12 +107,16 @@ impl<'a> Stage<'a> {
             client,
             values: setting.values(run, number),
             signed: setting.token.is_some(),
+            freeze: None,
         };
         let done = stage.play(case).await?;
         Ok((stage, done))
     }
 
     async fn play(&mut self, case: &Case) -> Result<Result<(), String>, Fault> {
+        if case.given == Given::Held {
+            self.freeze().await?; // before the submission, which is then held from its first answer
+        }
         for step in &case.first {
             if let Err(why) = self.step(step).await? {
                 return Ok(Err(format!("first: {why}")));
@@ -147,6 +153,24 @@ impl<'a> Stage<'a> {
         Ok(Ok(()))
     }
 
+    async fn freeze(&mut self) -> Result<(), Fault> {
+        let body = body(&FreezeInput {
+            service: self.values.get("service").cloned(),
+            until: Some(FREEZE.to_owned()),
+            reason: REASON.to_owned(),
+            author: self.author(),
+            ..FreezeInput::default()
+        })?;
+        let freeze: FreezeDocument = self.client.post("v1/freezes", body).await?.read()?;
+        self.freeze = Some(freeze.id);
+        Ok(())
+    }
+
+    /// Who decides, where no credential says so.
+    fn author(&self) -> Option<String> {
+        (!self.signed).then(|| AUTHOR.to_owned())
+    }
+
     async fn submit(&self, service: &str) -> Result<String, Fault> {
         let arm = |name: &str| {
             let label = ("conformance".to_owned(), name.to_owned());
@@ -177,7 +201,7 @@ impl<'a> Stage<'a> {
         let body = body(&OverrideInput {
             verdict: verdict.to_owned(),
             reason: REASON.to_owned(),
-            author: (!self.signed).then(|| AUTHOR.to_owned()),
+            author: self.author(),
         })?;
         let path = format!("v1/analyses/{}/override", path_segment(&id));
         self.client.post(&path, body).await.map(drop)
@@ -243,9 +267,17 @@ impl<'a> Stage<'a> {
         for one in list.analyses {
             let body = body(&CancelInput {
                 reason: REASON.to_owned(),
-                author: (!self.signed).then(|| AUTHOR.to_owned()),
+                author: self.author(),
             })?;
             let path = format!("v1/analyses/{}/cancel", path_segment(&one.id));
+            self.client.post(&path, body).await?;
+        }
+        if let Some(id) = &self.freeze {
+            let body = body(&LiftInput {
+                reason: REASON.to_owned(),
+                author: self.author(),
+            })?;
+            let path = format!("v1/freezes/{}/lift", path_segment(id));
             self.client.post(&path, body).await?;
         }
         Ok(())
