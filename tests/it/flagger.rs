@@ -320,6 +320,19 @@ async fn a_shadow_is_not_taken_for_a_verdict() {
     ] {
         is(&door, word, status).await;
     }
+    // The gates say to go on; the whole document, and `as=exit` beside its word, say what is true.
+    for (path, field, value) in [
+        ("/verdict", "verdict", "promote"),
+        ("/verdict", "state", "promote"),
+        ("/verdict?as=exit", "verdict", "rollback"),
+        ("/verdict?as=exit", "word", "go"),
+        ("", "verdict", "rollback"),
+    ] {
+        let reply = door.get(&format!("/v1/analyses/{id}{path}")).await;
+        let document = reply.json();
+        assert_eq!(document[field], value, "{path} {document}");
+        assert_eq!(document["shadow"], true, "{path} {document}");
+    }
     // Once verdicts count, this one does not: it was found while nobody listened.
     assert_eq!(newest(&door).await, id);
     door.publish(&id, watched(false));

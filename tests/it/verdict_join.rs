@@ -118,6 +118,11 @@ async fn a_binding_is_filled_by_what_is_asked() {
     for (path, status, part) in [
         ("/v1/verdict?binding=shop&service=cart", 422, "{{hash}}"),
         (
+            "/v1/verdict?binding=shop&service=cart&input.hash=1&input.hsah=2",
+            400,
+            "no hole {{hsah}}",
+        ),
+        (
             "/v1/verdict?binding=shop&service=cart&input.hash=",
             422,
             "{{hash}}",

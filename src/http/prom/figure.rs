@@ -274,13 +274,13 @@ impl Behind {
         let (said, deploy) = (&checked.deploy, &held.deploy);
         self.template == view.plan.template_digest
             && self.shadow == view.coordination.shadow
-            && checked.baseline == held.baseline
-            && checked.canary == held.canary
-            && checked.inputs == held.inputs
             && said.service == deploy.service
             && said.environment == deploy.environment
             && said.region == deploy.region
             && said.change_type == deploy.change_type
+            && checked.inputs == held.inputs
+            && checked.baseline == held.baseline
+            && checked.canary == held.canary
     }
 }
 
