@@ -107,6 +107,7 @@ mod kayenta_vectors;
 mod kill;
 mod lint_live;
 mod look_spending;
+mod lost_source;
 mod prom;
 mod prometheus_decode;
 mod prometheus_faults;
