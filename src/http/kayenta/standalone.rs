@@ -249,7 +249,11 @@ fn execution_request(
             "controlScope": side("control", offset),
             "experimentScope": side("experiment", Span::ZERO),
         });
-        out.insert(name, both);
+        if out.insert(name.clone(), both).is_some() {
+            return Err(Said::bad(format!(
+                "scope {name} is given twice; give each a scopeName of its own"
+            )));
+        }
     }
     Ok(json!({
         "scopes": out,
