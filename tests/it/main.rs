@@ -13,6 +13,7 @@
 )]
 mod bad_input;
 mod baseline_modes;
+mod cdevents_published;
 mod chart;
 mod judge_absence;
 mod judge_background;
