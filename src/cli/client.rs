@@ -415,7 +415,6 @@ mod tests {
             detail: "start: `x` is no instant".to_owned(),
             code: "invalid_submission".to_owned(),
             errors,
-            trace_id: None,
         };
         for (errors, wanted) in [
             (vec![], "start: `x` is no instant [invalid_submission]"),

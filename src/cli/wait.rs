@@ -108,14 +108,12 @@ pub(crate) async fn until_final(
         if watch.left().is_zero() {
             let limit = waiting.timeout.unwrap_or(Span::ZERO);
             let late = format!("no verdict within --timeout {limit}");
-            return Err(match watch.away {
-                Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
-                None => {
-                    let fault = &watch.source_fault;
-                    let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
-                    (Exit::Inconclusive, message)
-                }
-            });
+            if let Some(why) = watch.away {
+                return Err((Exit::Unavailable, format!("{late}; {why}")));
+            }
+            let fault = &watch.source_fault;
+            let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
+            return Err((Exit::Inconclusive, message));
         }
     }
 }
