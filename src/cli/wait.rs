@@ -85,7 +85,13 @@ pub(crate) async fn until_final(
     let mut watch = Watch::new(waiting.timeout);
     let path = format!("v1/analyses/{}", path_segment(id));
     loop {
-        let poll = POLL.min(watch.left());
+        // The first is answered at once: whoever watches sees that somebody is there.
+        let first = !watch.reached;
+        let poll = if first {
+            Duration::ZERO
+        } else {
+            POLL.min(watch.left())
+        };
         let asked = Instant::now();
         let query = format!("{path}/verdict?as=exit&wait={}s", poll.as_secs());
         match client.get(&query).await {
@@ -97,7 +103,7 @@ pub(crate) async fn until_final(
                     return waiting.ending.verdict(&whole, &document, output);
                 }
                 watch.answered(&document, output);
-                if asked.elapsed() < PAUSE {
+                if !first && asked.elapsed() < PAUSE {
                     // It did not wait: others fill its places.
                     watch.pause().await;
                 }
