@@ -174,8 +174,8 @@ impl Client {
             return Ok(Reply(text));
         }
         let message = format!(
-            "{} answered with something that is no document of Haldane's, such as a page to log in; \
-             name the daemon's own address with --server",
+            "{} answered with something that is no document of Haldane's, such as a page to log \
+             in; name the daemon's own address with --server",
             shown_address(&self.server)
         );
         Err((Exit::Unavailable, message))
