@@ -125,6 +125,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     spec["metrics"][1]["judge"] = json!({ "method": "sequential" });
     spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["history"] = json!({ "lookback": "1h" });
+    spec["recovery"] = json!({ "for": "5m" });
     spec["baseline"] = json!({ "mode": "before" });
     spec["on_inconclusive"] = json!({ "undecided": "hold" });
     spec["judge"]["method"] = json!("kayenta");
@@ -154,6 +155,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/objectives/0/rungs/0", "Rung"),
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
+        ("/spec/recovery", "Recovery"),
         ("/spec/baseline", "Baseline"),
         ("/spec/on_inconclusive", "ByReason"),
         ("/spec/notify/0", "Notify"),
