@@ -57,9 +57,11 @@ fn share(input: &StepInput) -> Result<Probability, FieldProblem> {
         }
     };
     between(share).ok_or_else(|| {
-        let why = "it is no share of a step; give a share of more than 0 and less than 1, or a \
-                   weight of more than 0 and less than 100";
-        FieldProblem::new(field, why.to_owned())
+        let why = match field {
+            "share" => format!("{share} is no share of a step; give more than 0 and less than 1"),
+            _ => "it is no weight of a step; give more than 0 and less than 100".to_owned(),
+        };
+        FieldProblem::new(field, why)
     })
 }
 
