@@ -13,6 +13,7 @@ pub use table::{DIALECTS, Line, line};
 use crate::diagnostic::closest;
 use crate::engine::verdict::{self, Verdict};
 use crate::engine::view::View;
+use crate::judge::steps::{self, StepState};
 use crate::template::OnInconclusive;
 use std::collections::BTreeMap;
 
@@ -82,6 +83,24 @@ impl State {
                 }
             }
         }
+    }
+}
+
+impl State {
+    /// What is to be said of one planned step of traffic: as of the analysis once that has a
+    /// verdict or is held; before, the step is a promote when it has baked, every gate has its
+    /// minimum of evidence within it, and the source answers. `None` when no such step is planned.
+    pub fn at_step(view: &View, share: f64) -> Option<Self> {
+        let planned = view.plan.planned_step(share)?;
+        let whole = Self::of(view);
+        if whole != Self::Pending || view.source_fault.is_some() {
+            return Some(whole);
+        }
+        let (state, _) = steps::stands((planned, view.judgement.as_deref()));
+        Some(match state {
+            StepState::Shown => Self::Promote,
+            _ => Self::Pending,
+        })
     }
 }
 

@@ -81,7 +81,7 @@ pub fn situation(
 /// Whether a step of traffic was announced by `at` of which the newest judgement has read nothing.
 pub fn step_unseen(plan: &Plan, judgement: Option<&Judgement>, at: Timestamp) -> bool {
     let read_to = judgement.map_or(Timestamp::MIN, |judgement| judgement.covered_to);
-    let steps = &plan.rollout.deploy.traffic_steps;
+    let steps = plan.further_steps();
     steps.iter().any(|step| step.at <= at && step.at >= read_to)
 }
 

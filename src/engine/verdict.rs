@@ -9,6 +9,7 @@ use crate::judge::explain::Stand;
 use crate::judge::extension;
 use crate::judge::judgement::{Finding, Judgement, Label, Outcome, RungFinding};
 use crate::judge::score;
+use crate::judge::steps;
 use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::template::{Method, OnInconclusive};
@@ -326,7 +327,7 @@ impl Situation {
                 .any(|o| o.worse_than_baseline && o.rungs.iter().any(abort)),
             environment_degraded: objective_alike || gates().any(|f| f.both_degraded),
             population: population(seen),
-            bake_over: seen.covered_to >= timing.bake_until,
+            bake_over: seen.covered_to >= timing.bake_until && steps::last_has_baked(plan, seen),
             deadline: extension::is_last(plan, seen),
             all_within: complete && all_within && guarded(seen) && every_step_shown(seen),
             suspect: !seen.suspect.is_empty(),

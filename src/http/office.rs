@@ -82,13 +82,25 @@ impl Office {
         id: &AnalysisId,
         wait: Duration,
     ) -> Result<Arc<View>, Refused> {
+        // Nobody waits for what is only watched.
+        let over = |view: &View| view.status == Status::Concluded || view.coordination.shadow;
+        self.waited_for(id, wait, over).await
+    }
+
+    /// Waits until the analysis is as wanted, the time is up or the daemon stops; the view as it
+    /// then is.
+    pub(crate) async fn waited_for(
+        &self,
+        id: &AnalysisId,
+        wait: Duration,
+        is_wanted: impl Fn(&View) -> bool,
+    ) -> Result<Arc<View>, Refused> {
         let mut changes = self.desk.readings.watch(); // before the first look, or one is missed
         let end = tokio::time::sleep(wait);
         tokio::pin!(end);
         loop {
             let view = self.view(id)?;
-            // Nobody waits for what is only watched.
-            if view.status == Status::Concluded || view.coordination.shadow {
+            if is_wanted(&view) {
                 return Ok(view);
             }
             tokio::select! {

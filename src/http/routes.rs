@@ -156,6 +156,7 @@ static ENDPOINTS: &[Endpoint] = &[
             verdict_answer::SERVICE,
             verdict_answer::DEPLOY,
             verdict_answer::DIGEST,
+            steps::WEIGHT,
         ],
         handler: || get(verdict_answer::verdict),
         ..READ

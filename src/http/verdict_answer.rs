@@ -5,10 +5,12 @@ use super::analyses::{Id, ok};
 use super::office::Office;
 use super::query::{Query, shown};
 use super::refused::{Code, Refused};
+use super::steps;
 use crate::dialect::{Dialect, State as Stands, Word};
 use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeployId};
+use crate::units::Probability;
 use crate::wire::verdict::{PENDING, VerdictDocument};
 use axum::body::Body;
 use axum::extract::{Extension, State};
@@ -50,12 +52,16 @@ pub(crate) async fn verdict(
     Id(id): Id,
 ) -> Result<Response<Body>, Refused> {
     let dialect = dialect(&query)?;
+    let step = steps::asked(&query)?;
     // A wish that cannot be read is said before anything is looked for.
     query.wait(Duration::from_secs(office.desk.limits.wait_s_max))?;
     let view = office.view(&id)?;
     same(&query, &view)?;
-    let view = waited(&office, &query, &id).await?;
-    answer(&office, &view, dialect)
+    let view = match step {
+        Some(share) => at_step(&office, &query, (view, share)).await?,
+        None => waited(&office, &query, &id).await?,
+    };
+    answer(&office, &view, (dialect, step))
 }
 
 /// In whose words.
@@ -80,6 +86,27 @@ pub(super) async fn waited(
         return office.concluded(id, wait).await;
     }
     office.view(id) // as many wait as may; asking again is what the caller does anyway
+}
+
+/// The same when a step is asked about: until that step is decided.
+pub(super) async fn at_step(
+    office: &Office,
+    query: &Query,
+    (view, share): (Arc<View>, Probability),
+) -> Result<Arc<View>, Refused> {
+    let longest = Duration::from_secs(office.desk.limits.wait_s_max);
+    let wait = query.wait(longest)?;
+    let open = |view: &View| {
+        let state = Stands::at_step(view, share.get());
+        matches!(state, Some(Stands::Pending | Stands::Held))
+    };
+    if !wait.is_zero()
+        && open(&view)
+        && let Ok(_place) = office.waits.try_acquire()
+    {
+        return office.waited_for(&view.id, wait, |view| !open(view)).await;
+    }
+    Ok(view)
 }
 
 /// The caller says what it asks about; another rollout's verdict is worse than none.
@@ -126,9 +153,15 @@ pub(super) fn is_digest(found: &str, wanted: &str) -> Result<(), Refused> {
 pub(super) fn answer(
     office: &Office,
     view: &View,
-    dialect: Dialect,
+    (dialect, step): (Dialect, Option<Probability>),
 ) -> Result<Response<Body>, Refused> {
-    let state = Stands::of(view);
+    let (state, step) = match step
+        .map(|share| steps::stands_at(view, share))
+        .transpose()?
+    {
+        Some((state, step)) => (state, Some(step)),
+        None => (Stands::of(view), None),
+    };
     let word = office.desk.dialects.word(dialect, state);
     if word == Word::Fault && dialect == Dialect::Verdict {
         let detail = format!(
@@ -138,6 +171,7 @@ pub(super) fn answer(
         return Err(Refused::new(Code::NotCarriedOut, detail).retry_after(AGAIN_S));
     }
     let mut document = VerdictDocument::from_view(view, false);
+    document.step = step;
     document.state = Some(own(view, state).word().to_owned());
     document.word = Some(word.word().to_owned());
     if dialect == Dialect::Verdict {

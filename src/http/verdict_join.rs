@@ -11,7 +11,8 @@ use super::join::{Wish, join};
 use super::office::Office;
 use super::query::{Query, bad};
 use super::refused::Refused;
-use super::verdict_answer::{AS, DIGEST, WAIT, answer, dialect, same, waited};
+use super::steps;
+use super::verdict_answer::{AS, DIGEST, WAIT, answer, at_step, dialect, same, waited};
 use super::{bind, verdict_answer};
 use crate::digest::{Canonical, Digest};
 use crate::engine::view::View;
@@ -80,12 +81,13 @@ pub(super) const QUERY: &[(&str, &str)] = &[
     ),
     ("duration", "how long the analysis may take (30m)"),
     DIGEST,
+    steps::WEIGHT,
     WAIT,
     AS,
 ];
 
 /// Parameters that say how to answer and not what about.
-const MANNER: [&str; 3] = [WAIT.0, AS.0, DIGEST.0];
+const MANNER: [&str; 4] = [WAIT.0, AS.0, DIGEST.0, steps::WEIGHT.0];
 
 /// Which analysis a request led to, by the digest of what it asked.
 #[derive(Debug, Default)]
@@ -114,6 +116,7 @@ pub(crate) async fn verdict(
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let dialect = dialect(&query)?;
+    let step = steps::asked(&query)?;
     let body = submitted(&office, request).await?;
     let asked = digest(&query, &body);
     let now = (office.desk.now)();
@@ -124,8 +127,14 @@ pub(crate) async fn verdict(
         None => joined(&office, &query, &body, &asked).await?,
     };
     same(&query, &view)?;
-    let view = waited(&office, &query, &view.id).await?;
-    answer(&office, &view, dialect)
+    let view = match step {
+        Some(share) => {
+            let view = steps::begin(&office, view, share).await?;
+            at_step(&office, &query, (view, share)).await?
+        }
+        None => waited(&office, &query, &view.id).await?,
+    };
+    answer(&office, &view, (dialect, step))
 }
 
 /// Whether another request of the same words is about another rollout by now.

@@ -72,7 +72,7 @@ fn said(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
         return sentence;
     }
     match stand {
-        Stand::Pending => pending(judgement),
+        Stand::Pending => pending(plan, judgement),
         Stand::Promote => promote(judgement),
         Stand::RollbackMetric => rollback(judgement),
         Stand::RollbackBurn => burning(judgement, true),
@@ -81,7 +81,7 @@ fn said(plan: &Plan, judgement: Option<&Judgement>, stand: Stand) -> String {
         Stand::TrafficMismatch => traffic(plan, judgement),
         Stand::ArmAbsent => absent(judgement),
         Stand::DataSuspect => suspect(judgement),
-        Stand::Inconclusive => inconclusive(judgement),
+        Stand::Inconclusive => inconclusive(plan, judgement),
     }
 }
 
@@ -227,7 +227,7 @@ fn untold(judgement: &Judgement) -> String {
     open.collect()
 }
 
-fn pending(judgement: &Judgement) -> String {
+fn pending(plan: &Plan, judgement: &Judgement) -> String {
     let undecided = || gates(judgement).filter(|f| f.label == Label::Undecided);
     if let Some(open) = closest(undecided()) {
         return format!(
@@ -243,6 +243,9 @@ fn pending(judgement: &Judgement) -> String {
     if let Some(step) = steps::lacking(judgement) {
         return format!("nothing is worse so far, and {step}");
     }
+    if let Some(step) = steps::unfinished(plan, judgement) {
+        return format!("nothing is worse so far, and {step}");
+    }
     match closest(gates(judgement)) {
         Some(closest) => format!(
             "nothing is worse so far and the bake time is not over; closest is {} at {}",
@@ -253,7 +256,7 @@ fn pending(judgement: &Judgement) -> String {
     }
 }
 
-fn inconclusive(judgement: &Judgement) -> String {
+fn inconclusive(plan: &Plan, judgement: &Judgement) -> String {
     if let Some(empty) = gates(judgement).find(|f| f.label == Label::NoData) {
         return format!("{} has no data: {}", empty.metric, headline(empty));
     }
@@ -267,6 +270,12 @@ fn inconclusive(judgement: &Judgement) -> String {
         ),
         None => unguarded(judgement)
             .or_else(|| Some(format!("time is up and {}", steps::lacking(judgement)?)))
+            .or_else(|| {
+                Some(format!(
+                    "time is up and {}",
+                    steps::unfinished(plan, judgement)?
+                ))
+            })
             .unwrap_or_else(|| "time is up and neither harm nor its absence is shown".to_owned()),
     }
 }

@@ -326,7 +326,7 @@ pub struct StepFinding {
 }
 
 /// How much of one gate was seen within a step.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq)]
 pub struct StepMetric {
     /// Which metric.
     pub metric: MetricName,
@@ -338,6 +338,9 @@ pub struct StepMetric {
     pub needed: u64,
     /// Whether there are as many.
     pub enough: bool,
+    /// The level of baseline and canary within the step: the mean of the values, the share of bad
+    /// events. Only where the template plans the steps.
+    pub levels: [Option<f64>; 2],
 }
 
 /// All findings of one look.

@@ -56,7 +56,7 @@ pub mod sequential_counts;
 pub mod sequential_distribution;
 pub mod shapes;
 mod slots;
-mod steps;
+pub mod steps;
 mod tally;
 mod widths;
 pub mod windows;

@@ -3,8 +3,9 @@
 
 use crate::judge::environment;
 use crate::judge::judgement::{Judgement, Label, StepFinding, StepMetric, TrafficFinding};
-use crate::judge::windows::{EventInterval, Windows};
+use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{MetricPlan, Plan, Queries};
+use crate::template::steps::PlannedStep;
 use crate::time::Timestamp;
 use crate::units::Probability;
 
@@ -23,17 +24,16 @@ impl Reach {
 }
 
 /// The steps begun before the last instant that was read, the first one from the start; none when
-/// no step was announced by then. What was announced later is not known yet, so that a look is
+/// no step was announced by then and none is planned. What was announced later is not known yet, so that a look is
 /// judged the same whenever that is done (A6).
 fn reached(plan: &Plan, covered_to: Timestamp) -> Vec<Reach> {
-    let deploy = &plan.rollout.deploy;
-    let announced = deploy.traffic_steps.iter();
-    let known: Vec<_> = announced.filter(|step| step.at < covered_to).collect();
-    if known.is_empty() {
+    let further = plan.further_steps();
+    let known: Vec<_> = further.iter().filter(|step| step.at < covered_to).collect();
+    if known.is_empty() && plan.steps.is_none() {
         return Vec::new();
     }
     let mut out = vec![Reach {
-        share: deploy.traffic_share,
+        share: plan.first_share(),
         from: plan.timing.judged_from,
         to: covered_to,
     }];
@@ -97,6 +97,10 @@ fn metrics(plan: &Plan, windows: &Windows, reach: &Reach) -> Vec<StepMetric> {
                 canary,
                 needed,
                 enough: baseline >= needed && canary >= needed,
+                levels: match plan.steps {
+                    Some(_) => levels(plan, windows, (metric_idx, metric), reach),
+                    None => [None, None],
+                },
             }
         })
         .collect()
@@ -132,21 +136,66 @@ fn seen(
     sums.map(whole)
 }
 
+/// The level of baseline and canary within a step.
+fn levels(
+    plan: &Plan,
+    windows: &Windows,
+    (metric_idx, metric): (usize, &MetricPlan),
+    reach: &Reach,
+) -> [Option<f64>; 2] {
+    let ratio = |(sum, n): (f64, f64)| (n > 0.0).then(|| sum / n);
+    let mut sums = [(0.0, 0.0); 2];
+    let [baseline, canary] = &mut sums;
+    if matches!(metric.queries, Queries::Series { .. }) {
+        let Some((of_baseline, of_canary)) = windows.judged_series(plan, metric_idx) else {
+            return [None, None];
+        };
+        for (sums, values) in [(baseline, of_baseline), (canary, of_canary)] {
+            for value in within(plan, &values, reach) {
+                *sums = (sums.0 + value, sums.1 + 1.0);
+            }
+        }
+        return sums.map(ratio);
+    }
+    if metric.queries.is_whole_distribution() {
+        return [None, None]; // none of its observations are bad ones
+    }
+    for interval in windows.judged_events(plan, metric_idx) {
+        if reach.holds(plan, interval.at) {
+            for (sums, counts) in [
+                (&mut *baseline, interval.baseline),
+                (&mut *canary, interval.canary),
+            ] {
+                let counts = counts.unwrap_or(Counts {
+                    bad: 0.0,
+                    total: 0.0,
+                });
+                *sums = (sums.0 + counts.bad, sums.1 + counts.total);
+            }
+        }
+    }
+    sums.map(ratio)
+}
+
+/// The values read within a step.
+fn within(plan: &Plan, values: &[Option<f64>], reach: &Reach) -> Vec<f64> {
+    let step = plan.timing.step;
+    let mut at = plan.timing.judged_from.align_up(step);
+    let mut out = Vec::new();
+    for value in values {
+        // A value stands for the instant it was read at.
+        out.extend(value.filter(|_| at >= reach.from && at <= reach.to));
+        at = at.plus(step.span());
+    }
+    out
+}
+
 fn values(plan: &Plan, windows: &Windows, metric_idx: usize, reach: &Reach) -> [u64; 2] {
     let Some((baseline, canary)) = windows.judged_series(plan, metric_idx) else {
         return [0, 0];
     };
-    let step = plan.timing.step;
-    let first = plan.timing.judged_from.align_up(step);
     let count = |values: &[Option<f64>]| {
-        let mut at = first;
-        let mut n = 0;
-        for value in values {
-            // A value stands for the instant it was read at.
-            n += u64::from(value.is_some() && at >= reach.from && at <= reach.to);
-            at = at.plus(step.span());
-        }
-        n
+        u64::try_from(within(plan, values, reach).len()).unwrap_or(u64::MAX)
     };
     [count(&baseline), count(&canary)]
 }
@@ -163,6 +212,93 @@ fn whole(total: f64) -> u64 {
         whole
     } else {
         0
+    }
+}
+
+/// What is still to come of a planned step.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum StepState {
+    /// It has not begun, or nothing of it was read yet.
+    Waiting,
+    /// It has not been seen for as long as it bakes.
+    Baking,
+    /// It has baked, and a gate lacks its minimum of evidence within it.
+    Lacking,
+    /// It has baked, and every gate has its minimum of evidence within it.
+    Shown,
+    /// The next one began before it had baked, or it was passed over.
+    CutShort,
+}
+
+impl StepState {
+    /// The word in answers.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Waiting => "waiting",
+            Self::Baking => "baking",
+            Self::Lacking => "lacking",
+            Self::Shown => "shown",
+            Self::CutShort => "cut_short",
+        }
+    }
+}
+
+/// Whether two shares of traffic are the same but for the last digits of their notations, of which
+/// one may have been in percent.
+pub fn is_same(l: f64, r: f64) -> bool {
+    (l - r).abs() <= 1e-9
+}
+
+/// How a planned step stands at the newest judgement, and what it showed if it has begun.
+pub fn stands<'a>(
+    (planned, seen): (&PlannedStep, Option<&'a Judgement>),
+) -> (StepState, Option<&'a StepFinding>) {
+    let weight = planned.weight.get();
+    let is = |step: &&StepFinding| step.share.is_some_and(|share| is_same(share, weight));
+    let steps = seen.map_or(&[][..], |seen| &seen.steps);
+    let beyond = |share: f64| share > weight && !is_same(share, weight);
+    let later = steps.iter().any(|step| step.share.is_some_and(beyond));
+    let Some(found) = steps.iter().rev().find(is) else {
+        let state = if later {
+            StepState::CutShort
+        } else {
+            StepState::Waiting
+        };
+        return (state, None);
+    };
+    let state = if found.to.since(found.from) >= planned.bake {
+        match found.metrics.iter().all(|metric| metric.enough) {
+            true => StepState::Shown,
+            false => StepState::Lacking,
+        }
+    } else if later {
+        StepState::CutShort
+    } else {
+        StepState::Baking
+    };
+    (state, Some(found))
+}
+
+/// Whether the last planned step has baked; true where none is planned.
+pub fn last_has_baked(plan: &Plan, seen: &Judgement) -> bool {
+    let last = plan.steps.as_ref().and_then(|plan| plan.steps.last());
+    last.is_none_or(|last| {
+        let (state, _) = stands((last, Some(seen)));
+        matches!(state, StepState::Shown | StepState::Lacking)
+    })
+}
+
+/// What is still to come of the last planned step, as a part of a sentence.
+pub(crate) fn unfinished(plan: &Plan, seen: &Judgement) -> Option<String> {
+    let last = plan.steps.as_ref()?.steps.last()?;
+    let share = crate::judge::phrase::percent(last.weight.get());
+    match stands((last, Some(seen))).0 {
+        StepState::Waiting => Some(format!("the step of {share} has not begun")),
+        StepState::Baking | StepState::CutShort => {
+            let bake = last.bake;
+            Some(format!("the step of {share} has not baked for {bake}"))
+        }
+        StepState::Lacking | StepState::Shown => None,
     }
 }
 

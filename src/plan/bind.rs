@@ -66,6 +66,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         metrics,
         objectives,
         traffic: traffic(template, rollout).filter(|_| concurrent),
+        steps: template.steps.clone(),
         history: history(template),
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
@@ -442,12 +443,14 @@ fn objective_plan(template: &Template, spec: &ObjectiveSpec, share: f64) -> Opti
 /// The traffic check, when the template has one and the controller declared a share.
 fn traffic(template: &Template, rollout: &Rollout) -> Option<TrafficPlan> {
     let spec = template.traffic.as_ref()?;
+    let first = template.steps.as_ref().and_then(|plan| plan.steps.first());
+    let first = first.map(|step| step.weight);
     Some(TrafficPlan {
         metric_idx: template
             .metrics
             .iter()
             .position(|m| m.name == spec.metric)?,
-        declared: rollout.deploy.traffic_share?,
+        declared: rollout.deploy.traffic_share.or(first)?,
         tolerance_factor: spec.tolerance_factor,
     })
 }

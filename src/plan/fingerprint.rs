@@ -9,6 +9,7 @@ use crate::slo::objective::{Rung, RungAction};
 use crate::template::kayenta::{EffectSize, KayentaOptions, KayentaSpec};
 use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
 use crate::template::recovery::Recovery;
+use crate::template::steps::{PlannedStep, StepPlan};
 use crate::template::{Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence};
 use crate::time::Span;
 use crate::units::MinEffect;
@@ -27,6 +28,7 @@ pub(super) fn of(plan: &Plan) -> Digest {
         metrics,
         objectives,
         traffic,
+        steps: _,
         history: _,
         allowed_warnings,
         on_inconclusive,
@@ -70,6 +72,7 @@ fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
         exceptions,
         shifted,
         timing,
+        steps,
         recovery,
         ..
     } = plan;
@@ -111,6 +114,12 @@ fn add_later(mut out: Canonical, plan: &Plan) -> Canonical {
     }
     if timing.extension != Span::ZERO {
         out = out.text("extension").int(timing.extension.ms());
+    }
+    if let Some(StepPlan { by, steps }) = steps {
+        out = count(out.text("steps").text(by.word()), steps.len());
+        out = steps.iter().fold(out, |out, PlannedStep { weight, bake }| {
+            out.bits(weight.get()).int(bake.ms())
+        });
     }
     match recovery {
         Some(recovery) => add_recovery(out, recovery),

@@ -16,8 +16,10 @@ use crate::template::inconclusive::Exceptions;
 use crate::template::kayenta::KayentaOptions;
 use crate::template::metric_judge::{Acceptance, MetricJudge, MetricMethod};
 use crate::template::recovery::Recovery;
+use crate::template::steps::{PlannedStep, StepPlan, StepsBy};
 use crate::template::{
     Combine, GapPolicy, GroupBy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
+    Template,
 };
 use crate::time::{Span, Step, Timestamp};
 use crate::units::{Harm, MinEffect, Probability, Weight};
@@ -41,6 +43,8 @@ pub struct Plan {
     pub objectives: Vec<ObjectivePlan>,
     /// How observed and declared traffic are compared.
     pub traffic: Option<TrafficPlan>,
+    /// The steps of traffic the rollout is to take, where the template plans them.
+    pub steps: Option<StepPlan>,
     /// What is read from before the start, if anything is; the lookback is a whole number of
     /// steps.
     pub history: Option<History>,
@@ -410,6 +414,33 @@ impl Plan {
         plan
     }
 
+    /// The share of traffic the canary has from the start, as far as it was said.
+    pub fn first_share(&self) -> Option<Probability> {
+        let planned = self.steps.as_ref().and_then(|plan| plan.steps.first());
+        let by_time = self.steps_by_time().is_some();
+        let said = self.rollout.deploy.traffic_share.filter(|_| !by_time);
+        said.or(planned.map(|step| step.weight))
+    }
+
+    /// The further steps of traffic: as planned where they go by time, as announced else.
+    pub fn further_steps(&self) -> Vec<TrafficStep> {
+        match self.steps_by_time() {
+            Some(plan) => after_one_another(plan, self.timing.start),
+            None => self.rollout.deploy.traffic_steps.clone(),
+        }
+    }
+
+    /// The planned step of this share of traffic.
+    pub fn planned_step(&self, share: f64) -> Option<&PlannedStep> {
+        let mut steps = self.steps.as_ref()?.steps.iter();
+        // The last digits may differ where one of the two was written in percent.
+        steps.find(|step| (step.weight.get() - share).abs() <= 1e-9)
+    }
+
+    fn steps_by_time(&self) -> Option<&StepPlan> {
+        self.steps.as_ref().filter(|plan| plan.by == StepsBy::Time)
+    }
+
     /// How much earlier than the canary's the baseline's data are; zero when both are of one time.
     pub fn back(&self) -> Span {
         self.shifted
@@ -422,6 +453,33 @@ impl Plan {
         let shifted = self.shifted.as_ref();
         shifted.map_or(BaselineMode::Concurrent, |shifted| shifted.mode)
     }
+}
+
+/// The rollout of a controller that takes the planned steps of traffic one after the other, each
+/// when the one before has baked, and announces them.
+#[must_use]
+pub fn stepping_as_planned(template: &Template, mut rollout: Rollout) -> Rollout {
+    let template = template.for_change(rollout.deploy.change_type.as_deref());
+    let announced = |plan: &&StepPlan| plan.by == StepsBy::Announcement;
+    if let Some(plan) = template.steps.as_ref().filter(announced) {
+        let start = rollout.start.align_up(template.schedule.step);
+        rollout.deploy.traffic_steps = after_one_another(plan, start);
+    }
+    rollout
+}
+
+/// The steps after the first, each begun when the one before has baked.
+pub fn after_one_another(plan: &StepPlan, start: Timestamp) -> Vec<TrafficStep> {
+    let mut at = start;
+    let steps = plan.steps.iter().zip(plan.steps.iter().skip(1));
+    let step = |(before, next): (&PlannedStep, &PlannedStep)| {
+        at = at.plus(before.bake);
+        TrafficStep {
+            at,
+            share: next.weight,
+        }
+    };
+    steps.map(step).collect()
 }
 
 fn in_slots<'a>(all: impl Iterator<Item = &'a Queries>) -> Vec<(Slot, &'a str)> {

@@ -23,5 +23,6 @@ fn looked_at_once(mut template: Template, rollout: &Rollout) -> Template {
     schedule.look_every = whole.max(schedule.step.span());
     schedule.bake = schedule.bake.min(whole);
     schedule.extend_once = Span::ZERO;
+    template.steps = None; // what is over is judged whole
     template
 }

@@ -10,7 +10,7 @@ use crate::judge::sequential::{Detail, Tables};
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
-use crate::plan::{Plan, Slot};
+use crate::plan::{Plan, Slot, stepping_as_planned};
 use crate::rehearse::fit;
 use crate::rehearse::pieces::Pieces;
 use crate::rehearse::read::START;
@@ -107,7 +107,7 @@ pub fn prepare(
     let start = start.ok_or_else(|| vec![fault(test.name.place, "the start is no instant")])?;
     let mut out = match &test.source {
         Source::Metrics(metrics) => {
-            let rollout = rollout(test, template, start);
+            let rollout = stepping_as_planned(template, rollout(test, template, start));
             let plan = bind(template, &rollout).map_err(|found| placed(found, test.name.place))?;
             let material = material(template, &plan, (test, metrics), files)?;
             let samples = samples_of(&plan, &material);

@@ -9,6 +9,7 @@
 //! | `aftermath` | what followed the verdict |
 //! | `values` | the values of `group_by` of a metric |
 //! | `sections` | what a page says of the whole |
+//! | `steps` | what a page says of the steps of traffic |
 //! | `plots` | the figures of a metric |
 //! | `overview` | the figures of objectives, of all intervals, of the looks |
 //! | `words` | descriptions of figures in sentences |
@@ -29,6 +30,7 @@ mod page;
 mod picture;
 mod plots;
 mod sections;
+mod steps;
 mod values;
 mod words;
 

@@ -4,6 +4,7 @@
 use crate::chart::{STYLE, date_time, escaped, looks};
 use crate::digest::Digest;
 use crate::report::sections;
+use crate::report::steps;
 use crate::report::{aftermath, metrics, overview, shown_word, spoken, symbol, tone};
 use crate::time::{Span, Timestamp};
 use crate::wire::report::ReportDocument;
@@ -54,6 +55,7 @@ pub fn html(report: &ReportDocument) -> String {
     metrics::whole(report, &mut out);
     sections::objectives(report, &mut out);
     sections::traffic(report, &mut out);
+    steps::table(report, &mut out);
     sections::events(report, &mut out);
     sections::configured(report, &mut out);
     sections::again(report, &mut out);

@@ -14,10 +14,10 @@ use crate::ids::{AnalysisId, DeployId};
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Memory, Tables};
-use crate::plan::Plan;
 use crate::plan::bind::bind;
 use crate::plan::rollout::{Deploy, Rollout};
 use crate::plan::scope::{Matcher, Scope};
+use crate::plan::{Plan, stepping_as_planned};
 use crate::simulate::scenario::{Deed, Fault, Happening, RolloutSpec, Scenario, Service};
 use crate::simulate::source::{Feed, fault_at};
 use crate::simulate::traffic::Traffic;
@@ -71,6 +71,7 @@ impl Ready {
         let mut plans: Vec<(Arc<Plan>, Arc<str>)> = Vec::new();
         for (spec, (template, text)) in scenario.spec.rollouts.iter().zip(templates) {
             let rollout = rollout(&scenario, spec, template, start)?;
+            let rollout = stepping_as_planned(template, rollout);
             let plan = bind(template, &rollout).map_err(|found| {
                 let lines: Vec<String> = found.iter().map(ToString::to_string).collect();
                 format!("rollout of {}: {}", spec.service.value, lines.join("; "))

@@ -122,6 +122,7 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         description: "one series per arm, judged once".to_owned(),
         inputs: Vec::new(),
         schedule: one_look(step, whole),
+        steps: None,
         judge: JudgeSpec {
             method: Method::Sequential,
             false_rollback: probability(ERROR_SHARE),

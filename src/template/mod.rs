@@ -26,6 +26,7 @@ pub mod query;
 pub mod recovery;
 pub mod schema;
 pub mod slo_spec;
+pub mod steps;
 mod subject;
 
 pub use subject::field_place;
@@ -41,6 +42,7 @@ use crate::template::kayenta::{KayentaOptions, KayentaSpec};
 use crate::template::metric_judge::MetricJudge;
 use crate::template::notify::Notify;
 use crate::template::recovery::Recovery;
+use crate::template::steps::StepPlan;
 use crate::time::{Span, Step};
 use crate::units::{Harm, MinEffect, Probability, Weight};
 
@@ -55,6 +57,8 @@ pub struct Template {
     pub inputs: Vec<Input>,
     /// When to look.
     pub schedule: Schedule,
+    /// The steps of traffic a rollout takes, where the schedule says so.
+    pub steps: Option<StepPlan>,
     /// How to judge.
     pub judge: JudgeSpec,
     /// What is measured; at least one.

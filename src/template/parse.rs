@@ -9,10 +9,11 @@ use crate::template::fields::{Fields, Reader, shorten};
 use crate::template::metrics::SHARE_RANGE;
 use crate::template::schema::written;
 use crate::template::slo_spec::files;
+use crate::template::steps::StepPlan;
 use crate::template::{
     ChangeRule, JudgeSpec, Measure, Method, MetricSpec, OnInconclusive, Role, Schedule, Template,
     baseline, changes, default, extends, group_by, history, inconclusive, inputs, kayenta, lag,
-    metrics, notify, objectives, recovery,
+    metrics, notify, objectives, recovery, steps,
 };
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -164,6 +165,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
     );
     let step_place = schedule.map(|node| node.place);
     let schedule = schedule.and_then(|node| read_schedule(reader, node));
+    let (schedule, planned) = schedule.unzip();
     let judge = read_judge(reader, fields.get("judge"));
     let names: Vec<&str> = inputs.iter().map(|input| input.name.as_str()).collect();
     let node = reader.need(&fields, "metrics", "without one nothing can be judged");
@@ -196,6 +198,7 @@ fn read_spec(reader: &mut Reader<'_>, node: &Node) -> Option<Template> {
         description: String::new(),
         inputs,
         schedule,
+        steps: planned.flatten(),
         judge: judge?,
         metrics,
         objectives,
@@ -250,7 +253,7 @@ pub fn window_fault(
     Some(Diagnostic::error("C031", message).help(help))
 }
 
-fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
+fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<(Schedule, Option<StepPlan>)> {
     let fields = reader.map(node, "`schedule`", written::Schedule::FIELDS)?;
     let step = reader.need(
         &fields,
@@ -308,7 +311,8 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<Schedule> {
             "shorten `lag` or extend `deadline`",
         );
     }
-    Some(schedule)
+    let steps = steps::read(reader, &fields, deadline);
+    Some((schedule, steps))
 }
 
 fn check_size(reader: &mut Reader<'_>, schedule: &Schedule, place: Place) {

@@ -279,8 +279,10 @@ pub fn reading(
 fn concurrent(template: &Template) -> Template {
     let mut out = template.clone();
     out.baseline = BaselineMode::Concurrent;
+    out.steps = None; // nobody gave the placebo more traffic step by step
     for rule in &mut out.changes {
         rule.template.baseline = BaselineMode::Concurrent;
+        rule.template.steps = None;
     }
     out
 }

@@ -3,7 +3,11 @@
 use crate::engine::coordination::freeze::Freeze;
 use crate::engine::coordination::{Release, Wave};
 use crate::engine::view::View;
-use crate::judge::judgement::{StepFinding, StepMetric};
+use crate::judge::judgement::{Judgement, StepFinding, StepMetric};
+use crate::judge::steps::stands;
+use crate::plan::Plan;
+use crate::template::steps::PlannedStep;
+use crate::time::Timestamp;
 use crate::wire::verdict::TrafficDocument;
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
@@ -171,7 +175,57 @@ pub struct LiftInput {
 #[serde(deny_unknown_fields, default)]
 pub struct StepInput {
     /// The share of traffic the canary gets from now on, more than 0 and less than 1.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub share: Option<f64>,
+    /// The same in percent, as controllers say it: `25` for `setWeight: 25`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub weight: Option<f64>,
+}
+
+/// A planned step of traffic.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
+pub struct PlannedStepDocument {
+    /// The share of traffic the canary is meant to get.
     pub share: f64,
+    /// How long it is watched.
+    pub bake: String,
+    /// `waiting`, `baking`, `lacking` (of evidence), `shown`, or `cut_short` when the next one
+    /// began before it had baked.
+    pub state: String,
+    /// When it began; null before.
+    pub from: Option<String>,
+    /// When it has baked, as far as it is known; null before it began.
+    pub until: Option<String>,
+    /// The looks whose samples end within it, by the schedule.
+    pub looks: u32,
+}
+
+impl PlannedStepDocument {
+    /// The planned steps, as they stand at the newest judgement.
+    pub(crate) fn all(plan: &Plan, seen: Option<&Judgement>) -> Vec<Self> {
+        let steps = plan.steps.iter().flat_map(|plan| &plan.steps);
+        steps.map(|step| Self::of(plan, step, seen)).collect()
+    }
+
+    /// One of them.
+    pub(crate) fn of(plan: &Plan, step: &PlannedStep, seen: Option<&Judgement>) -> Self {
+        let (state, found) = stands((step, seen));
+        Self {
+            share: step.weight.get(),
+            bake: step.bake.to_string(),
+            state: state.word().to_owned(),
+            from: found.map(|found| found.from.to_string()),
+            until: found.map(|found| found.from.plus(step.bake).to_string()),
+            looks: found.map_or(0, |found| looks_within(plan, found)),
+        }
+    }
+}
+
+/// How many planned looks read up to an instant within a step.
+fn looks_within(plan: &Plan, found: &StepFinding) -> u32 {
+    let every = plan.timing.look_every.ms().max(1);
+    let by = |at: Timestamp| at.since(plan.timing.start).ms().max(0) / every;
+    u32::try_from(by(found.to) - by(found.from)).unwrap_or(0)
 }
 
 /// What one step of traffic showed.
@@ -192,7 +246,7 @@ pub struct StepDocument {
 }
 
 /// How much of one gate was seen within a step.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, ToSchema)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct StepMetricDocument {
     /// Which metric.
     pub metric: String,
@@ -202,6 +256,13 @@ pub struct StepMetricDocument {
     pub canary: u64,
     /// How many of each are needed.
     pub needed: u64,
+    /// The baseline's level within the step: the mean of the values, or the share of bad events;
+    /// absent where no steps are planned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub baseline_level: Option<f64>,
+    /// The canary's.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub canary_level: Option<f64>,
 }
 
 impl From<&StepFinding> for StepDocument {
@@ -211,6 +272,8 @@ impl From<&StepFinding> for StepDocument {
             baseline: metric.baseline,
             canary: metric.canary,
             needed: metric.needed,
+            baseline_level: metric.levels[0],
+            canary_level: metric.levels[1],
         };
         let shown = step.metrics.iter().all(|metric| metric.enough);
         Self {

@@ -35,12 +35,12 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 /// An engine, a source and a judge that answer at once.
-struct Live {
+pub(crate) struct Live {
     engine: Engine,
     source: Source,
-    template: Arc<str>,
-    log: Vec<(Seq, Record)>,
-    views: BTreeMap<AnalysisId, Arc<View>>,
+    pub(crate) template: Arc<str>,
+    pub(crate) log: Vec<(Seq, Record)>,
+    pub(crate) views: BTreeMap<AnalysisId, Arc<View>>,
     memories: BTreeMap<AnalysisId, Memory>,
     tables: Tables,
     wake: Option<Timestamp>,
@@ -48,12 +48,12 @@ struct Live {
     tickets: u64,
 }
 
-fn id(name: &str) -> AnalysisId {
+pub(crate) fn id(name: &str) -> AnalysisId {
     AnalysisId::new(name).unwrap()
 }
 
 impl Live {
-    fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let traffic = Traffic::parse(&read("simulations/demo.yaml")).unwrap();
         Self {
             engine: Engine::new(Limits::default()),
@@ -74,7 +74,7 @@ impl Live {
         Ticket(self.tickets)
     }
 
-    fn submit(&mut self, name: &str, deploy: Deploy, coordination: Coordination) {
+    pub(crate) fn submit(&mut self, name: &str, deploy: Deploy, coordination: Coordination) {
         let template = parse(&self.template).0.unwrap();
         let rollout = Rollout {
             deploy,
@@ -93,7 +93,7 @@ impl Live {
         self.tell(Event::Submitted { ticket, submission });
     }
 
-    fn step(&mut self, name: &str, share: f64) {
+    pub(crate) fn step(&mut self, name: &str, share: f64) {
         let (ticket, id) = (self.ticket(), id(name));
         let share = Probability::new(share).unwrap();
         self.tell(Event::Stepped { ticket, id, share });
@@ -149,7 +149,7 @@ impl Live {
         }
     }
 
-    fn until(&mut self, minutes: i64) {
+    pub(crate) fn until(&mut self, minutes: i64) {
         let end = START.plus(Span::from_s(60 * minutes));
         while let Some(wake) = self.wake.take().filter(|wake| *wake <= end) {
             self.now = wake.max(self.now);
@@ -159,7 +159,7 @@ impl Live {
         self.tell(Event::Woke);
     }
 
-    fn end(&self, name: &str) -> &Conclusion {
+    pub(crate) fn end(&self, name: &str) -> &Conclusion {
         let view = &self.views[&id(name)];
         let end = view.conclusion.as_ref();
         end.unwrap_or_else(|| panic!("no verdict: {}", view.sentence))
@@ -192,7 +192,7 @@ impl Live {
 
     /// The same verdict comes of the recording, byte for byte, also after it was a file.
     #[track_caller]
-    fn replays(&self, name: &str) {
+    pub(crate) fn replays(&self, name: &str) {
         let bytes = haldane::recording::encode(&self.recording(name)).unwrap();
         let recording = haldane::recording::decode(bytes).unwrap();
         let template = parse(&recording.template_text).0.unwrap();

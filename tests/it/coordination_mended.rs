@@ -67,7 +67,9 @@ fn a_wave_that_was_let_go_of_still_counts() {
     stage.shows.extend(healthy);
     stage.until(7);
     while let Some(order) = stage.desk.sends.pop() {
-        stage.desk.replied(&order, SendReply::Accepted { status: 200 });
+        stage
+            .desk
+            .replied(&order, SendReply::Accepted { status: 200 });
         while stage.desk.append_ok() {}
     }
     assert!(stage.desk.forgotten.contains(&id("a")));

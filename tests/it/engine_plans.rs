@@ -89,6 +89,7 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         digest: Digest::of(text.as_bytes()),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,
+        steps: None,
     }
 }
 

@@ -278,12 +278,19 @@ impl Driver {
                         None => Answer::Refused(Refusal::Undecided),
                     });
                 }
-                Ask::Step { id, reply, .. } => {
+                Ask::Step { id, reply, share } => {
                     let answer = match self.readings.get(&id) {
-                        Some(view) => Answer::Accepted {
-                            view,
-                            repeated: false,
-                        },
+                        Some(view) => {
+                            let mut view = View::clone(&view);
+                            let step = haldane::plan::rollout::TrafficStep { at: NOW, share };
+                            view.plan = Arc::new(view.plan.stepping(step));
+                            let view = Arc::new(view);
+                            self.readings.publish(view.clone());
+                            Answer::Accepted {
+                                view,
+                                repeated: false,
+                            }
+                        }
                         None => Answer::Refused(Refusal::Unknown),
                     };
                     let _ = reply.send(answer);

@@ -70,6 +70,7 @@ pub(crate) fn plan(points: i64, every: i64, alpha: f64) -> Plan {
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,
+        steps: None,
     }
 }
 

@@ -145,6 +145,7 @@ mod template_slo;
 mod template_tests;
 mod templates;
 mod tidy;
+mod traffic_steps;
 mod tune;
 mod tune_real;
 mod verdict_join;

@@ -100,6 +100,7 @@ pub(crate) fn plan(metrics: Vec<Queries>, step: &str, warmup: &str) -> Plan {
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,
+        steps: None,
     }
 }
 

@@ -461,6 +461,7 @@ fn together() -> Vec<(&'static str, Fact)> {
                 mismatch: false,
             }),
             metrics: vec![StepMetric {
+                levels: [Some(0.25), None],
                 metric: MetricName::new("errors").unwrap(),
                 baseline: 7,
                 canary: 3,
@@ -621,6 +622,7 @@ pub(crate) fn plan(metrics: &[&str]) -> Plan {
         digest: Digest::of(b"plan"),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,
+        steps: None,
     }
 }
 

@@ -6,6 +6,7 @@ use crate::engine::event::Ticket;
 use crate::engine::record::Fact;
 use crate::ids::AnalysisId;
 use crate::plan::rollout::TrafficStep;
+use crate::template::steps::StepsBy;
 use crate::units::Probability;
 
 /// Steps of traffic of one analysis; a further one is refused. Controllers take five to ten.
@@ -30,13 +31,21 @@ impl Engine {
         if let Some(refusal) = self.store_refusal() {
             return self.refuse(ticket, refusal);
         }
+        let planned = analysis.plan.planned_step(share.get());
+        let share = planned.map_or(share, |step| step.weight);
         let deploy = &analysis.plan.rollout.deploy;
         let newest = deploy.traffic_steps.last().map(|step| step.share);
-        if newest.or(deploy.traffic_share) == Some(share) {
+        if newest.or(analysis.plan.first_share()) == Some(share) {
             return self.accept_after(last, ticket, id, true);
         }
         let full = deploy.traffic_steps.len() >= STEPS_MAX;
+        let planned = analysis.plan.steps.as_ref();
+        let by_time = planned.is_some_and(|plan| plan.by == StepsBy::Time);
         let message = match &analysis.behind {
+            _ if by_time => Some(format!(
+                "the steps of analysis {id} go by time, as its template says; leave them to it, or \
+                 write `steps_by: announcement`"
+            )),
             Some(behind) => Some(format!(
                 "analysis {id} waits for analysis {behind}, and its clock has not started"
             )),

@@ -193,6 +193,7 @@ pub fn tables() -> Vec<(&'static str, String)> {
         ("notify", "Notify", w::Notify::FIELDS),
         ("accept-no-harm", "NoHarm", w::NoHarm::FIELDS),
         ("traffic", "Traffic", w::Traffic::FIELDS),
+        ("steps", "PlannedStep", w::PlannedStep::FIELDS),
     ];
     let all = shapes.into_iter().chain(shorter);
     all.map(|(block, name, fields)| (block, table(&raw, name, fields)))

@@ -3,7 +3,7 @@
 
 use super::written::{self, GroupBy};
 use crate::template::{
-    baseline, input_type, kayenta, metric_judge, metrics, notify, objectives, parse,
+    baseline, input_type, kayenta, metric_judge, metrics, notify, objectives, parse, steps,
 };
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use std::borrow::Cow;
@@ -155,6 +155,10 @@ choices! {
         "right before the start: whatever else changed then looks like the canary",
         "24 hours earlier: whatever else changed between the days looks like the canary",
         "7 times 24 hours earlier: the same, between the weeks"
+    ];
+    StepsBy = steps::STEPS_BY => [
+        "the controller announces each step",
+        "the clock: each step lasts its bake time"
     ];
     VerdictWord = notify::VERDICTS => ["go on", "go back", "neither was shown in time"];
     MethodWord = parse::METHODS => [

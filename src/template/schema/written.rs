@@ -5,7 +5,7 @@
 use super::values::{
     Acceptance, Action, Combine, EffectMeasure, Flag, Gaps, Groups, Harm, Inconclusive, Length,
     MethodWord, MetricMethod, Mode, Name, NoData, NotifyEntry, Outliers, Percents, Policy, Query,
-    Role, Share, Text, TheKind, TheVersion, Type, VerdictWord,
+    Role, Share, StepsBy, Text, TheKind, TheVersion, Type, VerdictWord,
 };
 use schemars::JsonSchema;
 use std::collections::BTreeMap;
@@ -236,6 +236,20 @@ shapes! {
         /// how much longer the analysis goes on, once, when nothing is shown harmful at the
         /// deadline and a gate is undecided
         extend_once: Option<Length> = "`0s`", "up to 30d", ["15m"];
+        /// the steps of traffic the rollout takes, each with a bake time of its own
+        steps: Option<Vec<PlannedStep>> = "absent: one step, or those that are announced",
+            "at most 50, rising weights, no longer than `deadline` together",
+            [[{ "weight": "5%", "bake": "10m" }]];
+        /// what tells in which step an analysis is
+        steps_by: Option<StepsBy> = "`announcement`", "`steps` only", ["time"];
+    }
+
+    /// One step of traffic.
+    PlannedStep {
+        /// the share of traffic the canary is meant to get
+        weight: Needed<Share> = "required", "above 0, below 1", ["5%"];
+        /// how long it must be seen at that share
+        bake: Needed<Length> = "required", "1s to 30d", ["10m"];
     }
 
     /// Which judge, and how often it may be wrong.

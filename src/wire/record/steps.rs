@@ -58,6 +58,10 @@ struct StepMetricShape {
     canary: u64,
     needed: u64,
     enough: bool,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    baseline_level: Option<Exact>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    canary_level: Option<Exact>,
 }
 
 impl From<&StepFinding> for StepFoundShape {
@@ -68,6 +72,8 @@ impl From<&StepFinding> for StepFoundShape {
             canary: metric.canary,
             needed: metric.needed,
             enough: metric.enough,
+            baseline_level: metric.levels[0].map(Exact),
+            canary_level: metric.levels[1].map(Exact),
         };
         Self {
             share: step.share.map(Exact),
@@ -90,6 +96,8 @@ impl TryFrom<StepFoundShape> for StepFinding {
                 canary: shape.canary,
                 needed: shape.needed,
                 enough: shape.enough,
+                levels: [shape.baseline_level, shape.canary_level]
+                    .map(|level| level.map(|Exact(level)| level)),
             })
         };
         let metrics: Result<Vec<_>, Damage> = shape.metrics.into_iter().map(metric).collect();

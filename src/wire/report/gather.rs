@@ -137,6 +137,8 @@ impl ReportDocument {
             metrics: verdict.metrics.unwrap_or_default(),
             objectives: verdict.objectives.unwrap_or_default(),
             traffic: verdict.traffic,
+            steps: verdict.steps,
+            planned_steps: verdict.planned_steps,
             suspect: verdict.suspect.unwrap_or_default(),
             deliveries: verdict.deliveries.unwrap_or_default(),
             ..self
@@ -177,6 +179,8 @@ impl ReportDocument {
             series: Vec::new(),
             objectives: Vec::new(),
             traffic: None,
+            steps: Vec::new(),
+            planned_steps: Vec::new(),
             suspect: Vec::new(),
             deliveries: Vec::new(),
             aftermath: None,

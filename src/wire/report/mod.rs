@@ -10,6 +10,7 @@ pub(crate) use settings::quoted;
 pub use trace::POINTS_KEPT_MAX;
 
 use crate::engine::after::Glance;
+use crate::wire::coordination::{PlannedStepDocument, StepDocument};
 use crate::wire::verdict::{
     DeliveryDocument, DeployDocument, EffectDocument, EvidenceDocument, FigureDocument,
     GoodDocument, MetricDocument, ObjectiveDocument, RecoveryDocument, TemplateDocument,
@@ -85,6 +86,12 @@ pub struct ReportDocument {
     pub objectives: Vec<ObjectiveDocument>,
     /// Observed against declared traffic.
     pub traffic: Option<TrafficDocument>,
+    /// What each step of traffic showed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<StepDocument>,
+    /// The steps that are planned, and how each stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned_steps: Vec<PlannedStepDocument>,
     /// Warnings of the source that block a promote.
     pub suspect: Vec<String>,
     /// Who was told.

@@ -25,7 +25,7 @@ use crate::plan::Plan;
 use crate::template::inconclusive::Reason;
 use crate::time::Span;
 use crate::units::Score;
-use crate::wire::coordination::{CoordinationDocument, StepDocument};
+use crate::wire::coordination::{CoordinationDocument, PlannedStepDocument, StepDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -150,9 +150,15 @@ pub struct VerdictDocument {
     /// Observed against declared traffic.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub traffic: Option<TrafficDocument>,
-    /// What each step of traffic showed; absent while there was only one.
+    /// What each step of traffic showed; absent while there was only one and none is planned.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub steps: Vec<StepDocument>,
+    /// The steps of traffic the template plans, and how each stands.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub planned_steps: Vec<PlannedStepDocument>,
+    /// In answers about one step: that step; `verdict`, `state` and `word` are about it then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<PlannedStepDocument>,
     /// Warnings of the source that block a promote.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub suspect: Option<Vec<String>>,
@@ -248,6 +254,8 @@ impl VerdictDocument {
             objectives: None,
             traffic: None,
             steps: Vec::new(),
+            planned_steps: Vec::new(),
+            step: None,
             suspect: None,
             acknowledged_at: None,
             acknowledged_by: None,
@@ -265,6 +273,7 @@ impl VerdictDocument {
         if detail == Detail::Short {
             return self;
         }
+        self.planned_steps = PlannedStepDocument::all(&view.plan, view.judgement.as_deref());
         if let Some(judgement) = view.judgement.as_deref() {
             let evidence = EvidenceParts::new(&view.plan, judgement);
             self.outcome = Some(evidence.outcome);

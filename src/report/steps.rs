@@ -1,0 +1,83 @@
+//! What a page says of the steps of traffic: each with what was seen within it.
+
+use crate::chart::escaped;
+use crate::report::figures::percent;
+use crate::report::sections::moment;
+use crate::units::trim_number;
+use crate::wire::coordination::StepMetricDocument;
+use crate::wire::report::ReportDocument;
+use std::fmt::Write as _;
+
+/// One row for each step, and a line for each gate within it.
+pub(super) fn table(report: &ReportDocument, out: &mut String) {
+    if report.steps.is_empty() && report.planned_steps.is_empty() {
+        return;
+    }
+    out.push_str(
+        "<section><h2>Steps of traffic</h2>\n<div class=\"scroll\"><table><thead><tr>\
+         <th class=\"num\">share</th><th>state</th><th>from, UTC</th><th>to, UTC</th>\
+         <th>seen within it</th></tr></thead><tbody>\n",
+    );
+    let near = |share: Option<f64>, planned: f64| {
+        share.is_some_and(|share| crate::judge::steps::is_same(share, planned))
+    };
+    for step in &report.steps {
+        let mut planned = report.planned_steps.iter();
+        let planned = planned.find(|planned| near(step.share, planned.share));
+        let state = match planned {
+            Some(planned) => format!("{}, bakes for {}", planned.state, planned.bake),
+            None => step.evidence.clone(),
+        };
+        let seen: Vec<String> = step.metrics.iter().map(seen).collect();
+        let (from, to) = (moment(report, &step.from), moment(report, &step.to));
+        row((step.share, &state), (&from, &to), &seen.join("; "), out);
+    }
+    let begun = |planned: f64| report.steps.iter().any(|step| near(step.share, planned));
+    for planned in report.planned_steps.iter().filter(|p| !begun(p.share)) {
+        let state = format!("{}, bakes for {}", planned.state, planned.bake);
+        row(
+            (Some(planned.share), &state),
+            ("–", "–"),
+            "nothing yet",
+            out,
+        );
+    }
+    out.push_str("</tbody></table></div></section>\n");
+}
+
+fn row(
+    (share, state): (Option<f64>, &str),
+    (from, to): (&str, &str),
+    seen: &str,
+    out: &mut String,
+) {
+    let share = share.map_or_else(
+        || "not said".to_owned(),
+        |share| format!("{} %", percent(share)),
+    );
+    let _ = writeln!(
+        out,
+        "<tr><td class=\"num\">{}</td><td>{}</td><td>{}</td><td>{}</td>\
+         <td class=\"wide\">{}</td></tr>",
+        escaped(&share),
+        escaped(state),
+        escaped(from),
+        escaped(to),
+        escaped(seen)
+    );
+}
+
+/// `errors: 1200 on the baseline (level 0.01) and 300 on the canary (level 0.012) of 100`
+fn seen(metric: &StepMetricDocument) -> String {
+    let of = |n: u64, level: Option<f64>| match level {
+        Some(level) => format!("{n} (level {})", trim_number((level * 1e6).round() / 1e6)),
+        None => n.to_string(),
+    };
+    format!(
+        "{}: {} on the baseline, {} on the canary, {} are needed of each",
+        metric.metric,
+        of(metric.baseline, metric.baseline_level),
+        of(metric.canary, metric.canary_level),
+        metric.needed
+    )
+}

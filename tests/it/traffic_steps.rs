@@ -1,0 +1,236 @@
+//! Planned steps of traffic: announced or by time, with the real judge over simulated traffic; and
+//! what a gate is told that asks about one of them.
+
+use crate::coordination_live::{Live, id};
+use crate::engine_plans::START;
+use crate::http_fixture::{Setup, TEMPLATE, open};
+use haldane::dialect::State;
+use haldane::engine::coordination::Coordination;
+use haldane::engine::record::Fact;
+use haldane::engine::verdict::Verdict;
+use haldane::plan::rollout::Deploy;
+use haldane::wire::verdict::VerdictDocument;
+use serde_json::Value;
+
+const SCHEDULE: &str = "deadline: 30m, lag: 15s";
+
+/// The demo's template with steps of 15 % for four minutes and of 25 % for eight.
+fn stepping(by: &str) -> Live {
+    let mut live = Live::new();
+    let steps = format!(
+        "{SCHEDULE}, steps_by: {by}, \
+         steps: [{{ weight: 15%, bake: 4m }}, {{ weight: 25%, bake: 8m }}]"
+    );
+    assert!(live.template.contains(SCHEDULE));
+    live.template = live.template.replace(SCHEDULE, &steps).into();
+    let deploy = Deploy {
+        service: "catalog".to_owned(),
+        ..Deploy::default()
+    };
+    live.submit("a", deploy, Coordination::default());
+    live
+}
+
+fn at_step(live: &Live, share: f64) -> State {
+    State::at_step(&live.views[&id("a")], share).unwrap()
+}
+
+/// Weight, state, and the levels of each gate within it.
+fn planned(live: &Live) -> Vec<(f64, String)> {
+    let document = VerdictDocument::from_view(&live.views[&id("a")], true);
+    let steps = document.planned_steps.into_iter();
+    steps.map(|step| (step.share, step.state)).collect()
+}
+
+fn states(live: &Live) -> Vec<String> {
+    planned(live).into_iter().map(|(_, state)| state).collect()
+}
+
+#[test]
+fn an_announced_step_gets_an_answer_of_its_own_and_the_last_one_must_bake() {
+    let mut live = stepping("announcement");
+    assert_eq!(states(&live), ["waiting", "waiting"]);
+    live.until(4);
+    assert_eq!(at_step(&live, 0.15), State::Pending, "it bakes");
+    assert_eq!(states(&live), ["baking", "waiting"]);
+    live.until(9);
+    assert_eq!(at_step(&live, 0.15), State::Promote, "{:?}", planned(&live));
+    assert_eq!(at_step(&live, 0.25), State::Pending);
+    assert_eq!(State::at_step(&live.views[&id("a")], 0.5), None);
+    assert_eq!(states(&live), ["shown", "waiting"]);
+    // What is shown healthy with little traffic is not promoted.
+    live.until(15);
+    let view = &live.views[&id("a")];
+    assert_eq!(view.conclusion, None);
+    let says = "nothing is worse so far, and the step of 25 % has not begun";
+    assert!(view.sentence.contains(says), "{}", view.sentence);
+    live.step("a", 0.15); // the first one is in force from the start
+    live.step("a", 0.25);
+    let stepped = live.log.iter().map(|(_, record)| &record.fact);
+    let stepped = stepped.filter(|fact| matches!(fact, Fact::Stepped { .. }));
+    assert_eq!(stepped.count(), 1);
+    live.until(17);
+    assert_eq!(states(&live), ["shown", "baking"]);
+    assert_eq!(
+        at_step(&live, 0.15),
+        State::Promote,
+        "it is over, and was shown"
+    );
+    live.until(31);
+    let end = live.end("a");
+    assert_eq!(end.verdict, Verdict::Promote);
+    assert!(end.at.since(START).ms() >= 23 * 60_000, "{}", end.at);
+    assert_eq!(states(&live), ["shown", "shown"]);
+    assert_eq!(at_step(&live, 0.25), State::Promote);
+    let document = VerdictDocument::from_view(&live.views[&id("a")], true);
+    for step in &document.steps {
+        let errors = step.metrics.iter().find(|metric| metric.metric == "errors");
+        let errors = errors.unwrap();
+        let levels = [errors.baseline_level, errors.canary_level];
+        assert!(
+            levels
+                .iter()
+                .all(|level| level.is_some_and(|level| level < 0.05))
+        );
+    }
+    assert!(document.planned_steps.iter().all(|step| step.looks >= 4));
+    live.replays("a");
+}
+
+#[test]
+fn a_step_that_never_comes_leaves_it_undecided() {
+    let mut live = stepping("announcement");
+    live.until(31);
+    let end = live.end("a");
+    assert_eq!(end.verdict, Verdict::Inconclusive);
+    let says = "time is up and the step of 25 % has not begun";
+    assert!(end.sentence.contains(says), "{}", end.sentence);
+    assert_eq!(
+        at_step(&live, 0.15),
+        State::Inconclusive,
+        "nothing goes on any more"
+    );
+    live.replays("a");
+}
+
+#[test]
+fn a_step_cut_short_is_said_to_be() {
+    let mut live = stepping("announcement");
+    live.until(2);
+    live.step("a", 0.25);
+    live.until(5);
+    assert_eq!(states(&live), ["cut_short", "baking"]);
+    assert_eq!(at_step(&live, 0.15), State::Pending);
+}
+
+#[test]
+fn steps_by_time_need_nobody() {
+    let mut live = stepping("time");
+    live.until(3);
+    live.step("a", 0.25); // refused: the clock has it
+    assert!(
+        live.log
+            .iter()
+            .all(|(_, r)| !matches!(r.fact, Fact::Stepped { .. }))
+    );
+    live.until(7);
+    assert_eq!(states(&live)[1], "baking");
+    live.until(31);
+    let end = live.end("a");
+    assert_eq!(end.verdict, Verdict::Promote);
+    assert!(end.at.since(START).ms() >= 12 * 60_000, "{}", end.at);
+    live.replays("a");
+}
+
+const STEPS: &str = "lag: 30s, steps: [{ weight: 5%, bake: 10m }, { weight: 25%, bake: 15m }] }";
+const PATH: &str = "/v1/verdict?template=checkout&service=shop&input.service=shop\
+                    &baseline.track=stable&canary.track=canary&deploy.id=d-1";
+
+async fn asked(door: &crate::http_fixture::Door, path: &str) -> Value {
+    let reply = door.get(path).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    reply.json()
+}
+
+#[tokio::test]
+async fn one_address_creates_announces_and_answers_each_step() {
+    let door = open(Setup::default()).await;
+    door.edit(&TEMPLATE.replace("lag: 30s }", STEPS));
+    let first = asked(&door, &format!("{PATH}&weight=5")).await;
+    let id = first["id"].as_str().unwrap().to_owned();
+    let said = |document: &Value| {
+        let text = |field: &str| document[field].as_str().unwrap().to_owned();
+        (text("verdict"), text("word"), document["final"] == false)
+    };
+    let waits = ("pending".to_owned(), "wait".to_owned(), true);
+    assert_eq!(said(&first), waits);
+    assert_eq!(first["step"]["share"], 0.05);
+    assert_eq!(first["step"]["state"], "waiting");
+    let steps = || {
+        let view = door
+            .readings
+            .get(&haldane::ids::AnalysisId::new(&id).unwrap());
+        let steps = view.unwrap().plan.rollout.deploy.traffic_steps.clone();
+        let shares: Vec<f64> = steps.iter().map(|step| step.share.get()).collect();
+        shares
+    };
+    assert_eq!(
+        steps(),
+        [] as [f64; 0],
+        "the first is in force from the start"
+    );
+    let second = asked(&door, &format!("{PATH}&weight=25%25")).await;
+    assert_eq!(
+        (second["id"].as_str(), said(&second)),
+        (Some(&*id), waits.clone())
+    );
+    assert_eq!(steps(), [0.25]);
+    // Asked again, about either, nothing is announced again, and nothing goes back.
+    asked(&door, &format!("{PATH}&weight=25")).await;
+    asked(&door, &format!("{PATH}&weight=5")).await;
+    let pure = format!("/v1/analyses/{id}/verdict?weight=25");
+    assert_eq!(said(&asked(&door, &pure).await), waits);
+    assert_eq!(steps(), [0.25]);
+    let announce = format!("/v1/analyses/{id}/step");
+    let reply = door.post(&announce, r#"{"weight":60}"#).await;
+    assert_eq!(reply.status, 200, "{reply:?}");
+    assert_eq!(
+        steps(),
+        [0.25, 0.6],
+        "an unplanned one is what the traffic is"
+    );
+    // A verdict is the answer about every step.
+    door.conclude(&id, Verdict::Rollback);
+    let ended = asked(&door, &pure).await;
+    assert_eq!(
+        (ended["verdict"].as_str(), &ended["final"]),
+        (Some("rollback"), &true.into())
+    );
+}
+
+#[tokio::test]
+async fn a_weight_nobody_planned_is_no_answer() {
+    let door = open(Setup::default()).await;
+    let plain = door.get(&format!("{PATH}&weight=5")).await;
+    assert_eq!(plain.status, 409, "{plain:?}");
+    assert!(
+        plain.body.contains("plans no steps of traffic"),
+        "{plain:?}"
+    );
+    door.edit(&TEMPLATE.replace("lag: 30s }", STEPS));
+    let path = PATH.replace("d-1", "d-2");
+    let other = door.get(&format!("{path}&weight=50")).await;
+    assert_eq!(other.status, 409, "{other:?}");
+    assert!(
+        other.body.contains("plans steps of 5, 25 percent"),
+        "{other:?}"
+    );
+    for weight in ["0", "100", "-5", "much", "NaN", "1e400"] {
+        let reply = door.get(&format!("{path}&weight={weight}")).await;
+        assert_eq!(reply.status, 400, "{weight}: {reply:?}");
+    }
+    let share = door
+        .post("/v1/analyses/a1/step", r#"{"share":0.1,"weight":10}"#)
+        .await;
+    assert_eq!(share.status, 422, "{share:?}");
+}
