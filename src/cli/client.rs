@@ -433,6 +433,7 @@ mod tests {
 
     #[test]
     fn the_token_goes_nowhere_else() {
+        crate::prometheus::install_crypto();
         let client = Client::new(&DaemonArgs {
             server: "http://127.0.0.1:7070/canary".to_owned(),
             token_file: None,
