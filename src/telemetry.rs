@@ -1,7 +1,7 @@
 //! Logs and the daemon's own metrics.
 #![allow(clippy::disallowed_methods, reason = "door: does I/O")]
 
-use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use std::io::IsTerminal as _;
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -33,6 +33,16 @@ pub fn init_logs(filter: &str, format: LogFormat) -> Result<(), String> {
     Ok(())
 }
 
+/// Histograms of what follows a verdict: people and controllers take minutes where a program takes
+/// microseconds.
+const AFTERMATH: [&str; 2] = ["haldane_acknowledge_seconds", "haldane_recovery_seconds"];
+
+/// Their bounds in seconds: 2 min is the usual wish for "decided to acknowledged", 10 min the one
+/// for "decided to recovered", 15 min and 1 h how long is looked by default and at most.
+const AFTERMATH_BOUNDS: [f64; 11] = [
+    1.0, 5.0, 15.0, 30.0, 60.0, 120.0, 300.0, 600.0, 900.0, 1_800.0, 3_600.0,
+];
+
 /// Installs the recorder, once per process, and gives what renders it. The first bucket bounds of
 /// the histograms are those of the targets in the design: 60 µs, 300 µs, 1 s.
 pub fn metrics() -> PrometheusHandle {
@@ -41,7 +51,13 @@ pub fn metrics() -> PrometheusHandle {
         .get_or_init(|| {
             let bounds = [6e-5, 3e-4, 1e-3, 5e-3, 2e-2, 1e-1, 5e-1, 1.0, 5.0, 30.0];
             let builder = PrometheusBuilder::new();
-            let recorder = match builder.set_buckets(&bounds) {
+            let minutes = |builder: PrometheusBuilder| {
+                let matched = |name: &str| Matcher::Full(name.to_owned());
+                AFTERMATH.iter().try_fold(builder, |builder, name| {
+                    builder.set_buckets_for_metric(matched(name), &AFTERMATH_BOUNDS)
+                })
+            };
+            let recorder = match builder.set_buckets(&bounds).and_then(minutes) {
                 Ok(builder) => builder.build_recorder(),
                 Err(_) => PrometheusBuilder::new().build_recorder(),
             };

@@ -95,7 +95,6 @@ const FACADES: &[Facade] = &[
     ("kayenta_standalone", Origin::Standalone, |one| {
         Ask::get(format!("/kayenta/standalone_canary_analysis/{}", one.id))
     }),
-    ("kayenta_execution", |id, _| format!("/kayenta/canary/{id}")),
 ];
 
 fn prometheus(label: &str, value: &str) -> Ask {

@@ -10,9 +10,10 @@ use crate::cli::output::Output;
 use crate::cli::style::{Style, columns, plain};
 use crate::cli::{markdown, table};
 use crate::http::wire::{AnalysisList, path_segment};
+use crate::report::figures::about;
 use crate::serve::clock::Clock;
-use crate::time::Timestamp;
-use crate::wire::verdict::VerdictDocument;
+use crate::time::{Span, Timestamp};
+use crate::wire::verdict::{RecoveryDocument, VerdictDocument};
 use comfy_table::{Table, presets};
 use std::fmt::Write as _;
 
@@ -89,11 +90,15 @@ fn one(document: &VerdictDocument, now: Timestamp, style: Style) -> String {
         line(&format!("next look {wait}"));
     }
     if let (Some(at), Some(by)) = (&document.acknowledged_at, &document.acknowledged_by) {
-        line(&format!("acknowledged by {by} at {at}"));
+        let after = document.acknowledged_after_ms.map(Span::from_ms);
+        let after = after.map(|span| format!(", {} after the verdict", about(span)));
+        let after = after.unwrap_or_default();
+        line(&format!("acknowledged by {by} at {at}{after}"));
+    } else if let Some(due) = &document.acknowledge_by {
+        line(&format!("nobody has taken note, due by {due}"));
     }
     if let Some(recovery) = &document.recovery {
-        let detail = recovery.detail.as_deref().unwrap_or("not looked at yet");
-        line(&format!("after the rollback: {}, {detail}", recovery.state));
+        line(&recovered(recovery));
     }
     if let Some(good) = &document.last_good {
         let names = [
@@ -127,6 +132,20 @@ fn one(document: &VerdictDocument, now: Timestamp, style: Style) -> String {
     }
     line(&format!("id {}", document.id));
     out
+}
+
+/// Whether a rollback helped, when that was known, and by what.
+fn recovered(recovery: &RecoveryDocument) -> String {
+    let detail = recovery.detail.as_deref().unwrap_or("not looked at yet");
+    let after = recovery.after_ms.map(Span::from_ms);
+    let after = after.map(|span| format!(" {} after the verdict", about(span)));
+    let by = recovery.by.as_ref().map(|by| format!(", by {by}"));
+    format!(
+        "after the rollback: {}{}{}: {detail}",
+        recovery.state.replace('_', " "),
+        after.unwrap_or_default(),
+        by.unwrap_or_default()
+    )
 }
 
 /// The list: one line per analysis where there is room for the sentence, two where there is not.

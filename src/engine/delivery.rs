@@ -160,9 +160,10 @@ impl Delivery {
         }
     }
 
-    /// Ends without a further attempt: what has come since makes it worthless.
+    /// Ends without a further attempt: what has come since makes it worthless, unless somebody has
+    /// asked for it all the same.
     pub(super) fn overtaken(&mut self, by: &str) {
-        if self.end.is_none() {
+        if self.end.is_none() && self.redelivered == 0 {
             let detail = format!("not sent any more: {by}");
             self.end = Some(DeliveryEnd::Expired { detail });
         }

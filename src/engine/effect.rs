@@ -139,7 +139,7 @@ pub enum Refusal {
     /// The message is not sent once more.
     NotAgain {
         /// Why, with the way out.
-        why: &'static str,
+        why: String,
     },
     /// As many analyses are under way as there may be.
     TooMany {
@@ -169,6 +169,24 @@ pub enum Effect {
     Judge(JudgeOrder),
     /// Deliver a message.
     Send(SendOrder),
+    /// Read what a message said from the records of its analysis, and say
+    /// [`crate::engine::event::Event::Rebuilt`].
+    Rebuild {
+        /// The analysis.
+        id: AnalysisId,
+        /// The message.
+        delivery: DeliveryId,
+    },
+    /// Find the analysis of a message in the log, and say
+    /// [`crate::engine::event::Event::Recalled`].
+    Recall {
+        /// To answer.
+        ticket: Ticket,
+        /// The message.
+        delivery: DeliveryId,
+        /// Who wants it sent once more.
+        author: String,
+    },
     /// Wake the engine at this instant; replaces any earlier wish.
     WakeAt(Timestamp),
     /// Answer a question.

@@ -2,8 +2,10 @@
 
 use crate::engine::coordination::Coordination;
 use crate::engine::coordination::freeze::Freeze;
+use crate::engine::recall::Recalled;
 use crate::engine::record::{Receiver, Seq, Trip};
 use crate::engine::verdict::Verdict;
+use crate::engine::view::View;
 use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judgement::Judgement;
 use crate::judge::windows::Batch;
@@ -218,6 +220,24 @@ pub enum Event {
         delivery: DeliveryId,
         /// Who.
         author: String,
+    },
+    /// What a message said, from the log.
+    Rebuilt {
+        /// Which message.
+        delivery: DeliveryId,
+        /// The view it is rendered from, or why there is none any more.
+        said: Result<Arc<View>, String>,
+    },
+    /// The analysis of a message that is to be sent once more, from the log.
+    Recalled {
+        /// To answer.
+        ticket: Ticket,
+        /// Which message.
+        delivery: DeliveryId,
+        /// Who wants it.
+        author: String,
+        /// The analysis, nothing where no record names the message, or why it cannot be read.
+        found: Result<Option<Recalled>, String>,
     },
     /// Somebody takes note of a verdict.
     Acknowledged {

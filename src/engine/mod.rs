@@ -15,7 +15,8 @@
 //! Where things are: [`verdict`] is the table, `analysis` the state of one analysis, `requests`,
 //! `looks` and `sending` its three kinds of work, [`telling`] who hears of which moment, `watch`
 //! what follows a rollback, [`good`] what was good before, [`coordination`] how analyses stand to
-//! one another, `ledger` what makes A3 hold, `recover` the way back after a crash.
+//! one another, `ledger` what makes A3 hold, `recover` the way back after a crash, [`recall`] that
+//! of a message from the log.
 
 pub mod after;
 mod analysis;
@@ -32,6 +33,7 @@ pub mod guard;
 mod ledger;
 pub mod limits;
 mod looks;
+pub mod recall;
 pub mod record;
 pub mod recover;
 mod requests;
@@ -169,6 +171,13 @@ impl Engine {
                 delivery,
                 author,
             } => self.on_redelivered(ticket, &delivery, author),
+            Event::Rebuilt { delivery, said } => self.on_rebuilt(&delivery, said),
+            Event::Recalled {
+                ticket,
+                delivery,
+                author,
+                found,
+            } => self.on_recalled(ticket, (&delivery, author), found),
             Event::Acknowledged { ticket, id, author } => {
                 self.on_acknowledged(ticket, &id, author);
             }
@@ -295,35 +304,6 @@ impl Engine {
         self.fetching.remove(id);
         self.judging.remove(id);
         self.timers.clear(&Waiter::Analysis(id.clone()));
-    }
-
-    /// Lets go of the analyses that concluded first, once nothing about them is owed. The oldest
-    /// one may hold up the others for as long as its messages live.
-    fn forget_oldest(&mut self) {
-        while self.concluded.len() > self.limits.concluded_max {
-            let oldest = self.concluded.first().map(|(_, id)| id.clone());
-            let Some((id, analysis)) = oldest.and_then(|id| self.analyses.get_key_value(&id))
-            else {
-                return;
-            };
-            let owes = analysis.owes_messages() || analysis.is_watched();
-            if !self.ledger.is_durable(analysis.last_seq) || owes {
-                return;
-            }
-            if let Some(key) = &analysis.key
-                && self.keys.get(key) == Some(id)
-            {
-                self.keys.remove(key);
-            }
-            for message in &analysis.deliveries {
-                self.messages.remove(&message.name);
-            }
-            let id = id.clone();
-            self.peers.forget(analysis);
-            self.analyses.remove(&id);
-            self.concluded.pop_first();
-            self.out.push(Effect::Forget(id));
-        }
     }
 
     /// Records that something came too late or for another look (A8), up to [`IGNORED_MAX`] times.

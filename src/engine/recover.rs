@@ -202,7 +202,7 @@ impl<'a> Recovery<'a> {
 impl Engine {
     /// Enters a recovered analysis everywhere it is looked up, and shows it: all of it is durable.
     /// One whose evidence cannot be taken in, or not be shown, is let go of, with the reason (A11).
-    fn readmit(&mut self, id: &AnalysisId) -> Result<(), String> {
+    pub(super) fn readmit(&mut self, id: &AnalysisId) -> Result<(), String> {
         let Some(analysis) = self.analyses.get_mut(id) else {
             return Ok(());
         };

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::coordination::Concurrent;
 use crate::engine::delivery::{REDELIVERIES_MAX, Stage};
-use crate::engine::effect::Refusal;
+use crate::engine::effect::{Effect, Refusal};
 use crate::engine::event::{Submission, Ticket};
 use crate::engine::ledger::Held;
 use crate::engine::record::{CANCELLED, Fact, Record, Seq};
@@ -137,15 +137,19 @@ impl Engine {
         self.decide_by_person(ticket, id, (verdict, &deed), (author, reason));
     }
 
-    /// A message is sent once more, with its name and its bytes.
+    /// A message is sent once more, with its name and its bytes. What memory does not know is
+    /// looked for in the log.
     pub(super) fn on_redelivered(&mut self, ticket: Ticket, name: &DeliveryId, author: String) {
         let id = self.messages.get(name).cloned();
-        let Some(analysis) = id.as_ref().and_then(|id| self.analyses.get(id)) else {
-            return self.refuse(ticket, Refusal::UnknownMessage);
-        };
-        let id = analysis.id.clone();
-        let Some(message) = analysis.deliveries.iter().find(|m| m.name == *name) else {
-            return self.refuse(ticket, Refusal::UnknownMessage);
+        let analysis = id.as_ref().and_then(|id| self.analyses.get(id));
+        let message = analysis.and_then(|a| a.deliveries.iter().find(|m| m.name == *name));
+        let (Some(id), Some(message)) = (id, message) else {
+            let delivery = name.clone();
+            return self.out.push(Effect::Recall {
+                ticket,
+                delivery,
+                author,
+            });
         };
         let why = if message.end.is_none() {
             "it is being delivered; wait for its end"
@@ -153,8 +157,6 @@ impl Engine {
             "it was sent once more as often as it may be; read what it said from the analysis"
         } else if matches!(message.stage, Stage::OnItsWay(_)) {
             "its last attempt has not ended; ask again in a minute"
-        } else if analysis.body_of(message).is_none() {
-            "the verdict has come since; ask for the message about the verdict instead"
         } else {
             if let Some(refusal) = self.store_refusal() {
                 return self.refuse(ticket, refusal);
@@ -165,6 +167,7 @@ impl Engine {
             self.ledger.hold(seq, Held::Send(name.clone()));
             return self.accept_after(seq, ticket, &id, false);
         };
+        let why = why.to_owned();
         self.refuse(ticket, Refusal::NotAgain { why });
     }
 

@@ -10,7 +10,7 @@ use crate::engine::timers::Waiter;
 use crate::ids::DeliveryId;
 
 impl Engine {
-    fn message(&mut self, name: &DeliveryId) -> Option<&mut Delivery> {
+    pub(super) fn message(&mut self, name: &DeliveryId) -> Option<&mut Delivery> {
         let id = self.messages.get(name)?;
         let analysis = self.analyses.get_mut(id)?;
         analysis.deliveries.iter_mut().find(|m| m.name == *name)
@@ -65,9 +65,6 @@ impl Engine {
         let Some(message) = analysis.deliveries.iter_mut().find(|m| m.name == *name) else {
             return;
         };
-        let Some(view) = body else {
-            return; // overtaken, and then it has an end
-        };
         if !message.is_worth_sending(now) {
             let last = message.detail.clone();
             let detail = last.unwrap_or_else(|| "never sent: the daemon was away".to_owned());
@@ -78,6 +75,9 @@ impl Engine {
             let at = message.due;
             return self.timers.set(Waiter::Delivery(name.clone()), at);
         }
+        let Some(view) = body else {
+            return self.rebuild(&id, name); // the verdict has come since, and it is wanted again
+        };
         let attempt = message.next_attempt();
         message.stage = Stage::OnItsWay(attempt);
         let order = SendOrder {
@@ -178,7 +178,7 @@ impl Engine {
         }
     }
 
-    fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd, trip: Trip) {
+    pub(super) fn settle_message(&mut self, name: &DeliveryId, end: DeliveryEnd, trip: Trip) {
         let attempts = self.message(name).map_or(0, |message| message.attempts);
         let Some(id) = self.messages.get(name).cloned() else {
             return;
@@ -192,6 +192,18 @@ impl Engine {
                 trip,
             },
         );
+        let Some(analysis) = self.analyses.get_mut(&id) else {
+            return;
+        };
+        // What was read from the log for one more delivery is not kept for the next.
+        let is_over = analysis.conclusion.is_some();
+        let passing = analysis.deliveries.iter_mut();
+        let mut passing = passing.filter(|m| m.name == *name && m.moment.is_passing());
+        if let Some(message) = passing.next()
+            && is_over
+        {
+            message.body = None;
+        }
     }
 
     fn ignore_reply(&mut self, name: &DeliveryId, attempt: u32) {

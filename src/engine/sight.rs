@@ -12,6 +12,7 @@ use crate::plan::{Plan, Queries};
 use crate::template::Role;
 use crate::template::recovery::Recovery;
 use crate::units::{Harm, MinEffect, trim_number};
+use std::fmt::Write as _;
 
 /// What one glance sees.
 #[derive(Clone, Debug, PartialEq)]
@@ -133,7 +134,7 @@ fn texts<'p>(points: impl Iterator<Item = &'p Point>) -> String {
     let shown: Vec<&str> = all.iter().take(FIGURES_MAX).copied().collect();
     let mut out = shown.join("; ");
     if all.len() > shown.len() {
-        out.push_str(&format!("; and {} more", all.len() - shown.len()));
+        let _ = write!(out, "; and {} more", all.len() - shown.len());
     }
     out
 }
@@ -143,7 +144,7 @@ fn seen_findings(judgement: &Judgement) -> impl Iterator<Item = &Finding> {
     all.filter(|finding| finding.role != Role::Info)
 }
 
-impl<'j> Scene<'j> {
+impl Scene<'_> {
     fn burn_under(&self) -> f64 {
         let recovery = self.plan.recovery.unwrap_or_else(Recovery::usual);
         recovery.burn_under.get()

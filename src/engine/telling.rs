@@ -101,14 +101,15 @@ impl Analysis {
         self.bear(&birth, None);
     }
 
-    /// Keeps room for one more message of this kind for each receiver; all of them are over.
+    /// Keeps room for one more message of this kind for each receiver; all of them are over, but
+    /// for those that somebody wants once more.
     fn drop_oldest(&mut self, moment: Moment) {
         let kept = (PASSING_KEPT_MAX - 1).saturating_mul(self.receivers.len());
         let of_kind = self.deliveries.iter().filter(|m| m.moment == moment);
         let mut surplus = of_kind.count().saturating_sub(kept);
         let dropped = &mut self.dropped;
         self.deliveries.retain(|message| {
-            let goes = surplus > 0 && message.moment == moment;
+            let goes = surplus > 0 && message.moment == moment && message.end.is_some();
             if goes {
                 surplus -= 1;
                 dropped.push(message.name.clone());
@@ -118,8 +119,8 @@ impl Analysis {
     }
 
     /// What a body is rendered from: the analysis as it was when the message was born, so every
-    /// attempt, before and after a restart, carries the same bytes. `None` of a look or hold that
-    /// the verdict has overtaken.
+    /// attempt, before and after a restart, carries the same bytes. `None` of a look or hold after
+    /// the verdict: the log tells what it said.
     pub(super) fn body_of(&self, message: &Delivery) -> Option<Arc<View>> {
         if message.moment.is_passing() || message.moment == Moment::Started {
             return message.body.clone();

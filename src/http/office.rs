@@ -141,7 +141,7 @@ pub(crate) fn unknown(id: &AnalysisId) -> Refused {
 /// There is no such message.
 pub(crate) fn unknown_message(name: &str) -> Refused {
     let detail = format!(
-        "there is no message {}; GET /v1/deliveries lists those there are",
+        "no record tells of a message {}; GET /v1/deliveries lists those there are",
         super::query::shown(name)
     );
     Refused::new(Code::UnknownDelivery, detail)
@@ -185,7 +185,7 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
             format!("analysis {id} has no verdict yet; there is nothing to take note of"),
         ),
         Refusal::UnknownMessage => unknown_message(id.as_str()),
-        Refusal::NotAgain { why } => Refused::new(Code::NotAgain, *why),
+        Refusal::NotAgain { why } => Refused::new(Code::NotAgain, why.clone()),
         Refusal::TooMany { limit } => Refused::new(
             Code::TooManyAnalyses,
             format!("{limit} analyses are under way, the limit is {limit}; wait or cancel some"),

@@ -149,7 +149,7 @@ pub(crate) fn signed(value: f64) -> String {
 }
 
 /// Three significant digits.
-fn rounded(value: f64) -> f64 {
+pub(crate) fn rounded(value: f64) -> f64 {
     format!("{value:.2e}").parse().unwrap_or(value)
 }
 

@@ -1,7 +1,7 @@
 //! What a comment folds away: doubts are in the table above it, here stand notes, looks, queries,
 //! settings and the command. A comment shows no SVG, so there is none.
 
-use crate::report::{spoken, worst_first};
+use crate::report::{aftermath, spoken, worst_first};
 use crate::wire::markdown::plain;
 use crate::wire::report::ReportDocument;
 use std::fmt::Write as _;
@@ -14,6 +14,7 @@ const DETAILS_BYTES_MAX: usize = 48_000;
 pub fn details(report: &ReportDocument) -> String {
     let mut out = String::new();
     for (name, section) in [
+        ("After the verdict", after(report)),
         ("Notes", notes(report)),
         ("Looks", looks(report)),
         ("Queries", queries(report)),
@@ -52,6 +53,14 @@ fn fenced(text: &str) -> String {
         .map(|c| if c.is_control() && c != '\n' { ' ' } else { c })
         .collect();
     format!("{fence}\n{text}\n{fence}\n")
+}
+
+fn after(report: &ReportDocument) -> String {
+    let mut out = String::new();
+    for line in aftermath::lines(report) {
+        let _ = writeln!(out, "- {}", plain(&line));
+    }
+    out
 }
 
 fn notes(report: &ReportDocument) -> String {

@@ -6,6 +6,7 @@
 //! | `page` | the page: one file of HTML, readable without a script or a network |
 //! | `many` | the page of many analyses judged again |
 //! | `metrics` | what a page says of each metric |
+//! | `aftermath` | what followed the verdict |
 //! | `values` | the values of `group_by` of a metric |
 //! | `sections` | what a page says of the whole |
 //! | `steps` | what a page says of the steps of traffic |
@@ -19,6 +20,7 @@
 //! Whatever is silent or in doubt is said: missing data, gaps, warnings of the source, holds and
 //! notes stand where they cannot be overlooked, and nothing that is not known is drawn as a value.
 
+mod aftermath;
 pub(crate) mod figures;
 mod many;
 mod markdown;
@@ -43,10 +45,10 @@ use crate::wire::verdict::MetricDocument;
 /// The symbol of a verdict or a label; always beside the word, never instead of it.
 fn symbol(word: &str) -> &'static str {
     match word {
-        "promote" | "within" | "pass" => "✔",
-        "rollback" | "worse" | "fail" => "✖",
-        "inconclusive" => "?",
-        "no_data" => "∅",
+        "promote" | "within" | "pass" | "recovered" | "quiet" | "gone" => "✔",
+        "rollback" | "worse" | "fail" | "rollback_ineffective" | "burning" => "✖",
+        "inconclusive" | "unknown" => "?",
+        "no_data" | "blind" => "∅",
         _ => "…",
     }
 }
@@ -54,9 +56,9 @@ fn symbol(word: &str) -> &'static str {
 /// The kind of a word, for colours: one of four.
 fn tone(word: &str) -> &'static str {
     match word {
-        "promote" | "within" | "pass" | "delivered" => "good",
-        "rollback" | "worse" | "fail" | "proven" => "bad",
-        "inconclusive" | "no_data" | "refused" | "expired" => "doubt",
+        "promote" | "within" | "pass" | "delivered" | "recovered" | "quiet" | "gone" => "good",
+        "rollback" | "worse" | "fail" | "proven" | "rollback_ineffective" | "burning" => "bad",
+        "inconclusive" | "no_data" | "refused" | "expired" | "unknown" | "blind" => "doubt",
         _ => "open",
     }
 }

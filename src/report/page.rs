@@ -3,9 +3,8 @@
 
 use crate::chart::{STYLE, date_time, escaped, looks};
 use crate::digest::Digest;
-use crate::report::sections;
-use crate::report::steps;
-use crate::report::{metrics, overview, shown_word, spoken, symbol, tone};
+use crate::report::{aftermath, metrics, overview, shown_word, spoken, symbol, tone};
+use crate::report::{sections, steps};
 use crate::time::{Span, Timestamp};
 use crate::wire::report::ReportDocument;
 use base64::Engine as _;
@@ -50,6 +49,7 @@ pub fn html(report: &ReportDocument) -> String {
     head(report, word, &mut out);
     out.push_str("<main>\n");
     sections::doubts(report, &mut out);
+    aftermath::section(report, &mut out);
     course(report, &mut out);
     metrics::whole(report, &mut out);
     sections::objectives(report, &mut out);

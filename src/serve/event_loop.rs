@@ -211,7 +211,11 @@ impl EventLoop {
             effects.retain(|effect| {
                 !matches!(
                     effect,
-                    Effect::Fetch(_) | Effect::Send(_) | Effect::WakeAt(_)
+                    Effect::Fetch(_)
+                        | Effect::Send(_)
+                        | Effect::Rebuild { .. }
+                        | Effect::Recall { .. }
+                        | Effect::WakeAt(_)
                 )
             });
             self.perform(effects);

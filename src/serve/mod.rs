@@ -12,6 +12,7 @@ mod event_loop;
 mod github;
 mod hook_templates;
 mod keys;
+pub mod letters;
 pub mod one_shot;
 mod outbox;
 mod perform;

@@ -3,13 +3,13 @@
 use crate::engine::Engine;
 use crate::engine::after::{By, Outcome};
 use crate::engine::effect::{Effect, FetchOrder, JudgeOrder, SendOrder};
-use crate::engine::event::Event;
+use crate::engine::event::{Event, Ticket};
 use crate::engine::guard::guarded;
 use crate::engine::record::{DeliveryEnd, Record, Seq, Trip};
 use crate::engine::recover::bind_text;
 use crate::engine::view::View;
 use crate::http::{Change, Health, OnceFault, OneShot, Papers, Readings, RecordingFault};
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::judge_again;
 use crate::judge::judgement::Judgement;
 use crate::judge::sequential::{Detail, Memory, Tables};
@@ -17,6 +17,7 @@ use crate::judge::windows::{Batch, Windows};
 use crate::plan::Plan;
 use crate::plan::rollout::Rollout;
 use crate::recording;
+use crate::serve::letters;
 use crate::serve::one_shot;
 use crate::serve::outbox::Outbox;
 use crate::serve::source::Source;
@@ -54,6 +55,12 @@ impl Performer {
             Effect::Fetch(order) => self.fetch(order),
             Effect::Judge(order) => self.judge(order),
             Effect::Send(order) => self.send(order),
+            Effect::Rebuild { id, delivery } => self.rebuild(id, delivery),
+            Effect::Recall {
+                ticket,
+                delivery,
+                author,
+            } => self.recall(ticket, delivery, author),
             Effect::Publish(view) => {
                 if let Some(conclusion) = &view.conclusion {
                     tracing::debug!(analysis = %view.id, verdict = conclusion.verdict.word());
@@ -239,6 +246,41 @@ impl Performer {
         });
     }
 
+    /// Reads what a message said, from the log.
+    fn rebuild(&self, id: AnalysisId, delivery: DeliveryId) {
+        self.from_log(move |store| {
+            let said = letters::said(store, &id, &delivery);
+            Event::Rebuilt { delivery, said }
+        });
+    }
+
+    /// Reads the analysis of a message, from the log.
+    fn recall(&self, ticket: Ticket, delivery: DeliveryId, author: String) {
+        self.from_log(move |store| {
+            let found = letters::found(store, &delivery);
+            Event::Recalled {
+                ticket,
+                delivery,
+                author,
+                found,
+            }
+        });
+    }
+
+    /// Work on the log that ends in an event; as many at once as recordings, which are as large.
+    fn from_log(&self, work: impl FnOnce(&Store) -> Event + Send + 'static) {
+        let (store, places) = (self.store.clone(), self.recordings.clone());
+        let events = self.events.clone();
+        self.tasks.spawn(async move {
+            let Ok(_place) = places.acquire_owned().await else {
+                return; // cannot be: nobody closes it
+            };
+            if let Ok(event) = tokio::task::spawn_blocking(move || work(&store)).await {
+                let _ = events.send(event).await;
+            }
+        });
+    }
+
     /// Keeps a paper, or keeps it no longer, on the pool for blocking work. Readers see it once it
     /// is durable (A3).
     pub(crate) fn keep(&self, change: Change, reply: oneshot::Sender<Result<(), String>>) {
@@ -330,6 +372,10 @@ fn note_aftermath(before: Option<&View>, now: &View) {
     let (Some(before), Some(conclusion)) = (before, &now.conclusion) else {
         return;
     };
+    // What is only watched is nobody's to act on.
+    if now.coordination.shadow {
+        return;
+    }
     let since = |at: Timestamp| at.since(conclusion.at).seconds().max(0.0);
     let word = conclusion.verdict.word();
     if let (None, Some(noted)) = (&before.after.acknowledged, &now.after.acknowledged) {

@@ -492,6 +492,8 @@ impl<'a> World<'a> {
                         return Err(format!("the engine refused: {why:?}"));
                     }
                 }
+                // Nobody hears of anything here, so nobody wants it once more.
+                Effect::Rebuild { .. } | Effect::Recall { .. } => {}
                 Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
             }
         }

@@ -24,7 +24,7 @@ pub use sqlite::SqliteLog;
 pub use writer::{Done, QUEUE_MAX, Stats, Writer};
 
 use crate::engine::record::{Record, Seq};
-use crate::ids::AnalysisId;
+use crate::ids::{AnalysisId, DeliveryId};
 use crate::judge::SEMANTICS;
 use crate::time::Span;
 use std::path::{Path, PathBuf};
@@ -105,11 +105,7 @@ impl Store {
     /// The same with the lowest semantics any of them was written under (A12); an unknown analysis
     /// has no records.
     pub fn history_of(&self, id: &AnalysisId) -> Result<(Vec<(Seq, Record)>, u32), Fault> {
-        let rows = self
-            .reader
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .rows_of(id)?;
+        let rows = self.reading().rows_of(id)?;
         let semantics = rows.iter().map(|row| row.semantics).min();
         let records: Result<Vec<_>, Fault> = rows
             .iter()
@@ -123,6 +119,25 @@ impl Store {
             })
             .collect();
         Ok((records?, semantics.unwrap_or(SEMANTICS)))
+    }
+
+    /// The analysis that a message is about, as far as the log has an attempt at it or its end.
+    pub fn analysis_of(&self, message: &DeliveryId) -> Result<Option<AnalysisId>, Fault> {
+        let found = self.reading().analysis_of(message.as_str())?;
+        Ok(found.as_deref().and_then(AnalysisId::new))
+    }
+
+    /// Shows `each` the readable submissions and conclusions before a place of the log, in order.
+    pub fn ends_before(&self, seq: Seq, mut each: impl FnMut(Seq, &Record)) -> Result<(), Fault> {
+        self.reading().ends_before(seq.0, |row| {
+            if let Ok((seq, record)) = row.record() {
+                each(seq, &record);
+            }
+        })
+    }
+
+    fn reading(&self) -> std::sync::MutexGuard<'_, sqlite::Reader> {
+        self.reader.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Makes a paper durable in place of the one of its kind and name. Waits for the disk.

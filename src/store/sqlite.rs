@@ -197,6 +197,37 @@ impl Reader {
         Ok(present)
     }
 
+    /// The analysis with a record about an attempt at a message, or its end, in which the message's
+    /// name stands: a walk over those records, for what somebody asks by hand.
+    pub(super) fn analysis_of(&mut self, message: &str) -> Result<Option<String>, Fault> {
+        let sql = "SELECT analysis FROM record WHERE kind IN ('settled', 'attempted') \
+                   AND instr(body, CAST(?1 AS BLOB)) > 0 LIMIT 1";
+        let read = || -> rusqlite::Result<Option<String>> {
+            let quoted = format!("\"{message}\"");
+            let mut statement = self.connection.prepare_cached(sql)?;
+            statement.query_row([quoted], |row| row.get(0)).optional()
+        };
+        read().map_err(|fault| Fault::sqlite("read", &self.path, &fault))
+    }
+
+    /// Shows `each` every submission and conclusion before a place of the log, in order; one by
+    /// one, since there may be many.
+    pub(super) fn ends_before(&mut self, seq: u64, mut each: impl FnMut(Row)) -> Result<(), Fault> {
+        let sql = format!(
+            "SELECT {COLUMNS} FROM record WHERE kind IN ('submitted', 'concluded') AND seq < ?1 \
+             ORDER BY seq"
+        );
+        let mut read = || -> rusqlite::Result<()> {
+            let mut statement = self.connection.prepare_cached(&sql)?;
+            let mut rows = statement.query([seq.cast_signed()])?;
+            while let Some(row) = rows.next()? {
+                each(read_row(row)?);
+            }
+            Ok(())
+        };
+        read().map_err(|fault| Fault::sqlite("read", &self.path, &fault))
+    }
+
     /// Every row of one analysis, in order.
     pub(super) fn rows_of(&mut self, id: &AnalysisId) -> Result<Vec<Row>, Fault> {
         let read = || -> rusqlite::Result<_> {

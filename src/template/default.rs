@@ -1,7 +1,7 @@
 //! What a template need not say: every default with its source, and the built-in template of
 //! `judge --csv`.
 
-use crate::digest::Canonical;
+use crate::digest::{Canonical, Digest};
 use crate::ids::{GroupName, MetricName, TemplateName};
 use crate::slo::objective::{Rung, RungAction};
 use crate::template::baseline::BaselineMode;
@@ -114,19 +114,9 @@ const fn one_look(step: Step, whole: Span) -> Schedule {
 /// The built-in template of `judge --csv`: one required metric `value`, judged once over the
 /// whole window, whose length is the rollout's duration. Its query is never sent.
 pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
-    let points = i64::try_from(POINTS_MAX).unwrap_or(i64::MAX);
-    let whole = step.span().times(points);
-    let (margin_kind, margin) = match min_effect {
-        MinEffect::Relative(share) => ("relative", share),
-        MinEffect::Absolute(value) => ("absolute", value),
-    };
-    let digest = Canonical::new()
-        .text("haldane one-metric template 1")
-        .text(harm.word())
-        .text(margin_kind)
-        .bits(margin)
-        .int(step.span().ms())
-        .digest();
+    let whole = step
+        .span()
+        .times(i64::try_from(POINTS_MAX).unwrap_or(i64::MAX));
     Template {
         name: TemplateName::new("one-metric").expect("a legal name"),
         description: "one series per arm, judged once".to_owned(),
@@ -175,6 +165,21 @@ pub fn one_metric(harm: Harm, min_effect: MinEffect, step: Step) -> Template {
         recovery: None,
         notify: None,
         changes: Vec::new(),
-        digest,
+        digest: digest_of(harm, min_effect, step),
     }
+}
+
+/// What tells two templates of one metric apart; they have no text.
+fn digest_of(harm: Harm, min_effect: MinEffect, step: Step) -> Digest {
+    let (margin_kind, margin) = match min_effect {
+        MinEffect::Relative(share) => ("relative", share),
+        MinEffect::Absolute(value) => ("absolute", value),
+    };
+    Canonical::new()
+        .text("haldane one-metric template 1")
+        .text(harm.word())
+        .text(margin_kind)
+        .bits(margin)
+        .int(step.span().ms())
+        .digest()
 }

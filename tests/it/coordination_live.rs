@@ -142,6 +142,8 @@ impl Live {
             Effect::Good(_)
             | Effect::Answer { .. }
             | Effect::Send(_)
+            | Effect::Rebuild { .. }
+            | Effect::Recall { .. }
             | Effect::Forget(_)
             | Effect::Freezes(_) => None,
         }

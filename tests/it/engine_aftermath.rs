@@ -328,3 +328,84 @@ fn a_rollback_names_what_was_promoted_last_in_its_place() {
         Some("p3")
     );
 }
+
+#[test]
+fn a_page_says_what_came_after_the_verdict_with_the_figures() {
+    let report = |desk: &Desk| {
+        let view = desk.published[&id("a1")].clone();
+        haldane::wire::report::ReportDocument::of_analysis(&view, &desk.disk)
+    };
+    let mut desk = begun(watching(), &HEARS);
+    assert_eq!(report(&desk).aftermath, None, "before the verdict");
+    overridden(&mut desk, Verdict::Rollback);
+    let fresh = haldane::report::html(&report(&desk));
+    for said in [
+        "After the verdict",
+        "nobody has taken note",
+        "watching",
+        "none known",
+    ] {
+        assert!(fresh.contains(said), "{said}");
+    }
+    assert!(glance(&mut desk, bad));
+    assert!(glance(&mut desk, |_| {}));
+    assert!(glance(&mut desk, |_| {}));
+    let done = report(&desk);
+    let after = done.aftermath.as_ref().unwrap();
+    assert_eq!(after.glances.len(), 3);
+    assert_eq!(after.acknowledged_after_ms, Some(0));
+    let recovery = after.recovery.as_ref().unwrap();
+    assert_eq!(recovery.by.as_deref(), Some("comparison"));
+    assert!(recovery.after_ms > Some(180_000));
+    assert_eq!(recovery.figures.len(), 2);
+    let (page, comment) = (
+        haldane::report::html(&done),
+        haldane::report::details(&done),
+    );
+    for said in [
+        "recovered",
+        "told by comparison",
+        "https://receiver-0.example",
+        "errors",
+    ] {
+        assert!(page.contains(said), "{said}");
+        assert!(comment.contains(said), "{said}");
+    }
+    assert!(page.contains("Looks after the verdict as a table"));
+    // It is a function of the records: after a restart it is the same.
+    assert!(desk.crash().is_empty());
+    assert_eq!(report(&desk), done);
+    let text = serde_json::to_string(&done).unwrap();
+    let back: haldane::wire::report::ReportDocument = serde_json::from_str(&text).unwrap();
+    assert_eq!(back, done);
+}
+
+#[test]
+fn who_takes_no_note_in_time_is_counted_until_somebody_does() {
+    let mut desk = Desk::new(Limits::default(), crate::engine_plans::START);
+    let mut new = submission("a1", None, "600:10:x acknowledge", 0);
+    assert!(new.plan.recovery.is_some(), "as the text says");
+    new.key = None;
+    desk.tell(Event::Submitted {
+        ticket: Ticket(1),
+        submission: Box::new(new),
+    });
+    while desk.append_ok() {}
+    overridden(&mut desk, Verdict::Rollback);
+    let counted = |desk: &Desk| desk.engine.stats().unacknowledged;
+    assert_eq!(counted(&desk), 0);
+    desk.pass(Span::from_s(121));
+    assert_eq!(counted(&desk), 1);
+    assert!(desk.crash().is_empty());
+    assert_eq!(counted(&desk), 1, "a restart forgets nothing");
+    desk.tell(Event::Acknowledged {
+        ticket: Ticket(60),
+        id: id("a1"),
+        author: "ada".to_owned(),
+    });
+    while desk.append_ok() {}
+    assert_eq!(counted(&desk), 0);
+    let after = desk.published[&id("a1")].after.clone();
+    let (noted, by) = (after.acknowledged.unwrap(), after.acknowledge_by.unwrap());
+    assert!(noted.at > by, "too late, and it shows");
+}

@@ -11,6 +11,7 @@ use haldane::engine::effect::{
 };
 use haldane::engine::event::{Event, SendReply, SourceFault, Submission, Ticket};
 use haldane::engine::good::Good;
+use haldane::engine::recall::{GoodBefore, Recalled};
 use haldane::engine::record::{Conclusion, Fact, Receiver, Record, SecretRef, Seq, Trip};
 use haldane::engine::recover::{Recovery, Unreadable};
 use haldane::engine::subscription::Moment;
@@ -82,6 +83,8 @@ pub(crate) struct Desk {
     pub(crate) forgotten: BTreeSet<AnalysisId>,
     /// The view every attempt of a message must carry.
     bodies: BTreeMap<DeliveryId, Arc<View>>,
+    /// Answers of the log that are on their way.
+    from_log: Vec<Event>,
     pub(crate) freezes: Arc<[Freeze]>,
     /// The last good artefact by service.
     pub(crate) good: BTreeMap<String, Arc<Good>>,
@@ -106,6 +109,7 @@ impl Desk {
             wake: None,
             forgotten: BTreeSet::new(),
             bodies: BTreeMap::new(),
+            from_log: Vec::new(),
             freezes: Arc::from([]),
             good: BTreeMap::new(),
             said: Vec::new(),
@@ -119,6 +123,44 @@ impl Desk {
         let mut effects = Vec::new();
         self.engine.handle(self.now, event, &mut effects);
         self.lay_out(effects);
+        self.read_log();
+    }
+
+    /// The log answers at once.
+    fn read_log(&mut self) {
+        while let Some(event) = self.from_log.pop() {
+            self.tell(event);
+        }
+    }
+
+    /// All durable records of an analysis, as a driver reads them.
+    fn recalled(&self, id: &AnalysisId) -> Result<Recalled, String> {
+        let of = |one: &&(Seq, Record)| one.1.id == *id;
+        let records: Vec<_> = self.disk.iter().filter(of).cloned().collect();
+        let before = GoodBefore::of(&records).and_then(|mut before| {
+            for (seq, record) in &self.disk {
+                before.note(*seq, record);
+            }
+            before.found()
+        });
+        Recalled::new(records, before, bind)
+    }
+
+    /// Whose message it is, as far as the disk has an attempt at it.
+    fn owner(&self, name: &DeliveryId) -> Option<AnalysisId> {
+        let about = |one: &&(Seq, Record)| {
+            matches!(&one.1.fact, Fact::Attempted { delivery, .. } | Fact::Settled { delivery, .. }
+                if delivery == name)
+        };
+        self.disk
+            .iter()
+            .find(about)
+            .map(|(_, record)| record.id.clone())
+    }
+
+    /// Messages that were ever sent.
+    pub(crate) fn ever_sent(&self) -> Vec<DeliveryId> {
+        self.bodies.keys().cloned().collect()
     }
 
     /// Drops the engine and everything under way, and recovers from the disk.
@@ -139,7 +181,9 @@ impl Desk {
         let mut effects = Vec::new();
         let (engine, unreadable) = recovery.finish(self.now, &mut effects);
         self.engine = engine;
+        self.from_log.clear();
         self.lay_out(effects);
+        self.read_log();
         unreadable
     }
 
@@ -158,6 +202,26 @@ impl Desk {
                     self.judges.push(order);
                 }
                 Effect::Send(order) => self.sent(order),
+                Effect::Rebuild { id, delivery } => {
+                    let said = self.recalled(&id).and_then(|found| found.said(&delivery));
+                    self.from_log.push(Event::Rebuilt { delivery, said });
+                }
+                Effect::Recall {
+                    ticket,
+                    delivery,
+                    author,
+                } => {
+                    let found = self
+                        .owner(&delivery)
+                        .map(|id| self.recalled(&id))
+                        .transpose();
+                    self.from_log.push(Event::Recalled {
+                        ticket,
+                        delivery,
+                        author,
+                        found,
+                    });
+                }
                 Effect::WakeAt(at) => self.wake = Some(at),
                 Effect::Freezes(all) => self.freezes = all,
                 Effect::Answer { ticket, answer } => self.answered(ticket, *answer),
@@ -513,6 +577,8 @@ fn words(effect: &Effect) -> String {
             format!("wake at {}", at.since(crate::engine_plans::START))
         }
         Effect::Answer { ticket, answer } => format!("answer {}: {}", ticket.0, reply(answer)),
+        Effect::Rebuild { delivery, .. } => format!("rebuild {delivery}"),
+        Effect::Recall { delivery, .. } => format!("recall {delivery}"),
         Effect::Forget(id) => format!("forget {id}"),
         Effect::Freezes(all) => format!("{} freezes", all.len()),
         Effect::Good(good) => format!("good {}", good.analysis),

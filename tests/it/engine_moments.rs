@@ -27,7 +27,7 @@ pub(crate) fn begun(limits: Limits, moments: &[Moment]) -> Desk {
 }
 
 /// The next look is due, fetched and judged.
-fn look(desk: &mut Desk, label: Label, suspect: bool) {
+pub(crate) fn look(desk: &mut Desk, label: Label, suspect: bool) {
     while desk.fetches.is_empty() {
         let wake = desk.wake.expect("a look is to come");
         desk.at(wake);

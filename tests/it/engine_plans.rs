@@ -8,6 +8,7 @@ use haldane::judge::judgement::{
 use haldane::plan::rollout::{Deploy, Rollout};
 use haldane::plan::scope::{Matcher, Scope};
 use haldane::plan::{MetricPlan, Plan, Queries, Timing};
+use haldane::template::recovery::Recovery;
 use haldane::template::{
     Combine, GapPolicy, History, JudgeSpec, Method, MinEvidence, OnInconclusive, Role,
 };
@@ -81,7 +82,10 @@ pub(crate) fn plan(text: &str, length_s: i64, looks: i64) -> Plan {
         history: text.contains("history").then_some(HOUR),
         allowed_warnings: Vec::new(),
         on_inconclusive: OnInconclusive::Hold,
-        recovery: None,
+        recovery: text.contains("acknowledge").then(|| Recovery {
+            acknowledge_within: Some(Span::from_s(120)),
+            ..Recovery::usual()
+        }),
         digest: Digest::of(text.as_bytes()),
         exceptions: haldane::template::inconclusive::Exceptions::default(),
         shifted: None,

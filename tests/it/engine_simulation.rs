@@ -156,6 +156,16 @@ impl World {
         if self.chance.one_in(3) {
             return self.desk.tell(Event::Acknowledged { ticket, id, author });
         }
+        let sent = self.desk.ever_sent();
+        if self.chance.one_in(4) && !sent.is_empty() {
+            // Of whatever age: memory may have let go of it long ago.
+            let delivery = sent[self.chance.below(sent.len())].clone();
+            return self.desk.tell(Event::Redelivered {
+                ticket,
+                delivery,
+                author,
+            });
+        }
         if let Some(view) = self.desk.published.get(&id)
             && self.chance.one_in(2)
             && !view.deliveries.is_empty()

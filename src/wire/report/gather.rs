@@ -54,9 +54,10 @@ impl ReportDocument {
                     format!("{delivery}, by {author}"),
                 )),
                 Fact::Watched { glance } => glances.push(GlanceDocument::from(glance)),
-                // Both stand in what followed the verdict.
-                Fact::SeenThrough { .. } | Fact::Acknowledged { .. } => {}
-                Fact::Announced { .. }
+                // Who took note and how it ended stand in what followed the verdict.
+                Fact::SeenThrough { .. }
+                | Fact::Acknowledged { .. }
+                | Fact::Announced { .. }
                 | Fact::Concluded { .. }
                 | Fact::Attempted { .. }
                 | Fact::Settled { .. } => {}

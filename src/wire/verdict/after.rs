@@ -1,10 +1,11 @@
 //! What has followed a verdict, in a public document.
 
-use crate::engine::after::{Acknowledged, Figure, Watch};
+use crate::engine::after::{Figure, Watch};
 use crate::engine::good::Good;
+use crate::engine::view::View;
 use crate::time::Timestamp;
 use crate::wire::number::public;
-use crate::wire::verdict::LimitDocument;
+use crate::wire::verdict::{LimitDocument, VerdictDocument};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
@@ -64,14 +65,30 @@ impl From<&Figure> for FigureDocument {
     }
 }
 
-/// How long after the verdict of `decided` somebody took note of it, in milliseconds.
-pub(super) fn noted_after(decided: Option<Timestamp>, noted: Option<&Acknowledged>) -> Option<i64> {
-    Some(noted?.at.since(decided?).ms().max(0))
+impl VerdictDocument {
+    /// With what has followed the verdict so far.
+    pub(super) fn with_after(self, view: &View) -> Self {
+        let after = &view.after;
+        let decided = view.conclusion.as_ref().map(|conclusion| conclusion.at);
+        let noted = after.acknowledged.as_ref();
+        let waited = noted.zip(decided);
+        let waited = waited.map(|(noted, decided)| noted.at.since(decided).ms().max(0));
+        let watch = after.watch.as_ref();
+        Self {
+            acknowledged_at: noted.map(|noted| noted.at.to_string()),
+            acknowledged_by: noted.map(|noted| noted.by.clone()),
+            acknowledged_after_ms: waited,
+            acknowledge_by: after.acknowledge_by.map(|at| at.to_string()),
+            recovery: watch.map(|watch| RecoveryDocument::new(watch, decided)),
+            last_good: after.last_good.as_deref().map(GoodDocument::from),
+            ..self
+        }
+    }
 }
 
 impl RecoveryDocument {
     /// The watch of a rollback that was decided at that instant.
-    pub(crate) fn new(watch: &Watch, decided: Option<Timestamp>) -> Self {
+    fn new(watch: &Watch, decided: Option<Timestamp>) -> Self {
         let (ending, newest) = (watch.ending.as_ref(), watch.newest.as_ref());
         let ended = ending.map(|ending| ending.detail.clone());
         let by = match ending {

@@ -8,7 +8,6 @@ mod context;
 mod metric;
 mod objective;
 
-use after::noted_after;
 pub use after::{FigureDocument, GoodDocument, RecoveryDocument};
 pub use breakdown::{BreakdownDocument, ValueDocument};
 pub use context::{ComparisonDocument, DeliveryDocument, DeployDocument, TemplateDocument};
@@ -210,16 +209,11 @@ impl VerdictDocument {
         let plan = &view.plan;
         let conclusion = view.conclusion.as_ref();
         let judgement = view.judgement.as_deref();
-        let hold = match conclusion {
-            Some(conclusion) => conclusion.hold.as_ref(),
-            None => view.hold.as_ref(),
-        };
+        let hold = conclusion.map_or(view.hold.as_ref(), |c| c.hold.as_ref());
         let (deadline, looks) = extension::end(plan, judgement);
         let because = conclusion
             .filter(|conclusion| conclusion.verdict == Verdict::Inconclusive)
             .and_then(|c| because(c.row, c.hold.as_ref(), judgement));
-        let after = &view.after;
-        let decided = conclusion.map(|conclusion| conclusion.at);
         let document = Self {
             schema: VERDICT_SCHEMA.to_owned(),
             id: view.id.to_string(),
@@ -263,18 +257,15 @@ impl VerdictDocument {
             planned_steps: Vec::new(),
             step: None,
             suspect: None,
-            acknowledged_at: after.acknowledged.as_ref().map(|a| a.at.to_string()),
-            acknowledged_by: after.acknowledged.as_ref().map(|a| a.by.clone()),
-            acknowledged_after_ms: noted_after(decided, after.acknowledged.as_ref()),
-            acknowledge_by: after.acknowledge_by.map(|at| at.to_string()),
-            recovery: after
-                .watch
-                .as_ref()
-                .map(|watch| RecoveryDocument::new(watch, decided)),
-            last_good: after.last_good.as_deref().map(GoodDocument::from),
+            acknowledged_at: None,
+            acknowledged_by: None,
+            acknowledged_after_ms: None,
+            acknowledge_by: None,
+            recovery: None,
+            last_good: None,
             deliveries: None,
         };
-        document.with_evidence(view, detail)
+        document.with_after(view).with_evidence(view, detail)
     }
 
     /// Adds what the short document leaves out.
