@@ -135,6 +135,7 @@ fn submission(args: &SubmitArgs) -> Result<SubmissionDocument, Fault> {
     };
     let deploy = &args.deploy;
     Ok(SubmissionDocument {
+        steps: Vec::new(), // the template's
         template,
         template_inline,
         inputs: inputs(&args.inputs)?,

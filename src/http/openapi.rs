@@ -8,7 +8,9 @@ use super::wire::{
     AnalysisList, CancelInput, NoteInput, OverrideInput, ReadyDocument, SubmittedDocument,
     TemplateItem, TemplateList, WindowInput,
 };
-use crate::wire::coordination::{FreezeDocument, FreezeInput, FreezeList, LiftInput, StepInput};
+use crate::wire::coordination::{
+    FreezeDocument, FreezeInput, FreezeList, LiftInput, PlannedStepInput, StepInput,
+};
 use crate::wire::problem::{CONTENT_TYPE, Problem};
 use crate::wire::report::ReportDocument;
 use crate::wire::submission::SubmissionDocument;
@@ -158,6 +160,7 @@ fn schemas() -> Vec<(String, RefOr<Schema>)> {
     add::<FreezeList>(&mut out);
     add::<LiftInput>(&mut out);
     add::<StepInput>(&mut out);
+    add::<PlannedStepInput>(&mut out);
     add::<Problem>(&mut out);
     add::<HookInput>(&mut out);
     add::<OutcomeList>(&mut out);

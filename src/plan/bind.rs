@@ -13,6 +13,7 @@ use crate::template::baseline::BaselineMode;
 use crate::template::history::HISTORY_POINTS_MAX;
 use crate::template::parse::{DEADLINE_MAX, extension_fault, size_fault, window_fault};
 use crate::template::query::{Fault, fill, selected_labels, value_fault};
+use crate::template::steps::{StepPlan, StepsBy, steps_fault};
 use crate::template::{History, Measure, MetricSpec, ObjectiveSpec, Role, Template};
 use crate::time::{Span, Step};
 use crate::units::Probability;
@@ -66,7 +67,7 @@ pub fn bind(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Diagnost
         metrics,
         objectives,
         traffic: traffic(template, rollout).filter(|_| concurrent),
-        steps: template.steps.clone(),
+        steps: steps_of(template, rollout),
         history: history(template),
         allowed_warnings: template.allowed_warnings.clone(),
         on_inconclusive: template.on_inconclusive,
@@ -188,10 +189,12 @@ fn contains(outer: &Scope, inner: &Scope) -> bool {
 /// Faults of the length the rollout asks for.
 fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
     let schedule = &template.schedule;
+    let planned = steps_of(template, rollout);
+    let length = rollout.duration.unwrap_or(schedule.deadline);
+    let mut found: Vec<_> = steps_fault(planned.as_ref(), length).into_iter().collect();
     let Some(duration) = rollout.duration else {
-        return Vec::new();
+        return found;
     };
-    let mut found = Vec::new();
     if duration == Span::ZERO || duration > DEADLINE_MAX {
         let message = format!("a duration of {duration} is outside 1s to {DEADLINE_MAX}");
         found.push(Diagnostic::error("C064", message));
@@ -233,6 +236,21 @@ fn timing(template: &Template, rollout: &Rollout) -> Timing {
         lag: schedule.lag,
         source_grace: schedule.source_grace,
     }
+}
+
+/// The steps of traffic: the rollout's own, or else the template's.
+pub(super) fn steps_of(template: &Template, rollout: &Rollout) -> Option<StepPlan> {
+    let own = &rollout.deploy.planned_steps;
+    if own.is_empty() {
+        return template.steps.clone();
+    }
+    Some(StepPlan {
+        by: template
+            .steps
+            .as_ref()
+            .map_or_else(StepsBy::default, |plan| plan.by),
+        steps: own.clone(),
+    })
 }
 
 /// How much earlier the baseline's data are, in whole steps, so that they fall on the canary's
@@ -443,8 +461,8 @@ fn objective_plan(template: &Template, spec: &ObjectiveSpec, share: f64) -> Opti
 /// The traffic check, when the template has one and the controller declared a share.
 fn traffic(template: &Template, rollout: &Rollout) -> Option<TrafficPlan> {
     let spec = template.traffic.as_ref()?;
-    let first = template.steps.as_ref().and_then(|plan| plan.steps.first());
-    let first = first.map(|step| step.weight);
+    let planned = steps_of(template, rollout);
+    let first = planned.and_then(|plan| plan.steps.first().map(|step| step.weight));
     Some(TrafficPlan {
         metric_idx: template
             .metrics

@@ -207,6 +207,7 @@ fn add_deploy(out: Canonical, deploy: &Deploy) -> Canonical {
         actor,
         traffic_share,
         traffic_steps,
+        planned_steps,
         traceparent,
     } = deploy;
     let mut out = maybe(out, id.as_ref().map(crate::ids::DeployId::as_str)).text(service);
@@ -227,8 +228,12 @@ fn add_deploy(out: Canonical, deploy: &Deploy) -> Canonical {
         Some(share) => out.int(1).bits(share.get()),
     };
     // Only what is there is added: plans of one step keep the digest they had.
-    traffic_steps.iter().fold(out, |out, step| {
+    let out = traffic_steps.iter().fold(out, |out, step| {
         out.text("step").int(step.at.ms()).bits(step.share.get())
+    });
+    planned_steps.iter().fold(out, |out, step| {
+        let PlannedStep { weight, bake } = step;
+        out.text("planned").bits(weight.get()).int(bake.ms())
     })
 }
 

@@ -460,8 +460,8 @@ impl Plan {
 #[must_use]
 pub fn stepping_as_planned(template: &Template, mut rollout: Rollout) -> Rollout {
     let template = template.for_change(rollout.deploy.change_type.as_deref());
-    let announced = |plan: &&StepPlan| plan.by == StepsBy::Announcement;
-    if let Some(plan) = template.steps.as_ref().filter(announced) {
+    let announced = |plan: &StepPlan| plan.by == StepsBy::Announcement;
+    if let Some(plan) = &bind::steps_of(template, &rollout).filter(announced) {
         let start = rollout.start.align_up(template.schedule.step);
         rollout.deploy.traffic_steps = after_one_another(plan, start);
     }

@@ -14,7 +14,9 @@ pub fn bind_once(template: &Template, rollout: &Rollout) -> Result<Plan, Vec<Dia
     for rule in &mut once.changes {
         rule.template = looked_at_once(rule.template.clone(), rollout);
     }
-    bind(&once, rollout)
+    let mut whole = rollout.clone();
+    whole.deploy.planned_steps.clear();
+    bind(&once, &whole)
 }
 
 fn looked_at_once(mut template: Template, rollout: &Rollout) -> Template {

@@ -2,6 +2,7 @@
 
 use crate::ids::DeployId;
 use crate::plan::scope::Scope;
+use crate::template::steps::PlannedStep;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use std::collections::BTreeMap;
@@ -48,6 +49,8 @@ pub struct Deploy {
     pub traffic_share: Option<Probability>,
     /// Further steps of traffic, as they were announced, in the order of time.
     pub traffic_steps: Vec<TrafficStep>,
+    /// The steps of traffic its controller is going to take; the template's, when empty.
+    pub planned_steps: Vec<PlannedStep>,
     /// The W3C trace context it came with (`traceparent`).
     pub traceparent: Option<String>,
 }

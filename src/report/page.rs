@@ -3,9 +3,8 @@
 
 use crate::chart::{STYLE, date_time, escaped, looks};
 use crate::digest::Digest;
-use crate::report::sections;
-use crate::report::steps;
 use crate::report::{aftermath, metrics, overview, shown_word, spoken, symbol, tone};
+use crate::report::{sections, steps};
 use crate::time::{Span, Timestamp};
 use crate::wire::report::ReportDocument;
 use base64::Engine as _;

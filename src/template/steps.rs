@@ -2,6 +2,7 @@
 //! which step an analysis is, is announced by the controller, unless the template says that the
 //! steps go by time.
 
+use crate::diagnostic::Diagnostic;
 use crate::template::document::Node;
 use crate::template::fields::{Fields, Reader};
 use crate::template::parse::{DEADLINE_MAX, STEP_MIN};
@@ -70,7 +71,7 @@ pub(super) fn read(
         if let Some(node) = schedule.get("steps_by") {
             let message = "`steps_by` without `steps`".to_owned();
             let help = "list the steps: `steps: [{ weight: 5%, bake: 10m }, …]`";
-            reader.error("C032", node.place, message, help);
+            reader.error("C035", node.place, message, help);
         }
         return None;
     };
@@ -86,26 +87,32 @@ pub(super) fn read(
             let (low, high) = (percent(after.weight), percent(before.weight));
             let message = format!("a step of {low} follows one of {high}");
             let help = "write the steps in order, each with more traffic than the one before";
-            reader.error("C032", item.place, message, help);
+            reader.error("C035", item.place, message, help);
             return None;
         }
     }
-    let whole = steps.iter().fold(Span::ZERO, |sum, step| {
-        Span::from_ms(sum.ms().saturating_add(step.bake.ms()))
-    });
-    if whole > deadline {
-        let message =
-            format!("the steps bake for {whole} together, and the deadline is after {deadline}");
-        let help = "no promote would be possible: shorten a `bake`, or extend `deadline`";
-        reader.error("C032", node.place, message, help);
-        return None;
-    }
     if steps.is_empty() {
         let help = "write `steps: [{ weight: 5%, bake: 10m }]`, or leave `steps` out";
-        reader.error("C032", node.place, "`steps` is empty".to_owned(), help);
+        reader.error("C035", node.place, "`steps` is empty".to_owned(), help);
         return None;
     }
-    Some(StepPlan { by: by?, steps })
+    let plan = StepPlan { by: by?, steps };
+    if let Some(fault) = steps_fault(Some(&plan), deadline) {
+        reader.say(fault.at(Some(node.place)));
+        return None;
+    }
+    Some(plan)
+}
+
+/// C035 when an analysis of this length has no time for its steps.
+pub fn steps_fault(plan: Option<&StepPlan>, deadline: Span) -> Option<Diagnostic> {
+    let steps = plan?.steps.iter();
+    let whole = steps.fold(0_i64, |sum, step| sum.saturating_add(step.bake.ms()));
+    let whole = Span::from_ms(whole);
+    let message =
+        format!("the steps bake for {whole} together, and the deadline is after {deadline}");
+    let help = "no promote would be possible: shorten a `bake`, or extend `deadline`";
+    (whole > deadline).then(|| Diagnostic::error("C035", message).help(help))
 }
 
 fn step(reader: &mut Reader<'_>, node: &Node) -> Option<PlannedStep> {

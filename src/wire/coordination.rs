@@ -182,6 +182,16 @@ pub struct StepInput {
     pub weight: Option<f64>,
 }
 
+/// A step of traffic that a controller is going to take.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields, default)]
+pub struct PlannedStepInput {
+    /// The share of traffic the canary gets, in percent as in `setWeight: 25`.
+    pub weight: f64,
+    /// How long it is to be watched (`10m`).
+    pub bake: String,
+}
+
 /// A planned step of traffic.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize, ToSchema)]
 pub struct PlannedStepDocument {

@@ -124,6 +124,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     spec["changes"] = json!({ "database": { "schedule": {} } });
     spec["metrics"][1]["judge"] = json!({ "method": "sequential" });
     spec["notify"] = json!([{ "webhook": "pager" }]);
+    spec["schedule"]["steps"] = json!([{ "weight": "5%", "bake": "1m" }]);
     spec["history"] = json!({ "lookback": "1h" });
     spec["recovery"] = json!({ "for": "5m" });
     spec["baseline"] = json!({ "mode": "before" });
@@ -140,6 +141,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/changes/database", "Rule"),
         ("/spec/inputs/service", "Input"),
         ("/spec/schedule", "Schedule"),
+        ("/spec/schedule/steps/0", "PlannedStep"),
         ("/spec/judge", "Judge"),
         ("/spec/judge/accept_no_harm", "NoHarm"),
         ("/spec/judge/score", "Score"),

@@ -3,12 +3,15 @@
 
 use crate::coordination_live::{Live, id};
 use crate::engine_plans::START;
-use crate::http_fixture::{Setup, TEMPLATE, open};
+use crate::http_fixture::{Setup, TEMPLATE, open, submission};
 use haldane::dialect::State;
 use haldane::engine::coordination::Coordination;
 use haldane::engine::record::Fact;
 use haldane::engine::verdict::Verdict;
 use haldane::plan::rollout::Deploy;
+use haldane::template::steps::PlannedStep;
+use haldane::time::Span;
+use haldane::units::Probability;
 use haldane::wire::verdict::VerdictDocument;
 use serde_json::Value;
 
@@ -142,6 +145,34 @@ fn steps_by_time_need_nobody() {
     live.replays("a");
 }
 
+/// What a submission says of its steps counts instead of the template's.
+#[test]
+fn a_rollout_can_bring_its_own_steps() {
+    let mut live = Live::new();
+    let planned = |share, minutes| PlannedStep {
+        weight: Probability::new(share).unwrap(),
+        bake: Span::from_s(60 * minutes),
+    };
+    let deploy = Deploy {
+        service: "catalog".to_owned(),
+        planned_steps: vec![planned(0.2, 3), planned(0.25, 10)],
+        ..Deploy::default()
+    };
+    live.submit("a", deploy, Coordination::default());
+    live.until(5);
+    assert_eq!(planned_shares(&live), [0.2, 0.25]);
+    live.step("a", 0.25);
+    live.until(31);
+    let end = live.end("a");
+    assert_eq!(end.verdict, Verdict::Promote, "{}", end.sentence);
+    assert!(end.at.since(START).ms() >= 15 * 60_000, "{}", end.at);
+    live.replays("a");
+}
+
+fn planned_shares(live: &Live) -> Vec<f64> {
+    planned(live).into_iter().map(|(share, _)| share).collect()
+}
+
 const STEPS: &str = "lag: 30s, steps: [{ weight: 5%, bake: 10m }, { weight: 25%, bake: 15m }] }";
 const PATH: &str = "/v1/verdict?template=checkout&service=shop&input.service=shop\
                     &baseline.track=stable&canary.track=canary&deploy.id=d-1";
@@ -233,4 +264,35 @@ async fn a_weight_nobody_planned_is_no_answer() {
         .post("/v1/analyses/a1/step", r#"{"share":0.1,"weight":10}"#)
         .await;
     assert_eq!(share.status, 422, "{share:?}");
+}
+
+#[tokio::test]
+async fn steps_of_a_submission_are_checked_with_their_fields() {
+    let door = open(Setup::default()).await;
+    let steps = |steps: &str| submission(&format!(r#","steps":{steps}"#));
+    let good = r#"[{"weight":5,"bake":"5m"},{"weight":12.5,"bake":"10m"}]"#;
+    let reply = door.post("/v1/analyses", &steps(good)).await;
+    assert_eq!(reply.status, 201, "{reply:?}");
+    let id = reply.json()["id"].as_str().unwrap().to_owned();
+    let whole = door.get(&format!("/v1/analyses/{id}")).await.json();
+    assert_eq!(whole["planned_steps"][1]["share"], 0.125);
+    assert_eq!(whole["planned_steps"][1]["bake"], "10m");
+    for (wrong, field) in [
+        (r#"[{"weight":0,"bake":"5m"}]"#, "steps[0].weight"),
+        (r#"[{"weight":5,"bake":"soon"}]"#, "steps[0].bake"),
+        (
+            r#"[{"weight":25,"bake":"5m"},{"weight":5,"bake":"5m"}]"#,
+            "steps[1].weight",
+        ),
+        (r#"[{"weight":"5","bake":"5m"}]"#, "steps[0].weight"),
+        (r#"[{"share":5,"bake":"5m"}]"#, "steps[0].share"),
+        (
+            r#"[{"weight":5,"bake":"31m"}]"#,
+            "the steps bake for 31m together",
+        ),
+    ] {
+        let reply = door.post("/v1/analyses", &steps(wrong)).await;
+        assert_eq!(reply.status, 422, "{wrong}: {reply:?}");
+        assert!(reply.body.contains(field), "{wrong}: {reply:?}");
+    }
 }

@@ -492,6 +492,8 @@ fn the_sample_has_every_field_a_message_can_have() {
         "deliveries",
         "coordination",
         "steps",
+        "planned_steps",
+        "step",
         "state",
         "word",
     ];

@@ -461,7 +461,7 @@ fn together() -> Vec<(&'static str, Fact)> {
                 mismatch: false,
             }),
             metrics: vec![StepMetric {
-                levels: [Some(0.25), None],
+                levels: [None, None],
                 metric: MetricName::new("errors").unwrap(),
                 baseline: 7,
                 canary: 3,

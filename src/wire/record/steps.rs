@@ -5,7 +5,8 @@ use super::{Damage, checked};
 use crate::ids::MetricName;
 use crate::judge::judgement::{StepFinding, StepMetric};
 use crate::plan::rollout::TrafficStep;
-use crate::time::Timestamp;
+use crate::template::steps::PlannedStep;
+use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use crate::wire::number::Exact;
 use serde::{Deserialize, Serialize};
@@ -35,6 +36,36 @@ impl TryFrom<StepShape> for TrafficStep {
         Ok(Self {
             at: Timestamp::from_ms(shape.at_ms),
             share: checked("traffic share", &share, |v| Probability::new(*v))?,
+        })
+    }
+}
+
+/// A step as planned by its rollout.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct PlannedShape {
+    weight: Exact,
+    bake_ms: i64,
+}
+
+impl From<&PlannedStep> for PlannedShape {
+    fn from(step: &PlannedStep) -> Self {
+        Self {
+            weight: Exact(step.weight.get()),
+            bake_ms: step.bake.ms(),
+        }
+    }
+}
+
+impl TryFrom<PlannedShape> for PlannedStep {
+    type Error = Damage;
+
+    fn try_from(shape: PlannedShape) -> Result<Self, Damage> {
+        let Exact(weight) = shape.weight;
+        let length = |ms: &i64| (*ms >= 0).then(|| Span::from_ms(*ms));
+        Ok(Self {
+            weight: checked("traffic share", &weight, |v| Probability::new(*v))?,
+            bake: checked("bake time", &shape.bake_ms, length)?,
         })
     }
 }

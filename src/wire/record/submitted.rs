@@ -1,7 +1,7 @@
 //! A submission as recorded: what is needed to make the same plan again.
 
 use super::coordination::CoordinationShape;
-use super::steps::StepShape;
+use super::steps::{PlannedShape, StepShape};
 use super::{Damage, bytes, checked, parse};
 use crate::digest::Digest;
 use crate::engine::coordination::Coordination;
@@ -12,6 +12,7 @@ use crate::ids::DeployId;
 use crate::plan::rollout::{Deploy, Rollout, TrafficStep};
 use crate::plan::scope::{Matcher, Scope};
 use crate::secret::Secret;
+use crate::template::steps::PlannedStep;
 use crate::time::{Span, Timestamp};
 use crate::units::Probability;
 use crate::wire::number::Exact;
@@ -57,6 +58,8 @@ struct DeployShape {
     traffic_share: Option<Exact>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     traffic_steps: Vec<StepShape>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    planned_steps: Vec<PlannedShape>,
     traceparent: Option<String>,
 }
 
@@ -210,6 +213,11 @@ impl From<&Deploy> for DeployShape {
             actor: deploy.actor,
             traffic_share: deploy.traffic_share.map(|share| Exact(share.get())),
             traffic_steps: deploy.traffic_steps.iter().map(StepShape::from).collect(),
+            planned_steps: deploy
+                .planned_steps
+                .iter()
+                .map(PlannedShape::from)
+                .collect(),
             traceparent: deploy.traceparent,
         }
     }
@@ -221,6 +229,7 @@ impl TryFrom<DeployShape> for Deploy {
     fn try_from(shape: DeployShape) -> Result<Self, Damage> {
         let id = |text: String| checked("deploy id", text.as_str(), DeployId::new);
         let steps = shape.traffic_steps.into_iter().map(TrafficStep::try_from);
+        let planned = shape.planned_steps.into_iter().map(PlannedStep::try_from);
         let share = |Exact(v)| checked("traffic share", &v, |v| Probability::new(*v));
         Ok(Self {
             id: shape.id.map(id).transpose()?,
@@ -234,6 +243,7 @@ impl TryFrom<DeployShape> for Deploy {
             actor: shape.actor,
             traffic_share: shape.traffic_share.map(share).transpose()?,
             traffic_steps: steps.collect::<Result<_, _>>()?,
+            planned_steps: planned.collect::<Result<_, _>>()?,
             traceparent: shape.traceparent,
         })
     }

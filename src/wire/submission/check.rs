@@ -35,7 +35,8 @@ pub(super) fn check(document: SubmissionDocument) -> Result<CheckedSubmission, V
     let canary = faults.scope("canary", document.canary.as_ref());
     let given = document.baseline.is_some();
     let arms_fault = arms_fault(given, baseline.as_ref(), canary.as_ref());
-    let deploy = faults.deploy(document.deploy);
+    let mut deploy = faults.deploy(document.deploy);
+    deploy.planned_steps = super::steps::check(&document.steps, &mut faults.0);
     let start = document.start.and_then(|text| faults.start(&text));
     let duration = document.duration.and_then(|text| faults.duration(&text));
     let receivers = faults.receivers(document.webhooks);
@@ -242,6 +243,7 @@ impl Faults {
             actor: input.actor,
             traffic_share,
             traffic_steps: Vec::new(),
+            planned_steps: Vec::new(),
             traceparent: input.traceparent,
         }
     }

@@ -3,6 +3,7 @@
 
 mod check;
 mod scope_input;
+mod steps;
 
 pub(crate) use check::is_traceparent;
 pub use scope_input::ScopeInput;
@@ -15,7 +16,7 @@ use crate::plan::scope::Scope;
 use crate::template::Template;
 use crate::template::baseline::BaselineMode;
 use crate::time::{Span, Timestamp};
-use crate::wire::coordination::{ReleaseInput, WaveInput};
+use crate::wire::coordination::{PlannedStepInput, ReleaseInput, WaveInput};
 use crate::wire::problem::FieldProblem;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -88,6 +89,9 @@ pub struct SubmissionDocument {
     /// The wave it belongs to.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub wave: Option<WaveInput>,
+    /// The steps of traffic its controller is going to take; the template's, when absent.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub steps: Vec<PlannedStepInput>,
 }
 
 /// What is being deployed; only the service is required.
@@ -328,6 +332,13 @@ fn locate(body: Value) -> Vec<FieldProblem> {
             }
             ("wave", Value::Object(inner)) => {
                 fields_of::<WaveInput>("wave.", inner, &mut out);
+            }
+            ("steps", Value::Array(items)) => {
+                for (idx, item) in items.into_iter().enumerate() {
+                    if let Value::Object(inner) = item {
+                        fields_of::<PlannedStepInput>(&format!("steps[{idx}]."), inner, &mut out);
+                    }
+                }
             }
             (_, value) => {
                 let alone = std::iter::once((name, value)).collect();
