@@ -174,8 +174,8 @@ impl Client {
             return Ok(Reply(text));
         }
         let message = format!(
-            "{} answered with something that is no document of Haldane's, such as a page to log in; \
-             name the daemon's own address with --server",
+            "{} answered with something that is no document of Haldane's, such as a page to log \
+             in; name the daemon's own address with --server",
             shown_address(&self.server)
         );
         Err((Exit::Unavailable, message))
@@ -433,6 +433,7 @@ mod tests {
 
     #[test]
     fn the_token_goes_nowhere_else() {
+        crate::prometheus::install_crypto();
         let client = Client::new(&DaemonArgs {
             server: "http://127.0.0.1:7070/canary".to_owned(),
             token_file: None,

@@ -85,7 +85,13 @@ pub(crate) async fn until_final(
     let mut watch = Watch::new(waiting.timeout);
     let path = format!("v1/analyses/{}", path_segment(id));
     loop {
-        let poll = POLL.min(watch.left());
+        // The first is answered at once: whoever watches sees that somebody is there.
+        let first = !watch.reached;
+        let poll = if first {
+            Duration::ZERO
+        } else {
+            POLL.min(watch.left())
+        };
         let asked = Instant::now();
         let query = format!("{path}/verdict?as=exit&wait={}s", poll.as_secs());
         match client.get(&query).await {
@@ -97,7 +103,7 @@ pub(crate) async fn until_final(
                     return waiting.ending.verdict(&whole, &document, output);
                 }
                 watch.answered(&document, output);
-                if asked.elapsed() < PAUSE {
+                if !first && asked.elapsed() < PAUSE {
                     // It did not wait: others fill its places.
                     watch.pause().await;
                 }
@@ -108,14 +114,12 @@ pub(crate) async fn until_final(
         if watch.left().is_zero() {
             let limit = waiting.timeout.unwrap_or(Span::ZERO);
             let late = format!("no verdict within --timeout {limit}");
-            return Err(match watch.away {
-                Some(why) => (Exit::Unavailable, format!("{late}; {why}")),
-                None => {
-                    let fault = &watch.source_fault;
-                    let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
-                    (Exit::Inconclusive, message)
-                }
-            });
+            if let Some(why) = watch.away {
+                return Err((Exit::Unavailable, format!("{late}; {why}")));
+            }
+            let fault = &watch.source_fault;
+            let message = format!("{late}{fault}; the analysis goes on, {}", later(id));
+            return Err((Exit::Inconclusive, message));
         }
     }
 }

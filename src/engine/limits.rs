@@ -28,8 +28,9 @@ pub const IGNORED_MAX: u32 = 8;
 /// Source failures recorded between two successes; further ones are retried without a record.
 pub const SOURCE_NOTES_MAX: u32 = 4;
 
-/// Rollbacks watched at a time; of a further one it is recorded that nothing is known. A thousand rollbacks within a quarter
-/// of an hour are an incident of another kind, and the source has better things to answer then.
+/// Rollbacks watched at a time; of a further one it is recorded that nothing is known. A thousand
+/// rollbacks within a quarter of an hour are an incident of another kind, and the source has better
+/// things to answer then.
 pub const WATCHED_MAX: usize = 1_000;
 /// How late the watch of a rollback may go on after a restart; of what is older it is recorded that
 /// nothing is known.

@@ -75,7 +75,8 @@ impl Watching {
 
     fn seen(&mut self, glance: &Glance) {
         let follows = glance.number == self.number().saturating_add(1);
-        // Silence is no health: a window that tells nothing, or was never looked at, breaks the row.
+        // Silence is no health: a window that tells nothing, or that nobody looked at, breaks the
+        // row.
         self.well = match (glance.seen.is_well(), follows) {
             (true, true) => self.well.saturating_add(1),
             (true, false) => 1,

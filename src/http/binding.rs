@@ -213,7 +213,7 @@ mod tests {
         for (text, wanted) in [
             (r#"pod=~"{{name}}-.*""#, r#"pod=~"a[.]b[+]c-.*""#),
             (r#"pod =~ "{{name}}-.*""#, r#"pod =~ "a[.]b[+]c-.*""#),
-            (r#"pod!~`{{name}}`"#, r#"pod!~`a[.]b[+]c`"#),
+            (r"pod!~`{{name}}`", r"pod!~`a[.]b[+]c`"),
             (
                 r#"x=~"\\\"{{ name }}",y='{{name}}'"#,
                 r#"x=~"\\\"a[.]b[+]c",y='a.b+c'"#,

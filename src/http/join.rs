@@ -80,6 +80,9 @@ pub(crate) async fn join(office: &Office, wish: Wish) -> Result<(Arc<View>, bool
 fn repeats(checked: &CheckedSubmission, own_trace: bool, template: &Template, view: &View) -> bool {
     let held = &view.plan.rollout;
     let mut rollout = checked.rollout(held.start);
+    // Steps that were announced since are not part of what was submitted.
+    let steps = &held.deploy.traffic_steps;
+    rollout.deploy.traffic_steps.clone_from(steps);
     if !own_trace {
         rollout
             .deploy

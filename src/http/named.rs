@@ -50,16 +50,20 @@ impl Named<'_> {
         office.desk.readings.newest_of(&self.id)
     }
 
-    /// Whether an analysis was begun as one would be begun now: under the template of the binding,
-    /// and watched only where it would be watched only. What one in shadow says is said to nobody
-    /// who asks for a verdict, and the other way round.
+    /// Whether an analysis is watched only where it would be watched only now. What one in shadow
+    /// says is said to nobody who asks for a verdict, and the other way round.
     pub(crate) fn is_current(&self, office: &Office, view: &View) -> bool {
-        let template = view.plan.template.as_str();
         let shadow = self.binding.submission.shadow;
-        let shadow = shadow.unwrap_or_else(|| office.desk.coordination.shadow(template));
-        let named = self.binding.submission.template.as_deref();
-        let another = named.is_some_and(|name| !name.contains("{{") && name != template);
-        view.coordination.shadow == shadow && !another
+        let policies = &office.desk.coordination;
+        let shadow = shadow.unwrap_or_else(|| policies.shadow(view.plan.template.as_str()));
+        view.coordination.shadow == shadow
+    }
+
+    /// The same, and it is about what the binding stands for now, for those who only look it up.
+    /// Where the caller did not send what the holes need, its name has to do.
+    pub(crate) fn is_own(&self, office: &Office, view: &Arc<View>) -> bool {
+        let same = |checked: CheckedSubmission| same(&checked, Arc::clone(view)).is_ok();
+        self.is_current(office, view) && self.checked().map_or(true, same)
     }
 
     /// What would be submitted.
@@ -112,6 +116,9 @@ impl Named<'_> {
 fn same(checked: &CheckedSubmission, view: Arc<View>) -> Result<Arc<View>, Refused> {
     let mut rollout = checked.rollout(view.plan.rollout.start);
     let held = &view.plan.rollout;
+    // Steps were announced since.
+    let steps = &held.deploy.traffic_steps;
+    rollout.deploy.traffic_steps.clone_from(steps);
     rollout
         .deploy
         .traceparent

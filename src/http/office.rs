@@ -161,7 +161,8 @@ pub(crate) fn refusal(id: &AnalysisId, refusal: &Refusal) -> Refused {
             Code::KeyConflict,
             format!(
                 "analysis {holder} was submitted with this key and another plan; send another \
-                 Idempotency-Key or deploy.id, or the same template, scopes, inputs, deploy and start"
+                 Idempotency-Key or deploy.id, or the same template, scopes, inputs, deploy and \
+                 start"
             ),
         ),
         Refusal::Busy { holder } => Refused::new(

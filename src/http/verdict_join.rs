@@ -162,7 +162,7 @@ fn digest(query: &Query, body: &[u8]) -> String {
     let canonical = about.fold(Canonical::new(), |all, (name, value)| {
         all.text(name).text(value)
     });
-    let body = String::from_utf8_lossy(body);
+    let body = Digest::of(body).to_string();
     canonical.text(&body).digest().to_string()
 }
 
@@ -259,8 +259,12 @@ fn by_binding(office: &Office, query: &Query, name: &str) -> Result<CheckedSubmi
     let binding = bound(office, name)?;
     let mut values = Values::new();
     for (name, value) in query.all() {
-        let hole = name.strip_prefix("input.").unwrap_or(name);
-        values.insert(hole.to_owned(), value.to_owned());
+        let given = name.strip_prefix("input.");
+        if let Some(hole) = given.filter(|hole| !binding.has_hole(hole)) {
+            let why = format!("binding {} has no hole {{{{{hole}}}}}", binding.name);
+            return Err(bad(name, &why));
+        }
+        values.insert(given.unwrap_or(name).to_owned(), value.to_owned());
     }
     name_after_service(&mut values);
     let mut filled = binding.clone();

@@ -5,7 +5,7 @@
 use crate::chart::{Cell, Looks, date_time, escaped, looks};
 use crate::report::figures::{about, percent, rounded};
 use crate::report::plots::instant;
-use crate::report::sections::{moment, tag};
+use crate::report::sections::{moment, pair, tag};
 use crate::report::spoken;
 use crate::time::{Span, Timestamp};
 use crate::units::trim_number;
@@ -36,6 +36,9 @@ pub(super) fn section(report: &ReportDocument, out: &mut String) {
     }
     measured(after, out);
     course(report, after, out);
+    if let Some(last) = &after.last_good {
+        good(last, out);
+    }
     out.push_str("</section>\n");
 }
 
@@ -51,6 +54,14 @@ pub(super) fn lines(report: &ReportDocument) -> Vec<String> {
     let mut out: Vec<String> = steps(report, after).into_iter().map(step).collect();
     let recovery = after.recovery.as_ref();
     out.extend(recovery.and_then(|r| r.detail.clone()));
+    if let Some(good) = &after.last_good {
+        let names = names(good).into_iter();
+        let names = names.filter_map(|(name, value)| Some(format!("{name} {}", value?)));
+        out.push(format!(
+            "Last good is {}",
+            names.collect::<Vec<_>>().join(", ")
+        ));
+    }
     for figure in recovery.map(|r| r.figures.as_slice()).unwrap_or_default() {
         let [canary, baseline, limit] = numbers(figure);
         out.push(format!(
@@ -113,24 +124,51 @@ fn acknowledged(report: &ReportDocument, after: &AftermathDocument) -> String {
     format!("{time}{late}, by {by}")
 }
 
+/// The names of what was good, in the order in which people look for them.
+fn names(good: &GoodDocument) -> [(&'static str, Option<&String>); 5] {
+    [
+        ("revision", good.revision.as_ref()),
+        ("commit", good.commit.as_ref()),
+        ("artefact", good.artifact_digest.as_ref()),
+        ("deploy", good.deploy.as_ref()),
+        ("analysis", Some(&good.analysis)),
+    ]
+}
+
 fn named(good: &GoodDocument) -> String {
-    let names = [
-        good.revision.clone(),
-        good.commit
-            .as_ref()
-            .map(|commit| format!("commit {commit}")),
-        good.artifact_digest.clone(),
-        good.deploy.as_ref().map(|id| format!("deploy {id}")),
-    ];
-    let names: Vec<String> = names.into_iter().flatten().collect();
-    let at =
-        Timestamp::parse(&good.promoted_at).map_or_else(|| good.promoted_at.clone(), date_time);
-    let analysis = &good.analysis;
-    if names.is_empty() {
-        format!("promoted {at} by analysis {analysis}")
+    let first = names(good)
+        .into_iter()
+        .find_map(|(name, value)| Some((name, value?)));
+    let (name, value) = first.unwrap_or(("analysis", &good.analysis));
+    let name = if name == "revision" {
+        String::new()
     } else {
-        format!("{}, promoted {at}", names.join(", "))
+        format!("{name} ")
+    };
+    format!("{name}{value}, promoted {}", promoted(good))
+}
+
+fn promoted(good: &GoodDocument) -> String {
+    Timestamp::parse(&good.promoted_at).map_or_else(|| good.promoted_at.clone(), date_time)
+}
+
+/// Every name of it, for whoever has to bring it back.
+fn good(good: &GoodDocument, out: &mut String) {
+    let place = [
+        Some(&good.service),
+        good.environment.as_ref(),
+        good.region.as_ref(),
+    ];
+    let place: Vec<&str> = place.into_iter().flatten().map(String::as_str).collect();
+    out.push_str("<h3>Last good</h3>\n<dl class=\"pairs\">\n");
+    pair("place", &place.join(", "), out);
+    for (name, value) in names(good) {
+        if let Some(value) = value {
+            pair(name, value, out);
+        }
     }
+    pair("promoted", &promoted(good), out);
+    out.push_str("</dl>\n");
 }
 
 /// With a capital and a full stop, as on the rest of the page.

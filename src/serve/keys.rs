@@ -21,8 +21,22 @@ pub(crate) struct Keys {
     pub(crate) named: BTreeMap<String, Vec<SigningKey>>,
 }
 
+/// The `source` of every event is a URI reference (CloudEvents 1.0, RFC 3986 section 2), or
+/// receivers refuse them all.
+fn check_source(source: &str) -> Result<(), String> {
+    let legal = |c: char| c.is_ascii_alphanumeric() || "-._~:/?#[]@!$&'()*+,;=%".contains(c);
+    if !source.is_empty() && source.chars().all(legal) {
+        return Ok(());
+    }
+    Err(format!(
+        "webhooks.source: `{source}` is no URI reference; write haldane, or \
+         https://haldane.example.org"
+    ))
+}
+
 /// Reads and parses every key.
 pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
+    check_source(&config.source)?;
     let default = list("webhooks.key", config.key.as_slice())?;
     let mut named = BTreeMap::new();
     for (name, written) in &config.keys {

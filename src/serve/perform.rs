@@ -248,7 +248,7 @@ impl Performer {
 
     /// Reads what a message said, from the log.
     fn rebuild(&self, id: AnalysisId, delivery: DeliveryId) {
-        self.from_log(move |store| {
+        self.read_log(move |store| {
             let said = letters::said(store, &id, &delivery);
             Event::Rebuilt { delivery, said }
         });
@@ -256,7 +256,7 @@ impl Performer {
 
     /// Reads the analysis of a message, from the log.
     fn recall(&self, ticket: Ticket, delivery: DeliveryId, author: String) {
-        self.from_log(move |store| {
+        self.read_log(move |store| {
             let found = letters::found(store, &delivery);
             Event::Recalled {
                 ticket,
@@ -268,7 +268,7 @@ impl Performer {
     }
 
     /// Work on the log that ends in an event; as many at once as recordings, which are as large.
-    fn from_log(&self, work: impl FnOnce(&Store) -> Event + Send + 'static) {
+    fn read_log(&self, work: impl FnOnce(&Store) -> Event + Send + 'static) {
         let (store, places) = (self.store.clone(), self.recordings.clone());
         let events = self.events.clone();
         self.tasks.spawn(async move {

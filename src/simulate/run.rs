@@ -493,8 +493,12 @@ impl<'a> World<'a> {
                     }
                 }
                 // Nobody hears of anything here, so nobody wants it once more.
-                Effect::Rebuild { .. } | Effect::Recall { .. } => {}
-                Effect::Send(_) | Effect::Good(_) | Effect::Forget(_) | Effect::Freezes(_) => {}
+                Effect::Send(_)
+                | Effect::Rebuild { .. }
+                | Effect::Recall { .. }
+                | Effect::Good(_)
+                | Effect::Forget(_)
+                | Effect::Freezes(_) => {}
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! What a templated webhook sends, and when it has succeeded.
 
 use super::sender::{EXTRA_HEADERS_MAX, RESERVED};
+use crate::secret::Secret;
 use reqwest::Method;
 use reqwest::header::{HeaderMap, HeaderName, HeaderValue};
 use serde_json::Value;
@@ -96,6 +97,8 @@ pub struct Call {
     pub(super) headers: HeaderMap,
     /// When it is done.
     pub(super) success: Success,
+    /// What an answer may say back to us, and nobody else is to read.
+    hidden: Vec<Secret>,
 }
 
 impl Call {
@@ -153,7 +156,26 @@ impl Call {
             method,
             headers: out,
             success,
+            hidden: Vec::new(),
         })
+    }
+
+    /// The same with secrets that its message has in it.
+    #[must_use]
+    pub fn hiding(self, hidden: Vec<Secret>) -> Self {
+        Self { hidden, ..self }
+    }
+
+    /// A text of the other side without the secrets it was told: it ends up in the decision log.
+    pub(super) fn hide(&self, text: &str) -> String {
+        let mut out = text.to_owned();
+        for secret in &self.hidden {
+            let told = secret.expose();
+            if !told.is_empty() {
+                out = out.replace(told, "***");
+            }
+        }
+        out
     }
 }
 

@@ -184,10 +184,8 @@ impl Sender {
                 request.headers_mut().insert(name, value.clone());
             }
         }
-        let usual = Success::default();
-        let success = call.map_or(&usual, |call| &call.success);
         match self.client.execute(request).await {
-            Ok(response) => self.sort_response(response, message.at, success).await,
+            Ok(response) => self.sort_response(response, message.at, call).await,
             Err(error) => sort_failure(&error, message.url, self.timeout),
         }
     }
@@ -196,8 +194,10 @@ impl Sender {
         &self,
         mut response: Response,
         at: Timestamp,
-        success: &Success,
+        call: Option<&Call>,
     ) -> Reply {
+        let usual = Success::default();
+        let success = call.map_or(&usual, |call| &call.success);
         let status = response.status().as_u16();
         let wait = response.headers().get(RETRY_AFTER);
         let wait = wait.and_then(|value| value.to_str().ok());
@@ -206,7 +206,7 @@ impl Sender {
             status,
             retry_after,
             kind,
-            detail: one_line(detail),
+            detail: one_line(&call.map_or_else(|| detail.to_owned(), |call| call.hide(detail))),
         };
         if success.takes(status) {
             if !success.reads() {

@@ -223,6 +223,7 @@ impl Template {
         let (method, success) = (self.method.clone(), self.success.clone());
         let call = Call::new(method, &headers, &self.content_type, success)
             .map_err(|why| ("headers".to_owned(), why))?;
+        let call = call.hiding(self.secrets.values().cloned().collect());
         Ok(Filled { url, body, call })
     }
 }

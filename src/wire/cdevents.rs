@@ -200,11 +200,12 @@ fn case_event(told: &Told<'_>, idx: usize, metric: &MetricDocument) -> Value {
     event
 }
 
-/// What has no word in the vocabulary (CDEvents, custom events).
+/// What has no word in the vocabulary (CDEvents, custom events). Their schema takes letters only in
+/// the last part of a type's name.
 fn custom(told: &Told<'_>) -> Value {
     let kind = format!(
         "dev.cdeventsx.haldane-analysis.{}.0.1.0",
-        told.moment.word().replace('_', "-")
+        told.moment.word().replace('_', "")
     );
     let content = json!({ "environment": environment(told.view), "reason": told.view.sentence });
     carried(told, (SPEC, &kind), told.view.id.as_str(), &content)

@@ -81,7 +81,7 @@ pub enum Given {
     Inconclusive,
     /// Submitted and under way.
     Pending,
-    /// Under way and held back, which nobody can bring about from outside: the case is skipped.
+    /// Under way and held back, by a freeze of its service.
     Held,
     /// There is none with this id.
     Unknown,

@@ -382,7 +382,7 @@ async fn who_answers_without_being_haldane_is_named() {
     for (args, part) in [
         (&["status"][..], "no document of Haldane's"),
         (&["status", "a"], "a redirect to https://login.example/"),
-        (&["report", "a"], "a redirect to https://login.example/"),
+        (&["report", "a"], "404 Not Found without a reason"),
         (
             &["cancel", "a", "--reason", "b"],
             "404 Not Found without a reason",

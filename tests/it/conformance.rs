@@ -206,10 +206,8 @@ async fn a_fault_leaves_nothing_under_way_and_the_token_stays_here() {
 #[tokio::test]
 async fn a_template_that_needs_an_input_is_refused() {
     let site = site();
-    site.template(
-        "web",
-        &TEMPLATE.replace("spec:", "spec:\n  inputs: { service: {} }"),
-    );
+    let needs = TEMPLATE.replace("spec:", "spec:\n  inputs: { service: {} }");
+    site.template("web", &needs.replace("name: conformance", "name: web"));
     let daemon = site.start().await;
     for (name, part) in [
         ("web", "--template `web` needs the input `service`"),

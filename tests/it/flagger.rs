@@ -320,11 +320,80 @@ async fn a_shadow_is_not_taken_for_a_verdict() {
     ] {
         is(&door, word, status).await;
     }
+    // The gates say to go on; the whole document, and `as=exit` beside its word, say what is true.
+    for (path, field, value) in [
+        ("/verdict", "verdict", "promote"),
+        ("/verdict", "state", "promote"),
+        ("/verdict?as=exit", "verdict", "rollback"),
+        ("/verdict?as=exit", "word", "go"),
+        ("", "verdict", "rollback"),
+    ] {
+        let reply = door.get(&format!("/v1/analyses/{id}{path}")).await;
+        let document = reply.json();
+        assert_eq!(document[field], value, "{path} {document}");
+        assert_eq!(document["shadow"], true, "{path} {document}");
+    }
     // Once verdicts count, this one does not: it was found while nobody listened.
     assert_eq!(newest(&door).await, id);
     door.publish(&id, watched(false));
     is(&door, "confirm-rollout", 200).await;
     is(&door, "rollback", 409).await;
+}
+
+/// A step that somebody announces does not make another rollout of it.
+#[tokio::test]
+async fn steps_of_traffic_leave_it_the_same() {
+    let site = site();
+    let daemon = site.start().await;
+    let post = async |path: &str, body: &Value| {
+        let url = format!("{}{path}", daemon.url());
+        let sent = crate::support::daemon::client().post(url).json(body);
+        sent.send().await.unwrap().status().as_u16()
+    };
+    let hook = payload("Progressing");
+    let rollout = "/flagger/rollout/conformance";
+    let submission = json!({
+        "template": "conformance", "baseline": { "a": "b" }, "canary": { "a": "c" },
+        "deploy": { "service": "other", "id": "d-1" },
+    });
+    assert_eq!(post(rollout, &hook).await, 200);
+    assert_eq!(post("/v1/analyses", &submission).await, 201);
+    let list = daemon.get("/v1/analyses").await.unwrap().body;
+    for one in list["analyses"].as_array().unwrap() {
+        let id = one["id"].as_str().unwrap();
+        let step = format!("/v1/analyses/{id}/step");
+        assert_eq!(post(&step, &json!({ "share": 0.25 })).await, 200);
+    }
+    assert_eq!(post(rollout, &hook).await, 200);
+    let traffic = "/flagger/confirm-traffic-increase/conformance";
+    assert_eq!(post(traffic, &hook).await, 200);
+    assert_eq!(post("/v1/analyses", &submission).await, 200, "a repeat");
+    daemon.stop().await;
+}
+
+/// The binding was changed since: what was analysed then is not what is rolled out now.
+#[tokio::test]
+async fn a_changed_binding_is_another_rollout() {
+    let door = door(Mood::Willing).await;
+    is(&door, "rollout", 200).await;
+    let id = newest(&door).await;
+    for verdict in [Verdict::Promote, Verdict::Rollback] {
+        door.publish(&id, |view| {
+            let mut plan = Plan::clone(&view.plan);
+            plan.rollout.inputs = [("service".to_owned(), "old".to_owned())].into();
+            let view = View {
+                plan: plan.into(),
+                ..view
+            };
+            concluded(&view, verdict, None)
+        });
+        for word in ["confirm-promotion", "confirm-traffic-increase"] {
+            let why = is(&door, word, 409).await;
+            assert!(why.contains("other arms or inputs"), "{why}");
+        }
+        is(&door, "rollback", 409).await;
+        is(&door, "rollout", 409).await;
+    }
 }
 
 #[tokio::test]
@@ -498,6 +567,21 @@ async fn policies_and_restarts() {
     let verdict = json!({ "verdict": "inconclusive", "reason": "x", "author": "ada" });
     let path = format!("/v1/analyses/{id}/override");
     assert_eq!(daemon.post(&path, &verdict).await.status, 200);
+    // A cancellation is no end of that kind.
+    let mut other = body.clone();
+    other["checksum"] = json!("1");
+    let ask_other = async |path: &str| {
+        let url = format!("{}{path}", daemon.url());
+        let sent = crate::support::daemon::client().post(url).json(&other);
+        sent.send().await.unwrap().status().as_u16()
+    };
+    assert_eq!(ask_other("/flagger/rollout/conformance").await, 200);
+    let list = daemon.get("/v1/analyses").await.unwrap().body;
+    let other_id = list["analyses"][0]["id"].as_str().unwrap();
+    let why = json!({ "reason": "x", "author": "ada" });
+    let path = format!("/v1/analyses/{other_id}/cancel");
+    assert_eq!(daemon.post(&path, &why).await.status, 200);
+    assert_eq!(ask_other("/flagger/rollback/conformance").await, 409);
     assert_eq!(ask(&daemon, "/gate/open").await, 202);
     assert_eq!(ask(&daemon, "/gate/check").await, 200);
     assert_eq!(ask(&daemon, "/flagger/rollout/conformance").await, 409);

@@ -209,6 +209,11 @@ async fn lists_of_secrets_are_neither_empty_nor_endless() {
         ("github.secrets", 9, "github.secrets: 9 secrets; at most 8"),
         ("webhooks.key", 0, "an empty list would sign nothing"),
         (
+            "webhooks.source",
+            0,
+            "webhooks.source: `a b` is no URI reference",
+        ),
+        (
             "webhooks.keys",
             0,
             "webhooks.keys.argo: an empty list would sign nothing",
@@ -218,6 +223,8 @@ async fn lists_of_secrets_are_neither_empty_nor_endless() {
         let list = format!("[{}]", vec![one(&site); value].join(", "));
         let list = if name == "webhooks.keys" {
             format!("{{ argo = {list} }}")
+        } else if name == "webhooks.source" {
+            "a b".to_owned()
         } else {
             list
         };

@@ -83,6 +83,8 @@ pub(crate) struct Door {
     pub(crate) asked: Arc<Mutex<Vec<Asked>>>,
     pub(crate) clock: Arc<AtomicI64>,
     pub(crate) templates: haldane::http::Templates,
+    /// How often records were read.
+    pub(crate) reads: Arc<AtomicU64>,
     pub(crate) server: JoinHandle<()>,
     pub(crate) driver: JoinHandle<()>,
 }
@@ -182,12 +184,14 @@ pub(crate) async fn open(setup: Setup) -> Door {
         kayenta: Arc::default(),
     };
     let asked = Arc::new(Mutex::new(Vec::new()));
+    let reads = Arc::new(AtomicU64::new(0));
     let driver = Driver {
         mood: setup.mood,
         submissions_max: setup.submissions_max,
         readings: readings.clone(),
         papers: papers.clone(),
         asked: asked.clone(),
+        reads: reads.clone(),
         keys: BTreeMap::new(),
         mute: Vec::new(),
     };
@@ -197,6 +201,7 @@ pub(crate) async fn open(setup: Setup) -> Door {
         papers,
         health,
         asked,
+        reads,
         clock,
         templates,
         driver: tokio::spawn(driver.run(questions)),
@@ -215,6 +220,7 @@ struct Driver {
     readings: Readings,
     papers: Papers,
     asked: Arc<Mutex<Vec<Asked>>>,
+    reads: Arc<AtomicU64>,
     keys: BTreeMap<String, AnalysisId>,
     /// Questions that are never answered, kept so that their askers wait.
     mute: Vec<Ask>,
@@ -322,6 +328,7 @@ impl Driver {
                     let _ = reply.send(self.kept(&change));
                 }
                 Ask::Records { reply, .. } => {
+                    self.reads.fetch_add(1, Ordering::SeqCst);
                     let down = self.mood == Mood::StoreDown;
                     let _ = reply.send(if down {
                         Err("the disk is on fire".to_owned())

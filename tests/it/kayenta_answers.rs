@@ -203,14 +203,12 @@ async fn lost_thresholds_fail_safe() {
         let one = format!("/kayenta/canary/{execution}");
         let score = async || {
             let said = door.get(&one).await.json();
-            said["result"]["judgeResult"]["score"]["score"]
-                .as_f64()
-                .unwrap()
+            said["result"]["judgeResult"]["score"]["score"].clone()
         };
         let told = score().await;
         let paper = door.papers.get("kayenta.execution", &execution).unwrap();
         door.papers.apply(&Change::Remove(paper.clone()));
-        assert_eq!(score().await, wanted, "{verdict:?}");
+        assert_eq!(score().await, json!(wanted), "{verdict:?}");
         // What was told of the other paper is not told of none, nor the other way round.
         door.papers.apply(&Change::Keep(paper));
         assert_eq!(score().await, told, "{verdict:?}");
@@ -279,4 +277,28 @@ async fn papers_have_a_limit_of_bytes() {
     door.papers.apply(&Change::Remove(huge));
     assert_eq!(door.papers.bytes(), before);
     assert_eq!(post(&door, &path, &hour()).await.status, 200);
+}
+
+/// A result is made once, whoever asks for it and however often.
+#[tokio::test]
+async fn a_final_answer_is_made_once() {
+    let door = open(Setup::default()).await;
+    let config_id = kept(&door, &config()).await;
+    let execution = started(&door, &format!("/kayenta/canary/{config_id}"), &hour()).await;
+    let one = format!("/kayenta/canary/{execution}");
+    let reads = || door.reads.load(std::sync::atomic::Ordering::SeqCst);
+    for _ in 0..3 {
+        assert_eq!(door.get(&one).await.json()["complete"], false);
+    }
+    assert_eq!(reads(), 0, "what is under way has no result");
+    door.conclude(&execution, Verdict::Promote);
+    let said = door.get(&one).await.body;
+    for _ in 0..3 {
+        assert_eq!(door.get(&one).await.body, said);
+    }
+    let alone = format!("/kayenta/canaryJudgeResult/{execution}");
+    assert_eq!(door.get(&alone).await.status, 200);
+    let list = door.get("/kayenta/canary/executions").await.json();
+    assert_eq!(list[0]["pipelineId"], *execution);
+    assert_eq!(reads(), 1);
 }

@@ -130,6 +130,9 @@ async fn a_lifetime_that_cannot_be_is_refused() {
         body["executionRequest"]["scopes"][0]["controlOffsetInMinutes"] = minutes;
         body
     };
+    let mut twice = with(&config(), json!({ "lifetimeDurationMins": 60 }));
+    let scopes = twice["executionRequest"]["scopes"].as_array_mut().unwrap();
+    scopes.push(scopes[0].clone());
     for (body, part) in [
         (with(&config(), json!({})), "lifetimeDurationMins"),
         (
@@ -179,6 +182,7 @@ async fn a_lifetime_that_cannot_be_is_refused() {
         (offset(json!(1e15)), "controlOffsetInMinutes must be"),
         (offset(json!("a day")), "controlOffsetInMinutes must be"),
         (offset(json!(90)), "begins 1h30m earlier"),
+        (twice, "scope default is given twice"),
     ] {
         refused(&post(&door, path, &body).await, 400, &[part]);
     }

@@ -13,6 +13,7 @@
 )]
 mod bad_input;
 mod baseline_modes;
+mod cdevents_published;
 mod chart;
 mod judge_absence;
 mod judge_background;
@@ -107,6 +108,7 @@ mod kayenta_vectors;
 mod kill;
 mod lint_live;
 mod look_spending;
+mod lost_source;
 mod prom;
 mod prometheus_decode;
 mod prometheus_faults;

@@ -1,12 +1,16 @@
 //! `/prom` with a binding: only what the binding leads to is answered, however alike another
 //! analysis looks; and what cannot be understood is refused.
 
-use crate::http_fixture::{Door, Mood, Reply, Setup, TEMPLATE, open};
+use crate::http_fixture::{Door, Mood, NOW, Reply, Setup, TEMPLATE, concluded, open};
 use crate::spinnaker::{binding, door};
 use haldane::engine::verdict::Verdict;
+use haldane::engine::view::View;
 use haldane::http::Binding;
+use haldane::judge::judgement::{Judgement, Outcome};
+use haldane::units::Score;
 use haldane::wire::submission::{DeployInput, ScopeInput, SubmissionDocument};
 use serde_json::{Value, json};
+use std::sync::Arc;
 
 /// What the binding `shop` makes of the service `shop`, as anybody may submit it.
 fn alike() -> Value {
@@ -51,8 +55,8 @@ async fn what_only_looks_alike_answers_for_nobody() {
     inline.as_object_mut().unwrap().remove("template");
     inline["template_inline"] = json!(lax);
     let unlike = [
-        ("/baseline", json!(r#"pod=~"shop-[0-9a-f]+-.*",x="y""#)),
-        ("/canary", json!(r#"pod=~"shop-primary-.*",x="y""#)),
+        ("/baseline", json!(r#"pod=~"shop-primary-.*",x="y""#)),
+        ("/canary", json!(r#"pod=~"shop-[0-9a-f]+-.*",x="y""#)),
         ("/inputs/service", json!("cart")),
         ("/shadow", json!(true)),
         ("/deploy/environment", json!("staging")),
@@ -84,7 +88,7 @@ async fn what_only_looks_alike_answers_for_nobody() {
         assert_ne!(id, Some(own.clone()), "{query}");
     }
     // Under another text of the template nothing was analysed yet.
-    door.edit(&lax);
+    door.edit(&TEMPLATE.replace("relative: 10%", "relative: 12%"));
     assert_eq!(found(&door, QUERY).await, None);
 }
 
@@ -122,8 +126,11 @@ async fn a_label_of_a_binding_is_one_of_its_holes() {
     let other = all.replace("prod", "staging");
     assert_eq!(found(&door, &query(&other)).await, None);
     for (labels, words) in [
-        (format!("{all},hsah=\"1\""), "label hsah is unknown"),
-        (format!("{all},checksum=\"1\""), "label checksum is unknown"),
+        (format!("{all},hsah=\"1\""), "label \"hsah\" is unknown"),
+        (
+            format!("{all},checksum=\"1\""),
+            "label \"checksum\" is unknown",
+        ),
         (all.replace("hash=", "hash=~"), "label hash fills a hole"),
         (
             all.replace("namespace=", "namespace=~"),
@@ -140,13 +147,47 @@ async fn a_label_of_a_binding_is_one_of_its_holes() {
         ),
         (
             all.replace("binding=", "bindin="),
-            "label bindin is unknown",
+            "label \"bindin\" is unknown",
         ),
     ] {
         let reply = asked(&door, &query(&labels)).await;
         assert_eq!(reply.status, 400, "{labels}: {reply:?}");
         let error = reply.json()["error"].as_str().unwrap().to_owned();
         assert!(error.contains(words), "{labels}: {error}");
+    }
+}
+
+/// Who must go on whatever the evidence says is not held by a threshold on the score.
+#[tokio::test]
+async fn a_score_does_not_contradict_a_person_or_a_shadow() {
+    let door = door(Mood::Willing).await;
+    let mut shadow = alike();
+    shadow["shadow"] = json!(true);
+    for (body, author, verdict, wanted) in [
+        (alike(), None, Verdict::Promote, "60"),
+        (alike(), Some("ada"), Verdict::Promote, "100"),
+        (alike(), None, Verdict::Rollback, "49"),
+        (alike(), Some("ada"), Verdict::Rollback, "49"),
+        (shadow, None, Verdict::Rollback, "100"),
+    ] {
+        let id = door.submitted(&body.to_string()).await;
+        door.publish(&id, |view| View {
+            judgement: Some(Arc::new(Judgement {
+                look: 1,
+                covered_to: NOW,
+                findings: Vec::new(),
+                objectives: Vec::new(),
+                traffic: None,
+                steps: Vec::new(),
+                suspect: Vec::new(),
+                score: Score::new(60),
+                outcome: Outcome::NoData,
+            })),
+            ..concluded(&view, verdict, author)
+        });
+        let reply = asked(&door, &format!("haldane_score{{id=\"{id}\"}}")).await;
+        let value = reply.json()["data"]["result"][0]["value"][1].clone();
+        assert_eq!(value, json!(wanted), "{author:?} {verdict:?} {reply:?}");
     }
 }
 

@@ -54,7 +54,7 @@ async fn a_difference_is_an_exit_code() {
     said.check(
         1,
         &[
-            "differs from what was recorded in 1 places",
+            "differs from what was recorded in 1 place",
             "verdict: promote -> rollback",
         ],
     );

@@ -126,6 +126,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
     spec["notify"] = json!([{ "webhook": "pager" }]);
     spec["schedule"]["steps"] = json!([{ "weight": "5%", "bake": "1m" }]);
     spec["history"] = json!({ "lookback": "1h" });
+    spec["recovery"] = json!({ "for": "5m" });
     spec["baseline"] = json!({ "mode": "before" });
     spec["on_inconclusive"] = json!({ "undecided": "hold" });
     spec["judge"]["method"] = json!("kayenta");
@@ -156,6 +157,7 @@ fn every_field_of_the_parser_is_in_the_schema() {
         ("/spec/objectives/0/rungs/0", "Rung"),
         ("/spec/traffic", "Traffic"),
         ("/spec/history", "History"),
+        ("/spec/recovery", "Recovery"),
         ("/spec/baseline", "Baseline"),
         ("/spec/on_inconclusive", "ByReason"),
         ("/spec/notify/0", "Notify"),

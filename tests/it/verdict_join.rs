@@ -118,9 +118,14 @@ async fn a_binding_is_filled_by_what_is_asked() {
     for (path, status, part) in [
         ("/v1/verdict?binding=shop&service=cart", 422, "{{hash}}"),
         (
+            "/v1/verdict?binding=shop&service=cart&input.hash=1&input.hsah=2",
+            400,
+            "no hole {{hsah}}",
+        ),
+        (
             "/v1/verdict?binding=shop&service=cart&input.hash=",
             422,
-            "1 to 253",
+            "{{hash}}",
         ),
         (
             "/v1/verdict?binding=shop&service=cart&input.hash=1&deploy.id=flagger:shop:a/b:1",

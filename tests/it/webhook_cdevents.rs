@@ -242,7 +242,7 @@ fn what_has_no_word_there_is_a_custom_event() {
             ),
             (
                 Moment::RollbackIneffective,
-                "dev.cdeventsx.haldane-analysis.rollback-ineffective.0.1.0",
+                "dev.cdeventsx.haldane-analysis.rollbackineffective.0.1.0",
             ),
         ] {
             assert_eq!(check(&told(make, moment, at, "haldane")).ty(), kind);

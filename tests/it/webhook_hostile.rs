@@ -231,3 +231,39 @@ async fn an_answer_is_read_to_its_end_or_repeats_nothing() {
     let reply = called(say("200 OK", "", "{\"state\":\"off\"}")).await;
     assert_eq!(reply.disposition(), Disposition::Retry { after: None });
 }
+
+#[tokio::test]
+async fn a_secret_that_comes_back_is_not_written_down() {
+    let policy = Policy {
+        allow_private: true,
+        ..Policy::default()
+    };
+    let sender = Sender::new(Options {
+        policy,
+        ..Options::default()
+    })
+    .unwrap();
+    let echo = "you sent Bearer hunter2 and hunter2";
+    let to = Receiver::start("127.0.0.1:0", say("400 Bad Request", "", echo)).await;
+    let filled = read(
+        "",
+        "{\"k\": {{ secret.token }}}",
+        "application/json",
+        Success::default(),
+    );
+    let filled = filled.unwrap().fill(&told("shop")).unwrap();
+    let url = to.url("127.0.0.1");
+    let message = Message {
+        url: &url,
+        id: "msg_1",
+        at: Timestamp::from_s(1_767_323_045),
+        body: &filled.body,
+        secrets: &[],
+        headers: &[],
+    };
+    let reply = sender.call(message, &filled.call).await;
+    assert_eq!(
+        reply.to_string(),
+        "answered 400: you sent Bearer *** and ***"
+    );
+}

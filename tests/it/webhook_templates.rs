@@ -410,9 +410,15 @@ fn further_facts() -> Value {
         "source_fault": "no answer in time", "next_look_at": "2026-01-02T03:05:05Z",
         "metrics_left_out": 3, "shadow": true,
         "acknowledged_at": "2026-03-01T12:11:04Z", "acknowledged_by": "ada",
+        "acknowledged_after_ms": 64_000, "acknowledge_by": "2026-03-01T12:12:00Z",
         "recovery": {
             "state": "watching", "until": "2026-03-01T12:41:01Z", "seen": "burning",
-            "detail": "latency_p99 is still worse", "ended_at": "2026-03-01T12:41:01Z"
+            "detail": "latency_p99 is still worse", "ended_at": "2026-03-01T12:41:01Z",
+            "after_ms": 1_861_000, "by": "comparison",
+            "figures": [{
+                "of": "latency_p99", "by": "comparison", "canary": 0.31, "baseline": 0.25,
+                "limit": { "relative": 0.1 }, "n": 240
+            }]
         },
         "last_good": {
             "service": "checkout", "environment": "production", "region": "eu-west-1",

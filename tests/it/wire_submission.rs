@@ -180,7 +180,7 @@ fn every_fault_names_its_field_and_the_way_out() {
         (
             "/deploy/id",
             json!("github:api.github.com:acme/shop:77:1"),
-            "choose another name",
+            "deploy.id: \"github:api.github.com:acme/shop:77:1\" begins with one of",
         ),
         (
             "/deploy/traffic_share",

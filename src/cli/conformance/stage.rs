@@ -8,8 +8,12 @@ use crate::http::wire::{
     AnalysisList, CancelInput, OverrideInput, SubmittedDocument, path_segment,
 };
 use crate::wire::conformance::{Case, Given, Request, Step};
+use crate::wire::coordination::{FreezeDocument, FreezeInput, LiftInput};
 use crate::wire::submission::{DeployInput, ScopeInput, SubmissionDocument};
 use std::collections::BTreeMap;
+
+/// How long a freeze lasts that nobody lifts, because the run was broken off.
+const FREEZE: &str = "10m";
 
 /// Said in the decision log.
 const REASON: &str = "a conformance case wants it so";
@@ -31,9 +35,6 @@ pub(crate) struct Setting {
 impl Setting {
     /// Why a case cannot be run with it.
     pub(crate) fn lacks(&self, case: &Case) -> Option<String> {
-        if case.given == Given::Held {
-            return Some("nothing from outside makes a hold".to_owned());
-        }
         let lacking = |need: &&String| match need.as_str() {
             "binding" => self.binding.is_none(),
             "template" => self.template.is_none(),
@@ -75,6 +76,7 @@ pub(crate) struct Stage<'a> {
     client: &'a Client,
     pub(crate) values: Values,
     signed: bool,
+    freeze: Option<String>,
 }
 
 impl<'a> Stage<'a> {
@@ -84,12 +86,16 @@ impl<'a> Stage<'a> {
             client,
             values: setting.values(run, number),
             signed: setting.token.is_some(),
+            freeze: None,
         }
     }
 
     /// Brings the analysis of `case` into its state. The inner error is the daemon's difference;
     /// the outer one ends the run, once the stage is cleared.
     pub(crate) async fn set(&mut self, case: &Case) -> Result<Result<(), String>, Fault> {
+        if case.given == Given::Held {
+            self.freeze().await?; // before the submission, which is then held from its first answer
+        }
         for step in &case.first {
             if let Err(why) = self.step(step).await? {
                 return Ok(Err(format!("first: {why}")));
@@ -126,6 +132,24 @@ impl<'a> Stage<'a> {
         Ok(Ok(()))
     }
 
+    async fn freeze(&mut self) -> Result<(), Fault> {
+        let body = body(&FreezeInput {
+            service: self.values.get("service").cloned(),
+            until: Some(FREEZE.to_owned()),
+            reason: REASON.to_owned(),
+            author: self.author(),
+            ..FreezeInput::default()
+        })?;
+        let freeze: FreezeDocument = self.client.post("v1/freezes", body).await?.read()?;
+        self.freeze = Some(freeze.id);
+        Ok(())
+    }
+
+    /// Who decides, where no credential says so.
+    fn author(&self) -> Option<String> {
+        (!self.signed).then(|| AUTHOR.to_owned())
+    }
+
     async fn submit(&self, service: &str) -> Result<String, Fault> {
         let arm = |name: &str| {
             let label = ("conformance".to_owned(), name.to_owned());
@@ -156,7 +180,7 @@ impl<'a> Stage<'a> {
         let body = body(&OverrideInput {
             verdict: verdict.to_owned(),
             reason: REASON.to_owned(),
-            author: (!self.signed).then(|| AUTHOR.to_owned()),
+            author: self.author(),
         })?;
         let path = format!("v1/analyses/{}/override", path_segment(&id));
         self.client.post(&path, body).await.map(drop)
@@ -222,9 +246,17 @@ impl<'a> Stage<'a> {
         for one in list.analyses {
             let body = body(&CancelInput {
                 reason: REASON.to_owned(),
-                author: (!self.signed).then(|| AUTHOR.to_owned()),
+                author: self.author(),
             })?;
             let path = format!("v1/analyses/{}/cancel", path_segment(&one.id));
+            self.client.post(&path, body).await?;
+        }
+        if let Some(id) = &self.freeze {
+            let body = body(&LiftInput {
+                reason: REASON.to_owned(),
+                author: self.author(),
+            })?;
+            let path = format!("v1/freezes/{}/lift", path_segment(id));
             self.client.post(&path, body).await?;
         }
         Ok(())

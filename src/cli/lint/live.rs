@@ -135,8 +135,8 @@ impl Live {
     ) -> Result<Plan, Fault> {
         let schedule = &template.for_change(change).schedule;
         if args.canary.is_none() {
-            let message = "--prometheus asks about both arms: give --canary, and --baseline unless the \
-                           template's baseline is of another time";
+            let message = "--prometheus asks about both arms: give --canary, and --baseline unless \
+                           the template's baseline is of another time";
             return Err((Exit::Usage, message.to_owned()));
         }
         let inputs = inputs(&args.inputs)?;

@@ -30,6 +30,7 @@ use super::office::Office;
 use super::refused::Refused;
 use super::routes::{Endpoint, READ, TEXT, WRITE};
 use crate::dialect::{Dialect, State as Stand, Word};
+use crate::engine::subscription::Moment;
 use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
 use crate::time::Span;
@@ -176,8 +177,9 @@ fn confirm_rollout(office: &Office, rollout: &Named<'_>) -> Result<Response<Body
 /// A gate that never begins an analysis.
 fn confirm(office: &Office, dialect: Dialect, rollout: &Named<'_>, shown: &str) -> Response<Body> {
     let why = match rollout.newest(office) {
-        Some(view) if !rollout.is_current(office, &view) => format!(
-            "analysis {} was begun under another template or another policy of shadows",
+        Some(view) if !rollout.is_own(office, &view) => format!(
+            "analysis {} was begun with another template, other arms or inputs, or another policy \
+             of shadows; send the same metadata with every hook",
             view.id
         ),
         Some(view) if !over(office, Hook::Rollout, &view) => {
@@ -201,9 +203,17 @@ fn rollback(office: &Office, rollout: &Named<'_>, shown: &str) -> Response<Body>
             "no rollback verdict: there is no analysis of {shown}"
         ));
     };
+    // Somebody stopped it, or its rollout ended: that is no reason to go back, whatever a policy
+    // makes of what could not be shown.
+    let end = view.conclusion.as_ref();
+    let is_cancelled = end.is_some_and(|end| end.by_person() == Some(Moment::Cancelled));
     let stand = Stand::of(&view);
     match office.desk.dialects.word(Dialect::FlaggerRollback, stand) {
-        Word::Go if rollout.is_current(office, &view) && !over(office, Hook::Rollout, &view) => {
+        Word::Go
+            if !is_cancelled
+                && rollout.is_own(office, &view)
+                && !over(office, Hook::Rollout, &view) =>
+        {
             yes()
         }
         _ => held("no rollback verdict", &view),

@@ -12,12 +12,13 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Bytes of the texts of one kind whose values are kept; beyond, those of the smallest names are
-/// read anew when somebody asks. A value is a few times as large as its text.
-const PARSED_BYTES_MAX: usize = 16 * 1024 * 1024;
+/// read anew when somebody asks. A value is a few times as large as its text; a thousand texts of
+/// 8 KiB fit.
+const PARSED_BYTES_MAX: usize = 8 * 1024 * 1024;
 
-/// Bytes of answers that are kept; beyond, the oldest is made again when somebody asks. An answer
-/// has a kilobyte for each metric and its config.
-const ANSWERS_BYTES_MAX: usize = 64 * 1024 * 1024;
+/// Bytes of answers that are kept, as text; beyond, the oldest is made again when somebody asks. An
+/// answer has a kilobyte for each metric and its config, so two thousand of them fit.
+const ANSWERS_BYTES_MAX: usize = 32 * 1024 * 1024;
 
 /// Everything that is kept.
 #[derive(Debug, Default)]

@@ -35,6 +35,9 @@ const JUDGEMENTS_MAX: i64 = 96;
 /// keeps its samples.
 const MINUTES_MAX: f64 = 366.0 * 24.0 * 60.0;
 
+/// Bytes of an execution's id in a paper: a UUID, quoted.
+const ID_BYTES: usize = 40;
+
 /// `POST /standalone_canary_analysis/{configId}`
 pub(super) async fn start(
     State(office): State<Arc<Office>>,
@@ -106,6 +109,9 @@ async fn all(
     mut fields: Map<String, Value>,
     started: &mut Vec<AnalysisId>,
 ) -> Result<String, Said> {
+    // Before anything is started; an id has a few dozen bytes.
+    let bytes = Value::Object(fields.clone()).to_string().len() + ID_BYTES * ready.len();
+    room::for_analysis(office, bytes).await?;
     let mut executions = Vec::new();
     for judgement in ready {
         let (id, repeated) = judgement.execute(office).await?;
@@ -121,7 +127,6 @@ async fn all(
         at: (office.desk.now)(),
         body: Value::Object(fields).to_string().into(),
     };
-    room::for_analysis(office, paper.body.len()).await?;
     let id = paper.name.clone();
     keep(office, paper).await?;
     Ok(id)
@@ -244,7 +249,11 @@ fn execution_request(
             "controlScope": side("control", offset),
             "experimentScope": side("experiment", Span::ZERO),
         });
-        out.insert(name, both);
+        if out.insert(name.clone(), both).is_some() {
+            return Err(Said::bad(format!(
+                "scope {name} is given twice; give each a scopeName of its own"
+            )));
+        }
     }
     Ok(json!({
         "scopes": out,

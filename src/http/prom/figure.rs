@@ -21,7 +21,8 @@ use std::sync::Arc;
 /// that no threshold in use takes a rollback for a yes because few metrics failed.
 const STOPPED_SCORE_MAX: u8 = 49;
 
-/// The score of a promote that was decided without data, by a person.
+/// The score of a go that the evidence did not decide: by a person, or in shadow. No threshold may
+/// turn it into a stop.
 const DECIDED_SCORE: u8 = 100;
 
 /// A metric of ours.
@@ -222,7 +223,7 @@ impl Selected {
                 let why = format!("analysis {}: {}", view.id, view.sentence);
                 return Err(Fault::new(Kind::Unavailable, why));
             }
-            (Word::Go, Figure::Score) => Some(f64::from(score(view).unwrap_or(DECIDED_SCORE))),
+            (Word::Go, Figure::Score) => Some(f64::from(promoted_score(view))),
             (Word::Stop, Figure::Score) => {
                 let score = score(view).unwrap_or(0).min(STOPPED_SCORE_MAX);
                 Some(f64::from(score))
@@ -240,6 +241,15 @@ impl Selected {
             submitted: view.submitted_at,
         })
     }
+}
+
+fn promoted_score(view: &View) -> u8 {
+    let end = view.conclusion.as_ref();
+    let by_person = end.is_some_and(|end| end.author.is_some());
+    if by_person || view.coordination.shadow {
+        return DECIDED_SCORE;
+    }
+    score(view).unwrap_or(DECIDED_SCORE)
 }
 
 fn score(view: &View) -> Option<u8> {
@@ -264,13 +274,13 @@ impl Behind {
         let (said, deploy) = (&checked.deploy, &held.deploy);
         self.template == view.plan.template_digest
             && self.shadow == view.coordination.shadow
-            && checked.baseline == held.baseline
-            && checked.canary == held.canary
-            && checked.inputs == held.inputs
             && said.service == deploy.service
             && said.environment == deploy.environment
             && said.region == deploy.region
             && said.change_type == deploy.change_type
+            && checked.inputs == held.inputs
+            && checked.baseline == held.baseline
+            && checked.canary == held.canary
     }
 }
 

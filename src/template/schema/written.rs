@@ -185,7 +185,7 @@ shapes! {
         /// how long after the verdict is looked for a recovery
         within: Option<Length> = "`15m`", "as long as `for`, to 1h", ["30m"];
         /// how long what was wrong must be right without a break
-        r#for: Option<Length> = "2 windows", "a step to `within`; rounded up to whole windows", ["5m"];
+        r#for: Option<Length> = "2 windows", "a step to `within`; whole windows", ["5m"];
         /// an objective has recovered when its budget burns slower than this
         burn_under: Option<f64> = "1", "above 0", [1];
         /// somebody must have taken note of the rollback by then
