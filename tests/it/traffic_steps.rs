@@ -149,7 +149,7 @@ fn steps_by_time_need_nobody() {
 #[test]
 fn a_rollout_can_bring_its_own_steps() {
     let mut live = Live::new();
-    let planned = |share, minutes| PlannedStep {
+    let planned = |share, minutes: i64| PlannedStep {
         weight: Probability::new(share).unwrap(),
         bake: Span::from_s(60 * minutes),
     };
