@@ -267,9 +267,10 @@ pub fn stands<'a>(
         return (state, None);
     };
     let state = if found.to.since(found.from) >= planned.bake {
-        match found.metrics.iter().all(|metric| metric.enough) {
-            true => StepState::Shown,
-            false => StepState::Lacking,
+        if found.metrics.iter().all(|metric| metric.enough) {
+            StepState::Shown
+        } else {
+            StepState::Lacking
         }
     } else if later {
         StepState::CutShort
