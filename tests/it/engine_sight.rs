@@ -239,7 +239,7 @@ fn a_window_is_well_only_when_all_that_was_wrong_has_data_and_is_right() {
                 c.plan.recovery = Some(Recovery {
                     burn_under: BurnRate::new(2.0).unwrap(),
                     ..Recovery::usual()
-                })
+                });
             }),
             Seen::Quiet,
             Some(By::Burn),
