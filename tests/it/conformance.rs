@@ -161,7 +161,7 @@ async fn who_asked_nothing_has_shown_nothing() {
     let daemon = site.start().await;
     let empty = vectors(&site, "empty.yaml", " []");
     let lacking = "
-  - { id: L-1, given: promote, needs: [binding], concludes: waits, request: { path: /x },
+  - { id: L-1, given: promote, needs: [github], concludes: waits, request: { path: /x },
       answer: { status: 200 } }";
     let lacking = vectors(&site, "lacking.yaml", lacking);
     for (file, part) in [(&empty, "there is no case"), (&lacking, "1 skipped")] {
