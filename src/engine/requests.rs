@@ -22,13 +22,8 @@ impl Engine {
         if let Some((holder, seq)) = self.refusing(&submission) {
             return self.refuse_after(seq, ticket, Refusal::Busy { holder });
         }
-        let deploy = &submission.plan.rollout.deploy;
-        if let Some(bond) = self.peers.crowded(&submission.coordination, deploy) {
-            return self.refuse(ticket, Refusal::Crowded { bond });
-        }
-        let limit = self.limits.analyses_max;
-        if self.open >= limit {
-            return self.refuse(ticket, Refusal::TooMany { limit });
+        if let Some(refusal) = self.no_room(&submission) {
+            return self.refuse(ticket, refusal);
         }
         let Submission {
             id,
@@ -75,6 +70,17 @@ impl Engine {
             },
         );
         self.ledger.hold(seq, Held::Start(id));
+    }
+
+    /// Why there is no room for one more.
+    fn no_room(&self, submission: &Submission) -> Option<Refusal> {
+        let deploy = &submission.plan.rollout.deploy;
+        let crowded = self.peers.crowded(&submission.coordination, deploy);
+        if let Some(bond) = crowded {
+            return Some(Refusal::Crowded { bond });
+        }
+        let limit = self.limits.analyses_max;
+        (self.open >= limit).then_some(Refusal::TooMany { limit })
     }
 
     /// The analysis whose deploy goes first, with the place of its submission, where the policy

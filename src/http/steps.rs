@@ -38,22 +38,23 @@ async fn step(
     request: Request,
 ) -> Result<Response<Body>, Refused> {
     let input: StepInput = shape(&read(&office, request).await?)?;
-    let share = share(&input).map_err(|problem| invalid(vec![problem]))?;
+    let share =
+        share(&input).map_err(|(field, why)| invalid(vec![FieldProblem::new(field, why)]))?;
     let view = announce(&office, &id, share).await?;
     Ok(ok(&VerdictDocument::from_view(&view, false)))
 }
 
-fn share(input: &StepInput) -> Result<Probability, FieldProblem> {
+fn share(input: &StepInput) -> Result<Probability, (&'static str, String)> {
     let (field, share) = match (input.share, input.weight) {
         (Some(share), None) => ("share", share),
         (None, Some(weight)) => ("weight", weight / 100.0),
         (None, None) => {
             let why = "it is missing; give 0.25, or weight: 25";
-            return Err(FieldProblem::new("share", why.to_owned()));
+            return Err(("share", why.to_owned()));
         }
         (Some(_), Some(_)) => {
             let why = "share is given as well; give one of them";
-            return Err(FieldProblem::new("weight", why.to_owned()));
+            return Err(("weight", why.to_owned()));
         }
     };
     between(share).ok_or_else(|| {
@@ -61,7 +62,7 @@ fn share(input: &StepInput) -> Result<Probability, FieldProblem> {
             "share" => format!("{share} is no share of a step; give more than 0 and less than 1"),
             _ => "it is no weight of a step; give more than 0 and less than 100".to_owned(),
         };
-        FieldProblem::new(field, why)
+        (field, why)
     })
 }
 

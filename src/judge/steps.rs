@@ -24,8 +24,8 @@ impl Reach {
 }
 
 /// The steps begun before the last instant that was read, the first one from the start; none when
-/// no step was announced by then and none is planned. What was announced later is not known yet, so
-/// that a look is judged the same whenever that is done (A6).
+/// no step was announced by then and none is planned. What was announced later is not known yet,
+/// so that a look is judged the same whenever that is done (A6).
 fn reached(plan: &Plan, covered_to: Timestamp) -> Vec<Reach> {
     let further = plan.further_steps();
     let known: Vec<_> = further.iter().filter(|step| step.at < covered_to).collect();
@@ -281,9 +281,10 @@ pub fn stands<'a>(
     };
     let from = bakes_from(plan, planned, found);
     let state = if found.to.since(from) >= planned.bake {
-        match found.metrics.iter().all(|metric| metric.enough) {
-            true => StepState::Shown,
-            false => StepState::Lacking,
+        if found.metrics.iter().all(|metric| metric.enough) {
+            StepState::Shown
+        } else {
+            StepState::Lacking
         }
     } else if later {
         StepState::CutShort

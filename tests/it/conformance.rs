@@ -160,17 +160,18 @@ async fn who_asked_nothing_has_shown_nothing() {
     let site = site();
     let daemon = site.start().await;
     let empty = vectors(&site, "empty.yaml", " []");
-    let held = "
-  - { id: H-1, given: held, concludes: waits, request: { path: /x }, answer: { status: 200 } }";
-    let held = vectors(&site, "held.yaml", held);
-    for (file, part) in [(&empty, "there is no case"), (&held, "1 skipped")] {
+    let lacking = "
+  - { id: L-1, given: promote, needs: [github], concludes: waits, request: { path: /x },
+      answer: { status: 200 } }";
+    let lacking = vectors(&site, "lacking.yaml", lacking);
+    for (file, part) in [(&empty, "there is no case"), (&lacking, "1 skipped")] {
         let said = conform(&daemon, &["--vectors", file]).await;
         said.check(3, &["nothing was asked, so nothing is shown", part]);
     }
     // Nothing of a stranger's file moves the cursor or ends the XML.
-    let said = conform(&daemon, &["--vectors", &held]).await;
+    let said = conform(&daemon, &["--vectors", &lacking]).await;
     assert!(!said.out.contains('\u{1b}'), "{}", said.out);
-    let said = conform(&daemon, &["--vectors", &held, "-o", "junit"]).await;
+    let said = conform(&daemon, &["--vectors", &lacking, "-o", "junit"]).await;
     let document = roxmltree::Document::parse(&said.out).unwrap();
     let suite = document.root_element().first_element_child().unwrap();
     assert_eq!(suite.attribute("name"), Some("own [2J<&"));

@@ -22,6 +22,8 @@ const PAGES: [(&str, &str, &[&str]); 3] = [
             "prometheus.yaml",
             "job.yaml",
             "experiment.yaml",
+            "steps-template.yaml",
+            "steps.yaml",
         ],
     ),
     (
@@ -58,6 +60,7 @@ fn filled(text: &str) -> String {
         ("stable-hash", "6c9f"),
         ("canary-hash", "75d1"),
         ("deploy-id", "7"),
+        ("weight", "25"),
         ("token", "secret"),
     ] {
         out = out.replace(&format!("{{{{args.{name}}}}}"), value);
@@ -68,11 +71,12 @@ fn filled(text: &str) -> String {
 
 /// Every metric of every analysis template of the samples.
 fn metrics() -> Vec<Value> {
-    let files = ["web.yaml", "prometheus.yaml", "job.yaml"];
+    let files = ["web.yaml", "prometheus.yaml", "job.yaml", "steps.yaml"];
     let all = files.iter().flat_map(|file| {
         let file = format!("deploy/argo-rollouts/{file}");
         documents(&file)
     });
+    let all = all.filter(|one| one["kind"] != "Rollout");
     let all = all.flat_map(|one| one["spec"]["metrics"].as_array().unwrap().clone());
     all.collect()
 }
@@ -82,6 +86,10 @@ async fn daemon() -> (Site, Daemon) {
     site.template(
         "http-service",
         &read("analysis-templates/http-service.yaml"),
+    );
+    site.template(
+        "http-service-steps",
+        &read("deploy/argo-rollouts/steps-template.yaml"),
     );
     site.configure(BINDING);
     let daemon = site.start().await;
@@ -169,6 +177,8 @@ async fn what_argos_samples_ask_is_answered_and_understood() {
                 body: answer.body.to_string(),
             };
             assert_eq!(argo_web(Some(&got), &conditions), wanted, "{verdict:?}");
+            // What was asked about a weight says where that stands.
+            assert_eq!(got.body.contains("\"step\":{"), path.contains("&weight="));
             asked += 1;
         }
         // What Argo then makes of the row of measurements.
@@ -188,7 +198,7 @@ async fn what_argos_samples_ask_is_answered_and_understood() {
             assert_eq!(argo_metric(&settings, row, false), wanted, "{row}");
         }
     }
-    assert_eq!(asked, 8);
+    assert_eq!(asked, 16);
 }
 
 #[tokio::test]

@@ -405,10 +405,9 @@ impl<'a> Referee<'a> {
                 let me = self.of(id);
                 assert!(me.verdict.is_none(), "A4");
                 match (conclusion.verdict, conclusion.row) {
-                    (_, 1) => {}
+                    (_, 1) | (Verdict::Inconclusive, _) => {}
                     (Verdict::Promote, _) => self.promoted(id, record.at),
                     (Verdict::Rollback, _) => assert!(me.shows(Label::Worse), "{id}"),
-                    (Verdict::Inconclusive, _) => {}
                 }
                 if conclusion.hold == Some(Hold::Superseded) {
                     assert!(self.is_superseded(id), "by nobody");
