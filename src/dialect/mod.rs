@@ -96,7 +96,7 @@ impl State {
         if whole != Self::Pending || view.source_fault.is_some() {
             return Some(whole);
         }
-        let (state, _) = steps::stands((planned, view.judgement.as_deref()));
+        let (state, _) = steps::stands(&view.plan, (planned, view.judgement.as_deref()));
         Some(match state {
             StepState::Shown => Self::Promote,
             _ => Self::Pending,

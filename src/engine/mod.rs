@@ -83,6 +83,8 @@ pub struct Engine {
     judging: BTreeSet<AnalysisId>,
     outbox: VecDeque<DeliveryId>,
     sending: BTreeSet<DeliveryId>,
+    /// Messages that are being looked for in the log, since when.
+    recalling: BTreeMap<Ticket, Timestamp>,
     /// Who belongs together.
     peers: Peers,
     /// Freezes that are not over, by name.
@@ -116,6 +118,7 @@ impl Engine {
             judging: BTreeSet::new(),
             outbox: VecDeque::new(),
             sending: BTreeSet::new(),
+            recalling: BTreeMap::new(),
             peers: Peers::default(),
             freezes: BTreeMap::new(),
             watched: BTreeSet::new(),

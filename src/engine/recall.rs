@@ -23,6 +23,10 @@ use crate::plan::rollout::{Deploy, Rollout};
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+/// Messages that may be looked for in the log at a time; a further request is refused. Each is a
+/// walk over all attempts there ever were, and recordings are made in the same places.
+pub const RECALLS_MAX: usize = 8;
+
 /// Every record of one analysis, with the plan they belong to.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Recalled {
@@ -236,6 +240,25 @@ impl Engine {
         }
     }
 
+    /// Asks the log whose message it is; of those whose answer was lost the place is free again.
+    pub(super) fn look_for(&mut self, ticket: Ticket, name: &DeliveryId, author: String) {
+        let (now, patience) = (self.clock, self.limits.patience);
+        self.recalling.retain(|_, since| now < since.plus(patience));
+        if self.recalling.len() >= RECALLS_MAX {
+            let why = format!(
+                "{RECALLS_MAX} messages are being looked for in the log, as many as may be at a \
+                 time; ask again in a minute"
+            );
+            return self.refuse(ticket, Refusal::NotAgain { why });
+        }
+        self.recalling.insert(ticket, now);
+        self.out.push(Effect::Recall {
+            ticket,
+            delivery: name.clone(),
+            author,
+        });
+    }
+
     /// Asks for what a message said; asks again when no answer comes.
     pub(super) fn rebuild(&mut self, id: &AnalysisId, name: &DeliveryId) {
         let patient_until = self.clock.plus(self.limits.patience);
@@ -276,6 +299,7 @@ impl Engine {
         (name, author): (&DeliveryId, String),
         found: Result<Option<Recalled>, String>,
     ) {
+        self.recalling.remove(&ticket);
         let recalled = match found {
             Ok(Some(recalled)) => recalled,
             Ok(None) => return self.refuse(ticket, Refusal::UnknownMessage),

@@ -4,7 +4,7 @@ use crate::engine::Engine;
 use crate::engine::analysis::Analysis;
 use crate::engine::coordination::Concurrent;
 use crate::engine::delivery::{REDELIVERIES_MAX, Stage};
-use crate::engine::effect::{Effect, Refusal};
+use crate::engine::effect::Refusal;
 use crate::engine::event::{Submission, Ticket};
 use crate::engine::ledger::Held;
 use crate::engine::record::{CANCELLED, Fact, Record, Seq};
@@ -150,12 +150,7 @@ impl Engine {
         let analysis = id.as_ref().and_then(|id| self.analyses.get(id));
         let message = analysis.and_then(|a| a.deliveries.iter().find(|m| m.name == *name));
         let (Some(id), Some(message)) = (id, message) else {
-            let delivery = name.clone();
-            return self.out.push(Effect::Recall {
-                ticket,
-                delivery,
-                author,
-            });
+            return self.look_for(ticket, name, author);
         };
         let why = if message.end.is_none() {
             "it is being delivered; wait for its end"

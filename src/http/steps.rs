@@ -121,7 +121,13 @@ pub(super) async fn begin(
     let open = view.conclusion.is_none() && view.behind.is_none();
     match next.filter(|_| open && announced) {
         Some(weight) if newest.is_none_or(|newest| weight > newest) => {
-            announce(office, &view.id, weight).await
+            let stepped = announce(office, &view.id, weight).await;
+            // A verdict may have come meanwhile, and that is the answer.
+            stepped.or_else(|why| {
+                let now = office.view(&view.id)?;
+                let ended = now.conclusion.is_some();
+                ended.then_some(now).ok_or(why)
+            })
         }
         _ => Ok(view),
     }

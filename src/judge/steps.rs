@@ -5,7 +5,7 @@ use crate::judge::environment;
 use crate::judge::judgement::{Judgement, Label, StepFinding, StepMetric, TrafficFinding};
 use crate::judge::windows::{Counts, EventInterval, Windows};
 use crate::plan::{MetricPlan, Plan, Queries};
-use crate::template::steps::PlannedStep;
+use crate::template::steps::{PlannedStep, StepsBy};
 use crate::time::Timestamp;
 use crate::units::Probability;
 
@@ -249,8 +249,21 @@ pub fn is_same(l: f64, r: f64) -> bool {
     (l - r).abs() <= 1e-9
 }
 
+/// Since when a planned step bakes that has begun. An announced one bakes while it is seen; by time
+/// the first one begins with the analysis, and the warm-up is a part of it.
+pub fn bakes_from(plan: &Plan, planned: &PlannedStep, found: &StepFinding) -> Timestamp {
+    let by_time = plan.steps.as_ref().filter(|plan| plan.by == StepsBy::Time);
+    let first = by_time.and_then(|plan| plan.steps.first());
+    if first == Some(planned) {
+        found.from.min(plan.timing.start)
+    } else {
+        found.from
+    }
+}
+
 /// How a planned step stands at the newest judgement, and what it showed if it has begun.
 pub fn stands<'a>(
+    plan: &Plan,
     (planned, seen): (&PlannedStep, Option<&'a Judgement>),
 ) -> (StepState, Option<&'a StepFinding>) {
     let weight = planned.weight.get();
@@ -266,7 +279,8 @@ pub fn stands<'a>(
         };
         return (state, None);
     };
-    let state = if found.to.since(found.from) >= planned.bake {
+    let from = bakes_from(plan, planned, found);
+    let state = if found.to.since(from) >= planned.bake {
         if found.metrics.iter().all(|metric| metric.enough) {
             StepState::Shown
         } else {
@@ -284,7 +298,7 @@ pub fn stands<'a>(
 pub fn last_has_baked(plan: &Plan, seen: &Judgement) -> bool {
     let last = plan.steps.as_ref().and_then(|plan| plan.steps.last());
     last.is_none_or(|last| {
-        let (state, _) = stands((last, Some(seen)));
+        let (state, _) = stands(plan, (last, Some(seen)));
         matches!(state, StepState::Shown | StepState::Lacking)
     })
 }
@@ -293,7 +307,7 @@ pub fn last_has_baked(plan: &Plan, seen: &Judgement) -> bool {
 pub(crate) fn unfinished(plan: &Plan, seen: &Judgement) -> Option<String> {
     let last = plan.steps.as_ref()?.steps.last()?;
     let share = crate::judge::phrase::percent(last.weight.get());
-    match stands((last, Some(seen))).0 {
+    match stands(plan, (last, Some(seen))).0 {
         StepState::Waiting => Some(format!("the step of {share} has not begun")),
         StepState::Baking | StepState::CutShort => {
             let bake = last.bake;

@@ -191,7 +191,8 @@ fn length_faults(template: &Template, rollout: &Rollout) -> Vec<Diagnostic> {
     let schedule = &template.schedule;
     let planned = steps_of(template, rollout);
     let length = rollout.duration.unwrap_or(schedule.deadline);
-    let mut found: Vec<_> = steps_fault(planned.as_ref(), length).into_iter().collect();
+    let steps = steps_fault(planned.as_ref(), (schedule.warmup, length));
+    let mut found: Vec<_> = steps.into_iter().collect();
     let Some(duration) = rollout.duration else {
         return found;
     };

@@ -311,7 +311,7 @@ fn read_schedule(reader: &mut Reader<'_>, node: &Node) -> Option<(Schedule, Opti
             "shorten `lag` or extend `deadline`",
         );
     }
-    let steps = steps::read(reader, &fields, deadline);
+    let steps = steps::read(reader, &fields, (schedule.warmup, deadline));
     Some((schedule, steps))
 }
 

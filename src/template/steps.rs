@@ -61,7 +61,7 @@ pub struct StepPlan {
 pub(super) fn read(
     reader: &mut Reader<'_>,
     schedule: &Fields<'_>,
-    deadline: Span,
+    (warmup, deadline): (Span, Span),
 ) -> Option<StepPlan> {
     let by = match schedule.get("steps_by") {
         None => Some(StepsBy::default()),
@@ -97,22 +97,42 @@ pub(super) fn read(
         return None;
     }
     let plan = StepPlan { by: by?, steps };
-    if let Some(fault) = steps_fault(Some(&plan), deadline) {
+    if let Some(fault) = steps_fault(Some(&plan), (warmup, deadline)) {
         reader.say(fault.at(Some(node.place)));
         return None;
     }
     Some(plan)
 }
 
-/// C035 when an analysis of this length has no time for its steps.
-pub fn steps_fault(plan: Option<&StepPlan>, deadline: Span) -> Option<Diagnostic> {
-    let steps = plan?.steps.iter();
+/// C035 when an analysis of this length, of which the warm-up is not seen, has no time for its
+/// steps. Those that go by time begin with it; announced ones bake only while they are seen.
+pub fn steps_fault(
+    plan: Option<&StepPlan>,
+    (warmup, deadline): (Span, Span),
+) -> Option<Diagnostic> {
+    let plan = plan?;
+    let first = plan.steps.first()?;
+    if plan.by == StepsBy::Time && warmup > Span::ZERO && first.bake <= warmup {
+        let bake = first.bake;
+        let message = format!("the first step of {bake} is over before the warm-up of {warmup}");
+        let help = "nothing of it would be seen, so no promote would be possible: lengthen its \
+                    `bake`, or shorten `warmup`";
+        return Some(Diagnostic::error("C035", message).help(help));
+    }
+    let steps = plan.steps.iter();
     let whole = steps.fold(0_i64, |sum, step| sum.saturating_add(step.bake.ms()));
     let whole = Span::from_ms(whole);
+    let (unseen, after) = match plan.by {
+        StepsBy::Announcement if warmup > Span::ZERO => {
+            (warmup, format!(" after the warm-up of {warmup}"))
+        }
+        _ => (Span::ZERO, String::new()),
+    };
     let message =
-        format!("the steps bake for {whole} together, and the deadline is after {deadline}");
+        format!("the steps bake for {whole} together{after}, and the deadline is after {deadline}");
     let help = "no promote would be possible: shorten a `bake`, or extend `deadline`";
-    (whole > deadline).then(|| Diagnostic::error("C035", message).help(help))
+    let needed = whole.ms().saturating_add(unseen.ms());
+    (needed > deadline.ms()).then(|| Diagnostic::error("C035", message).help(help))
 }
 
 fn step(reader: &mut Reader<'_>, node: &Node) -> Option<PlannedStep> {

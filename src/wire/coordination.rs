@@ -4,7 +4,7 @@ use crate::engine::coordination::freeze::Freeze;
 use crate::engine::coordination::{Release, Wave};
 use crate::engine::view::View;
 use crate::judge::judgement::{Judgement, StepFinding, StepMetric};
-use crate::judge::steps::stands;
+use crate::judge::steps::{bakes_from, stands};
 use crate::plan::Plan;
 use crate::template::steps::PlannedStep;
 use crate::time::Timestamp;
@@ -219,13 +219,13 @@ impl PlannedStepDocument {
 
     /// One of them.
     pub(crate) fn of(plan: &Plan, step: &PlannedStep, seen: Option<&Judgement>) -> Self {
-        let (state, found) = stands((step, seen));
+        let (state, found) = stands(plan, (step, seen));
         Self {
             share: step.weight.get(),
             bake: step.bake.to_string(),
             state: state.word().to_owned(),
             from: found.map(|found| found.from.to_string()),
-            until: found.map(|found| found.from.plus(step.bake).to_string()),
+            until: found.map(|found| bakes_from(plan, step, found).plus(step.bake).to_string()),
             looks: found.map_or(0, |found| looks_within(plan, found)),
         }
     }

@@ -4,13 +4,14 @@
 use crate::engine_desk::{Desk, id, submission};
 use crate::engine_moments::{begun, look, overridden};
 use crate::engine_plans::START;
-use haldane::engine::Limits;
 use haldane::engine::delivery::{name, name_of};
-use haldane::engine::effect::{Answer, Refusal, SendOrder};
+use haldane::engine::effect::{Answer, Effect, Refusal, SendOrder};
 use haldane::engine::event::{Event, SendReply, Ticket};
+use haldane::engine::recall::RECALLS_MAX;
 use haldane::engine::record::{DeliveryEnd, Fact};
 use haldane::engine::subscription::Moment;
 use haldane::engine::verdict::Verdict;
+use haldane::engine::{Engine, Limits};
 use haldane::ids::DeliveryId;
 use haldane::judge::judgement::Label;
 use haldane::time::Span;
@@ -228,4 +229,49 @@ fn a_look_whose_records_are_lost_ends_with_the_reason() {
         panic!("{end:?}");
     };
     assert!(detail.starts_with("not sent once more: "), "{detail}");
+}
+
+/// Each search walks the log, so there are only so many at a time; an answer, or the end of the
+/// patience with it, makes room.
+#[test]
+fn only_so_many_messages_are_looked_for_at_a_time() {
+    let mut engine = Engine::new(Limits::default());
+    let mut tell = |at: i64, event: Event| -> Vec<String> {
+        let mut effects = Vec::new();
+        engine.handle(START.plus(Span::from_s(at)), event, &mut effects);
+        let said = effects.iter().filter_map(|effect| match effect {
+            Effect::Recall { .. } => Some("looked for".to_owned()),
+            Effect::Answer { answer, .. } => match &**answer {
+                Answer::Refused(Refusal::NotAgain { why }) => Some(why.clone()),
+                other => Some(format!("{other:?}")),
+            },
+            _ => None,
+        });
+        said.collect()
+    };
+    let unknown = name(&id("nobody"), 0);
+    let wanted = |ticket: usize| Event::Redelivered {
+        ticket: Ticket(ticket as u64),
+        delivery: unknown.clone(),
+        author: "ada".to_owned(),
+    };
+    for ticket in 0..RECALLS_MAX {
+        assert_eq!(tell(0, wanted(ticket)), ["looked for"]);
+    }
+    let full = tell(0, wanted(RECALLS_MAX));
+    assert!(
+        full[0].contains("8 messages are being looked for"),
+        "{full:?}"
+    );
+    let answer = Event::Recalled {
+        ticket: Ticket(3),
+        delivery: unknown.clone(),
+        author: "ada".to_owned(),
+        found: Ok(None),
+    };
+    assert_eq!(tell(1, answer), ["Refused(UnknownMessage)"]);
+    assert_eq!(tell(1, wanted(100)), ["looked for"]);
+    assert!(tell(1, wanted(102))[0].contains("ask again in a minute"));
+    // Their answers were lost.
+    assert_eq!(tell(1_000, wanted(103)), ["looked for"]);
 }

@@ -139,6 +139,82 @@ async fn the_same_version_again_is_analysed_again() {
     assert_ne!(newest(&door).await, second);
 }
 
+/// A rollout that failed after a rollback verdict has heard it. One that succeeded against it has
+/// not, and neither is there anything to hear of other verdicts, or of what was only watched.
+#[tokio::test]
+async fn a_failed_rollout_takes_note_of_its_rollback() {
+    let noted = |door: &Door| {
+        let asked = door.asked.lock().unwrap();
+        let notes = asked.iter().filter_map(|asked| match asked {
+            Asked::Acknowledge(id, author) => Some((id.to_string(), author.clone())),
+            _ => None,
+        });
+        notes.collect::<Vec<_>>()
+    };
+    for (verdict, hook, phase, shadow, wanted) in [
+        (
+            Some(Verdict::Rollback),
+            "post-rollout",
+            "Failed",
+            false,
+            true,
+        ),
+        (
+            Some(Verdict::Rollback),
+            "post-rollout",
+            "Failed",
+            true,
+            false,
+        ),
+        (
+            Some(Verdict::Rollback),
+            "post-rollout",
+            "Succeeded",
+            false,
+            false,
+        ),
+        (
+            Some(Verdict::Rollback),
+            "post-rollout",
+            "Progressing",
+            false,
+            false,
+        ),
+        (Some(Verdict::Rollback), "event", "Failed", false, false),
+        (
+            Some(Verdict::Promote),
+            "post-rollout",
+            "Failed",
+            false,
+            false,
+        ),
+        (
+            Some(Verdict::Inconclusive),
+            "post-rollout",
+            "Failed",
+            false,
+            false,
+        ),
+        (None, "post-rollout", "Failed", false, false),
+    ] {
+        let door = door(Mood::Willing).await;
+        is(&door, "rollout", 200).await;
+        let id = newest(&door).await;
+        if let Some(verdict) = verdict {
+            door.conclude(&id, verdict);
+        }
+        door.publish(&id, |mut view| {
+            view.coordination.shadow = shadow;
+            view
+        });
+        let reply = with(&door, hook, &payload(phase)).await;
+        assert_eq!(reply.status, 202, "{reply:?}");
+        let wanted = wanted.then(|| (id, "flagger".to_owned()));
+        let wanted: Vec<_> = wanted.into_iter().collect();
+        assert_eq!(noted(&door), wanted, "{verdict:?} {hook} {phase} {shadow}");
+    }
+}
+
 /// Held before its first traffic, a canary may wait for a person; what was decided then stands.
 #[tokio::test]
 async fn a_persons_promote_outlives_pre_rollout() {

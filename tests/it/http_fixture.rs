@@ -63,6 +63,8 @@ pub(crate) enum Mood {
     SourceDown,
     QueryWrong,
     JudgeBroken,
+    /// A rollback comes just before a step can be announced.
+    Decided,
 }
 
 /// What the driver was asked.
@@ -71,6 +73,7 @@ pub(crate) enum Asked {
     Submit(Box<Submission>),
     Cancel(AnalysisId, String, String),
     Override(AnalysisId, Verdict, String, String),
+    Acknowledge(AnalysisId, String),
     Judge(Arc<Plan>, Option<Box<haldane::judge::windows::Batch>>),
 }
 
@@ -268,8 +271,10 @@ impl Driver {
                 Ask::Redeliver { reply, .. } => {
                     let _ = reply.send(Answer::Refused(Refusal::UnknownMessage));
                 }
-                Ask::Acknowledge { id, reply, .. } => {
+                Ask::Acknowledge { id, author, reply } => {
                     let known = self.readings.get(&id);
+                    let asked = Asked::Acknowledge(id, author);
+                    self.asked.lock().unwrap().push(asked);
                     let _ = reply.send(match known.filter(|view| view.conclusion.is_some()) {
                         Some(view) => Answer::Accepted {
                             view,
@@ -280,6 +285,11 @@ impl Driver {
                 }
                 Ask::Step { id, reply, share } => {
                     let answer = match self.readings.get(&id) {
+                        Some(view) if self.mood == Mood::Decided => {
+                            let ended = concluded(&view, Verdict::Rollback, None);
+                            self.readings.publish(Arc::new(ended));
+                            Answer::Refused(Refusal::Concluded)
+                        }
                         Some(view) => {
                             let mut view = View::clone(&view);
                             let step = haldane::plan::rollout::TrafficStep { at: NOW, share };

@@ -154,3 +154,32 @@ async fn variables_are_filled_as_kayenta_fills_them() {
     refused(&reply, 400, &["gce_instance", "project"]);
     assert_eq!(plans(&door).len(), asked);
 }
+
+/// A value may name others, and they others: what would grow without end is refused at once.
+#[tokio::test]
+async fn values_do_not_grow_without_end() {
+    let door = open(Setup::default()).await;
+    let twenty = |name: &str| json!(format!("${{{name}}}").repeat(20));
+    let long = "x".repeat(1000);
+    for (params, part) in [
+        (
+            json!({ "zone": twenty("b"), "b": twenty("c"), "c": twenty("d"), "d": twenty("e"),
+                "e": twenty("f"), "f": twenty("g"), "g": "" }),
+            "names more than 256 others",
+        ),
+        (
+            json!({ "zone": twenty("b"), "b": long }),
+            "more than 16384 bytes",
+        ),
+    ] {
+        let whole = one("x{zone=\"${zone}\",version=\"${scope}\"}", &params);
+        let reply = post(&door, "/kayenta/canary", &whole).await;
+        refused(&reply, 400, &[part]);
+    }
+    let many: serde_json::Map<String, Value> =
+        (0..101).map(|n| (format!("p{n}"), json!("v"))).collect();
+    let whole = one("x{version=\"${scope}\"}", &Value::Object(many));
+    let reply = post(&door, "/kayenta/canary", &whole).await;
+    refused(&reply, 400, &["101 extendedScopeParams, the limit is 100"]);
+    assert!(plans(&door).is_empty());
+}

@@ -3,7 +3,7 @@
 
 use crate::coordination_live::{Live, id};
 use crate::engine_plans::START;
-use crate::http_fixture::{Setup, TEMPLATE, open, submission};
+use crate::http_fixture::{Mood, Setup, TEMPLATE, open, submission};
 use haldane::dialect::State;
 use haldane::engine::coordination::Coordination;
 use haldane::engine::record::Fact;
@@ -145,6 +145,36 @@ fn steps_by_time_need_nobody() {
     live.replays("a");
 }
 
+/// The first step by time ends when it ends; what of it is warm-up is not judged, and a gate that
+/// asks about it is opened all the same.
+#[test]
+fn the_warm_up_is_a_part_of_the_first_step_by_time() {
+    for (by, then) in [("time", "shown"), ("announcement", "baking")] {
+        let mut live = Live::new();
+        let steps = format!(
+            "{SCHEDULE}, steps_by: {by}, \
+             steps: [{{ weight: 25%, bake: 6m }}, {{ weight: 50%, bake: 8m }}]"
+        );
+        let template = live.template.replace(SCHEDULE, &steps);
+        live.template = template.replace("warmup: 0s", "warmup: 2m").into();
+        assert!(live.template.contains("warmup: 2m"));
+        let deploy = Deploy {
+            service: "catalog".to_owned(),
+            ..Deploy::default()
+        };
+        live.submit("a", deploy, Coordination::default());
+        live.until(5);
+        assert_eq!(states(&live)[0], "baking", "{by}");
+        live.until(7);
+        assert_eq!(states(&live)[0], then, "{by}");
+        let told = match then {
+            "shown" => State::Promote,
+            _ => State::Pending,
+        };
+        assert_eq!(at_step(&live, 0.25), told, "{by}");
+    }
+}
+
 /// What a submission says of its steps counts instead of the template's.
 #[test]
 fn a_rollout_can_bring_its_own_steps() {
@@ -236,6 +266,24 @@ async fn one_address_creates_announces_and_answers_each_step() {
     assert_eq!(
         (ended["verdict"].as_str(), &ended["final"]),
         (Some("rollback"), &true.into())
+    );
+}
+
+/// A verdict that comes while a step is announced is the answer, and no fault.
+#[tokio::test]
+async fn a_verdict_overtakes_an_announcement() {
+    let door = open(Setup {
+        mood: Mood::Decided,
+        ..Setup::default()
+    })
+    .await;
+    door.edit(&TEMPLATE.replace("lag: 30s }", STEPS));
+    let first = asked(&door, &format!("{PATH}&weight=5")).await;
+    assert_eq!(first["verdict"], "pending");
+    let second = asked(&door, &format!("{PATH}&weight=25")).await;
+    assert_eq!(
+        (&second["verdict"], &second["final"]),
+        (&"rollback".into(), &true.into())
     );
 }
 

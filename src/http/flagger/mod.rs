@@ -14,7 +14,7 @@
 //! | confirm-traffic-increase | looked up | under way and not held, or promote |
 //! | confirm-promotion | looked up | promote |
 //! | rollback | looked up | rollback: Flagger goes back at once |
-//! | post-rollout, event | stopped at the end | noted |
+//! | post-rollout, event | stopped at the end; its rollback acknowledged | noted |
 
 mod answer;
 mod hook;
@@ -26,13 +26,14 @@ use super::auth::Caller;
 use super::binding::bound;
 use super::body::{json_bytes, shape};
 use super::named::{Named, condemned, stop};
-use super::office::Office;
+use super::office::{Office, accepted};
 use super::refused::Refused;
 use super::routes::{Endpoint, READ, TEXT, WRITE};
 use crate::dialect::{Dialect, State as Stand, Word};
 use crate::engine::subscription::Moment;
 use crate::engine::verdict::Verdict;
 use crate::engine::view::View;
+use crate::http::Ask;
 use crate::time::Span;
 pub(crate) use answer::text;
 
@@ -244,11 +245,32 @@ async fn told(
         office.notes.end(id.clone(), now);
         if let Some(view) = &view {
             let author = caller.author.as_deref().unwrap_or("flagger");
+            if input.phase == "Failed" && took_note(view) {
+                note_taken(office, view, author).await;
+            }
             let reason = format!("flagger ended the rollout: {}", input.phase);
             stop(office, view, author, reason).await;
         }
     }
     noted()
+}
+
+/// Whether a rollout that failed says that the verdict was heard: it was to go back, and it did.
+/// One that succeeded against a rollback says the opposite, so that is left to be found out.
+fn took_note(view: &View) -> bool {
+    let end = view.conclusion.as_ref();
+    !view.coordination.shadow && end.is_some_and(|end| end.verdict == Verdict::Rollback)
+}
+
+/// Flagger has taken note of a rollback; the first one who does counts. What goes wrong is said in
+/// the log only, since Flagger can do nothing about it.
+async fn note_taken(office: &Office, view: &View, author: &str) {
+    let (id, author) = (view.id.clone(), author.to_owned());
+    let question = |reply| Ask::Acknowledge { id, author, reply };
+    let answer = office.ask(question).await;
+    if let Err(fault) = answer.and_then(|answer| accepted(&view.id, answer)) {
+        tracing::warn!(analysis = %view.id, why = fault.detail(), "nobody has taken note of it");
+    }
 }
 
 /// `GET /v1/outcomes`

@@ -17,6 +17,14 @@ use std::collections::BTreeMap;
 /// name themselves. Kayenta expands them, too.
 const DEPTH_MAX: usize = 8;
 
+/// Variables that are filled in one value, those in their values included; one with more is
+/// refused. A value that names another ten times, and that one a third, would grow without end.
+const FILLED_MAX: usize = 256;
+
+/// Bytes of a value with its variables filled; a longer one is refused. A scope becomes matchers,
+/// which have 4 KiB at most.
+const FILLED_LEN_MAX: usize = 16 * 1024;
+
 /// The scopes that the metrics of a config use; never none.
 pub(super) struct Chosen<'w> {
     /// In the order of the metrics.
@@ -127,8 +135,8 @@ impl<'w> Chosen<'w> {
         let mut out = BTreeMap::new();
         for input in &template.inputs {
             let (scopes, name) = self.variable(input.name.as_str());
-            let control = variable(&scopes.control, name, 0)?;
-            let experiment = variable(&scopes.experiment, name, 0)?;
+            let control = variable(&scopes.control, name)?;
+            let experiment = variable(&scopes.experiment, name)?;
             if control != experiment {
                 return Err(Said::bad(format!(
                     "`{name}` is {:?} for the control and {:?} for the experiment; one query \
@@ -271,7 +279,7 @@ fn parts(template: &str) -> Vec<Part<'_>> {
 
 /// A scope's value as it goes into a quoted matcher. Kayenta puts it there unchecked.
 pub(super) fn value(side: &Side) -> Result<String, Said> {
-    let scope = variable(side, "scope", 0)?.unwrap_or_default();
+    let scope = variable(side, "scope")?.unwrap_or_default();
     if scope.is_empty() {
         return Err(Said::bad(
             "a scope is empty; it is what tells the two sides apart",
@@ -287,7 +295,13 @@ pub(super) fn value(side: &Side) -> Result<String, Said> {
 
 /// What a side says of a variable: `extendedScopeParams` before the fields of the scope, and
 /// variables in a value filled.
-fn variable(side: &Side, name: &str, depth: usize) -> Result<Option<String>, Said> {
+fn variable(side: &Side, name: &str) -> Result<Option<String>, Said> {
+    let mut left = FILLED_MAX;
+    filled(side, name, 0, &mut left)
+}
+
+/// The same at a depth, with so many variables that may still be filled.
+fn filled(side: &Side, name: &str, depth: usize, left: &mut usize) -> Result<Option<String>, Said> {
     let Some(text) = of(side, name) else {
         return Ok(None);
     };
@@ -304,7 +318,12 @@ fn variable(side: &Side, name: &str, depth: usize) -> Result<Option<String>, Sai
         match part {
             Part::Text(text) => out.push_str(&text.replace("$${", "${")),
             Part::Variable { name, fallback, .. } => {
-                let value = variable(side, name, depth + 1)?;
+                *left = left.checked_sub(1).ok_or_else(|| {
+                    Said::bad(format!(
+                        "the value of a variable names more than {FILLED_MAX} others; write it out"
+                    ))
+                })?;
+                let value = filled(side, name, depth + 1, left)?;
                 let value = value.or_else(|| fallback.map(str::to_owned));
                 let why = || {
                     format!(
@@ -314,6 +333,11 @@ fn variable(side: &Side, name: &str, depth: usize) -> Result<Option<String>, Sai
                 };
                 out.push_str(&value.ok_or_else(|| Said::bad(why()))?);
             }
+        }
+        if out.len() > FILLED_LEN_MAX {
+            return Err(Said::bad(format!(
+                "the value of variable {name} has more than {FILLED_LEN_MAX} bytes"
+            )));
         }
     }
     Ok(Some(out))

@@ -8,6 +8,9 @@ use std::collections::BTreeMap;
 /// Scopes of one request; more are refused. A config names one or a few.
 const SCOPES_MAX: usize = 16;
 
+/// `extendedScopeParams` of one side; more are refused. A query names a few.
+const PARAMS_MAX: usize = 100;
+
 /// The distance between points when a scope does not say one.
 const STEP: Span = Span::from_s(60);
 
@@ -104,6 +107,12 @@ impl Wanted {
 impl Side {
     fn read(side: &Value, name: &str) -> Result<Self, Said> {
         let params = side.get("extendedScopeParams").and_then(Value::as_object);
+        let count = params.map_or(0, serde_json::Map::len);
+        if count > PARAMS_MAX {
+            return Err(Said::bad(format!(
+                "{name} has {count} extendedScopeParams, the limit is {PARAMS_MAX}"
+            )));
+        }
         let params = params.into_iter().flatten();
         Ok(Self {
             scope: text(side, "scope").unwrap_or_default(),

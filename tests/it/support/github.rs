@@ -117,6 +117,15 @@ impl Github {
         assert!(seen.faults.is_empty(), "{:#?}", seen.faults);
     }
 
+    /// Waits until a post has arrived that is as wanted, refused ones included.
+    pub(crate) async fn hears(&self, what: &str, is_wanted: impl Fn(&Posted) -> bool) -> Posted {
+        let mut counted = self.inner.count.subscribe();
+        let heard = counted.wait_for(|_| self.posted().iter().any(&is_wanted));
+        let done = tokio::time::timeout(Duration::from_secs(60), heard).await;
+        assert!(done.is_ok(), "{what} never came: {:#?}", self.posted());
+        self.posted().into_iter().find(is_wanted).unwrap()
+    }
+
     /// Waits until `count` posts have arrived, refused ones included.
     pub(crate) async fn reaches(&self, count: usize) -> Posted {
         let mut counted = self.inner.count.subscribe();
