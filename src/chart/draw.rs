@@ -68,35 +68,55 @@ fn cut(title: &str) -> String {
     format!("{}…", kept.trim_end())
 }
 
-/// What the lines and areas are, each with a piece of itself.
+/// What the lines and areas are, each with a piece of itself. They move together when a wide font
+/// would push the last one off the edge.
 fn keys(figure: &Figure, out: &mut String) {
+    /// A piece of a line or an area, and what stands between it and its name.
+    const SAMPLE: (f64, f64) = (15.0, 4.0);
+    /// Units a letter of a name takes at most, on the average of a name: those of DejaVu Sans.
+    const NAME_LETTER: f64 = 6.4;
+    let names = figure.layers.iter().filter_map(name_of);
+    let (count, letters) = names.fold((0.0, 0), |(count, letters), name| {
+        (count + 1.0, letters + name.chars().count())
+    });
+    let taken = count * (SAMPLE.0 + SAMPLE.1) + NAME_LETTER * letters as f64;
+    let between = ((WIDTH - taken) / f64::max(count - 1.0, 1.0)).clamp(2.0, 14.0);
     let mut x = 0.0;
     for layer in &figure.layers {
-        let name = match layer {
-            Layer::Line { name, .. } | Layer::Band { name, .. } | Layer::Shade { name, .. } => name,
-            Layer::Limit { .. } | Layer::Zero => continue,
-        };
-        if name.is_empty() {
+        let Some(name) = name_of(layer) else {
             continue;
-        }
+        };
         let sample = match layer {
             Layer::Line { ink, .. } => format!(
-                "<path class=\"line {}\" d=\"M{} 26h19\"/>",
+                "<path class=\"line {}\" d=\"M{} 26h{}\"/>",
                 ink.class(),
-                place(x + 1.0)
+                place(x),
+                place(SAMPLE.0)
             ),
-            Layer::Band { ink, .. } => rect(x, 21.0, 20.0, 9.0, &format!("area {}", ink.class())),
-            _ => rect(x, 21.0, 20.0, 9.0, "shade"),
+            Layer::Band { ink, .. } => {
+                let class = format!("area {}", ink.class());
+                rect(x, 21.0, SAMPLE.0, 9.0, &class)
+            }
+            _ => rect(x, 21.0, SAMPLE.0, 9.0, "shade"),
         };
         let _ = write!(
             out,
             "{sample}<text x=\"{}\" y=\"30\">{}</text>",
-            place(x + 25.0),
+            place(x + SAMPLE.0 + SAMPLE.1),
             escaped(name)
         );
-        x += 25.0 + 5.9 * name.chars().count() as f64 + 14.0;
+        x += SAMPLE.0 + SAMPLE.1 + NAME_LETTER * name.chars().count() as f64 + between;
     }
     out.push('\n');
+}
+
+/// The name of what has one.
+fn name_of(layer: &Layer) -> Option<&str> {
+    let name = match layer {
+        Layer::Line { name, .. } | Layer::Band { name, .. } | Layer::Shade { name, .. } => name,
+        Layer::Limit { .. } | Layer::Zero => return None,
+    };
+    (!name.is_empty()).then_some(name.as_str())
 }
 
 fn rect(x: f64, y: f64, width: f64, height: f64, class: &str) -> String {

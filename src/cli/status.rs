@@ -148,16 +148,25 @@ fn recovered(recovery: &RecoveryDocument) -> String {
     )
 }
 
+/// The verdict, or what keeps it from coming.
+fn word(document: &VerdictDocument) -> &str {
+    match document.verdict.as_str() {
+        "pending" if document.hold.is_some() => "held",
+        word => word,
+    }
+}
+
 /// The list: one line per analysis where there is room for the sentence, two where there is not.
 fn list_text(analyses: &[VerdictDocument], now: Timestamp, style: Style) -> String {
     let mut table = Table::new();
     table.load_style(presets::NOTHING);
     table.set_header(["verdict", "service", "look", "time", "id"]);
     for document in analyses {
-        let word = document.verdict.as_str();
+        let word = word(document);
         let mut service = document.service.clone();
-        if let Some(revision) = &document.deploy.revision {
-            let _ = write!(service, " {revision}");
+        let deploy = &document.deploy;
+        if let Some(which) = deploy.revision.as_ref().or(deploy.id.as_ref()) {
+            let _ = write!(service, " {which}");
         }
         table.add_row([
             format!("{} {word}", style.symbol(word)),
@@ -182,7 +191,7 @@ fn list_text(analyses: &[VerdictDocument], now: Timestamp, style: Style) -> Stri
             let _ = writeln!(out, "{line}");
             continue;
         };
-        let word = document.verdict.as_str();
+        let word = word(document);
         let label = format!("{} {word}", style.symbol(word));
         let rest = line.strip_prefix(&label).unwrap_or(line);
         let reason = plain(&document.reason);

@@ -102,8 +102,12 @@ struct Shown {
 
 fn shown(headers: &HeaderMap) -> Result<Shown, Refused> {
     let mut values = headers.get_all(AUTHORIZATION).iter();
-    let (Some(value), None) = (values.next(), values.next()) else {
-        return Err(unauthenticated("send exactly one authorization header"));
+    let value = match (values.next(), values.next()) {
+        (Some(value), None) => value,
+        (None, _) => return Err(unauthenticated("no credential was sent")),
+        (Some(_), Some(_)) => {
+            return Err(unauthenticated("there are two authorization headers, not one"));
+        }
     };
     let usable = value.to_str().ok().and_then(|text| text.split_once(' '));
     let Some((scheme, rest)) = usable else {

@@ -96,8 +96,8 @@ codes! {
     BodyTooLarge 413 "body_too_large" "the body is too large"
     /// The body is not declared as JSON.
     UnsupportedMediaType 415 "unsupported_media_type" "the content type is not supported"
-    /// Fields of the body are wrong.
-    InvalidSubmission 422 "invalid_submission" "fields of the body are wrong"
+    /// Fields of the body, or what a query says in their place, are wrong.
+    InvalidSubmission 422 "invalid_submission" "fields of the request are wrong"
     /// The template's text is wrong.
     InvalidTemplate 422 "invalid_template" "the template is refused"
     /// Template and rollout do not fit.

@@ -262,7 +262,7 @@ impl<'a> Test<'a> {
             out.label = Label::Within;
             let percent = trim_number((power * 1000.0).floor() / 10.0);
             out.notes.push(format!(
-                "{ACCEPTED}: power to find the limit beyond {} {percent} %, {wanted} asked for",
+                "{ACCEPTED}: power to find the limit beyond {}: {percent} %, {wanted} asked for",
                 self.bound_text(at)
             ));
             return;

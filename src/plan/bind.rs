@@ -144,7 +144,9 @@ fn resolve_inputs(
             "" => format!("give `{name}` a value"),
             description => format!("give `{name}` a value ({description})"),
         };
-        let where_to = format!("{help}: `--input {name}=…`, or `inputs` of a submission");
+        let where_to = format!(
+            "{help}: `--input {name}=…`, `inputs` of a submission, or `input.{name}=…` in a query"
+        );
         found.push(Diagnostic::error("C060", message).help(where_to));
     }
     values

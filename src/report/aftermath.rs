@@ -3,7 +3,7 @@
 //! verdict.
 
 use crate::chart::{Cell, Looks, date_time, escaped, looks};
-use crate::report::figures::{about, percent, rounded};
+use crate::report::figures::{about, counts, percent, rounded, with_unit};
 use crate::report::plots::instant;
 use crate::report::sections::{moment, pair, tag};
 use crate::report::spoken;
@@ -34,7 +34,7 @@ pub(super) fn section(report: &ReportDocument, out: &mut String) {
     if let Some(detail) = after.recovery.as_ref().and_then(|r| r.detail.as_ref()) {
         let _ = writeln!(out, "<p class=\"said\">{}</p>", escaped(&sentence(detail)));
     }
-    measured(after, out);
+    measured(report, after, out);
     course(report, after, out);
     if let Some(last) = &after.last_good {
         good(last, out);
@@ -63,7 +63,7 @@ pub(super) fn lines(report: &ReportDocument) -> Vec<String> {
         ));
     }
     for figure in recovery.map(|r| r.figures.as_slice()).unwrap_or_default() {
-        let [canary, baseline, limit] = numbers(figure);
+        let [canary, baseline, limit] = numbers(report, figure);
         out.push(format!(
             "{} of {}: canary {canary}, baseline {baseline}, limit {limit}, n {}",
             spoken(&figure.by),
@@ -180,27 +180,34 @@ fn sentence(text: &str) -> String {
     format!("{first}{}.", chars.as_str())
 }
 
-/// Canary, baseline and limit as text.
-fn numbers(figure: &FigureDocument) -> [String; 3] {
-    let times = if figure.by == "burn" { "×" } else { "" };
-    let number = |value: Option<f64>| {
-        value.map_or_else(
-            || "no data".to_owned(),
-            |value| format!("{}{times}", trim_number(rounded(value))),
-        )
+/// Canary, baseline and limit as text, a metric's in the units of the rest of the page.
+fn numbers(report: &ReportDocument, figure: &FigureDocument) -> [String; 3] {
+    let burn = figure.by == "burn";
+    let mut all = report.metrics.iter();
+    let metric = all.find(|metric| !burn && metric.name == figure.of);
+    let (factor, unit, points) = match metric {
+        Some(metric) if counts(metric) => (100.0, "%", "pp"),
+        Some(metric) => (1.0, metric.unit.as_str(), metric.unit.as_str()),
+        None => (1.0, "", ""),
+    };
+    let number = |value: Option<f64>| match value {
+        None => "no data".to_owned(),
+        Some(value) if burn => format!("{}×", trim_number(rounded(value))),
+        Some(value) => with_unit(&trim_number(rounded(value * factor)), unit),
     };
     let limit = match figure.limit {
-        LimitDocument::Absolute(limit) if figure.by == "burn" => {
-            format!("under {}×", trim_number(limit))
+        LimitDocument::Absolute(limit) if burn => format!("under {}×", trim_number(limit)),
+        LimitDocument::Absolute(limit) => {
+            let size = with_unit(&trim_number(rounded(limit * factor)), points);
+            format!("{size} from the baseline")
         }
-        LimitDocument::Absolute(limit) => format!("{} from the baseline", trim_number(limit)),
         LimitDocument::Relative(share) => format!("{} % from the baseline", percent(share)),
     };
     [number(figure.canary), number(figure.baseline), limit]
 }
 
 /// What was measured in the last window that told anything.
-fn measured(after: &AftermathDocument, out: &mut String) {
+fn measured(report: &ReportDocument, after: &AftermathDocument, out: &mut String) {
     let figures = after.recovery.as_ref().map(|r| r.figures.as_slice());
     let Some(figures) = figures.filter(|figures| !figures.is_empty()) else {
         return;
@@ -211,7 +218,7 @@ fn measured(after: &AftermathDocument, out: &mut String) {
          <th class=\"num\">n</th></tr></thead><tbody>\n",
     );
     for figure in figures {
-        let [canary, baseline, limit] = numbers(figure);
+        let [canary, baseline, limit] = numbers(report, figure);
         let kind = if figure.by == "burn" {
             "burn of the error budget"
         } else {

@@ -354,12 +354,12 @@ fn evidence(
     figure.from_zero = true;
     figure.layers.push(Layer::Line {
         ink: Ink::Safe,
-        name: "within its limit".to_owned(),
+        name: "within".to_owned(),
         points: within,
     });
     figure.layers.push(Layer::Line {
         ink: Ink::Harm,
-        name: "worse than its limit".to_owned(),
+        name: "worse".to_owned(),
         points: worse,
     });
     figure.layers.push(Layer::Limit {

@@ -1,11 +1,12 @@
 //! What a page says of the steps of traffic: each with what was seen within it.
 
 use crate::chart::escaped;
-use crate::report::figures::percent;
+use crate::report::figures::{counts, percent, rounded, with_unit};
 use crate::report::sections::moment;
 use crate::units::trim_number;
 use crate::wire::coordination::StepMetricDocument;
 use crate::wire::report::ReportDocument;
+use crate::wire::verdict::MetricDocument;
 use std::fmt::Write as _;
 
 /// One row for each step, and a line for each gate within it.
@@ -28,7 +29,8 @@ pub(super) fn table(report: &ReportDocument, out: &mut String) {
             Some(planned) => format!("{}, bakes for {}", planned.state, planned.bake),
             None => step.evidence.clone(),
         };
-        let seen: Vec<String> = step.metrics.iter().map(seen).collect();
+        let seen = step.metrics.iter().map(|metric| seen(report, metric));
+        let seen: Vec<String> = seen.collect();
         let (from, to) = (moment(report, &step.from), moment(report, &step.to));
         row((step.share, &state), (&from, &to), &seen.join("; "), out);
     }
@@ -67,10 +69,21 @@ fn row(
     );
 }
 
-/// `errors: 1200 on the baseline (level 0.01) and 300 on the canary (level 0.012) of 100`
-fn seen(metric: &StepMetricDocument) -> String {
+/// `errors: 1200 on the baseline (level 1 %), 300 on the canary (level 1.2 %), 100 are needed of
+/// each`
+fn seen(report: &ReportDocument, metric: &StepMetricDocument) -> String {
+    let of_it = |it: &&MetricDocument| it.name == metric.metric;
+    let known = report.metrics.iter().find(of_it);
+    let (factor, unit) = match known {
+        Some(known) if counts(known) => (100.0, "%"),
+        Some(known) => (1.0, known.unit.as_str()),
+        None => (1.0, ""),
+    };
     let of = |n: u64, level: Option<f64>| match level {
-        Some(level) => format!("{n} (level {})", trim_number((level * 1e6).round() / 1e6)),
+        Some(level) => {
+            let level = with_unit(&trim_number(rounded(level * factor)), unit);
+            format!("{n} (level {level})")
+        }
         None => n.to_string(),
     };
     format!(

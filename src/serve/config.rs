@@ -130,8 +130,8 @@ pub struct SourceConfig {
 pub struct WebhooksConfig {
     /// The default keys: a reference, or a list of them.
     pub key: SecretTexts,
-    /// Named keys, each a list of references.
-    pub keys: BTreeMap<String, Vec<SecretText>>,
+    /// Named keys, each a reference or a list of them.
+    pub keys: BTreeMap<String, SecretTexts>,
     /// Whether private addresses may be dialled.
     pub allow_private: bool,
     /// Per attempt.

@@ -41,6 +41,7 @@ pub(crate) fn read(config: &WebhooksConfig) -> Result<Keys, String> {
     let mut named = BTreeMap::new();
     for (name, written) in &config.keys {
         let key = format!("webhooks.keys.{name}");
+        let written = written.as_slice();
         if written.is_empty() {
             return Err(format!(
                 "{key}: an empty list would sign nothing; name a key, or remove the line"

@@ -216,7 +216,8 @@ async fn lists_of_secrets_are_neither_empty_nor_endless() {
         (
             "webhooks.keys",
             0,
-            "webhooks.keys.argo: an empty list would sign nothing",
+            "an empty list would sign nothing; name a key, or remove the line for key \
+             `webhooks.keys.argo`",
         ),
     ] {
         let mut site = site(&github);

@@ -211,6 +211,7 @@ async fn completed(
     );
     if let Some(view) = view {
         let author = caller.author.as_deref().unwrap_or("spinnaker");
+        let said = if said.is_empty() { "no status" } else { said };
         let reason = format!("spinnaker completed the deploy: {said}");
         stop(office, &view, author, reason).await;
     }

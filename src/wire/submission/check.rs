@@ -85,7 +85,8 @@ fn arms_fault(
 }
 
 /// What is said of an arm without matchers.
-const MISSING_SCOPE: &str = "it is missing; give labels like {\"track\": \"canary\"}";
+const MISSING_SCOPE: &str = "it is missing; give labels like {\"track\": \"canary\"}, \
+     in a query one parameter for each, like canary.track=canary";
 
 /// What was found wrong so far.
 struct Faults(Vec<FieldProblem>);
@@ -366,7 +367,7 @@ fn check_url(text: &str) -> Result<(), String> {
             text.len()
         ));
     }
-    let url = url::Url::parse(text).map_err(|fault| format!("it is no address: {fault}"))?;
+    let url = url::Url::parse(text).map_err(|fault| format!("{text:?} is no address: {fault}; write https://host/path"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
             "scheme {:?} is not supported; use https",
@@ -397,7 +398,8 @@ fn secret(input: &WebhookInput) -> Result<SecretRef, String> {
             let private = bytes("whsk_").is_some_and(|bytes| PRIVATE_BYTES.contains(&bytes));
             if !shared && !private {
                 return Err(format!(
-                    "it must be whsec_ and {} to {} bytes in base64, or whsk_ and an ed25519 key",
+                    "it must be whsec_ and {} to {} bytes in base64, or whsk_ and an ed25519 key; \
+                     `haldane keys` makes them",
                     SECRET_BYTES.start(),
                     SECRET_BYTES.end()
                 ));

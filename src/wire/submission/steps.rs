@@ -28,21 +28,26 @@ pub(super) fn check(
             .then(|| Probability::new(input.weight / 100.0))
             .flatten();
         if weight.is_none() {
-            let why = "it is no weight; give percent of more than 0 and less than 100";
-            add(&format!("steps[{idx}].weight"), why.to_owned());
+            let given = input.weight;
+            let why = format!("{given} is no weight; give percent, more than 0 and less than 100");
+            add(&format!("steps[{idx}].weight"), why);
         }
         let bake = Span::parse(&input.bake);
         let bake = bake.filter(|bake| (STEP_MIN..=DEADLINE_MAX).contains(bake));
         if bake.is_none() {
-            let why = format!("it is no length of time of {STEP_MIN} to {DEADLINE_MAX}; write 10m");
+            let why = format!(
+                "{:?} is no length of time of {STEP_MIN} to {DEADLINE_MAX}; write 10m",
+                input.bake
+            );
             add(&format!("steps[{idx}].bake"), why);
         }
         let Some((weight, bake)) = weight.zip(bake) else {
             continue;
         };
         if out.last().is_some_and(|before| weight <= before.weight) {
-            let why = "it is not more than the one before; write the steps in order";
-            add(&format!("steps[{idx}].weight"), why.to_owned());
+            let given = input.weight;
+            let why = format!("{given} is not more than the one before; write the steps in order");
+            add(&format!("steps[{idx}].weight"), why);
         }
         out.push(PlannedStep { weight, bake });
     }
