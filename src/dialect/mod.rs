@@ -89,16 +89,19 @@ impl State {
 impl State {
     /// What is to be said of one planned step of traffic: as of the analysis once that has a
     /// verdict or is held; before, the step is a promote when it has baked, every gate has its
-    /// minimum of evidence within it, and the source answers. `None` when no such step is planned.
+    /// minimum of evidence within it, what else guards a promote has something to see, and the
+    /// source answers. `None` when no such step is planned.
     pub fn at_step(view: &View, share: f64) -> Option<Self> {
         let planned = view.plan.planned_step(share)?;
         let whole = Self::of(view);
         if whole != Self::Pending || view.source_fault.is_some() {
             return Some(whole);
         }
-        let (state, _) = steps::stands(&view.plan, (planned, view.judgement.as_deref()));
+        let seen = view.judgement.as_deref();
+        let (state, _) = steps::stands(&view.plan, (planned, seen));
+        let enough = seen.is_some_and(|seen| verdict::sees_enough(&view.plan, seen));
         Some(match state {
-            StepState::Shown => Self::Promote,
+            StepState::Shown if enough => Self::Promote,
             _ => Self::Pending,
         })
     }

@@ -390,6 +390,14 @@ fn guarded(seen: &Judgement) -> bool {
             .is_none_or(|traffic| traffic.observed.is_some())
 }
 
+/// Whether a step of traffic may be called healthy at all: there is a gate, every gate was tested,
+/// and what guards a promote beside them has something to see (A5).
+pub fn sees_enough(plan: &Plan, seen: &Judgement) -> bool {
+    let gates = || seen.findings.iter().filter(|f| f.role.is_gate());
+    let complete = seen.findings.len() == plan.metrics.len() && gates().next().is_some();
+    complete && gates().all(evident) && guarded(seen)
+}
+
 /// The minimum evidence of every gate is reached within each step of traffic (A5).
 fn every_step_shown(seen: &Judgement) -> bool {
     let mut metrics = seen.steps.iter().flat_map(|step| &step.metrics);

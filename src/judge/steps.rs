@@ -281,7 +281,9 @@ pub fn stands<'a>(
     };
     let from = bakes_from(plan, planned, found);
     let state = if found.to.since(from) >= planned.bake {
-        if found.metrics.iter().all(|metric| metric.enough) {
+        // Without a gate nothing is shown, however long it bakes (A5).
+        let gates = &found.metrics;
+        if !gates.is_empty() && gates.iter().all(|metric| metric.enough) {
             StepState::Shown
         } else {
             StepState::Lacking

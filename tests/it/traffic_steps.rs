@@ -8,6 +8,8 @@ use haldane::dialect::State;
 use haldane::engine::coordination::Coordination;
 use haldane::engine::record::Fact;
 use haldane::engine::verdict::Verdict;
+use haldane::engine::view::View;
+use haldane::judge::judgement::Judgement;
 use haldane::plan::rollout::Deploy;
 use haldane::template::steps::PlannedStep;
 use haldane::time::Span;
@@ -172,6 +174,49 @@ fn the_warm_up_is_a_part_of_the_first_step_by_time() {
             _ => State::Pending,
         };
         assert_eq!(at_step(&live, 0.25), told, "{by}");
+    }
+}
+
+/// What cannot lead to a promote lets no step go either: without a gate, or while what guards a
+/// promote beside the gates sees nothing, nothing is shown however long it bakes.
+#[test]
+fn a_step_is_not_shown_by_silence() {
+    let mut live = Live::new();
+    let steps = format!("{SCHEDULE}, steps: [{{ weight: 15%, bake: 4m }}]");
+    let template = live.template.replace(SCHEDULE, &steps);
+    live.template = template.replace("role: required", "role: optional").into();
+    assert!(!live.template.contains("role: required"));
+    let deploy = Deploy {
+        service: "catalog".to_owned(),
+        ..Deploy::default()
+    };
+    live.submit("a", deploy, Coordination::default());
+    live.until(9);
+    assert_eq!(states(&live), ["lacking"], "there is no gate");
+    assert_eq!(at_step(&live, 0.15), State::Pending);
+
+    let mut live = stepping("announcement");
+    live.until(9);
+    let view = &live.views[&id("a")];
+    let with = |change: fn(&mut Judgement)| {
+        let mut seen = Judgement::clone(view.judgement.as_ref().unwrap());
+        change(&mut seen);
+        let judgement = Some(seen.into());
+        let view = View {
+            judgement,
+            ..View::clone(view)
+        };
+        State::at_step(&view, 0.15).unwrap()
+    };
+    assert_eq!(with(|_| {}), State::Promote);
+    let silent: [fn(&mut Judgement); 4] = [
+        |seen| seen.traffic.as_mut().unwrap().observed = None,
+        |seen| drop(seen.findings.pop()),
+        |seen| seen.findings.iter_mut().for_each(|f| f.canary.n = 0),
+        |seen| seen.findings.iter_mut().for_each(|f| f.evidence = None),
+    ];
+    for (number, change) in silent.into_iter().enumerate() {
+        assert_eq!(with(change), State::Pending, "{number}");
     }
 }
 
