@@ -161,7 +161,7 @@ async fn who_asked_nothing_has_shown_nothing() {
     let daemon = site.start().await;
     let empty = vectors(&site, "empty.yaml", " []");
     let held = "
-  - { id: H-1, given: held, concludes: waits, request: { path: /x }, answer: { status: 200 } }";
+  - { id: H-1, given: held, needs: [github], concludes: waits, request: { path: /x }, answer: { status: 200 } }";
     let held = vectors(&site, "held.yaml", held);
     for (file, part) in [(&empty, "there is no case"), (&held, "1 skipped")] {
         let said = conform(&daemon, &["--vectors", file]).await;
