@@ -106,7 +106,9 @@ fn shown(headers: &HeaderMap) -> Result<Shown, Refused> {
         (Some(value), None) => value,
         (None, _) => return Err(unauthenticated("no credential was sent")),
         (Some(_), Some(_)) => {
-            return Err(unauthenticated("there are two authorization headers, not one"));
+            return Err(unauthenticated(
+                "there are two authorization headers, not one",
+            ));
         }
     };
     let usable = value.to_str().ok().and_then(|text| text.split_once(' '));

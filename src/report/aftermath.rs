@@ -213,7 +213,7 @@ fn measured(report: &ReportDocument, after: &AftermathDocument, out: &mut String
         return;
     };
     out.push_str(
-        "<div class=\"scroll\"><table><thead><tr><th>measured</th><th>of</th>\
+        "<div class=\"scroll\"><table><thead><tr><th class=\"lesser\">measured</th><th>of</th>\
          <th class=\"num\">canary</th><th class=\"num\">baseline</th><th class=\"num\">limit</th>\
          <th class=\"num\">n</th></tr></thead><tbody>\n",
     );
@@ -226,7 +226,7 @@ fn measured(report: &ReportDocument, after: &AftermathDocument, out: &mut String
         };
         let _ = writeln!(
             out,
-            "<tr><td>{kind}</td><td class=\"name\">{}</td><td class=\"num\">{}</td>\
+            "<tr><td class=\"lesser\">{kind}</td><td class=\"name\">{}</td><td class=\"num\">{}</td>\
              <td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>",
             escaped(&figure.of),
             escaped(&canary),

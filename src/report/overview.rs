@@ -50,7 +50,7 @@ pub(super) fn of_objective(
     "no events yet".clone_into(&mut figure.empty);
     for (ink, name, points) in [
         (Ink::Baseline, "baseline", baseline),
-        (Ink::Second, "canary, short window", short),
+        (Ink::Second, "canary, short", short),
         (Ink::Canary, "canary", canary),
     ] {
         figure.layers.push(Layer::Line {

@@ -32,7 +32,7 @@ pub(super) fn table(report: &ReportDocument, out: &mut String) {
         let seen = step.metrics.iter().map(|metric| seen(report, metric));
         let seen: Vec<String> = seen.collect();
         let (from, to) = (moment(report, &step.from), moment(report, &step.to));
-        row((step.share, &state), (&from, &to), &seen.join("; "), out);
+        row((step.share, &state), (&from, &to), &seen, out);
     }
     let begun = |planned: f64| report.steps.iter().any(|step| near(step.share, planned));
     for planned in report.planned_steps.iter().filter(|p| !begun(p.share)) {
@@ -40,7 +40,7 @@ pub(super) fn table(report: &ReportDocument, out: &mut String) {
         row(
             (Some(planned.share), &state),
             ("–", "–"),
-            "nothing yet",
+            &["nothing yet".to_owned()],
             out,
         );
     }
@@ -50,7 +50,7 @@ pub(super) fn table(report: &ReportDocument, out: &mut String) {
 fn row(
     (share, state): (Option<f64>, &str),
     (from, to): (&str, &str),
-    seen: &str,
+    seen: &[String],
     out: &mut String,
 ) {
     let share = share.map_or_else(
@@ -65,7 +65,10 @@ fn row(
         escaped(state),
         escaped(from),
         escaped(to),
-        escaped(seen)
+        seen.iter()
+            .map(|line| escaped(line))
+            .collect::<Vec<_>>()
+            .join("<br>")
     );
 }
 

@@ -523,6 +523,14 @@ mod tests {
     }
 
     #[test]
+    fn a_named_key_is_one_reference_or_a_list() {
+        let config =
+            loaded("[webhooks.keys]\na = \"env:A\"\nb = [\"env:A\", \"env:B\"]\n").unwrap();
+        let count = |name: &str| config.webhooks.keys[name].as_slice().len();
+        assert_eq!((count("a"), count("b")), (1, 2));
+    }
+
+    #[test]
     fn flags_win_over_the_file() {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("haldane.toml");

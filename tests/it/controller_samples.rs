@@ -121,6 +121,37 @@ fn pages_show_the_samples_as_they_are() {
     check_block("docs/controllers.md", "dialects", &table);
 }
 
+/// A daemon with credentials answers 401 to a question without one, which is an error to Argo: five
+/// of them abort a healthy rollout.
+#[test]
+fn every_question_of_argos_samples_brings_the_token() {
+    let mut asked = 0;
+    let kayenta = documents("deploy/argo-rollouts/kayenta-analysis-template.yaml");
+    let kayenta = kayenta
+        .iter()
+        .flat_map(|one| one["spec"]["metrics"].as_array().unwrap().clone());
+    for metric in metrics().into_iter().chain(kayenta) {
+        let provider = &metric["provider"];
+        let by_header = |name: &str| {
+            let header = &provider[name]["headers"][0];
+            header["key"] == "Authorization" && header["value"] == "Bearer {{args.token}}"
+        };
+        let address = provider["kayenta"]["address"].as_str().unwrap_or_default();
+        let args = &provider["job"]["spec"]["template"]["spec"]["containers"][0]["args"];
+        let file = "--token-file=/var/run/haldane/token";
+        let by_file = args
+            .as_array()
+            .is_some_and(|args| args.iter().any(|arg| arg == file));
+        let sent = by_header("web")
+            || by_header("prometheus")
+            || address.starts_with("http://argo:{{args.token}}@")
+            || by_file;
+        assert!(sent, "{provider}");
+        asked += 1;
+    }
+    assert_eq!(asked, 6);
+}
+
 #[test]
 fn commands_of_jobs_are_commands() {
     let mut jobs = 0;

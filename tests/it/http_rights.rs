@@ -97,6 +97,8 @@ async fn every_way_to_show_a_credential() {
         assert_eq!(reply.status, status, "{header}: {reply:?}");
         assert!(!reply.body.contains("token-r"), "{reply:?}");
     }
+    let none = door.send("GET", "/v1/templates", "", "").await;
+    assert!(none.body.contains("no credential was sent"), "{none:?}");
     // Where there is nothing and where the method is wrong, nothing is given away either.
     assert_eq!(door.get("/v2").await.status, 404);
     assert_eq!(door.send("DELETE", "/metrics", "", "").await.status, 405);

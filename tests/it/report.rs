@@ -107,6 +107,31 @@ fn a_report_is_written_as_before() {
     golden("pair.md", &details(&report));
 }
 
+/// Units a letter of DejaVu Sans, the widest font a chart names, takes on the average at 11 units.
+const WIDE_LETTER: f64 = 6.4;
+
+#[test]
+fn no_key_of_a_chart_runs_over_its_edge() {
+    let page = html(&document("checkout"));
+    let body = page.split_once("<body").unwrap().1;
+    let mut seen = 0;
+    for chart in body.split("<svg ").skip(1) {
+        for text in chart.split("<text ").skip(1) {
+            let Some((x, rest)) = text
+                .strip_prefix("x=\"")
+                .and_then(|text| text.split_once("\" y=\"30\">"))
+            else {
+                continue;
+            };
+            let name = rest.split_once('<').unwrap().0;
+            let end = x.parse::<f64>().unwrap() + WIDE_LETTER * name.chars().count() as f64;
+            assert!(end <= haldane::chart::WIDTH, "{name} ends at {end}");
+            seen += 1;
+        }
+    }
+    assert!(seen > 8, "{seen} keys");
+}
+
 #[test]
 fn a_whole_analysis_is_there() {
     let report = document("checkout");

@@ -371,11 +371,17 @@ async fn steps_of_a_submission_are_checked_with_their_fields() {
     assert_eq!(whole["planned_steps"][1]["share"], 0.125);
     assert_eq!(whole["planned_steps"][1]["bake"], "10m");
     for (wrong, field) in [
-        (r#"[{"weight":0,"bake":"5m"}]"#, "steps[0].weight"),
-        (r#"[{"weight":5,"bake":"soon"}]"#, "steps[0].bake"),
+        (
+            r#"[{"weight":0,"bake":"5m"}]"#,
+            "steps[0].weight: 0 is no weight",
+        ),
+        (
+            r#"[{"weight":5,"bake":"20 sec"}]"#,
+            "is no length of time of 1s to 30d; write 10m",
+        ),
         (
             r#"[{"weight":25,"bake":"5m"},{"weight":5,"bake":"5m"}]"#,
-            "steps[1].weight",
+            "steps[1].weight: 5 is not more than the one before",
         ),
         (r#"[{"weight":"5","bake":"5m"}]"#, "steps[0].weight"),
         (r#"[{"share":5,"bake":"5m"}]"#, "steps[0].share"),

@@ -215,7 +215,7 @@ fn every_fault_names_its_field_and_the_way_out() {
         (
             "/webhooks/0/url",
             json!("a.example"),
-            "webhooks[0].url: it is no address",
+            "webhooks[0].url: it is no address: relative URL without a base; write https://",
         ),
         (
             "/webhooks/0/url",

@@ -211,10 +211,8 @@ fn together(record: &Record) -> Option<EventDocument> {
         Fact::Queued { behind } => ("queued", format!("behind analysis {behind}")),
         Fact::Begun { .. } => ("begun", "its clock started".to_owned()),
         Fact::Stepped { step } => ("stepped", format!("traffic share {}", step.share.get())),
-        Fact::Held { held } => {
-            let why = held.as_ref().map_or("nothing any more", |held| &held.why);
-            ("held", why.to_owned())
-        }
+        Fact::Held { held: Some(held) } => ("held", held.why.clone()),
+        Fact::Held { held: None } => ("let go", "nothing holds it any more".to_owned()),
         _ => return None,
     };
     Some(event(record.at, word, text))

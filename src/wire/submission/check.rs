@@ -367,7 +367,8 @@ fn check_url(text: &str) -> Result<(), String> {
             text.len()
         ));
     }
-    let url = url::Url::parse(text).map_err(|fault| format!("{text:?} is no address: {fault}; write https://host/path"))?;
+    let url = url::Url::parse(text)
+        .map_err(|fault| format!("it is no address: {fault}; write https://host/path"))?;
     if !matches!(url.scheme(), "http" | "https") {
         return Err(format!(
             "scheme {:?} is not supported; use https",
