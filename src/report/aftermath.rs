@@ -226,8 +226,9 @@ fn measured(report: &ReportDocument, after: &AftermathDocument, out: &mut String
         };
         let _ = writeln!(
             out,
-            "<tr><td class=\"lesser\">{kind}</td><td class=\"name\">{}</td><td class=\"num\">{}</td>\
-             <td class=\"num\">{}</td><td class=\"num\">{}</td><td class=\"num\">{}</td></tr>",
+            "<tr><td class=\"lesser\">{kind}</td><td class=\"name\">{}</td>\
+             <td class=\"num\">{}</td><td class=\"num\">{}</td>\
+             <td class=\"num\">{}</td><td class=\"num\">{}</td></tr>",
             escaped(&figure.of),
             escaped(&canary),
             escaped(&baseline),

@@ -149,7 +149,7 @@ fn every_question_of_argos_samples_brings_the_token() {
         assert!(sent, "{provider}");
         asked += 1;
     }
-    assert_eq!(asked, 6);
+    assert_eq!(asked, 8);
 }
 
 #[test]
