@@ -133,6 +133,12 @@ pub(super) async fn begin(
     }
 }
 
+/// Why a step is gone on from while the analysis goes on.
+pub(super) fn reason_to_go(step: &PlannedStepDocument) -> String {
+    let percent = trim_number(100.0 * step.share);
+    format!("the step of {percent} % has baked, every gate saw enough of it, and nothing is worse")
+}
+
 /// The state of the step that is asked about, and the step; a weight nobody planned is refused.
 pub(super) fn stands_at(
     view: &View,

@@ -171,6 +171,14 @@ pub(super) fn answer(
         return Err(Refused::new(Code::NotCarriedOut, detail).retry_after(AGAIN_S));
     }
     let mut document = VerdictDocument::from_view(view, false);
+    if let Some(step) = &step
+        && state == Stands::Promote
+        && view.conclusion.is_none()
+        && !view.coordination.shadow
+    {
+        // It comes before the verdict, and the sentence speaks of what is missing yet.
+        document.reason = steps::reason_to_go(step);
+    }
     document.step = step;
     document.state = Some(own(view, state).word().to_owned());
     document.word = Some(word.word().to_owned());

@@ -15,7 +15,7 @@ use haldane::template::steps::PlannedStep;
 use haldane::time::Span;
 use haldane::units::Probability;
 use haldane::wire::verdict::VerdictDocument;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 const SCHEDULE: &str = "deadline: 30m, lag: 15s";
 
@@ -256,6 +256,28 @@ async fn asked(door: &crate::http_fixture::Door, path: &str) -> Value {
     let reply = door.get(path).await;
     assert_eq!(reply.status, 200, "{reply:?}");
     reply.json()
+}
+
+#[tokio::test]
+async fn the_go_of_a_step_says_what_it_is_about() {
+    let mut live = stepping("announcement");
+    live.until(15);
+    let door = open(Setup::default()).await;
+    let view = View::clone(&live.views[&id("a")]);
+    let path = format!("/v1/analyses/{}/verdict?weight=", view.id);
+    door.readings.publish(std::sync::Arc::new(view));
+    for (weight, word, part) in [
+        (15, "go", "the step of 15 % has baked"),
+        (25, "wait", "the step of 25 % has not begun"),
+    ] {
+        let said = asked(&door, &format!("{path}{weight}")).await;
+        assert_eq!(
+            (&said["word"], &said["final"]),
+            (&json!(word), &json!(false))
+        );
+        let reason = said["reason"].as_str().unwrap();
+        assert!(reason.contains(part), "{reason}");
+    }
 }
 
 #[tokio::test]
